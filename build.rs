@@ -11,7 +11,11 @@ fn main() {
     let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
     let has = |name: &str| features.split(',').any(|feature| feature == name);
     let mut build = cc::Build::new();
-    build.file("src/cpu_check.c").inherit_rustflags(false).flag("-march=x86-64").link_lib_modifier("+whole-archive");
+    build
+        .file("src/cpu_check.c")
+        .inherit_rustflags(false)
+        .flag("-march=x86-64")
+        .link_lib_modifier("+whole-archive");
     for (feature, define) in [
         ("avx2", "FRONTDESK_NEEDS_AVX2"),
         ("avx512f", "FRONTDESK_NEEDS_AVX512"),

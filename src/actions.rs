@@ -137,11 +137,16 @@ const MAX_TIMEOUT_MS: u64 = 30_000;
 impl Actions {
     /// # Errors
     /// When an action can't be used; the text names it.
-    pub fn new<'a>(sites: impl IntoIterator<Item = (&'a str, &'a [ActionConfig])>) -> anyhow::Result<Self> {
+    pub fn new<'a>(
+        sites: impl IntoIterator<Item = (&'a str, &'a [ActionConfig])>,
+    ) -> anyhow::Result<Self> {
         let mut all = HashMap::new();
         for (site, configured) in sites {
             let actions: anyhow::Result<Vec<Action>> = configured.iter().map(Action::new).collect();
-            all.insert(site.to_owned(), actions.with_context(|| format!("the actions of the site {site:?}"))?);
+            all.insert(
+                site.to_owned(),
+                actions.with_context(|| format!("the actions of the site {site:?}"))?,
+            );
         }
         Ok(Self { sites: Arc::new(all) })
     }
@@ -157,20 +162,40 @@ impl Action {
     fn new(config: &ActionConfig) -> anyhow::Result<Self> {
         let url = Url::parse(&config.url).with_context(|| format!("url is {:?}", config.url))?;
         ensure!(url.host_str().is_some(), "url has no host: {:?}", config.url);
-        ensure!(url.username().is_empty() && url.password().is_none(), "url must not carry a user or password");
+        ensure!(
+            url.username().is_empty() && url.password().is_none(),
+            "url must not carry a user or password"
+        );
         match url.scheme() {
             "https" => {}
             "http" if config.allow_private => {}
-            scheme => bail!("url is of the scheme {scheme:?}; use https, or http with allow_private"),
+            scheme => {
+                bail!("url is of the scheme {scheme:?}; use https, or http with allow_private")
+            }
         }
-        ensure!(config.serves == Request::Status, "serves is {:?}; only \"status\" is called", config.serves);
+        ensure!(
+            config.serves == Request::Status,
+            "serves is {:?}; only \"status\" is called",
+            config.serves
+        );
         ensure!(!config.name.trim().is_empty(), "name is empty");
-        ensure!((1..=MAX_TIMEOUT_MS).contains(&config.timeout_ms), "timeout_ms is not within 1 to {MAX_TIMEOUT_MS}");
+        ensure!(
+            (1..=MAX_TIMEOUT_MS).contains(&config.timeout_ms),
+            "timeout_ms is not within 1 to {MAX_TIMEOUT_MS}"
+        );
         let key = WebhookKey::parse(&config.secret).context("secret is not whsec_ and Base64")?;
-        ensure!(key.len() >= MIN_KEY, "secret has {} bytes; at least {MIN_KEY} are needed", key.len());
-        ensure!(!config.inputs.is_empty(), "it has no inputs: what a reply is about has to be told");
+        ensure!(
+            key.len() >= MIN_KEY,
+            "secret has {} bytes; at least {MIN_KEY} are needed",
+            key.len()
+        );
+        ensure!(
+            !config.inputs.is_empty(),
+            "it has no inputs: what a reply is about has to be told"
+        );
         let inputs = config.inputs.iter().map(|input| {
-            let pattern = Regex::new(&input.pattern).with_context(|| format!("the pattern of {:?}", input.name))?;
+            let pattern = Regex::new(&input.pattern)
+                .with_context(|| format!("the pattern of {:?}", input.name))?;
             ensure!(!pattern.is_match(""), "the pattern of {:?} matches an empty text", input.name);
             ensure!(!input.ask.is_empty(), "{:?} has no question to ask for it", input.name);
             Ok(Input { name: input.name.clone(), pattern, ask: input.ask.clone() })
@@ -200,7 +225,8 @@ impl Action {
         let host = self.url.host_str().unwrap_or_default().to_owned();
         let port = self.url.port_or_known_default().unwrap_or(443);
         let addresses = address::resolve(&host, port, self.allow_private).await?;
-        let unreachable = |error: reqwest::Error| ActionError::Unreachable(error.without_url().to_string());
+        let unreachable =
+            |error: reqwest::Error| ActionError::Unreachable(error.without_url().to_string());
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = reqwest::Client::builder()
             // Whatever the name resolves to a moment later: the addresses that were looked at are
@@ -245,9 +271,11 @@ impl Action {
 
 /// A reply as text: its `text`, and a line for each other value.
 fn text_of(bytes: &[u8]) -> Result<String, ActionError> {
-    let reply: Value = serde_json::from_slice(bytes).map_err(|error| ActionError::NoReply(error.to_string()))?;
+    let reply: Value =
+        serde_json::from_slice(bytes).map_err(|error| ActionError::NoReply(error.to_string()))?;
     let reply = reply.as_object().ok_or_else(|| ActionError::NoReply("it is no object".into()))?;
-    let text = reply.get("text").and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    let text =
+        reply.get("text").and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
     let values = reply.iter().filter(|(key, _)| *key != "text").filter_map(|(key, value)| {
         let value = match value {
             Value::String(value) if !value.trim().is_empty() => value.trim().replace('\n', " "),
@@ -257,7 +285,11 @@ fn text_of(bytes: &[u8]) -> Result<String, ActionError> {
         Some(format!("{}: {value}", key.replace('_', " ")))
     });
     let lines: Vec<String> = text.map(str::to_owned).into_iter().chain(values).collect();
-    if lines.is_empty() { Err(ActionError::NoReply("it holds neither".into())) } else { Ok(lines.join("\n")) }
+    if lines.is_empty() {
+        Err(ActionError::NoReply("it holds neither".into()))
+    } else {
+        Ok(lines.join("\n"))
+    }
 }
 
 #[cfg(test)]
@@ -300,9 +332,9 @@ mod tests {
                 got.extend_from_slice(&buffer[..read]);
                 let text = String::from_utf8_lossy(&got).into_owned();
                 let whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
-                    let length = head
-                        .lines()
-                        .find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+                    let length = head.lines().find_map(|line| {
+                        line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned)
+                    });
                     length.is_some_and(|length| body.len() >= length.parse().unwrap())
                 });
                 if whole || read == 0 {
@@ -317,9 +349,12 @@ mod tests {
     }
 
     async fn called(config: &ActionConfig) -> Result<String, ActionError> {
-        let inputs =
-            BTreeMap::from([("order".to_owned(), "10234".to_owned()), ("email".to_owned(), "a@b.example".to_owned())]);
-        let call = Call { site: "shop", language: "de", inputs: &inputs, now_ms: 1_700_000_000_123 };
+        let inputs = BTreeMap::from([
+            ("order".to_owned(), "10234".to_owned()),
+            ("email".to_owned(), "a@b.example".to_owned()),
+        ]);
+        let call =
+            Call { site: "shop", language: "de", inputs: &inputs, now_ms: 1_700_000_000_123 };
         Action::new(config).unwrap().call(&call).await
     }
 
@@ -329,18 +364,27 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_is_signed_and_its_reply_read() {
-        let (url, served) =
-            peer(ok(r#"{"text":"Order 10234 left on 3 May.","carrier":"Curlew","parcels":2,"events":[1]}"#)).await;
+        let (url, served) = peer(ok(
+            r#"{"text":"Order 10234 left on 3 May.","carrier":"Curlew","parcels":2,"events":[1]}"#,
+        ))
+        .await;
         let reply = called(&config(url)).await.unwrap();
         assert_eq!(reply, "Order 10234 left on 3 May.\ncarrier: Curlew\nparcels: 2");
         let got = served.await.unwrap();
         let (head, body) = got.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("POST /status HTTP/1.1"), "{head}");
-        let header =
-            |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap().to_owned();
+        let header = |name: &str| {
+            head.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+                .unwrap()
+                .to_owned()
+        };
         assert_eq!(header("webhook-timestamp"), "1700000000");
         let key = WebhookKey::parse(SECRET).unwrap();
-        assert_eq!(header("webhook-signature"), key.sign(&header("webhook-id"), "1700000000", body.as_bytes()));
+        assert_eq!(
+            header("webhook-signature"),
+            key.sign(&header("webhook-id"), "1700000000", body.as_bytes())
+        );
         let body: Value = serde_json::from_str(body).unwrap();
         let expected = json!({"type": "action.order_status", "site": "shop", "language": "de", "inputs": {"order": "10234", "email": "a@b.example"}});
         assert_eq!(body, expected);
@@ -349,13 +393,25 @@ mod tests {
     #[tokio::test]
     async fn private_addresses_redirects_and_bad_replies_are_refused() {
         let (url, _served) = peer(ok("{}")).await;
-        let closed = ActionConfig { allow_private: false, url: url.replace("http://", "https://"), ..config(url) };
-        assert!(matches!(called(&closed).await, Err(ActionError::Address(ResolveError::Private { .. }))));
+        let closed = ActionConfig {
+            allow_private: false,
+            url: url.replace("http://", "https://"),
+            ..config(url)
+        };
+        assert!(matches!(
+            called(&closed).await,
+            Err(ActionError::Address(ResolveError::Private { .. }))
+        ));
         let named = ActionConfig { url: "https://localhost:9/x".into(), ..closed };
-        assert!(matches!(called(&named).await, Err(ActionError::Address(ResolveError::Private { .. }))));
+        assert!(matches!(
+            called(&named).await,
+            Err(ActionError::Address(ResolveError::Private { .. }))
+        ));
 
-        let (url, _served) =
-            peer("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n").await;
+        let (url, _served) = peer(
+            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
+        )
+        .await;
         assert!(matches!(called(&config(url)).await, Err(ActionError::Status(302))));
         let (url, _served) = peer("HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n").await;
         assert!(matches!(called(&config(url)).await, Err(ActionError::Status(500))));
@@ -372,7 +428,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let silent = ActionConfig { timeout_ms: 50, ..config(url) };
-        assert!(matches!(called(&silent).await, Err(ActionError::TimedOut { .. } | ActionError::Unreachable(_))));
+        assert!(matches!(
+            called(&silent).await,
+            Err(ActionError::TimedOut { .. } | ActionError::Unreachable(_))
+        ));
     }
 
     #[test]
@@ -382,7 +441,13 @@ mod tests {
         let bad = |change: &dyn Fn(&mut ActionConfig)| {
             let mut config = good.clone();
             change(&mut config);
-            config.validate().unwrap_err().chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
+            config
+                .validate()
+                .unwrap_err()
+                .chain()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(": ")
         };
         for (error, expected) in [
             (bad(&|config| config.allow_private = false), "scheme \"http\""),

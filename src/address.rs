@@ -22,18 +22,22 @@ pub fn is_origin(text: &str) -> bool {
     };
     let ipv6 = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let (host_is_sound, port) = match ipv6 {
-        Some((host, port)) => (host.parse::<Ipv6Addr>().is_ok_and(|address| address.to_string() == host), port),
+        Some((host, port)) => {
+            (host.parse::<Ipv6Addr>().is_ok_and(|address| address.to_string() == host), port)
+        }
         None => {
             let end = rest.find(':').unwrap_or(rest.len());
             let (host, port) = rest.split_at(end);
-            let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_');
+            let sound = |b: u8| {
+                b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_')
+            };
             (!host.is_empty() && host.bytes().all(sound), port)
         }
     };
     let port_is_sound = port.is_empty()
-        || port
-            .strip_prefix(':')
-            .is_some_and(|digits| digits.parse::<u16>().is_ok_and(|port| port != own && port.to_string() == digits));
+        || port.strip_prefix(':').is_some_and(|digits| {
+            digits.parse::<u16>().is_ok_and(|port| port != own && port.to_string() == digits)
+        });
     host_is_sound && port_is_sound
 }
 
@@ -98,17 +102,25 @@ pub enum ResolveError {
 ///
 /// # Errors
 /// See [`ResolveError`].
-pub async fn resolve(host: &str, port: u16, allow_private: bool) -> Result<Vec<SocketAddr>, ResolveError> {
+pub async fn resolve(
+    host: &str,
+    port: u16,
+    allow_private: bool,
+) -> Result<Vec<SocketAddr>, ResolveError> {
     let unresolved = |reason: String| ResolveError::Unresolved { host: host.to_owned(), reason };
     // An IPv6 address stands in brackets in a URL.
     let bare = host.trim_matches(['[', ']']);
-    let found = tokio::net::lookup_host((bare, port)).await.map_err(|error| unresolved(error.to_string()))?;
+    let found = tokio::net::lookup_host((bare, port))
+        .await
+        .map_err(|error| unresolved(error.to_string()))?;
     let found: Vec<SocketAddr> = found.collect();
     if found.is_empty() {
         return Err(unresolved("it has no address".into()));
     }
     match found.iter().find(|address| !allow_private && !is_public(address.ip())) {
-        Some(private) => Err(ResolveError::Private { host: host.to_owned(), address: private.ip() }),
+        Some(private) => {
+            Err(ResolveError::Private { host: host.to_owned(), address: private.ip() })
+        }
         None => Ok(found),
     }
 }
@@ -119,8 +131,12 @@ mod tests {
 
     #[test]
     fn an_origin_is_as_browsers_write_it() {
-        for good in ["https://shop.example", "http://127.0.0.1:8080", "https://[2001:db8::1]:8443", "http://localhost"]
-        {
+        for good in [
+            "https://shop.example",
+            "http://127.0.0.1:8080",
+            "https://[2001:db8::1]:8443",
+            "http://localhost",
+        ] {
             assert!(is_origin(good), "{good}");
         }
         for bad in [
@@ -178,7 +194,9 @@ mod tests {
         ] {
             assert!(!is_public(private.parse().unwrap()), "{private}");
         }
-        for public in ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"] {
+        for public in
+            ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"]
+        {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }
     }

@@ -130,7 +130,9 @@ pub enum AgentError {
     Taken(String),
     #[error("{0}")]
     Invalid(String),
-    #[error("the agent works on other sites, too; only who is admin of all of them can change the name")]
+    #[error(
+        "the agent works on other sites, too; only who is admin of all of them can change the name"
+    )]
     Elsewhere,
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -264,25 +266,36 @@ impl Agents {
     ///
     /// # Errors
     /// [`AgentError::WrongCredentials`], [`AgentError::Throttled`], [`AgentError::Busy`], or the store's.
-    pub async fn sign_in(&self, login: &str, password: &str, address: Option<IpAddr>) -> Result<Fresh, AgentError> {
+    pub async fn sign_in(
+        &self,
+        login: &str,
+        password: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Fresh, AgentError> {
         let now_ms = self.inner.clock.now_ms();
         let login = login.trim().to_lowercase();
         // What no account can have is nothing to remember by itself.
         let name = if check_login(&login).is_ok() { login.as_str() } else { "?" };
         let network = address.map(network);
-        let here = network.map_or_else(|| format!("login {name}"), |network| format!("login {name} from {network}"));
+        let here = network.map_or_else(
+            || format!("login {name}"),
+            |network| format!("login {name} from {network}"),
+        );
         let mut keys = vec![(here.clone(), FREE_TRIES)];
         keys.extend(network.map(|network| (format!("address {network}"), FREE_TRIES_ADDRESS)));
         let (tries, account) = {
             let mut state = self.lock();
             let account = state.accounts.values().find(|account| account.login == login).cloned();
-            let is_known = |network| account.as_ref().is_some_and(|account| account.signed_in_from(network));
+            let is_known =
+                |network| account.as_ref().is_some_and(|account| account.signed_in_from(network));
             if network.is_some_and(|network| !is_known(network)) {
                 keys.push((format!("login {name} elsewhere"), FREE_TRIES_ELSEWHERE));
             }
             (state.try_once(keys, now_ms)?, account)
         };
-        let stored = account.as_ref().map_or_else(|| self.inner.dummy.clone(), |account| account.hash.clone());
+        let stored = account
+            .as_ref()
+            .map_or_else(|| self.inner.dummy.clone(), |account| account.hash.clone());
         let fits = self.verify(stored, password).await;
         let account = match (fits, account) {
             (Ok(true), Some(account)) => account,
@@ -297,7 +310,9 @@ impl Agents {
             state.take_back(tries);
             state.failures.remove(&here);
         }
-        if let Some(network) = network.filter(|network| account.networks.first() != Some(&account.hashed(*network))) {
+        if let Some(network) =
+            network.filter(|network| account.networks.first() != Some(&account.hashed(*network)))
+        {
             self.update(&account.id, |account| {
                 account.remember(network);
                 Ok(())
@@ -391,7 +406,8 @@ impl Agents {
     #[must_use]
     pub fn accounts_of(&self, site: &str) -> Vec<Account> {
         let state = self.lock();
-        let mut all: Vec<Account> = state.accounts.values().filter_map(|account| account.shown_on(site)).collect();
+        let mut all: Vec<Account> =
+            state.accounts.values().filter_map(|account| account.shown_on(site)).collect();
         all.sort_unstable_by(|a, b| a.login.cmp(&b.login));
         all
     }
@@ -422,7 +438,9 @@ impl Agents {
                 return Err(AgentError::Taken(login));
             }
             if state.accounts.len() >= MAX_ACCOUNTS {
-                return Err(AgentError::Invalid(format!("there are {MAX_ACCOUNTS} accounts, the most there may be")));
+                return Err(AgentError::Invalid(format!(
+                    "there are {MAX_ACCOUNTS} accounts, the most there may be"
+                )));
             }
         }
         let account = Stored {
@@ -498,7 +516,11 @@ impl Agents {
             Ok(())
         })
         .await?;
-        self.lock().accounts.get(id).and_then(|account| account.shown_on(site)).ok_or(AgentError::Unknown)
+        self.lock()
+            .accounts
+            .get(id)
+            .and_then(|account| account.shown_on(site))
+            .ok_or(AgentError::Unknown)
     }
 
     /// Whether the agent takes new sessions.
@@ -527,10 +549,16 @@ impl Agents {
         keep: Option<&str>,
     ) -> Result<(), AgentError> {
         check_password(&password)?;
-        let stored = self.lock().accounts.get(id).map(|account| account.hash.clone()).ok_or(AgentError::Unknown)?;
+        let stored = self
+            .lock()
+            .accounts
+            .get(id)
+            .map(|account| account.hash.clone())
+            .ok_or(AgentError::Unknown)?;
         if let Some(current) = current {
             let now_ms = self.inner.clock.now_ms();
-            let tries = self.lock().try_once(vec![(format!("password {id}"), FREE_TRIES)], now_ms)?;
+            let tries =
+                self.lock().try_once(vec![(format!("password {id}"), FREE_TRIES)], now_ms)?;
             let fits = self.verify(stored, current).await;
             if matches!(fits, Ok(false)) {
                 return Err(AgentError::WrongCredentials);
@@ -575,15 +603,21 @@ impl Agents {
     #[must_use]
     pub fn id_of(&self, login: &str) -> Option<String> {
         let login = login.trim().to_lowercase();
-        self.lock().accounts.values().find(|account| account.login == login).map(|account| account.id.clone())
+        self.lock()
+            .accounts
+            .values()
+            .find(|account| account.login == login)
+            .map(|account| account.id.clone())
     }
 
     async fn end_sign_ins(&self, agent: &str, keep: Option<&str>) -> Result<(), AgentError> {
         let _writing = self.inner.writing.lock().await;
         let over: Vec<String> = {
             let mut state = self.lock();
-            let over =
-                state.sign_ins.iter().filter(|(key, sign_in)| sign_in.agent == agent && Some(key.as_str()) != keep);
+            let over = state
+                .sign_ins
+                .iter()
+                .filter(|(key, sign_in)| sign_in.agent == agent && Some(key.as_str()) != keep);
             let over: Vec<String> = over.map(|(key, _)| key.clone()).collect();
             for key in &over {
                 state.sign_ins.remove(key);
@@ -609,7 +643,9 @@ impl Agents {
 
     fn check_roles(&self, roles: &BTreeMap<String, Role>) -> Result<(), AgentError> {
         if roles.is_empty() {
-            return Err(AgentError::Invalid("the account needs a role on at least one site".into()));
+            return Err(AgentError::Invalid(
+                "the account needs a role on at least one site".into(),
+            ));
         }
         match roles.keys().find(|site| !self.inner.sites.contains(site)) {
             Some(site) => Err(AgentError::Invalid(format!("no site {site:?} is configured here"))),
@@ -641,9 +677,11 @@ impl Agents {
     /// Whether a password belongs to a hash. Off the async workers, and few at the same time.
     async fn verify(&self, stored: String, password: &str) -> Result<bool, AgentError> {
         // Longer ones belong to nobody; their hashing is still paid for, so that the time tells nothing.
-        let password = if password.len() > MAX_PASSWORD_BYTES { String::new() } else { password.to_owned() };
+        let password =
+            if password.len() > MAX_PASSWORD_BYTES { String::new() } else { password.to_owned() };
         self.checked(move || {
-            PasswordHash::new(&stored).is_ok_and(|hash| argon2id().verify_password(password.as_bytes(), &hash).is_ok())
+            PasswordHash::new(&stored)
+                .is_ok_and(|hash| argon2id().verify_password(password.as_bytes(), &hash).is_ok())
         })
         .await
         .map(Option::unwrap_or_default)
@@ -651,7 +689,9 @@ impl Agents {
 
     async fn hash(&self, password: String) -> Result<String, AgentError> {
         let hashed = self.checked(move || hash(&password)).await?;
-        hashed.flatten().ok_or_else(|| AgentError::Invalid("the password could not be hashed".into()))
+        hashed
+            .flatten()
+            .ok_or_else(|| AgentError::Invalid("the password could not be hashed".into()))
     }
 
     /// Does what takes a processor and memory, when it is its turn; `None` if it crashed.
@@ -661,7 +701,8 @@ impl Agents {
     ) -> Result<Option<T>, AgentError> {
         let busy = |_| AgentError::Busy { retry_after_ms: BUSY_RETRY_MS };
         let place = self.inner.waiting.clone().try_acquire_owned().map_err(busy)?;
-        let permit = self.inner.checks.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let permit =
+            self.inner.checks.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let done = tokio::task::spawn_blocking(move || {
             // Held to the end of the work, though nobody waits for it any more.
             let _held = (place, permit);
@@ -690,7 +731,9 @@ impl State {
     /// # Errors
     /// [`AgentError::Throttled`] when one of the keys has to wait; nothing is counted then.
     fn try_once(&mut self, keys: Vec<(String, u32)>, now_ms: u64) -> Result<Vec<Try>, AgentError> {
-        let waits = keys.iter().filter_map(|(key, free)| Some(self.failures.get(key)?.wait_ms(*free, now_ms)));
+        let waits = keys
+            .iter()
+            .filter_map(|(key, free)| Some(self.failures.get(key)?.wait_ms(*free, now_ms)));
         let wait = waits.max().unwrap_or_default();
         if wait > 0 {
             return Err(AgentError::Throttled { retry_after_ms: wait });
@@ -699,12 +742,16 @@ impl State {
             self.failures.retain(|_, failures| failures.last_at_ms + FORGET_MS > now_ms);
         }
         if self.failures.len() >= REMEMBERED
-            && let Some(oldest) = self.failures.iter().min_by_key(|(_, f)| f.last_at_ms).map(|(key, _)| key.clone())
+            && let Some(oldest) =
+                self.failures.iter().min_by_key(|(_, f)| f.last_at_ms).map(|(key, _)| key.clone())
         {
             self.failures.remove(&oldest);
         }
         let count = |(key, _): (String, u32)| {
-            let failures = self.failures.entry(key.clone()).or_insert(Failures { count: 0, last_at_ms: now_ms });
+            let failures = self
+                .failures
+                .entry(key.clone())
+                .or_insert(Failures { count: 0, last_at_ms: now_ms });
             if failures.last_at_ms + FORGET_MS <= now_ms {
                 failures.count = 0;
             }
@@ -797,28 +844,41 @@ fn hash(password: &str) -> Option<String> {
 
 fn check_login(login: &str) -> Result<(), AgentError> {
     let fits = (1..=64).contains(&login.len())
-        && login.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.@+".contains(&b));
+        && login
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.@+".contains(&b));
     if fits {
         Ok(())
     } else {
-        Err(AgentError::Invalid(format!("the login {login:?} must be 1 to 64 of a-z, 0-9 and -_.@+")))
+        Err(AgentError::Invalid(format!(
+            "the login {login:?} must be 1 to 64 of a-z, 0-9 and -_.@+"
+        )))
     }
 }
 
 fn checked_name(name: &str) -> Result<String, AgentError> {
     let name = name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(AgentError::Invalid(format!("a name has 1 to {MAX_NAME_CHARS} characters on one line")));
+    if name.is_empty()
+        || name.chars().count() > MAX_NAME_CHARS
+        || name.chars().any(char::is_control)
+    {
+        return Err(AgentError::Invalid(format!(
+            "a name has 1 to {MAX_NAME_CHARS} characters on one line"
+        )));
     }
     Ok(name.to_owned())
 }
 
 fn check_password(password: &str) -> Result<(), AgentError> {
     if password.chars().count() < MIN_PASSWORD_CHARS {
-        return Err(AgentError::Invalid(format!("a password has at least {MIN_PASSWORD_CHARS} characters")));
+        return Err(AgentError::Invalid(format!(
+            "a password has at least {MIN_PASSWORD_CHARS} characters"
+        )));
     }
     if password.len() > MAX_PASSWORD_BYTES {
-        return Err(AgentError::Invalid(format!("a password has at most {MAX_PASSWORD_BYTES} bytes")));
+        return Err(AgentError::Invalid(format!(
+            "a password has at most {MAX_PASSWORD_BYTES} bytes"
+        )));
     }
     Ok(())
 }
@@ -839,7 +899,8 @@ mod tests {
 
     #[test]
     fn waiting_doubles_and_ends() {
-        let wait = |count, now_ms| Failures { count, last_at_ms: 1_000 }.wait_ms(FREE_TRIES, now_ms);
+        let wait =
+            |count, now_ms| Failures { count, last_at_ms: 1_000 }.wait_ms(FREE_TRIES, now_ms);
         assert_eq!(wait(FREE_TRIES - 1, 1_000), 0);
         assert_eq!(wait(FREE_TRIES, 1_000), FIRST_WAIT_MS);
         assert_eq!(wait(FREE_TRIES + 2, 1_000), 4 * FIRST_WAIT_MS);
@@ -854,7 +915,9 @@ mod tests {
             state.try_once(vec![(format!("login {i}"), FREE_TRIES)], 1_000 + i as u64).unwrap();
         }
         assert!(state.failures.len() <= REMEMBERED + 1);
-        assert!(!state.failures.contains_key("login 0") && state.failures.contains_key("login 10049"));
+        assert!(
+            !state.failures.contains_key("login 0") && state.failures.contains_key("login 10049")
+        );
     }
 
     #[test]
@@ -863,7 +926,10 @@ mod tests {
         assert!(check_login("Mara Smith").is_err() && check_login("").is_err());
         assert!(check_password("short").is_err() && check_password(&"x".repeat(300)).is_err());
         assert!(check_password("long enough").is_ok());
-        assert!(checked_name("\u{1b}[31m").is_err() && checked_name(" Mara ").is_ok_and(|name| name == "Mara"));
+        assert!(
+            checked_name("\u{1b}[31m").is_err()
+                && checked_name(" Mara ").is_ok_and(|name| name == "Mara")
+        );
     }
 
     struct Desk {
@@ -952,7 +1018,10 @@ mod tests {
             }
         }
         assert!((1..=FREE_TRIES + 1).contains(&taken), "{taken}");
-        assert!(matches!(desk.agents.add_by("another", new("mara")).await, Err(AgentError::Taken(_))));
+        assert!(matches!(
+            desk.agents.add_by("another", new("mara")).await,
+            Err(AgentError::Taken(_))
+        ));
         desk.close().await;
     }
 
@@ -961,11 +1030,14 @@ mod tests {
         let (desk, mara) = Desk::with_mara().await;
         let free = FREE_TRIES as usize;
         // The last one is right, and comes too late.
-        let words: Vec<String> = (0..59).map(|i| format!("wrong password {i}")).chain([PASSWORD.into()]).collect();
+        let words: Vec<String> =
+            (0..59).map(|i| format!("wrong password {i}")).chain([PASSWORD.into()]).collect();
         let guesses = words.iter().map(|word| desk.agents.sign_in("mara", word, None));
         assert_eq!(ends(&join_all(guesses).await), [0, free, 60 - free, 0]);
 
-        let guesses = words.iter().map(|word| desk.agents.set_password(&mara, Some(word), "another one".into(), None));
+        let guesses = words
+            .iter()
+            .map(|word| desk.agents.set_password(&mara, Some(word), "another one".into(), None));
         assert_eq!(ends(&join_all(guesses).await), [0, free, 60 - free, 0]);
         desk.close().await;
     }
@@ -1009,11 +1081,15 @@ mod tests {
         // What can't be a login isn't remembered one by one.
         let failures = desk.agents.lock().failures.len();
         for i in 0..3 {
-            let _ = desk.agents.sign_in(&"x".repeat(100_000 + i), "wrong password", Some(home)).await;
+            let _ =
+                desk.agents.sign_in(&"x".repeat(100_000 + i), "wrong password", Some(home)).await;
         }
         {
             let state = desk.agents.lock();
-            assert!(state.failures.len() <= failures + 2 && state.failures.keys().all(|key| key.len() < 200));
+            assert!(
+                state.failures.len() <= failures + 2
+                    && state.failures.keys().all(|key| key.len() < 200)
+            );
         }
         desk.close().await;
     }
@@ -1034,7 +1110,10 @@ mod tests {
         let (desk, mara) = Desk::with_mara().await;
         desk.store.put(ACCOUNTS, b"a_broken", b"{\"id\":7}").await.unwrap();
         let again = Desk::load(&desk.store, &desk.clock).await;
-        assert_eq!(again.accounts().iter().map(|account| &account.agent.id).collect::<Vec<_>>(), [&mara]);
+        assert_eq!(
+            again.accounts().iter().map(|account| &account.agent.id).collect::<Vec<_>>(),
+            [&mara]
+        );
         again.sign_in("mara", PASSWORD, None).await.unwrap();
         assert!(desk.store.get(ACCOUNTS, b"a_broken").await.unwrap().is_some());
         desk.close().await;
@@ -1046,7 +1125,8 @@ mod tests {
         desk.agents.sign_in("mara", PASSWORD, None).await.unwrap();
         let expires_at_ms = desk.clock.now_ms() + 1_000;
         for i in 1..MAX_SIGN_INS {
-            let sign_in = SignedInStored { agent: mara.clone(), csrf: String::new(), expires_at_ms };
+            let sign_in =
+                SignedInStored { agent: mara.clone(), csrf: String::new(), expires_at_ms };
             desk.agents.lock().sign_ins.insert(format!("{i}"), sign_in);
         }
         assert_eq!(ends(&[desk.agents.sign_in("mara", PASSWORD, None).await]), [0, 0, 1, 0]);
@@ -1066,10 +1146,12 @@ mod tests {
     async fn a_site_s_admin_changes_an_agent_there_alone() {
         let (desk, mara) = Desk::with_mara().await;
         let agents = &desk.agents;
-        let admin =
-            |sites: &[&str]| sites.iter().map(|site| ((*site).to_owned(), Role::Admin)).collect::<BTreeMap<_, _>>();
+        let admin = |sites: &[&str]| {
+            sites.iter().map(|site| ((*site).to_owned(), Role::Admin)).collect::<BTreeMap<_, _>>()
+        };
         let named = |name: &str| SiteChange { name: Some(name.into()), ..SiteChange::default() };
-        let limited = SiteChange { limit: Some(9), role: Some(Role::Admin), ..SiteChange::default() };
+        let limited =
+            SiteChange { limit: Some(9), role: Some(Role::Admin), ..SiteChange::default() };
         agents.change(&mara, "shop", named("Mara S."), &admin(&["shop"])).await.unwrap();
 
         agents

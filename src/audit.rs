@@ -115,7 +115,15 @@ impl Audit {
         let mut head = self.head.lock().await;
         let at_ms = self.clock.now_ms();
         let Deed { who, did, to, status } = deed;
-        let entry = Entry { number: head.number + 1, at_ms, who, did, to, status, before: head.hash.clone() };
+        let entry = Entry {
+            number: head.number + 1,
+            at_ms,
+            who,
+            did,
+            to,
+            status,
+            before: head.hash.clone(),
+        };
         let value = serde_json::to_vec(&entry).unwrap_or_default();
         let mut next = Head { number: entry.number, hash: hash(&value), first: head.first, at_ms };
         let mut changes = vec![(key(entry.number), Some(value))];
@@ -149,8 +157,10 @@ impl Audit {
         let alike = first.len() - PAGE.ilog10() as usize;
         let found = self.store.scan(SPACE, first.get(..alike).unwrap_or_default()).await?;
         // What was noted meanwhile is beyond the head that is given.
-        let wanted = found.into_iter().filter(|(number, _)| (&first..=&key(head.number)).contains(&number));
-        let entries = wanted.map(|(_, value)| String::from_utf8_lossy(&value).into_owned()).collect();
+        let wanted =
+            found.into_iter().filter(|(number, _)| (&first..=&key(head.number)).contains(&number));
+        let entries =
+            wanted.map(|(_, value)| String::from_utf8_lossy(&value).into_owned()).collect();
         Ok(Page { entries, next: (from / PAGE + 1) * PAGE, head })
     }
 }
@@ -179,13 +189,20 @@ impl Chain {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn follow(&mut self, stored: &str) -> Result<Entry, String> {
-        let entry: Entry = serde_json::from_str(stored).map_err(|error| format!("an entry can't be read: {error}"))?;
+        let entry: Entry = serde_json::from_str(stored)
+            .map_err(|error| format!("an entry can't be read: {error}"))?;
         if let Some((number, hash)) = &self.last {
             if entry.number != number + 1 {
-                return Err(format!("entry {} follows entry {number}: entries are missing", entry.number));
+                return Err(format!(
+                    "entry {} follows entry {number}: entries are missing",
+                    entry.number
+                ));
             }
             if entry.before != *hash {
-                return Err(format!("entry {number} was changed: entry {} knows it otherwise", entry.number));
+                return Err(format!(
+                    "entry {number} was changed: entry {} knows it otherwise",
+                    entry.number
+                ));
             }
         }
         self.first.get_or_insert(entry.number);
@@ -207,7 +224,9 @@ impl Chain {
         match &self.last {
             None if head.number == 0 => Ok(()),
             Some((number, hash)) if *number == head.number && *hash == head.hash => Ok(()),
-            Some((number, _)) if *number == head.number => Err(format!("entry {number}, the newest, was changed")),
+            Some((number, _)) if *number == head.number => {
+                Err(format!("entry {number}, the newest, was changed"))
+            }
             last => {
                 let number = last.as_ref().map_or(0, |(number, _)| *number);
                 Err(format!("the log ends with entry {number}, and there were {}", head.number))
@@ -230,7 +249,12 @@ mod tests {
     use crate::store::StoreConfig;
 
     fn read(who: &str) -> Deed {
-        Deed { who: who.into(), did: "GET /x".into(), to: vec![("site".into(), "shop".into())], status: Some(200) }
+        Deed {
+            who: who.into(),
+            did: "GET /x".into(),
+            to: vec![("site".into(), "shop".into())],
+            status: Some(200),
+        }
     }
 
     async fn whole(audit: &Audit) -> (Vec<String>, Head) {
@@ -273,12 +297,18 @@ mod tests {
 
         let mut changed = entries.clone();
         changed[1] = changed[1].replace("agent a", "agent x");
-        assert_eq!(followed(&changed, &head).unwrap_err(), "entry 2 was changed: entry 3 knows it otherwise");
+        assert_eq!(
+            followed(&changed, &head).unwrap_err(),
+            "entry 2 was changed: entry 3 knows it otherwise"
+        );
         let mut newest = entries.clone();
         newest[3] = newest[3].replace("agent c", "agent x");
         assert_eq!(followed(&newest, &head).unwrap_err(), "entry 4, the newest, was changed");
         let without = [&entries[..1], &entries[2..]].concat();
-        assert_eq!(followed(&without, &head).unwrap_err(), "entry 3 follows entry 1: entries are missing");
+        assert_eq!(
+            followed(&without, &head).unwrap_err(),
+            "entry 3 follows entry 1: entries are missing"
+        );
         let cut = followed(&entries[..3], &head).unwrap_err();
         assert_eq!(cut, "the log ends with entry 3, and there were 4");
         let late = followed(&entries[1..], &head).unwrap_err();

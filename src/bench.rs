@@ -36,8 +36,7 @@ fn scratch_config(config: &Config, directory: &Path) -> anyhow::Result<Config> {
     config.sessions.max_messages = 1_000_000;
     config.log.level = "error".into();
     std::fs::create_dir_all(&config.knowledge.path).context("the scratch directory")?;
-    let text =
-        "# Shipping\n\nShipping within Ireland costs 4.90 EUR. Orders of 75 EUR or more ship free within Ireland.\n";
+    let text = "# Shipping\n\nShipping within Ireland costs 4.90 EUR. Orders of 75 EUR or more ship free within Ireland.\n";
     std::fs::write(config.knowledge.path.join("shipping.md"), text)?;
     // It may be written where relative paths lead elsewhere.
     Ok(config.rebased(&std::env::current_dir()?))

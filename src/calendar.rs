@@ -49,10 +49,12 @@ impl CalendarConfig {
     /// # Errors
     /// When a name or date is none.
     pub fn calendar(&self) -> Result<Calendar, CalendarError> {
-        let zone = self.time_zone.parse().map_err(|_| CalendarError::TimeZone(self.time_zone.clone()))?;
+        let zone =
+            self.time_zone.parse().map_err(|_| CalendarError::TimeZone(self.time_zone.clone()))?;
         let mut weekdays = [false; 7];
         for name in &self.closed_weekdays {
-            let weekday: Weekday = name.parse().map_err(|_| CalendarError::Weekday(name.clone()))?;
+            let weekday: Weekday =
+                name.parse().map_err(|_| CalendarError::Weekday(name.clone()))?;
             weekdays[weekday.num_days_from_monday() as usize] = true;
         }
         let date = |text: &String| day(text).ok_or_else(|| CalendarError::Date(text.clone()));
@@ -71,7 +73,8 @@ impl Calendar {
     /// The day and the hour of a moment, in milliseconds since 1970.
     #[must_use]
     pub fn day_and_hour(&self, at_ms: u64) -> (i64, usize) {
-        let at = DateTime::from_timestamp_millis(i64::try_from(at_ms).unwrap_or(i64::MAX)).unwrap_or_default();
+        let at = DateTime::from_timestamp_millis(i64::try_from(at_ms).unwrap_or(i64::MAX))
+            .unwrap_or_default();
         let local = self.zone.from_utc_datetime(&at.naive_utc());
         (number(local.date_naive()), local.hour() as usize)
     }
@@ -130,7 +133,11 @@ pub fn iso(day: i64) -> String {
 mod tests {
     use super::*;
 
-    fn calendar(time_zone: &str, weekdays: &[&str], dates: &[&str]) -> Result<Calendar, CalendarError> {
+    fn calendar(
+        time_zone: &str,
+        weekdays: &[&str],
+        dates: &[&str],
+    ) -> Result<Calendar, CalendarError> {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let (closed_weekdays, closed_dates) = (owned(weekdays), owned(dates));
         CalendarConfig { time_zone: time_zone.into(), closed_weekdays, closed_dates }.calendar()
@@ -158,7 +165,8 @@ mod tests {
 
     #[test]
     fn what_is_no_calendar_is_named() {
-        let error = |zone, weekdays, dates| calendar(zone, weekdays, dates).unwrap_err().to_string();
+        let error =
+            |zone, weekdays, dates| calendar(zone, weekdays, dates).unwrap_err().to_string();
         assert!(error("Berlin", &[], &[]).contains("\"Berlin\" is no time zone"));
         assert!(error("UTC", &["caturday"], &[]).contains("is no weekday"));
         assert!(error("UTC", &[], &["26.12.2026"]).contains("write it as 2026-12-25"));

@@ -32,7 +32,8 @@ fn space(site: &str) -> String {
 /// When the store can't be read.
 pub async fn list(store: &Store, site: &str) -> Result<Vec<Canned>, StoreError> {
     let pairs = store.scan(&space(site), b"").await?;
-    let mut all: Vec<Canned> = pairs.iter().filter_map(|(_, value)| serde_json::from_slice(value).ok()).collect();
+    let mut all: Vec<Canned> =
+        pairs.iter().filter_map(|(_, value)| serde_json::from_slice(value).ok()).collect();
     all.sort_unstable_by(|a, b| (&a.shortcut, &a.language).cmp(&(&b.shortcut, &b.language)));
     Ok(all)
 }
@@ -46,15 +47,19 @@ pub async fn put(store: &Store, site: &str, mut canned: Canned) -> Result<Canned
     let all = list(store, site).await?;
     if canned.id.is_empty() {
         if all.len() >= MAX {
-            return Err(CannedError::Invalid(format!("there are {MAX} canned replies, the most there may be")));
+            return Err(CannedError::Invalid(format!(
+                "there are {MAX} canned replies, the most there may be"
+            )));
         }
         canned.id = random_id();
     } else if !all.iter().any(|known| known.id == canned.id) {
         return Err(CannedError::Unknown);
     }
-    let taken = all
-        .iter()
-        .any(|known| known.id != canned.id && known.shortcut == canned.shortcut && known.language == canned.language);
+    let taken = all.iter().any(|known| {
+        known.id != canned.id
+            && known.shortcut == canned.shortcut
+            && known.language == canned.language
+    });
     if taken {
         return Err(CannedError::Taken(canned.shortcut));
     }

@@ -36,8 +36,17 @@ impl Listed {
     /// The product of a passage, if it is one.
     #[must_use]
     pub fn of(passage: Passage) -> Option<Self> {
-        let Passage { document, ordinal, url, language, audience, valid_from_ms, valid_until_ms, product, .. } =
-            passage;
+        let Passage {
+            document,
+            ordinal,
+            url,
+            language,
+            audience,
+            valid_from_ms,
+            valid_until_ms,
+            product,
+            ..
+        } = passage;
         let mut product = *product?;
         product.url = product.url.or(url);
         Some(Self { product, document, ordinal, language, audience, valid_from_ms, valid_until_ms })
@@ -96,7 +105,8 @@ impl Catalogue {
         let mut products: Vec<Listed> = passages.into_iter().filter_map(Listed::of).collect();
         products.sort_by(|a, b| (&a.document, a.ordinal).cmp(&(&b.document, b.ordinal)));
         let count = products.len();
-        let known = Known { goods: Arc::new(goods::Goods::of(&products)), rows: products.into(), shelf };
+        let known =
+            Known { goods: Arc::new(goods::Goods::of(&products)), rows: products.into(), shelf };
         self.sites.write().unwrap_or_else(PoisonError::into_inner).insert(site.to_owned(), known);
         Ok(count)
     }

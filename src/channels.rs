@@ -127,7 +127,8 @@ impl Account {
     pub fn new(site: &str, config: &ChannelConfig) -> anyhow::Result<Self> {
         config.validate()?;
         let read = |path: &PathBuf| {
-            std::fs::read_to_string(path).with_context(|| format!("channel {:?}: {}", config.name(), path.display()))
+            std::fs::read_to_string(path)
+                .with_context(|| format!("channel {:?}: {}", config.name(), path.display()))
         };
         let token = match &config.token_file {
             Some(path) => read(path)?.trim().to_owned(),
@@ -135,7 +136,13 @@ impl Account {
         };
         let mut secrets = config.secrets.clone();
         if let Some(path) = &config.secrets_file {
-            secrets.extend(read(path)?.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+            secrets.extend(
+                read(path)?
+                    .lines()
+                    .map(str::trim)
+                    .filter(|line| !line.is_empty())
+                    .map(str::to_owned),
+            );
             if secrets.is_empty() || secrets.iter().any(|secret| secret.len() < LEAST_SECRET) {
                 bail!(
                     "channel {:?}: {} must hold secrets of at least {LEAST_SECRET} characters, one a line",
@@ -144,7 +151,8 @@ impl Account {
                 );
             }
         }
-        let base_url = config.base_url.as_deref().or(config.platform.base_url()).unwrap_or_default();
+        let base_url =
+            config.base_url.as_deref().or(config.platform.base_url()).unwrap_or_default();
         let base_url = base_url.trim_end_matches('/').to_owned();
         let key = match &config.encoding_aes_key_file {
             Some(path) => read(path)?.trim().to_owned(),
@@ -268,13 +276,19 @@ pub struct Parts {
 impl Channels {
     /// # Errors
     /// When an account's secrets can't be read or a client can't be made.
-    pub fn new<'a>(sites: impl Iterator<Item = (&'a str, &'a [ChannelConfig])>, parts: Parts) -> anyhow::Result<Self> {
+    pub fn new<'a>(
+        sites: impl Iterator<Item = (&'a str, &'a [ChannelConfig])>,
+        parts: Parts,
+    ) -> anyhow::Result<Self> {
         let mut accounts = HashMap::new();
         for (site, channels) in sites {
             for config in channels {
                 let account = Arc::new(Account::new(site, config)?);
                 if accounts.insert((site.to_owned(), config.name().to_owned()), account).is_some() {
-                    bail!("site {site:?} has two channels {:?}; give one an `id` of its own", config.name());
+                    bail!(
+                        "site {site:?} has two channels {:?}; give one an `id` of its own",
+                        config.name()
+                    );
                 }
             }
         }
@@ -300,19 +314,28 @@ impl Channels {
         const MIB: usize = 1024 * 1024;
         let account = self.0.accounts.get(&(site.to_owned(), account.to_owned()));
         // WhatsApp's batches and Telegram's updates come near a mebibyte.
-        if account.is_some_and(|account| account.config.platform == Platform::Email) { 26 * MIB } else { MIB }
+        if account.is_some_and(|account| account.config.platform == Platform::Email) {
+            26 * MIB
+        } else {
+            MIB
+        }
     }
 
     /// Reads a webhook, if it is the platform's. Nothing of it counts before [`Channels::accept`] has stored it.
     ///
     /// # Errors
     /// When there is no such account, or it isn't the platform's.
-    pub fn read(&self, site: &str, account: &str, request: Request<'_>) -> Result<Webhook, AcceptError> {
+    pub fn read(
+        &self,
+        site: &str,
+        account: &str,
+        request: Request<'_>,
+    ) -> Result<Webhook, AcceptError> {
         let inner = &self.0;
-        let account = inner
-            .accounts
-            .get(&(site.to_owned(), account.to_owned()))
-            .ok_or_else(|| AcceptError::Unknown { site: site.to_owned(), account: account.to_owned() })?;
+        let account =
+            inner.accounts.get(&(site.to_owned(), account.to_owned())).ok_or_else(|| {
+                AcceptError::Unknown { site: site.to_owned(), account: account.to_owned() }
+            })?;
         if account.config.platform == Platform::Teams && account.keys().known.is_empty() {
             return Err(AcceptError::NoKeys);
         }
@@ -325,7 +348,9 @@ impl Channels {
         let mut batch = account.config.platform.read(request, account, signed.now_s);
         if let Some(why) = batch.unreadable {
             tracing::debug!(account = account.id(), why, "a webhook can't be read");
-            inner.metrics.channel_skipped(account.config.platform.name(), "a body that can't be read");
+            inner
+                .metrics
+                .channel_skipped(account.config.platform.name(), "a body that can't be read");
             return Err(AcceptError::Unreadable(why));
         }
         for why in &batch.skipped {
@@ -343,7 +368,10 @@ impl Channels {
         let before = batch.events.len();
         batch.events.retain(|event| pace.allows(&event.user, self.0.clock.now_ms()));
         if batch.events.len() < before {
-            tracing::warn!(account = account.id(), "too many e-mails of one sender within an hour: one is not read");
+            tracing::warn!(
+                account = account.id(),
+                "too many e-mails of one sender within an hour: one is not read"
+            );
             batch.skipped.push("too many e-mails of one sender");
         }
     }
@@ -378,7 +406,8 @@ impl Channels {
 
     /// Reads the mailboxes of accounts that have some, each in a task of its own.
     pub fn read_mailboxes(&self) {
-        for account in self.0.accounts.values().filter(|account| account.config.imap_url.is_some()) {
+        for account in self.0.accounts.values().filter(|account| account.config.imap_url.is_some())
+        {
             self.0.tasks.spawn("mailbox", mailbox::watch(self.clone(), account.clone()));
         }
     }
@@ -397,7 +426,9 @@ impl Channels {
         let mut waits = None;
         for event in batch.events {
             // Opened before the conversation is woken, so that no answer is too early for it.
-            if let (Due::Response { within_ms }, Some(own), What::Said { .. }) = (due, &event.right, &event.what) {
+            if let (Due::Response { within_ms }, Some(own), What::Said { .. }) =
+                (due, &event.right, &event.what)
+            {
                 let answered = inner.responses.open(&account.id(), &event.chat, &event.key);
                 waits = Some((answered, within_ms, event.chat.clone(), own.clone()));
             }
@@ -411,7 +442,10 @@ impl Channels {
                 }
                 Kept::Unnameable => {
                     waits = None;
-                    inner.metrics.channel_skipped(account.config.platform.name(), "a name that is too long or empty");
+                    inner.metrics.channel_skipped(
+                        account.config.platform.name(),
+                        "a name that is too long or empty",
+                    );
                     // Who writes the other system can mend it; a platform would only send it again.
                     if account.config.platform == Platform::Webhook {
                         return Err(AcceptError::Unreadable(ledger::UNNAMEABLE.into()));
@@ -440,7 +474,9 @@ impl Channels {
     /// known, once a minute. Requests that come meanwhile wait for it. True if there is something new since the call.
     pub async fn prepare(&self, site: &str, account: &str, renew: bool) -> bool {
         let inner = &self.0;
-        let Some(account) = inner.accounts.get(&(site.to_owned(), account.to_owned())) else { return false };
+        let Some(account) = inner.accounts.get(&(site.to_owned(), account.to_owned())) else {
+            return false;
+        };
         if account.config.platform != Platform::Teams {
             return false;
         }
@@ -453,7 +489,11 @@ impl Channels {
         };
         // Who has keys doesn't wait for newer ones.
         let waits = renew || account.keys().known.is_empty();
-        let one_at_a_time = if waits { Some(account.fetching.lock().await) } else { account.fetching.try_lock().ok() };
+        let one_at_a_time = if waits {
+            Some(account.fetching.lock().await)
+        } else {
+            account.fetching.try_lock().ok()
+        };
         if one_at_a_time.is_none() {
             return false;
         }
@@ -489,7 +529,8 @@ impl Channels {
     pub fn handshake(&self, site: &str, account: &str, query: &str) -> Option<String> {
         let account = self.0.accounts.get(&(site.to_owned(), account.to_owned()))?;
         let pairs = signature::form(query.as_bytes());
-        let value = |name: &str| pairs.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone());
+        let value =
+            |name: &str| pairs.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone());
         if account.config.platform == Platform::WeChat {
             let now_s = self.0.clock.now_ms() / 1000;
             signature::wechat::verify(query, &account.secrets, now_s).ok()?;
@@ -497,7 +538,9 @@ impl Channels {
         }
         let (known, shown) = (account.config.verify_token.as_bytes(), value("hub.verify_token")?);
         let ours = !known.is_empty() && bool::from(known.ct_eq(shown.as_bytes()));
-        (ours && value("hub.mode").as_deref() == Some("subscribe")).then(|| value("hub.challenge")).flatten()
+        (ours && value("hub.mode").as_deref() == Some("subscribe"))
+            .then(|| value("hub.challenge"))
+            .flatten()
     }
 
     /// Stores an event once and wakes its conversation. Both happen also where the request that brought it is dropped
@@ -535,7 +578,10 @@ impl Channels {
         }
         let wake = Wake::default();
         chats.insert(id, wake.clone());
-        self.0.tasks.spawn("channel conversation", chat::run(self.clone(), account.clone(), chat.to_owned(), wake));
+        self.0.tasks.spawn(
+            "channel conversation",
+            chat::run(self.clone(), account.clone(), chat.to_owned(), wake),
+        );
     }
 
     /// Ends a conversation's task, unless it was woken meanwhile.
@@ -593,7 +639,10 @@ impl Channels {
             };
             match self.0.ledger.chat_of(&key).await {
                 Ok(Some((account, chat))) => {
-                    let name = account.split_once('/').map(|(_, name)| name.to_owned()).unwrap_or_default();
+                    let name = account
+                        .split_once('/')
+                        .map(|(_, name)| name.to_owned())
+                        .unwrap_or_default();
                     if let Some(account) = self.0.accounts.get(&(key.site.clone(), name)) {
                         self.wake(account, &chat);
                     }
@@ -607,8 +656,10 @@ impl Channels {
     /// What is known of every account of a site, for the console and `/readyz`.
     #[must_use]
     pub fn health(&self, site: Option<&str>) -> Vec<Health> {
-        let accounts = self.0.accounts.values().filter(|account| site.is_none_or(|site| account.site == site));
-        let mut all: Vec<Health> = accounts.map(|account| self.0.delivery.health(account)).collect();
+        let accounts =
+            self.0.accounts.values().filter(|account| site.is_none_or(|site| account.site == site));
+        let mut all: Vec<Health> =
+            accounts.map(|account| self.0.delivery.health(account)).collect();
         all.sort_by(|a, b| (&a.site, &a.account).cmp(&(&b.site, &b.account)));
         all
     }
@@ -666,9 +717,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("secrets");
         let config = format!("platform = \"telegram\"\ntoken = \"t\"\nsecrets_file = {path:?}");
-        for (text, sound) in [("", false), ("short\n", false), ("a-secret-of-telegram\nshort", false)]
-            .into_iter()
-            .chain([("a-secret-of-telegram\n\n", true)])
+        for (text, sound) in
+            [("", false), ("short\n", false), ("a-secret-of-telegram\nshort", false)]
+                .into_iter()
+                .chain([("a-secret-of-telegram\n\n", true)])
         {
             std::fs::write(&path, text).unwrap();
             assert_eq!(account(&config).is_ok(), sound, "{text:?}");
@@ -680,7 +732,13 @@ mod tests {
         let config = "platform = \"slack\"\ntoken = \"t\"\nsecrets = [\"a-secret-of-slack-s\"]\nstream = true";
         let account = account(config).unwrap();
         let placed = Placed { id: "1.5".into(), text: "Yes, it is".into(), sequence: 1 };
-        let target = Target { account: &account, chat: "C1/7.1", token: "t", right: None, placed: Some(&placed) };
+        let target = Target {
+            account: &account,
+            chat: "C1/7.1",
+            token: "t",
+            right: None,
+            placed: Some(&placed),
+        };
         assert!(Platform::Slack.show(target, 1, "Yes, it is").is_none());
         assert!(Platform::Slack.show(target, 1, "Yes, it is waterproof").is_some());
     }
@@ -689,7 +747,8 @@ mod tests {
     fn keys_are_asked_for_again_soon_only_where_there_are_none() {
         let known = |asked_ms: u64, some: bool| {
             let key = signature::teams::keys(
-                &serde_json::from_str(include_str!("../tests/it/files/teams_test_keys.json")).unwrap(),
+                &serde_json::from_str(include_str!("../tests/it/files/teams_test_keys.json"))
+                    .unwrap(),
             );
             Keys { known: if some { key } else { Vec::new() }, asked_ms, fetched: u64::from(some) }
         };

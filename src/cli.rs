@@ -209,8 +209,10 @@ impl Cli {
             // Before the runtime: its threads would count against the limits.
             return Ok(ingest::read_document(format, *seconds, *memory_mib));
         }
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the async runtime")?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .context("starting the async runtime")?;
         runtime.block_on(self.dispatch())
     }
 
@@ -266,9 +268,10 @@ impl Cli {
             Command::Bench(args) => measure::run(&config, args).await,
             Command::Eval(args) => eval::run(&config, args).await,
             Command::Intent(args) => intent::run(&config, args).await,
-            Command::Chat(_) | Command::Key { .. } | Command::Seo(_) | Command::ReadDocument { .. } => {
-                Ok(ExitCode::SUCCESS)
-            }
+            Command::Chat(_)
+            | Command::Key { .. }
+            | Command::Seo(_)
+            | Command::ReadDocument { .. } => Ok(ExitCode::SUCCESS),
         }
     }
 }
@@ -309,8 +312,11 @@ async fn explain_files(
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let mut options = ingest::IngestOptions::from_config(&config.knowledge);
-    let paths = match (paths, site.and_then(|id| config.site(id)).or_else(|| config.sites.first())) {
-        ([], Some(site)) => vec![site.knowledge.clone().unwrap_or_else(|| config.knowledge.path.clone())],
+    let paths = match (paths, site.and_then(|id| config.site(id)).or_else(|| config.sites.first()))
+    {
+        ([], Some(site)) => {
+            vec![site.knowledge.clone().unwrap_or_else(|| config.knowledge.path.clone())]
+        }
         _ => paths.to_vec(),
     };
     options.base = None;
@@ -344,19 +350,22 @@ async fn run_ingest(
     match server::open_retrieval(config, &telemetry::Metrics::new()).await {
         Ok(retrieval) => {
             for site in sites {
-                let report = server::ingest_site(&retrieval, config, site, &paths, force, &progress).await?;
+                let report =
+                    server::ingest_site(&retrieval, config, site, &paths, force, &progress).await?;
                 reports.push((site.id.clone(), report));
             }
         }
         // A server has the index open: it does the work.
         Err(error) if matches!(error.downcast_ref(), Some(IndexError::InUse { .. })) => {
             let remote = Remote::of(config).context(error)?;
-            let absolute =
-                |path: PathBuf| std::path::absolute(&path).with_context(|| format!("{} is no path", path.display()));
+            let absolute = |path: PathBuf| {
+                std::path::absolute(&path).with_context(|| format!("{} is no path", path.display()))
+            };
             let paths = paths.into_iter().map(absolute).collect::<anyhow::Result<_>>()?;
             let request = IngestRequest { paths, force };
             for site in sites {
-                reports.push((site.id.clone(), remote.ingest(&site.id, &request, &progress).await?));
+                reports
+                    .push((site.id.clone(), remote.ingest(&site.id, &request, &progress).await?));
             }
         }
         Err(error) => return Err(error),
@@ -386,7 +395,9 @@ async fn run_ingest(
     if json {
         println!(
             "{}",
-            serde_json::to_string_pretty(&reports.into_iter().collect::<std::collections::BTreeMap<_, _>>())?
+            serde_json::to_string_pretty(
+                &reports.into_iter().collect::<std::collections::BTreeMap<_, _>>()
+            )?
         );
     }
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -397,7 +408,10 @@ fn print_key(name: &str, scopes: &[Scope], site: Option<&str>) {
     let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope}\"")).collect();
     // JSON's escapes are TOML's, too; Rust's aren't.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    println!("The key, shown once:\n\n  {key}\n\nFor config.toml:\n\n[[auth.keys]]\nname = {}", quoted(name));
+    println!(
+        "The key, shown once:\n\n  {key}\n\nFor config.toml:\n\n[[auth.keys]]\nname = {}",
+        quoted(name)
+    );
     println!("sha256 = \"{}\"\nscopes = [{}]", key_hash(&key), scopes.join(", "));
     if let Some(site) = site {
         println!("site = {}", quoted(site));

@@ -28,7 +28,10 @@ impl Clock {
     /// A clock that stands at `now_ms` until it is moved with [`Clock::advance`].
     #[must_use]
     pub fn manual(now_ms: u64) -> Self {
-        Self { manual: Some(Arc::new((AtomicU64::new(now_ms), AtomicU64::new(0)))), started: Instant::now() }
+        Self {
+            manual: Some(Arc::new((AtomicU64::new(now_ms), AtomicU64::new(0)))),
+            started: Instant::now(),
+        }
     }
 
     /// Milliseconds since the Unix epoch.

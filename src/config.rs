@@ -89,9 +89,11 @@ impl Config {
     }
 
     fn load_and(path: &Path, further: impl Fn(&Self, &mut Mistakes)) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("can't read the configuration {}; name another with --config", path.display()))?;
-        let base = path.parent().filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!("can't read the configuration {}; name another with --config", path.display())
+        })?;
+        let base =
+            path.parent().filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let read = || Self::read(&text, std::env::vars())?.rebased(base).checked(further);
         read().with_context(|| format!("in the configuration {}", path.display()))
     }
@@ -100,15 +102,22 @@ impl Config {
     ///
     /// # Errors
     /// As [`Config::load`].
-    pub fn parse(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
+    pub fn parse(
+        text: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> anyhow::Result<Self> {
         Self::read(text, environment)?.checked(|_, _| {})
     }
 
-    fn read(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
+    fn read(
+        text: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> anyhow::Result<Self> {
         // The text by itself first: its errors have line numbers.
         explain::read::<Self>(text).map_err(anyhow::Error::msg)?;
         let mut table: toml::Table = explain::read(text).map_err(anyhow::Error::msg)?;
-        let defaults = toml::Table::try_from(Self::default()).context("the default configuration")?;
+        let defaults =
+            toml::Table::try_from(Self::default()).context("the default configuration")?;
         for (name, value) in environment {
             set_from_environment(&mut table, &defaults, &name, &value)?;
         }
@@ -196,7 +205,10 @@ fn set_from_environment(
     }
     let Some(toml::Value::Table(known)) = defaults.get(section) else { return Ok(()) };
     let Some(default) = known.get(key) else {
-        bail!("the environment variable {name} names no option of [{section}]{}", suggestion(key, known.keys()));
+        bail!(
+            "the environment variable {name} names no option of [{section}]{}",
+            suggestion(key, known.keys())
+        );
     };
     let parsed = match default {
         toml::Value::Integer(_) => value.parse().map(toml::Value::Integer).ok(),
@@ -212,7 +224,10 @@ fn set_from_environment(
         _ => Some(toml::Value::String(value.into())),
     };
     let Some(parsed) = parsed else {
-        bail!("the environment variable {name} is {value:?}, but {section}.{key} takes a {}", default.type_str());
+        bail!(
+            "the environment variable {name} is {value:?}, but {section}.{key} takes a {}",
+            default.type_str()
+        );
     };
     let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
     if let toml::Value::Table(section) = section {
@@ -232,7 +247,9 @@ fn set_of_site(table: &mut toml::Table, name: &str, rest: &str, value: &str) -> 
     // Of "shop" and "shop_de" the longer one is meant.
     let found = sites.into_iter().flatten().filter_map(|site| of_site(site).map(|key| (key, site)));
     let Some((key, site)) = found.min_by_key(|(key, _)| key.len()) else {
-        bail!("the environment variable {name} names no site of the configuration; write FRONTDESK_SITES_<ID>_<KEY>");
+        bail!(
+            "the environment variable {name} names no site of the configuration; write FRONTDESK_SITES_<ID>_<KEY>"
+        );
     };
     let Some(site) = site.as_table_mut() else { return Ok(()) };
     let below = site.iter_mut().find_map(|(part, value)| {
@@ -251,7 +268,8 @@ mod tests {
     use super::*;
 
     fn check(text: &str, environment: &[(&str, &str)], expected: &str) {
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let error = Config::parse(text, environment).unwrap_err();
         assert!(format!("{error:#}").contains(expected), "{error:#}");
     }
@@ -262,29 +280,58 @@ mod tests {
         check("[servr]", &[], "did you mean `server`?");
         check("[llm]\nparallel = 0", &[], "must be 1 to 256");
         check("[llm]\nparallel = \"many\"", &[], "parallel");
-        check("[server]\nbind = \"localhost\"", &[], "server.bind is \"localhost\"; it must be an address and a port");
+        check(
+            "[server]\nbind = \"localhost\"",
+            &[],
+            "server.bind is \"localhost\"; it must be an address and a port",
+        );
         check("[server]\nadmin_bind = \"127.0.0.1:8080\"", &[], "they need two ports");
-        check("[server]\npublic_origins = [\"chat.example\"]", &[], "\"chat.example\" is no origin");
+        check(
+            "[server]\npublic_origins = [\"chat.example\"]",
+            &[],
+            "\"chat.example\" is no origin",
+        );
         check("[server]\nping_s = 0", &[], "server.ping_s is 0; it must be 1 or more");
         check("[server]\ndead_s = 20", &[], "server.dead_s is 20 and server.ping_s 20");
-        check("[sessions]\nretain_days = 100000000000000", &[], "at most 36500, which is 100 years");
+        check(
+            "[sessions]\nretain_days = 100000000000000",
+            &[],
+            "at most 36500, which is 100 years",
+        );
         check("[llm]\ntemperature = -0.5", &[], "llm.temperature is -0.5; it must be 0 or more");
         check("[llm]\ntemperature = nan", &[], "llm.temperature is NaN");
         check("[llm]\ntop_p = 7.0", &[], "llm.top_p is 7; it must be 0 to 1");
-        check("[llm]\ncontext_tokens = 911", &[], "llm.context_tokens is 911; it must be at least 912");
+        check(
+            "[llm]\ncontext_tokens = 911",
+            &[],
+            "llm.context_tokens is 911; it must be at least 912",
+        );
         check("[llm]\nengine = \"llamacpp\"", &[], "engine is \"llamacpp\"");
         check("[llm]\nengine = \"http://\"", &[], "empty host");
-        check("[answers]\nmin_confidence = 62.0", &[], "answers.min_confidence is 62; it must be 0 to 1");
+        check(
+            "[answers]\nmin_confidence = 62.0",
+            &[],
+            "answers.min_confidence is 62; it must be 0 to 1",
+        );
         check("[log]\nlevel = \"loud\"", &[], "log.level has \"loud\"");
-        check("[log]\nlevel = \"info,frontdesk::llm=loud\"", &[], "log.level has \"frontdesk::llm=loud\"");
+        check(
+            "[log]\nlevel = \"info,frontdesk::llm=loud\"",
+            &[],
+            "log.level has \"frontdesk::llm=loud\"",
+        );
         let site = |lines: &str| format!("[[sites]]\nid = \"a\"\n{lines}");
-        check(&site("language = \"english\""), &[], "site \"a\": language is \"english\"; it must be an ISO 639-1");
+        check(
+            &site("language = \"english\""),
+            &[],
+            "site \"a\": language is \"english\"; it must be an ISO 639-1",
+        );
         check(&site("origins = [\"shop.example\"]"), &[], "the origin \"shop.example\" is not one");
         check(&site(&site("")), &[], "two sites have the id \"a\"");
         let channel = "[[sites.channels]]\nplatform = \"webhook\"\nbase_url = \"https://a.example\"\n\
                        secrets = [\"whsec_0123456789abcdef\"]\n";
         check(&site(&channel.repeat(2)), &[], "site \"a\" has two channels \"webhook\"");
-        let both = "[[sites.channels]]\nplatform = \"telegram\"\ntoken = \"1:a\"\ntoken_file = \"t\"";
+        let both =
+            "[[sites.channels]]\nplatform = \"telegram\"\ntoken = \"1:a\"\ntoken_file = \"t\"";
         check(&site(both), &[], "token and token_file are both set");
         check("sites = []", &[], "no [[sites]]");
         check("[[sites]]\nid = \"A b\"", &[], "use 1 to 32");
@@ -296,10 +343,14 @@ mod tests {
     #[test]
     fn all_mistakes_are_told_at_once() {
         let key = |name: &str, sha256: &str, rest: &str| {
-            format!("[[auth.keys]]\nname = {name:?}\nsha256 = {sha256:?}\nscopes = [\"chat\"]\n{rest}\n")
+            format!(
+                "[[auth.keys]]\nname = {name:?}\nsha256 = {sha256:?}\nscopes = [\"chat\"]\n{rest}\n"
+            )
         };
         let sum = "0123456789abcdef".repeat(4);
-        let keys = key("crm", "fd_the-key-itself", "") + &key("crm", &sum, "site = \"nope\"") + &key("erp", &sum, "");
+        let keys = key("crm", "fd_the-key-itself", "")
+            + &key("crm", &sum, "site = \"nope\"")
+            + &key("erp", &sum, "");
         let error = Config::parse(&format!("[llm]\ntop_p = -1.0\n{keys}"), []).unwrap_err();
         insta::assert_snapshot!(format!("{error:#}"), @r#"
         5 mistakes:
@@ -334,8 +385,10 @@ mod tests {
 
     #[test]
     fn the_environment_wins_over_the_file() {
-        let environment =
-            [("FRONTDESK_LLM_PARALLEL".to_owned(), "3".to_owned()), ("FRONTDESK_CACHE".to_owned(), "x".to_owned())];
+        let environment = [
+            ("FRONTDESK_LLM_PARALLEL".to_owned(), "3".to_owned()),
+            ("FRONTDESK_CACHE".to_owned(), "x".to_owned()),
+        ];
         assert_eq!(Config::parse("[llm]\nparallel = 2", environment).unwrap().llm.parallel, 3);
     }
 
@@ -357,8 +410,10 @@ mod tests {
         assert_eq!(site.jwt.as_ref().unwrap().key, long("jwt"));
 
         let text = "[[sites]]\nid = \"shop\"\n[[sites]]\nid = \"shop-de\"\n[sites.jwt]\nalgorithm = \"HS256\"\n";
-        let environment =
-            [("FRONTDESK_SITES_SHOP_DE_JWT_KEY", "jwt"), ("FRONTDESK_SITES_SHOP_OUTCOMES_SECRET", "shop")];
+        let environment = [
+            ("FRONTDESK_SITES_SHOP_DE_JWT_KEY", "jwt"),
+            ("FRONTDESK_SITES_SHOP_OUTCOMES_SECRET", "shop"),
+        ];
         let environment = environment.map(|(name, start)| (name.to_owned(), long(start)));
         let config = Config::parse(text, environment).unwrap();
         assert_eq!(config.site("shop-de").unwrap().jwt.as_ref().unwrap().key, long("jwt"));
@@ -379,15 +434,27 @@ mod tests {
         for (text, of_line) in [(unit, "Environment="), (image, "")] {
             let options = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
                 let option = line.trim_start_matches("ENV ").trim().trim_end_matches(" \\");
-                option.strip_prefix(of_line)?.split_once('=').filter(|(name, _)| name.starts_with("FRONTDESK_"))
+                option
+                    .strip_prefix(of_line)?
+                    .split_once('=')
+                    .filter(|(name, _)| name.starts_with("FRONTDESK_"))
             });
             let environment = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
             let config = Config::read(include_str!("../config.toml"), environment).unwrap();
             let config = config.rebased(Path::new("/etc/frontdesk"));
-            for path in [config.store.path, config.knowledge.index, config.knowledge.uploads, config.intent.models] {
+            for path in [
+                config.store.path,
+                config.knowledge.index,
+                config.knowledge.uploads,
+                config.intent.models,
+            ] {
                 assert!(path.starts_with("/var/lib/frontdesk/"), "{}", path.display());
             }
-            assert!(config.knowledge.path.starts_with("/etc/frontdesk"), "{}", config.knowledge.path.display());
+            assert!(
+                config.knowledge.path.starts_with("/etc/frontdesk"),
+                "{}",
+                config.knowledge.path.display()
+            );
         }
     }
 
@@ -412,7 +479,10 @@ mod tests {
                     (toml::Value::Float(a), toml::Value::Float(b)) => (a - b).abs() < 1e-6,
                     (a, b) => a == b,
                 };
-                assert!(alike, "{section}.{key} is {stands} in config.toml but {default} by default");
+                assert!(
+                    alike,
+                    "{section}.{key} is {stands} in config.toml but {default} by default"
+                );
             }
         }
         Config::parse(text, []).unwrap();

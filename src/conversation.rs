@@ -415,7 +415,13 @@ impl Event {
     /// True for what no visitor may ever see.
     #[must_use]
     pub fn is_internal(&self) -> bool {
-        matches!(self, Self::Note { .. } | Self::SuggestionMade { .. } | Self::SuggestionDecided { .. } | Self::Unknown)
+        matches!(
+            self,
+            Self::Note { .. }
+                | Self::SuggestionMade { .. }
+                | Self::SuggestionDecided { .. }
+                | Self::Unknown
+        )
     }
 
     /// True if the visitor reads or wrote words by it: what comes and goes beside them makes no conversation younger.
@@ -541,9 +547,15 @@ mod tests {
         let mut all: Vec<Event> = ends.into_iter().map(answer).collect();
         all.extend(reasons.into_iter().map(|reason| Event::Handoff { reason }));
         all.extend(leaves.into_iter().map(|reason| left(GiveTo::Queue, reason)));
-        all.extend(every!(GiveTo: Model, Queue).into_iter().map(|to| left(to, LeaveReason::GaveBack)));
+        all.extend(
+            every!(GiveTo: Model, Queue).into_iter().map(|to| left(to, LeaveReason::GaveBack)),
+        );
         all.extend(wishes.into_iter().map(|wish| draft(wish, AnswerEnd::Complete, None)));
-        all.extend(notes.into_iter().map(|code| draft(Wish::Answer, AnswerEnd::Complete, Some(code.into()))));
+        all.extend(
+            notes
+                .into_iter()
+                .map(|code| draft(Wish::Answer, AnswerEnd::Complete, Some(code.into()))),
+        );
         let words = DraftNote::Words("In English words.".into());
         all.push(draft(Wish::Answer, AnswerEnd::Complete, Some(words)));
         all.extend(every!(Decision: Sent, Edited, Rejected).into_iter().map(decided));
@@ -582,7 +594,12 @@ mod tests {
             Event::Handoff { reason: HandoffReason::Asked },
             Event::AgentJoined { agent: agent(), by: Some("routing".into()) },
             Event::AgentLeft { agent: agent(), to: GiveTo::Queue, reason: LeaveReason::GaveBack },
-            Event::AgentSaid { id: "x1".into(), agent: agent(), text: "Hello".into(), suggestion: Some(id) },
+            Event::AgentSaid {
+                id: "x1".into(),
+                agent: agent(),
+                text: "Hello".into(),
+                suggestion: Some(id),
+            },
             Event::Note { id: "n1".into(), agent: agent(), text: "Sent new pegs.".into() },
             Event::SuggestionMade {
                 id,
@@ -593,7 +610,10 @@ mod tests {
                 usage: Usage::default(),
                 end: AnswerEnd::Declined,
                 withheld: 0,
-                note: Some(DraftNote::Coded { code: NoteCode::AgentsOnly, about: vec!["Terms".into()] }),
+                note: Some(DraftNote::Coded {
+                    code: NoteCode::AgentsOnly,
+                    about: vec!["Terms".into()],
+                }),
             },
             Event::SuggestionDecided {
                 id,
@@ -630,11 +650,13 @@ mod tests {
 
     #[test]
     fn every_kind_of_event_opens_as_it_was_stored() {
-        let stored: Vec<Event> = STORED.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let stored: Vec<Event> =
+            STORED.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(stored, [events(), values()].concat());
         let places: Vec<_> = events().iter().map(place).collect();
         assert_eq!(places, (0..events().len()).map(Some).collect::<Vec<_>>());
-        let written: Vec<String> = stored.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
+        let written: Vec<String> =
+            stored.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
         assert_eq!(written, STORED.lines().collect::<Vec<_>>(), "they are written as they were");
         let checkpoint: Checkpoint = serde_json::from_str(STORED_CHECKPOINT).unwrap();
         assert_eq!(checkpoint, Checkpoint { turn: 2, offset: 4, text: "years.".into() });
@@ -642,7 +664,8 @@ mod tests {
 
     #[test]
     fn events_are_stored_in_these_words() {
-        let stored: Vec<String> = events().iter().map(|event| serde_json::to_string(event).unwrap()).collect();
+        let stored: Vec<String> =
+            events().iter().map(|event| serde_json::to_string(event).unwrap()).collect();
         insta::assert_snapshot!(stored.join("\n"), @r#"
         {"event":"started","visitor":"v1","channel":"widget"}
         {"event":"said","id":"m1","text":"How long is the warranty?"}
@@ -670,8 +693,16 @@ mod tests {
             r#"{"event":"agent_joined","agent":{"id":"a1","name":"Mara"}}"#,
             Event::AgentJoined { agent: agent(), by: None },
         );
-        let said = Event::AgentSaid { id: "x".into(), agent: agent(), text: "Hi".into(), suggestion: None };
-        check(r#"{"event":"agent_said","id":"x","agent":{"id":"a1","name":"Mara"},"text":"Hi"}"#, said);
+        let said = Event::AgentSaid {
+            id: "x".into(),
+            agent: agent(),
+            text: "Hi".into(),
+            suggestion: None,
+        };
+        check(
+            r#"{"event":"agent_said","id":"x","agent":{"id":"a1","name":"Mara"},"text":"Hi"}"#,
+            said,
+        );
         let note = |json: &str| serde_json::from_str::<DraftNote>(json).unwrap();
         assert_eq!(note("\"old words\""), DraftNote::Words("old words".into()));
         assert_eq!(note(r#"{"code":"no_answer"}"#), NoteCode::NoAnswer.into());
@@ -683,9 +714,15 @@ mod tests {
             assert_eq!(serde_json::from_str::<Event>(json).unwrap(), expected, "{json}");
         };
         check(r#"{"event":"hologram","shape":"cube","at":[1,2]}"#, Event::Unknown);
-        check(r#"{"event":"ended","reason":"visitor","mood":"good"}"#, Event::Ended { reason: "visitor".into() });
+        check(
+            r#"{"event":"ended","reason":"visitor","mood":"good"}"#,
+            Event::Ended { reason: "visitor".into() },
+        );
         assert!(Event::Unknown.is_internal() && !Event::Unknown.is_word());
-        assert!(serde_json::to_string(&Event::Unknown).is_err(), "it can't be written again without its words");
+        assert!(
+            serde_json::to_string(&Event::Unknown).is_err(),
+            "it can't be written again without its words"
+        );
     }
 
     /// One value that this build doesn't know costs that value, not its event and not the conversation.
@@ -707,11 +744,20 @@ mod tests {
             "anger",
             &Event::Handoff { reason: HandoffReason::Unknown },
         );
-        check(&left(GiveTo::Model, LeaveReason::Revoked), "revoked", &left(GiveTo::Model, LeaveReason::Unknown));
-        check(&left(GiveTo::Queue, LeaveReason::Revoked), "queue", &left(GiveTo::Unknown, LeaveReason::Revoked));
+        check(
+            &left(GiveTo::Model, LeaveReason::Revoked),
+            "revoked",
+            &left(GiveTo::Model, LeaveReason::Unknown),
+        );
+        check(
+            &left(GiveTo::Queue, LeaveReason::Revoked),
+            "queue",
+            &left(GiveTo::Unknown, LeaveReason::Revoked),
+        );
         let made = |wish, note| draft(wish, AnswerEnd::Complete, note);
         check(&made(Wish::Warmer, None), "warmer", &made(Wish::Unknown, None));
-        let note = |code| made(Wish::Answer, Some(DraftNote::Coded { code, about: vec!["Terms".into()] }));
+        let note =
+            |code| made(Wish::Answer, Some(DraftNote::Coded { code, about: vec!["Terms".into()] }));
         check(&note(NoteCode::LeftOut), "left_out", &note(NoteCode::Unknown));
         check(&decided(Decision::Edited), "edited", &decided(Decision::Unknown));
         check(&rated(Rating::Down), "down", &rated(Rating::Unknown));

@@ -120,7 +120,8 @@ impl Question {
 /// # Errors
 /// When it can't be read, a line isn't a question, or there is none; the text names file and line.
 pub fn questions(path: &Path) -> anyhow::Result<Vec<Question>> {
-    let file = File::open(path).with_context(|| format!("the questions {} can't be opened", path.display()))?;
+    let file = File::open(path)
+        .with_context(|| format!("the questions {} can't be opened", path.display()))?;
     let mut questions: Vec<Question> = Vec::new();
     for (at, line) in BufReader::new(file).lines().enumerate() {
         let line = line.with_context(|| format!("{}, line {}", path.display(), at + 1))?;
@@ -128,7 +129,11 @@ pub fn questions(path: &Path) -> anyhow::Result<Vec<Question>> {
             continue;
         }
         let mut question: Question = serde_json::from_str(&line).with_context(|| {
-            format!("{}, line {}: not a question ({{\"question\": …, \"article_ids\": […]}})", path.display(), at + 1)
+            format!(
+                "{}, line {}: not a question ({{\"question\": …, \"article_ids\": […]}})",
+                path.display(),
+                at + 1
+            )
         })?;
         if question.id.is_empty() {
             question.id = (at + 1).to_string();
@@ -152,7 +157,11 @@ impl Bench {
     ///
     /// # Errors
     /// When the path is missing or holds no document, or the embedder or the index fails.
-    pub async fn open(config: &Config, knowledge: &Path, progress: Progress<'_>) -> anyhow::Result<Self> {
+    pub async fn open(
+        config: &Config,
+        knowledge: &Path,
+        progress: Progress<'_>,
+    ) -> anyhow::Result<Self> {
         let mut site = config.sites.first().cloned().context("no site is configured")?;
         site.knowledge = Some(knowledge.to_owned());
         let index = FreshIndex::open(config).await?;
@@ -184,13 +193,22 @@ impl FreshIndex {
     }
 
     /// Reads a site's own knowledge, which may turn out to hold no passage.
-    async fn read(&self, config: &Config, site: Site, progress: Progress<'_>) -> anyhow::Result<Bench> {
+    async fn read(
+        &self,
+        config: &Config,
+        site: Site,
+        progress: Progress<'_>,
+    ) -> anyhow::Result<Bench> {
         let retrieval = self.retrieval.clone();
         let files = AtomicUsize::new(0);
         let show = |step: IngestProgress<'_>| match step {
             IngestProgress::Found { files: found } => files.store(found, Ordering::Relaxed),
-            IngestProgress::File { number, .. } => progress("reading documents", number, files.load(Ordering::Relaxed)),
-            IngestProgress::Written { passages } => progress("embedding passages", passages, passages),
+            IngestProgress::File { number, .. } => {
+                progress("reading documents", number, files.load(Ordering::Relaxed))
+            }
+            IngestProgress::Written { passages } => {
+                progress("embedding passages", passages, passages)
+            }
         };
         let report = server::ingest_site(&retrieval, config, &site, &[], true, &show).await?;
         retrieval.spelling.refresh(&retrieval.index, &site.id).await?;
@@ -201,6 +219,7 @@ impl FreshIndex {
 /// The mean, 0 of nothing.
 #[expect(clippy::cast_precision_loss, reason = "counts of questions")]
 fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
-    let (sum, count) = values.into_iter().fold((0.0, 0_usize), |(sum, count), value| (sum + value, count + 1));
+    let (sum, count) =
+        values.into_iter().fold((0.0, 0_usize), |(sum, count), value| (sum + value, count + 1));
     if count == 0 { 0.0 } else { sum / count as f64 }
 }

@@ -147,7 +147,9 @@ fn parts(signal: &Signal) -> Vec<Part> {
         value.ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
     };
     match signal {
-        Signal::Started { visitor, channel } => vec![text("visitor", visitor), text("channel", channel)],
+        Signal::Started { visitor, channel } => {
+            vec![text("visitor", visitor), text("channel", channel)]
+        }
         Signal::Source(source) => [
             ("utm_source", &source.utm_source),
             ("utm_medium", &source.utm_medium),
@@ -175,12 +177,14 @@ fn parts(signal: &Signal) -> Vec<Part> {
             parts
         }
         Signal::Meaning { vector } => {
-            let numbers: Vec<String> = vector.numbers().map(|value| format!("{value:.5}")).collect();
+            let numbers: Vec<String> =
+                vector.numbers().map(|value| format!("{value:.5}")).collect();
             vec![text("vector", &numbers.join(" "))]
         }
         Signal::Topic { topic } => vec![text("topic", topic.name())],
         Signal::Mention { product, category } => {
-            let mut parts: Vec<Part> = product.iter().map(|product| text("product", product)).collect();
+            let mut parts: Vec<Part> =
+                product.iter().map(|product| text("product", product)).collect();
             if !category.is_empty() {
                 parts.push(text("category", category));
             }
@@ -198,7 +202,8 @@ fn parts(signal: &Signal) -> Vec<Part> {
         Signal::Feedback { rating } => vec![text("rating", &word(serde_json::to_value(rating)))],
         Signal::Dwell { ms } => vec![number("ms", *ms as f64)],
         Signal::Recommended { products, held_out } => {
-            let mut parts: Vec<Part> = products.iter().map(|product| text("product", product)).collect();
+            let mut parts: Vec<Part> =
+                products.iter().map(|product| text("product", product)).collect();
             parts.push(flag("held_out", *held_out));
             parts
         }
@@ -227,32 +232,47 @@ fn parts(signal: &Signal) -> Vec<Part> {
 #[must_use]
 pub fn feature_columns(site: &str, sessions: &[(String, State)], meanings: bool) -> Vec<Column> {
     let rows: Vec<Vec<(String, Value)>> = sessions.iter().map(|(_, state)| state.row()).collect();
-    let attributes: BTreeSet<&String> =
-        rows.iter().flat_map(|row| row.iter().skip(features::COLUMNS.len()).map(|(name, _)| name)).collect();
+    let attributes: BTreeSet<&String> = rows
+        .iter()
+        .flat_map(|row| row.iter().skip(features::COLUMNS.len()).map(|(name, _)| name))
+        .collect();
     let mut columns = vec![
-        Column { name: "site".into(), cells: Cells::Text(vec![Some(site.to_owned()); sessions.len()]) },
+        Column {
+            name: "site".into(),
+            cells: Cells::Text(vec![Some(site.to_owned()); sessions.len()]),
+        },
         Column {
             name: "session".into(),
             cells: Cells::Text(sessions.iter().map(|(id, _)| Some(id.clone())).collect()),
         },
         Column {
             name: "at_ms".into(),
-            cells: Cells::Whole(sessions.iter().map(|(_, state)| i64::try_from(state.last_at_ms).ok()).collect()),
+            cells: Cells::Whole(
+                sessions.iter().map(|(_, state)| i64::try_from(state.last_at_ms).ok()).collect(),
+            ),
         },
     ];
     for (at, name) in features::COLUMNS.iter().enumerate() {
-        columns.push(feature(name, rows.iter().map(|row| row.get(at).map(|(_, value)| value)).collect()));
+        columns.push(feature(
+            name,
+            rows.iter().map(|row| row.get(at).map(|(_, value)| value)).collect(),
+        ));
     }
     for name in attributes {
         let value = |row: &'_ Vec<(String, Value)>| row.iter().position(|(known, _)| known == name);
-        let values = rows.iter().map(|row| value(row).and_then(|at| row.get(at)).map(|(_, value)| value)).collect();
+        let values = rows
+            .iter()
+            .map(|row| value(row).and_then(|at| row.get(at)).map(|(_, value)| value))
+            .collect();
         columns.push(feature(name, values));
     }
     if meanings {
         let dims = sessions.iter().map(|(_, state)| state.meaning.len()).max().unwrap_or_default();
         for at in 0..dims {
-            let cells =
-                sessions.iter().map(|(_, state)| state.meaning.get(at).map(|value| f64::from(*value))).collect();
+            let cells = sessions
+                .iter()
+                .map(|(_, state)| state.meaning.get(at).map(|value| f64::from(*value)))
+                .collect();
             columns.push(Column { name: format!("meaning_{at:03}"), cells: Cells::Number(cells) });
         }
     }
@@ -284,7 +304,8 @@ pub fn feature_columns(site: &str, sessions: &[(String, State)], meanings: bool)
 
 /// A column of names if any value is one, else of numbers.
 fn feature(name: &str, values: Vec<Option<&Value>>) -> Column {
-    let named = values.iter().any(|value| matches!(value, Some(Value::Category(_)))) || features::NAMED.contains(&name);
+    let named = values.iter().any(|value| matches!(value, Some(Value::Category(_))))
+        || features::NAMED.contains(&name);
     let cells = if named {
         Cells::Text(
             values
@@ -344,19 +365,22 @@ pub fn write_parquet(columns: &[Column], to: impl Write + Send) -> anyhow::Resul
             Cells::Number(_) => (Physical::DOUBLE, None),
             Cells::Whole(_) => (Physical::INT64, None),
         };
-        let field = Type::primitive_type_builder(&column.name, physical).with_repetition(Repetition::OPTIONAL);
+        let field = Type::primitive_type_builder(&column.name, physical)
+            .with_repetition(Repetition::OPTIONAL);
         Ok(Arc::new(field.with_logical_type(logical).build()?))
     };
     let fields = columns.iter().map(field).collect::<anyhow::Result<Vec<_>>>()?;
     let schema = Arc::new(Type::group_type_builder("frontdesk").with_fields(fields).build()?);
-    let properties = Arc::new(WriterProperties::builder().set_compression(Compression::SNAPPY).build());
+    let properties =
+        Arc::new(WriterProperties::builder().set_compression(Compression::SNAPPY).build());
     let mut writer = SerializedFileWriter::new(to, schema, properties)?;
     let mut group = writer.next_row_group()?;
     for column in columns {
         let Some(mut into) = group.next_column()? else { break };
         match &column.cells {
             Cells::Text(cells) => {
-                let values: Vec<ByteArray> = cells.iter().flatten().map(|text| text.as_str().into()).collect();
+                let values: Vec<ByteArray> =
+                    cells.iter().flatten().map(|text| text.as_str().into()).collect();
                 into.typed::<ByteArrayType>().write_batch(&values, Some(&levels(cells)), None)?;
             }
             Cells::Number(cells) => {
@@ -391,7 +415,8 @@ mod tests {
         let mut rows = SignalRows::default();
         let source = Source { utm_campaign: Some("spring, \"sale\"".into()), ..Source::default() };
         rows.push("shop", "s", 1, 1_000, &Signal::Source(source));
-        let outcome = Outcome { order: "A1".into(), converted: true, amount: 9.5, ..Outcome::default() };
+        let outcome =
+            Outcome { order: "A1".into(), converted: true, amount: 9.5, ..Outcome::default() };
         rows.push("shop", "s", 4, 2_000, &Signal::Outcome(outcome));
         rows.into_columns()
     }
@@ -428,10 +453,14 @@ mod tests {
     fn features_have_their_labels_apart() {
         let mut state = State { meaning: vec![0.5], ..State::default() };
         state.attributes.insert("tier".into(), AttributeValue::Name("gold".into()));
-        let columns = feature_columns("shop", &[("a".into(), state), ("b".into(), State::default())], true);
+        let columns =
+            feature_columns("shop", &[("a".into(), state), ("b".into(), State::default())], true);
         let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(names.len(), 3 + features::COLUMNS.len() + 1 + 1 + 3);
-        assert_eq!(names[names.len() - 5..], ["attribute.tier", "meaning_000", "converted", "amount", "currency"]);
+        assert_eq!(
+            names[names.len() - 5..],
+            ["attribute.tier", "meaning_000", "converted", "amount", "currency"]
+        );
         assert!(columns.iter().all(|column| column.cells.len() == 2));
         assert_eq!(columns[columns.len() - 5].cells, Cells::Text(vec![Some("gold".into()), None]));
         assert_eq!(columns[columns.len() - 3].cells, Cells::Whole(vec![None, None]));

@@ -84,7 +84,9 @@ impl Money {
         for outcome in outcomes.filter(|outcome| outcome.converted && outcome.amount != 0.0) {
             *sums.entry(&outcome.currency).or_default() += outcome.amount;
         }
-        sums.into_iter().map(|(currency, amount)| Self { currency: currency.to_owned(), amount }).collect()
+        sums.into_iter()
+            .map(|(currency, amount)| Self { currency: currency.to_owned(), amount })
+            .collect()
     }
 }
 
@@ -199,7 +201,9 @@ impl State {
             Signal::Feedback { rating: Rating::Down } => self.thumbs_down += 1,
             Signal::Feedback { rating: Rating::Unknown } => {}
             Signal::HumanRequested => self.human = true,
-            Signal::Handoff { reason } => self.handoffs += u32::from(*reason != HandoffReason::HighIntent),
+            Signal::Handoff { reason } => {
+                self.handoffs += u32::from(*reason != HandoffReason::HighIntent)
+            }
             Signal::Dwell { ms } => self.dwell_ms = self.dwell_ms.saturating_add(*ms),
             Signal::Recommended { products, held_out } => {
                 self.times_recommended += 1;
@@ -271,12 +275,18 @@ impl State {
         let count = |value: u32| Value::Number(value as f32);
         let known = |value: Option<f32>| value.map_or(Value::Missing, Value::Number);
         let flag = |value: bool| Value::Number(f32::from(u8::from(value)));
-        let name = |value: Option<&str>| value.map_or(Value::Missing, |value| Value::Category(value.to_owned()));
-        let spread = |spread: &Spread, value: f32| if spread.count > 0 { Value::Number(value) } else { Value::Missing };
+        let name = |value: Option<&str>| {
+            value.map_or(Value::Missing, |value| Value::Category(value.to_owned()))
+        };
+        let spread = |spread: &Spread, value: f32| {
+            if spread.count > 0 { Value::Number(value) } else { Value::Missing }
+        };
         let per_message = |value: u32| value as f32 / self.messages.max(1) as f32;
         let source = self.source.as_ref();
-        let top_category = self.categories.iter().max_by_key(|(_, count)| **count).map(|(name, _)| name.as_str());
-        let mut row: Vec<(String, Value)> = Vec::with_capacity(COLUMNS.len() + self.attributes.len());
+        let top_category =
+            self.categories.iter().max_by_key(|(_, count)| **count).map(|(name, _)| name.as_str());
+        let mut row: Vec<(String, Value)> =
+            Vec::with_capacity(COLUMNS.len() + self.attributes.len());
         let values = [
             name(Some(&self.channel).filter(|channel| !channel.is_empty()).map(String::as_str)),
             name(source.and_then(|source| source.utm_source.as_deref())),
@@ -315,13 +325,18 @@ impl State {
         ];
         let topics = self.topics.iter().map(|topic| count(*topic));
         let stances = self.stances.iter().map(|stance| count(*stance));
-        let last = self.last_stances.iter().map(|stance| flag(*stance)).chain([count(self.last_words)]);
-        let values = values.into_iter().chain(topics).chain(stances).chain(last).chain(after_topics);
+        let last =
+            self.last_stances.iter().map(|stance| flag(*stance)).chain([count(self.last_words)]);
+        let values =
+            values.into_iter().chain(topics).chain(stances).chain(last).chain(after_topics);
         row.extend(COLUMNS.iter().map(|column| (*column).to_owned()).zip(values));
         row.extend(self.attributes.iter().map(|(name, value)| {
             let value = match value {
                 AttributeValue::Flag(value) => flag(*value),
-                #[expect(clippy::cast_possible_truncation, reason = "a feature needs no more than 7 digits")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "a feature needs no more than 7 digits"
+                )]
                 AttributeValue::Number(value) => Value::Number(*value as f32),
                 AttributeValue::Name(value) => Value::Category(value.clone()),
             };
@@ -336,7 +351,8 @@ pub const NAMED: [&str; 7] =
     ["channel", "utm_source", "utm_medium", "utm_campaign", "referrer", "language", "top_category"];
 
 /// Those of [`COLUMNS`] that are 1 or 0.
-pub const FLAGS: [&str; 5] = ["known_visitor", "agrees_last", "refuses_last", "names_amount_last", "human_requested"];
+pub const FLAGS: [&str; 5] =
+    ["known_visitor", "agrees_last", "refuses_last", "names_amount_last", "human_requested"];
 
 /// The columns that every session has, in their order.
 pub const COLUMNS: [&str; 47] = [
@@ -411,15 +427,36 @@ mod tests {
             (1_000, message(4)),
             (1_000, Signal::Topic { topic: Topic::Price }),
             (1_000, Signal::Meaning { vector: Meaning::of(&[1.0, 0.0]) }),
-            (2_000, Signal::Answer { confidence: Some(0.8), end: AnswerEnd::Complete, citations: 1, withheld: 0 }),
+            (
+                2_000,
+                Signal::Answer {
+                    confidence: Some(0.8),
+                    end: AnswerEnd::Complete,
+                    citations: 1,
+                    withheld: 0,
+                },
+            ),
             (9_000, message(7)),
             (9_000, Signal::Meaning { vector: Meaning::of(&[0.0, 1.0]) }),
-            (9_500, Signal::Outcome(Outcome { order: "o".into(), converted: true, amount: 9.0, ..Outcome::default() })),
+            (
+                9_500,
+                Signal::Outcome(Outcome {
+                    order: "o".into(),
+                    converted: true,
+                    amount: 9.0,
+                    ..Outcome::default()
+                }),
+            ),
         ]
     }
 
     fn value(state: &State, name: &str) -> Value {
-        state.row().into_iter().find(|(known, _)| known == name).unwrap_or_else(|| panic!("no {name}")).1
+        state
+            .row()
+            .into_iter()
+            .find(|(known, _)| known == name)
+            .unwrap_or_else(|| panic!("no {name}"))
+            .1
     }
 
     #[test]
@@ -455,6 +492,9 @@ mod tests {
         let with = State::at(log.iter().map(|(at, signal)| (*at, signal)), u64::MAX);
         let without = State::at(log.iter().take(8).map(|(at, signal)| (*at, signal)), u64::MAX);
         assert_eq!(with.row(), without.row());
-        assert_eq!((with.converted(), with.paid()), (Some(true), vec![Money { currency: String::new(), amount: 9.0 }]));
+        assert_eq!(
+            (with.converted(), with.paid()),
+            (Some(true), vec![Money { currency: String::new(), amount: 9.0 }])
+        );
     }
 }

@@ -179,7 +179,8 @@ pub fn forecast(panel: &Panel) -> Option<Forecasts> {
         .enumerate()
         .map(|(at, days)| {
             let scale = run.errors.scale(at);
-            let band = |ahead: usize| run.errors.band(Kept::Day(ahead), days.expected(ahead), scale);
+            let band =
+                |ahead: usize| run.errors.band(Kept::Day(ahead), days.expected(ahead), scale);
             Outlook { days: (0..HORIZON).map(band).collect(), scale }
         })
         .collect();
@@ -239,7 +240,9 @@ impl Drift {
 
     fn note(&mut self, week: usize, expected: f64, seen: f64) {
         let keep = 0.5_f64.powf(1.0 / Self::HALF_LIFE);
-        for (sum, value) in [(&mut self.seen, seen), (&mut self.expected, expected), (&mut self.origins, 1.0)] {
+        for (sum, value) in
+            [(&mut self.seen, seen), (&mut self.expected, expected), (&mut self.origins, 1.0)]
+        {
             sum[week] = sum[week] * keep + value;
         }
     }
@@ -285,7 +288,8 @@ impl<'a> Run<'a> {
 
     /// What each series expects after the first `origin` days.
     fn days_at(&mut self, origin: usize) -> Vec<Days> {
-        let (due, later) = std::mem::take(&mut self.waiting).into_iter().partition(|wait| wait.at <= origin);
+        let (due, later) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|wait| wait.at <= origin);
         self.waiting = later;
         let due: Vec<Waiting> = due;
         for wait in due {
@@ -308,8 +312,10 @@ impl<'a> Run<'a> {
         let of = |(at, series): (usize, &Vec<f64>)| {
             let own = Weekdays::of(&series[..origin], first, silent, Some(&shop));
             let levels = Levels::of(&series[..origin], first, silent, &own);
-            let best = level::best(&self.losses[at], self.tried[at], &ranks, PRIOR_DAYS, BEST, &levels);
-            let level = best.iter().map(|way| levels.0[*way]).sum::<f64>() / best.len().max(1) as f64;
+            let best =
+                level::best(&self.losses[at], self.tried[at], &ranks, PRIOR_DAYS, BEST, &levels);
+            let level =
+                best.iter().map(|way| levels.0[*way]).sum::<f64>() / best.len().max(1) as f64;
             let shares = std::array::from_fn(|ahead| match self.panel.is_closed(origin + ahead) {
                 true => 0.0,
                 false => own.shares[weekday(first, origin + ahead)],
@@ -329,7 +335,10 @@ impl<'a> Run<'a> {
             for ahead in 0..HORIZON.min(self.panel.len() - origin) {
                 let seen = self.panel.series[at][origin + ahead];
                 if seen.is_finite() && !self.silent[origin + ahead] {
-                    held.note(&self.errors.band(Kept::Day(ahead), days.expected(ahead), scale), seen);
+                    held.note(
+                        &self.errors.band(Kept::Day(ahead), days.expected(ahead), scale),
+                        seen,
+                    );
                 }
             }
         }
@@ -372,8 +381,8 @@ impl<'a> Run<'a> {
             for period in spread::PERIODS {
                 // A period with a day that couldn't be observed has no sum.
                 let whole = period <= ahead && seen[..period].iter().all(|count| count.is_finite());
-                let silent =
-                    (origin..origin + period.min(ahead)).any(|day| self.silent[day] && !self.panel.is_closed(day));
+                let silent = (origin..origin + period.min(ahead))
+                    .any(|day| self.silent[day] && !self.panel.is_closed(day));
                 if whole && !silent {
                     let expected = (0..period).map(|day| days.expected(day)).sum();
                     let sum = seen[..period].iter().sum();
@@ -443,12 +452,18 @@ mod tests {
     fn an_empty_shelf_is_no_lack_of_demand() {
         let mut said = shop(120);
         let fast = 2;
-        let usual = forecast(&said).unwrap().outlooks[fast].days[..7].iter().map(|day| day.expected).sum::<f64>();
+        let usual = forecast(&said).unwrap().outlooks[fast].days[..7]
+            .iter()
+            .map(|day| day.expected)
+            .sum::<f64>();
         let mut unsaid = said.clone();
         said.series[fast][106..].fill(f64::NAN);
         unsaid.series[fast][106..].fill(0.0);
         let week = |panel: &Panel| {
-            forecast(panel).unwrap().outlooks[fast].days[..7].iter().map(|day| day.expected).sum::<f64>()
+            forecast(panel).unwrap().outlooks[fast].days[..7]
+                .iter()
+                .map(|day| day.expected)
+                .sum::<f64>()
         };
         assert!((week(&said) / usual - 1.0).abs() < 0.2, "{} beside {usual}", week(&said));
         assert!(week(&unsaid) < 0.6 * usual);
@@ -465,7 +480,10 @@ mod tests {
             series[113..].fill(0.0);
         }
         let made = forecast(&shop).unwrap();
-        assert_eq!(made.outlooks[2].days[1], Band { expected: 0.0, band80: [0.0; 2], band95: [0.0; 2] });
+        assert_eq!(
+            made.outlooks[2].days[1],
+            Band { expected: 0.0, band80: [0.0; 2], band95: [0.0; 2] }
+        );
         assert!((made.outlooks[2].days[7].expected / before - 1.0).abs() < 0.25);
         // A holiday that nobody noted: the whole shop counted nothing.
         shop.closed[113..120].fill(false);
@@ -478,13 +496,16 @@ mod tests {
         let short = panel(vec![counts(5.0, 28, 9)]);
         let made = forecast(&short).unwrap();
         for day in &made.outlooks[0].days {
-            let bounds = [0.0, day.band95[0], day.band80[0], day.expected, day.band80[1], day.band95[1]];
+            let bounds =
+                [0.0, day.band95[0], day.band80[0], day.expected, day.band80[1], day.band95[1]];
             assert!(bounds.is_sorted() && bounds[5].is_finite(), "{day:?}");
         }
         assert!(forecast(&panel(vec![counts(5.0, 27, 9)])).is_none());
         assert!(forecast(&panel(vec![vec![0.0; 60]])).is_none());
         assert!(forecast(&panel(vec![vec![f64::NAN; 60], vec![0.0; 60]])).is_none());
-        assert!(forecast(&Panel { first_day: 0, series: Vec::new(), closed: Vec::new() }).is_none());
+        assert!(
+            forecast(&Panel { first_day: 0, series: Vec::new(), closed: Vec::new() }).is_none()
+        );
         let unknown = forecast(&panel(vec![vec![f64::NAN; 60], counts(5.0, 60, 9)])).unwrap();
         assert_eq!(unknown.outlooks[0].days[0].expected, 0.0);
     }

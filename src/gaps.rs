@@ -168,10 +168,15 @@ impl Gaps {
         // Sessions that went before this may have left something.
         let mut known = Known { removals: u64::MAX, ..Known::default() };
         for (key, value) in store.scan(SPACE, b"").await? {
-            let site = key.split(|byte| *byte == 0).next().and_then(|site| std::str::from_utf8(site).ok());
+            let site =
+                key.split(|byte| *byte == 0).next().and_then(|site| std::str::from_utf8(site).ok());
             match (site, serde_json::from_slice::<Kept>(&value)) {
-                (Some(site), Ok(kept)) => known.sites.entry(site.to_owned()).or_default().push(kept),
-                _ => tracing::warn!("a knowledge gap in the store is not understood and was passed over"),
+                (Some(site), Ok(kept)) => {
+                    known.sites.entry(site.to_owned()).or_default().push(kept)
+                }
+                _ => tracing::warn!(
+                    "a knowledge gap in the store is not understood and was passed over"
+                ),
             }
         }
         let (kept, trying) = (Drafts::new(store.clone()), Arc::new(Semaphore::new(1)));
@@ -186,7 +191,10 @@ impl Gaps {
         let mut known = self.sites.lock().await;
         self.forget_gone(&mut known).await?;
         let of_site = known.sites.get(site).map(Vec::as_slice).unwrap_or_default();
-        let wanted = of_site.iter().map(|kept| &kept.gap).filter(|gap| state.is_none_or(|state| gap.state == state));
+        let wanted = of_site
+            .iter()
+            .map(|kept| &kept.gap)
+            .filter(|gap| state.is_none_or(|state| gap.state == state));
         let mut gaps: Vec<Gap> = wanted.cloned().collect();
         gaps.sort_by(|a, b| (b.count, b.last_at_ms, &a.id).cmp(&(a.count, a.last_at_ms, &b.id)));
         Ok(gaps)
@@ -196,9 +204,17 @@ impl Gaps {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn set_state(&self, site: &str, id: &str, state: State) -> Result<Option<Gap>, StoreError> {
+    pub async fn set_state(
+        &self,
+        site: &str,
+        id: &str,
+        state: State,
+    ) -> Result<Option<Gap>, StoreError> {
         let mut known = self.sites.lock().await;
-        let Some(kept) = known.sites.get_mut(site).and_then(|gaps| gaps.iter_mut().find(|kept| kept.gap.id == id))
+        let Some(kept) = known
+            .sites
+            .get_mut(site)
+            .and_then(|gaps| gaps.iter_mut().find(|kept| kept.gap.id == id))
         else {
             return Ok(None);
         };
@@ -225,10 +241,17 @@ impl Gaps {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn close(&self, site: &str, id: &str, answer: AnsweredBy) -> Result<bool, StoreError> {
+    pub async fn close(
+        &self,
+        site: &str,
+        id: &str,
+        answer: AnsweredBy,
+    ) -> Result<bool, StoreError> {
         let mut known = self.sites.lock().await;
         let of_site = known.sites.get_mut(site).map(Vec::as_mut_slice).unwrap_or_default();
-        let Some(kept) = of_site.iter_mut().find(|kept| kept.gap.id == id && kept.gap.state == State::Open) else {
+        let Some(kept) =
+            of_site.iter_mut().find(|kept| kept.gap.id == id && kept.gap.state == State::Open)
+        else {
             return Ok(false);
         };
         (kept.gap.state, kept.gap.answered_by) = (State::Closed, Some(answer));
@@ -302,8 +325,10 @@ impl Gaps {
     ) -> anyhow::Result<Option<Draft>> {
         let Some(gap) = self.get(site, id).await? else { return Ok(None) };
         let replies = answers::replies(&self.store, retrieval, site, language, &gap).await?;
-        let questions: Vec<String> = gap.examples.iter().map(|example| example.text.clone()).collect();
-        let material = Material { site, language, contact, questions: &questions, replies: &replies };
+        let questions: Vec<String> =
+            gap.examples.iter().map(|example| example.text.clone()).collect();
+        let material =
+            Material { site, language, contact, questions: &questions, replies: &replies };
         let Composed { title, collected, contradictions } = compose(retrieval, &material).await?;
         let asked = title.and_then(|at| gap.examples.get(at));
         let draft = Draft {
@@ -382,7 +407,12 @@ impl Gaps {
     }
 
     /// Adds a question to the gap that it means, or begins one.
-    async fn add(&self, embedder: &Embedder, site: &str, example: Example) -> Result<(), anyhow::Error> {
+    async fn add(
+        &self,
+        embedder: &Embedder,
+        site: &str,
+        example: Example,
+    ) -> Result<(), anyhow::Error> {
         let mut known = self.sites.lock().await;
         let facts = embedder.facts();
         let model = format!("{} {} {}", facts.model.name, facts.model.size_bytes, facts.dims);
@@ -392,10 +422,15 @@ impl Gaps {
             kept.vector = embedder.embed_query(kept.gap.question.clone()).await?;
             kept.model.clone_from(&model);
         }
-        let nearest = nearest(&vector, gaps.iter().map(|kept| kept.vector.as_slice()), self.config.same_cosine);
+        let nearest = nearest(
+            &vector,
+            gaps.iter().map(|kept| kept.vector.as_slice()),
+            self.config.same_cosine,
+        );
         if let Some(kept) = nearest.and_then(|at| gaps.get_mut(at)) {
             let gap = &mut kept.gap;
-            let twice = |other: &Example| other.session == example.session && other.turn == example.turn;
+            let twice =
+                |other: &Example| other.session == example.session && other.turn == example.turn;
             if gap.examples.iter().any(twice) {
                 return Ok(());
             }
@@ -415,14 +450,18 @@ impl Gaps {
         }
         if gaps.len() >= MAX_GAPS {
             let least = gaps.iter().enumerate();
-            let least =
-                least.min_by_key(|(_, kept)| (kept.gap.state == State::Open, kept.gap.count, kept.gap.last_at_ms));
+            let least = least.min_by_key(|(_, kept)| {
+                (kept.gap.state == State::Open, kept.gap.count, kept.gap.last_at_ms)
+            });
             if let Some((at, _)) = least {
                 let kept = gaps.swap_remove(at);
                 self.store.remove(SPACE, &key(site, &kept.gap.id)).await?;
             }
         }
-        let id = format!("{:x}", Sha256::digest(format!("{site}\0{}\0{}", example.session, example.turn)));
+        let id = format!(
+            "{:x}",
+            Sha256::digest(format!("{site}\0{}\0{}", example.session, example.turn))
+        );
         let gap = Gap {
             id: id.chars().take(16).collect(),
             state: State::Open,
@@ -449,7 +488,11 @@ pub fn answering(verdict: &Verdict, min_confidence: f32) -> Option<&Citation> {
 }
 
 /// Which gap a question belongs to: that of the nearest question, if it is near enough. Vectors have length 1.
-pub(crate) fn nearest<'a>(vector: &[f32], gaps: impl Iterator<Item = &'a [f32]>, same_cosine: f32) -> Option<usize> {
+pub(crate) fn nearest<'a>(
+    vector: &[f32],
+    gaps: impl Iterator<Item = &'a [f32]>,
+    same_cosine: f32,
+) -> Option<usize> {
     let cosine = |other: &[f32]| -> f32 { other.iter().zip(vector).map(|(a, b)| a * b).sum() };
     let nearest = gaps.map(cosine).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
     nearest.filter(|(_, cosine)| *cosine >= same_cosine).map(|(at, _)| at)
@@ -468,11 +511,12 @@ pub fn reason(event: &Event, min_confidence: f32) -> Option<(u64, Reason)> {
         Event::SuggestionMade { id, end: AnswerEnd::Declined, text, .. } if !text.is_empty() => {
             Some((id.turn, Reason::Declined))
         }
-        Event::AnswerDone { turn, end: AnswerEnd::Complete | AnswerEnd::Length, confidence, .. }
-            if *confidence < min_confidence =>
-        {
-            Some((*turn, Reason::LowConfidence))
-        }
+        Event::AnswerDone {
+            turn,
+            end: AnswerEnd::Complete | AnswerEnd::Length,
+            confidence,
+            ..
+        } if *confidence < min_confidence => Some((*turn, Reason::LowConfidence)),
         Event::Feedback { turn, rating: Rating::Down, .. } => Some((*turn, Reason::VotedDown)),
         _ => None,
     }
@@ -549,7 +593,12 @@ impl GapLog {
 
 async fn keep(mut parts: Parts, mut receiver: mpsc::Receiver<Noted>) {
     // Asking again is no answer to anybody: it must not show in the answers' metrics, nor wait for a model.
-    parts.spine = Spine { mode: Mode::Quote, metrics: Metrics::new(), actions: Actions::default(), ..parts.spine };
+    parts.spine = Spine {
+        mode: Mode::Quote,
+        metrics: Metrics::new(),
+        actions: Actions::default(),
+        ..parts.spine
+    };
     parts.spine.retrieval.metrics = parts.spine.metrics.clone();
     let mut forgetting = tokio::time::interval(FORGET_PERIOD);
     loop {
@@ -596,10 +645,14 @@ async fn note(parts: &Parts, noted: Noted) -> anyhow::Result<()> {
     let Noted { key, turn, at_ms, reason } = noted;
     let store = &parts.gaps.store;
     let (mut said, mut sources) = (None, Vec::new());
-    for record in store.read(&key.site, &key.id, turn.saturating_sub(1), &[RecordKind::Event]).await? {
+    for record in
+        store.read(&key.site, &key.id, turn.saturating_sub(1), &[RecordKind::Event]).await?
+    {
         match serde_json::from_slice(&record.body) {
             Ok(Event::Said { text, .. }) if record.seq == turn => said = Some(text),
-            Ok(Event::AnswerDone { turn: of, citations, .. }) if of == turn && reason == Reason::VotedDown => {
+            Ok(Event::AnswerDone { turn: of, citations, .. })
+                if of == turn && reason == Reason::VotedDown =>
+            {
                 for citation in citations {
                     sources.extend(version(parts, &key.site, &citation.document).await);
                 }
@@ -642,7 +695,12 @@ async fn recheck(parts: &Parts) -> anyhow::Result<()> {
             let Some(answer) = parts.gaps.answer(&verdict, parts.clock.now_ms()) else { continue };
             // The very document that a visitor found wanting is no answer, until it changes.
             let version = version(parts, site, &answer.document).await;
-            if gap.examples.iter().flat_map(|example| &example.sources).any(|source| Some(source) == version.as_ref()) {
+            if gap
+                .examples
+                .iter()
+                .flat_map(|example| &example.sources)
+                .any(|source| Some(source) == version.as_ref())
+            {
                 continue;
             }
             closed += u32::from(parts.gaps.close(site, &gap.id, answer).await?);
@@ -656,7 +714,13 @@ async fn recheck(parts: &Parts) -> anyhow::Result<()> {
 
 /// A gap's question, as somebody would ask it at the beginning of a conversation.
 #[must_use]
-pub fn question(site: &str, facts: &SiteFacts, language: &str, audience: Audience, question: &str) -> Ask {
+pub fn question(
+    site: &str,
+    facts: &SiteFacts,
+    language: &str,
+    audience: Audience,
+    question: &str,
+) -> Ask {
     Ask {
         site: site.to_owned(),
         session: None,

@@ -31,8 +31,8 @@ pub use judged::Scored;
 pub use overview::{general_topic, is_on, openings};
 pub(crate) use quote::with_own_verdicts;
 pub use quote::{
-    Shape, asks_for_a_kind, asks_how, compose, explain, holds_what_is_asked, instruct, nearest, quote, say_heading,
-    shape, tells_a_problem,
+    Shape, asks_for_a_kind, asks_how, compose, explain, holds_what_is_asked, instruct, nearest,
+    quote, say_heading, shape, tells_a_problem,
 };
 pub use units::{Unit, keep_asked_items, keep_asked_rows, row_sentence, units};
 
@@ -44,7 +44,20 @@ pub fn facts(text: &str) -> HashSet<String> {
         c.is_whitespace()
             || matches!(
                 c,
-                '|' | '，' | '。' | '（' | '）' | '：' | '、' | '；' | '<' | '>' | '(' | ')' | '[' | ']' | '"'
+                '|' | '，'
+                    | '。'
+                    | '（'
+                    | '）'
+                    | '：'
+                    | '、'
+                    | '；'
+                    | '<'
+                    | '>'
+                    | '('
+                    | ')'
+                    | '['
+                    | ']'
+                    | '"'
             )
     }) {
         let word = word.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '/' | '@'));
@@ -62,15 +75,20 @@ pub fn facts(text: &str) -> HashSet<String> {
 
 /// A link or an address in normal form, without the scheme of web pages: a browser makes a link of "shop.example", too.
 fn link(word: &str) -> Option<String> {
-    const SCHEMES: &[&str] = &["javascript:", "data:", "mailto:", "tel:", "sms:", "file:", "vbscript:", "blob:"];
+    const SCHEMES: &[&str] =
+        &["javascript:", "data:", "mailto:", "tel:", "sms:", "file:", "vbscript:", "blob:"];
     let lower = word.to_lowercase();
-    let web = ["https://", "http://", "www."].iter().fold(lower.as_str(), |rest, start| rest.trim_start_matches(start));
+    let web = ["https://", "http://", "www."]
+        .iter()
+        .fold(lower.as_str(), |rest, start| rest.trim_start_matches(start));
     let known = web.len() < lower.len() || lower.contains("://") || lower.contains('@');
     let scheme = SCHEMES.iter().any(|scheme| lower.starts_with(scheme));
     let host = web.split(['/', '?', '#']).next().unwrap_or_default();
     let mut labels = host.rsplit('.');
     let domain = host.contains('.')
-        && labels.next().is_some_and(|top| top.len() >= 2 && top.bytes().all(|b| b.is_ascii_lowercase()))
+        && labels
+            .next()
+            .is_some_and(|top| top.len() >= 2 && top.bytes().all(|b| b.is_ascii_lowercase()))
         && labels.all(|label| {
             label.len() > 1
                 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -85,13 +103,19 @@ fn numbers(word: &str) -> impl Iterator<Item = String> + '_ {
         .map(|number| number.trim_matches(['.', ',']))
         .filter(|number| !number.is_empty())
         .map(|number| {
-            let thousands =
-                number.split(',').skip(1).all(|group| group.split('.').next().is_some_and(|whole| whole.len() == 3));
+            let thousands = number
+                .split(',')
+                .skip(1)
+                .all(|group| group.split('.').next().is_some_and(|whole| whole.len() == 3));
             let plain = if thousands { number.replace(',', "") } else { number.replace(',', ".") };
             match plain.split_once('.') {
                 Some((whole, decimals)) if !decimals.contains('.') => {
                     let decimals = decimals.trim_end_matches('0');
-                    if decimals.is_empty() { whole.to_owned() } else { format!("{whole}.{decimals}") }
+                    if decimals.is_empty() {
+                        whole.to_owned()
+                    } else {
+                        format!("{whole}.{decimals}")
+                    }
                 }
                 _ => plain,
             }
@@ -119,7 +143,13 @@ mod tests {
         check_facts("9:30–18", &["9", "30", "18"]);
         check_facts("满75欧元免运费", &["75"]);
         check_facts("no facts here", &[]);
-        check_facts("see www.shop.example or [here](javascript:alert)", &["shop.example", "javascript:alert"]);
-        check_facts("shop.example/returns?x, e.g. at 3.30 p.m. in Node", &["shop.example/returns?x", "3.3"]);
+        check_facts(
+            "see www.shop.example or [here](javascript:alert)",
+            &["shop.example", "javascript:alert"],
+        );
+        check_facts(
+            "shop.example/returns?x, e.g. at 3.30 p.m. in Node",
+            &["shop.example/returns?x", "3.3"],
+        );
     }
 }

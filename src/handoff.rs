@@ -74,8 +74,13 @@ impl HandoffConfig {
     /// # Errors
     /// When an option makes no sense.
     pub fn validate(&self) -> anyhow::Result<()> {
-        for (name, value) in [("confidence_below", self.confidence_below), ("intent_from", self.intent_from)] {
-            anyhow::ensure!((0.0..=1.0).contains(&value), "handoff.{name} is {value}; it must be 0 to 1");
+        for (name, value) in
+            [("confidence_below", self.confidence_below), ("intent_from", self.intent_from)]
+        {
+            anyhow::ensure!(
+                (0.0..=1.0).contains(&value),
+                "handoff.{name} is {value}; it must be 0 to 1"
+            );
         }
         anyhow::ensure!(
             self.topics.iter().all(|topic| !topic.trim().is_empty()),
@@ -101,7 +106,8 @@ impl HandoffConfig {
     /// Whether an answer that ended calls a person.
     #[must_use]
     pub fn on_answer(&self, memory: Memory) -> Option<HandoffReason> {
-        (self.low_confidence > 0 && memory.unsure >= self.low_confidence).then_some(HandoffReason::LowConfidence)
+        (self.low_confidence > 0 && memory.unsure >= self.low_confidence)
+            .then_some(HandoffReason::LowConfidence)
     }
 
     /// Whether a purchase intent of `score` calls a person.
@@ -115,7 +121,9 @@ impl HandoffConfig {
     pub fn remember(&self, memory: &mut Memory, end: AnswerEnd, confidence: f32) {
         match end {
             AnswerEnd::Declined | AnswerEnd::Failed => memory.unsure += 1,
-            AnswerEnd::Complete | AnswerEnd::Length if confidence < self.confidence_below => memory.unsure += 1,
+            AnswerEnd::Complete | AnswerEnd::Length if confidence < self.confidence_below => {
+                memory.unsure += 1
+            }
             AnswerEnd::Complete | AnswerEnd::Length => memory.unsure = 0,
             // Asking back is no failure, and no answer either; nor is a greeting.
             AnswerEnd::Clarified
@@ -165,7 +173,8 @@ mod tests {
 
     #[test]
     fn messages_call_a_person_by_rule() {
-        let topics = |rules: &mut HandoffConfig| rules.topics = vec!["lawyer".into(), "退款纠纷".into()];
+        let topics =
+            |rules: &mut HandoffConfig| rules.topics = vec!["lawyer".into(), "退款纠纷".into()];
         check(|_| {}, "I want to speak to a human", Some(HandoffReason::Asked));
         check(|rules| rules.asked = false, "I want to speak to a human", None);
         check(topics, "My Lawyer will write to you.", Some(HandoffReason::SensitiveTopic));
@@ -195,11 +204,29 @@ mod tests {
         let low = Some(HandoffReason::LowConfidence);
         assert_eq!(after(&[(AnswerEnd::Declined, 0.9)]), None);
         assert_eq!(after(&[(AnswerEnd::Declined, 0.9), (AnswerEnd::Complete, 0.4)]), low);
-        assert_eq!(after(&[(AnswerEnd::Declined, 0.9), (AnswerEnd::Complete, 0.9), (AnswerEnd::Declined, 0.9)]), None);
-        assert_eq!(after(&[(AnswerEnd::Declined, 0.9), (AnswerEnd::Superseded, 0.0), (AnswerEnd::Failed, 0.0)]), low);
+        assert_eq!(
+            after(&[
+                (AnswerEnd::Declined, 0.9),
+                (AnswerEnd::Complete, 0.9),
+                (AnswerEnd::Declined, 0.9)
+            ]),
+            None
+        );
+        assert_eq!(
+            after(&[
+                (AnswerEnd::Declined, 0.9),
+                (AnswerEnd::Superseded, 0.0),
+                (AnswerEnd::Failed, 0.0)
+            ]),
+            low
+        );
         let talk = (AnswerEnd::SmallTalk, 1.0);
         assert_eq!(after(&[talk, talk, (AnswerEnd::Declined, 0.9), talk]), None);
-        assert_eq!(after(&[(AnswerEnd::Declined, 0.9), talk, (AnswerEnd::Declined, 0.9)]), low, "it resets nothing");
+        assert_eq!(
+            after(&[(AnswerEnd::Declined, 0.9), talk, (AnswerEnd::Declined, 0.9)]),
+            low,
+            "it resets nothing"
+        );
         let never = HandoffConfig { low_confidence: 0, ..rules };
         assert_eq!(never.on_answer(Memory { unsure: 9, ..Memory::default() }), None);
     }
@@ -218,7 +245,11 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         assert!(HandoffConfig { intent_from: 7.0, ..HandoffConfig::default() }.validate().is_err());
-        assert!(HandoffConfig { topics: vec![" ".into()], ..HandoffConfig::default() }.validate().is_err());
+        assert!(
+            HandoffConfig { topics: vec![" ".into()], ..HandoffConfig::default() }
+                .validate()
+                .is_err()
+        );
         assert!(HandoffConfig::default().validate().is_ok());
     }
 }

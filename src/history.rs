@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::conversation::{Agent, Decision, Event, LeaveReason, Speaker};
-use crate::protocol::console::{AgentStatistics, Found, FoundSession, Match, Statistics, SuggestionStatistics};
+use crate::protocol::console::{
+    AgentStatistics, Found, FoundSession, Match, Statistics, SuggestionStatistics,
+};
 use crate::session::board::one_line;
-use crate::store::{RecordKind, SessionCursor, SessionInfo, SessionQuery, Store, StoreError, unless_damaged};
+use crate::store::{
+    RecordKind, SessionCursor, SessionInfo, SessionQuery, Store, StoreError, unless_damaged,
+};
 
 /// Conversations that one search reads: well under a second on a disk.
 const SEARCH_READS: usize = 500;
@@ -30,7 +34,8 @@ pub async fn search(
     let mut found = Found { sessions: Vec::new(), read: 0, next: None };
     let mut after = after.and_then(cursor);
     loop {
-        let query = SessionQuery { site: site.to_owned(), limit: PAGE, after: after.clone(), since_ms: 0 };
+        let query =
+            SessionQuery { site: site.to_owned(), limit: PAGE, after: after.clone(), since_ms: 0 };
         let page = store.sessions(query).await?;
         let whole = page.len() < PAGE;
         for info in page {
@@ -39,8 +44,9 @@ pub async fn search(
             let events = events(store, &info).await?;
             found.sessions.extend(matching(&info, &events, &words));
             if found.sessions.len() >= limit || found.read >= SEARCH_READS {
-                found.next =
-                    after.as_ref().map(|SessionCursor { last_at_ms, session }| format!("{last_at_ms}.{session}"));
+                found.next = after
+                    .as_ref()
+                    .map(|SessionCursor { last_at_ms, session }| format!("{last_at_ms}.{session}"));
                 return Ok(found);
             }
         }
@@ -63,7 +69,11 @@ async fn events(store: &Store, info: &SessionInfo) -> Result<Vec<(u64, u64, Even
 }
 
 /// The conversation, if each word stands somewhere in it.
-fn matching(info: &SessionInfo, events: &[(u64, u64, Event)], words: &[String]) -> Option<FoundSession> {
+fn matching(
+    info: &SessionInfo,
+    events: &[(u64, u64, Event)],
+    words: &[String],
+) -> Option<FoundSession> {
     let mut missing: Vec<&String> = words.iter().collect();
     let mut found = FoundSession {
         session: info.session.clone(),
@@ -121,7 +131,11 @@ fn around(lower: &str, text: &str, at: usize) -> String {
 ///
 /// # Errors
 /// When the store can't be read.
-pub async fn statistics(store: &Store, site: &str, since_ms: u64) -> Result<Statistics, StoreError> {
+pub async fn statistics(
+    store: &Store,
+    site: &str,
+    since_ms: u64,
+) -> Result<Statistics, StoreError> {
     let mut report = Report::default();
     let (mut after, mut sessions, mut complete) = (None, 0, true);
     'all: loop {
@@ -179,7 +193,9 @@ impl Report {
                 Event::Handoff { reason } => {
                     waiting = Some(*at_ms);
                     if counts {
-                        let name = serde_json::to_value(reason).ok().and_then(|v| v.as_str().map(str::to_owned));
+                        let name = serde_json::to_value(reason)
+                            .ok()
+                            .and_then(|v| v.as_str().map(str::to_owned));
                         *self.handoffs.entry(name.unwrap_or_default()).or_default() += 1;
                     }
                 }
@@ -195,7 +211,8 @@ impl Report {
                 Event::AgentLeft { reason, .. } => {
                     held = false;
                     asked = None;
-                    waiting = matches!(reason, LeaveReason::Vanished | LeaveReason::Revoked).then_some(*at_ms);
+                    waiting = matches!(reason, LeaveReason::Vanished | LeaveReason::Revoked)
+                        .then_some(*at_ms);
                 }
                 Event::AgentSaid { agent, .. } => {
                     if let Some(since) = asked.take().filter(|_| counts) {
@@ -216,7 +233,11 @@ impl Report {
     }
 
     fn agent(&mut self, agent: &Agent) -> &mut Tally {
-        &mut self.agents.entry(agent.id.clone()).or_insert_with(|| (agent.clone(), Tally::default())).1
+        &mut self
+            .agents
+            .entry(agent.id.clone())
+            .or_insert_with(|| (agent.clone(), Tally::default()))
+            .1
     }
 
     fn finish(self) -> Statistics {
@@ -303,7 +324,15 @@ mod tests {
             (10, Event::Handoff { reason: HandoffReason::Asked }),
             (70, Event::AgentJoined { agent: agent(), by: None }),
             (100, Event::Said { id: "m".into(), text: "?".into() }),
-            (130, Event::AgentSaid { id: "x".into(), agent: agent(), text: "!".into(), suggestion: None }),
+            (
+                130,
+                Event::AgentSaid {
+                    id: "x".into(),
+                    agent: agent(),
+                    text: "!".into(),
+                    suggestion: None,
+                },
+            ),
             (140, decided(Decision::Sent, 0.0)),
             (150, decided(Decision::Edited, 0.5)),
             (160, decided(Decision::Rejected, 1.0)),
@@ -340,12 +369,20 @@ mod tests {
             partials: 0,
         };
         let events = vec![
-            (1, 0, Event::Said { id: "a".into(), text: format!("{} TENT pegs bent", "İ".repeat(60)) }),
+            (
+                1,
+                0,
+                Event::Said { id: "a".into(), text: format!("{} TENT pegs bent", "İ".repeat(60)) },
+            ),
             (2, 0, Event::Note { id: "n".into(), agent: agent(), text: "sent new pegs".into() }),
         ];
         let check = |words: &[&str], expected: Option<usize>| {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-            assert_eq!(matching(&info, &events, &words).map(|found| found.matches.len()), expected, "{words:?}");
+            assert_eq!(
+                matching(&info, &events, &words).map(|found| found.matches.len()),
+                expected,
+                "{words:?}"
+            );
         };
         check(&["tent", "new"], Some(2));
         check(&["pegs"], Some(2));

@@ -149,7 +149,8 @@ impl App {
     /// A place for a visitor's connection, a socket or a stream of events, until it is dropped.
     fn connection(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         self.sockets.clone().try_acquire_owned().map_err(|_| {
-            ApiError::new(ErrorCode::Overloaded, "too many visitors are connected; try again soon").retry(5_000)
+            ApiError::new(ErrorCode::Overloaded, "too many visitors are connected; try again soon")
+                .retry(5_000)
         })
     }
 
@@ -183,7 +184,11 @@ pub fn private_routes() -> Vec<Route> {
 }
 
 fn served(table: Table, app: App) -> Router {
-    table.router().fallback(error::not_found).method_not_allowed_fallback(error::wrong_method).with_state(app)
+    table
+        .router()
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::wrong_method)
+        .with_state(app)
 }
 
 fn public_table() -> Table {
@@ -256,8 +261,10 @@ fn private_table() -> Table {
 
 /// A stream, with what keeps proxies from holding it back or changing it.
 fn streamed(response: impl IntoResponse) -> Response {
-    let headers =
-        [(HeaderName::from_static("x-accel-buffering"), "no"), (header::CACHE_CONTROL, "no-cache, no-transform")];
+    let headers = [
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+        (header::CACHE_CONTROL, "no-cache, no-transform"),
+    ];
     let mut response = response.into_response();
     for (name, value) in headers {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

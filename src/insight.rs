@@ -92,7 +92,16 @@ impl Insight {
         clock: Clock,
     ) -> Self {
         let chosen = Arc::new(Cache::new(CHOSEN));
-        Self { book, signals, embedder, shelves: Arc::new(shelves), products, prompts, clock, chosen }
+        Self {
+            book,
+            signals,
+            embedder,
+            shelves: Arc::new(shelves),
+            products,
+            prompts,
+            clock,
+            chosen,
+        }
     }
 
     /// What a site sells; nothing for an unknown one.
@@ -111,7 +120,10 @@ impl Insight {
         let now_ms = self.clock.now_ms();
         // Counting and forecasting take a while; they must not hold up the threads that serve visitors.
         let whole = entries.len() < MAX_SESSIONS;
-        let made = tokio::task::spawn_blocking(move || Demand::of(&entries, &goods, &calendar, now_ms, whole)).await;
+        let made = tokio::task::spawn_blocking(move || {
+            Demand::of(&entries, &goods, &calendar, now_ms, whole)
+        })
+        .await;
         made.map_err(|_| StoreError::Closed)
     }
 
@@ -129,7 +141,8 @@ impl Insight {
     /// When the store can't be read.
     pub async fn shown(&self, key: &SessionKey) -> Result<Vec<String>, StoreError> {
         self.signals.settled().await;
-        let signals = self.book.track(key).await?.records.into_iter().flat_map(|(_, signals)| signals);
+        let signals =
+            self.book.track(key).await?.records.into_iter().flat_map(|(_, signals)| signals);
         let shown = signals.filter_map(|signal| match signal {
             Signal::Recommended { products, held_out: false } => Some(products),
             _ => None,
@@ -145,9 +158,13 @@ impl Insight {
             return None;
         }
         let (this, key) = (self.clone(), key.clone());
-        let cell = self.chosen.get_or_insert_with(&(key.clone(), seq), || Ok::<Cards, Infallible>(Cards::default()));
+        let cell = self
+            .chosen
+            .get_or_insert_with(&(key.clone(), seq), || Ok::<Cards, Infallible>(Cards::default()));
         let Ok(cell) = cell;
-        Some(Box::pin(async move { cell.get_or_init(|| this.choose(&key, turn, seq)).await.clone() }))
+        Some(Box::pin(
+            async move { cell.get_or_init(|| this.choose(&key, turn, seq)).await.clone() },
+        ))
     }
 
     /// As [`Self::cards`], for who comes back to an answer that ended while no socket of the visitor was there, or that was read without one.
@@ -164,7 +181,8 @@ impl Insight {
     pub fn cards_again(&self, key: &SessionKey, seq: u64) -> Option<ServerMessage> {
         match self.chosen.get(&(key.clone(), seq))?.get()?.clone()? {
             ServerMessage::Recommendation { turn, products } => {
-                let products = recommend::renewed(products, &self.catalogue(&key.site), self.clock.now_ms());
+                let products =
+                    recommend::renewed(products, &self.catalogue(&key.site), self.clock.now_ms());
                 (!products.is_empty()).then_some(ServerMessage::Recommendation { turn, products })
             }
             other => Some(other),
@@ -187,7 +205,11 @@ impl Insight {
             .iter()
             .filter(|entry| entry.id != key.id && entry.state.converted() == Some(true))
             .map(|entry| {
-                let products = entry.state.outcomes.iter().flat_map(|(_, outcome)| outcome.products.iter().cloned());
+                let products = entry
+                    .state
+                    .outcomes
+                    .iter()
+                    .flat_map(|(_, outcome)| outcome.products.iter().cloned());
                 (entry.state.meaning.as_slice(), products.collect())
             })
             .collect();
@@ -197,7 +219,8 @@ impl Insight {
         let language = state.language.as_deref().unwrap_or("en");
         // Every template was rendered once when it was loaded.
         let say = |reason: CardReason<'_>| self.prompts.card(reason, language).unwrap_or_default();
-        let products = recommend::choose(&shelf.rule, state, &catalogue, &vectors, &purchases, now_ms, &say);
+        let products =
+            recommend::choose(&shelf.rule, state, &catalogue, &vectors, &purchases, now_ms, &say);
         if products.is_empty() {
             return None;
         }

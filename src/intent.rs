@@ -65,10 +65,17 @@ impl Intent {
         moved: Vec<train::Moved>,
         value: impl Fn(&str) -> Option<String>,
     ) -> Self {
-        let told = moved.into_iter().filter(|moved| moved.log_odds.abs() >= MIN_WEIGHT).take(MAX_REASONS);
+        let told =
+            moved.into_iter().filter(|moved| moved.log_odds.abs() >= MIN_WEIGHT).take(MAX_REASONS);
         let reasons = told.map(|moved| {
-            let words = moved.column.strip_prefix("attribute.").unwrap_or(&moved.column).replace('_', " ");
-            Reason { signal: words.into(), count: 0, value: value(&moved.column), weight: moved.log_odds }
+            let words =
+                moved.column.strip_prefix("attribute.").unwrap_or(&moved.column).replace('_', " ");
+            Reason {
+                signal: words.into(),
+                count: 0,
+                value: value(&moved.column),
+                weight: moved.log_odds,
+            }
         });
         Self { score: probability, reasons: reasons.collect(), version: Some(version) }
     }
@@ -93,11 +100,14 @@ pub fn score<'a>(signals: impl IntoIterator<Item = &'a Signal>) -> Intent {
     let mut reasons: Vec<Reason> = counts
         .into_iter()
         .map(|(signal, weight, count)| {
-            let times: f32 = (0..count.min(8)).map(|n| 0.5_f32.powi(i32::try_from(n).unwrap_or(8))).sum();
+            let times: f32 =
+                (0..count.min(8)).map(|n| 0.5_f32.powi(i32::try_from(n).unwrap_or(8))).sum();
             Reason { signal: signal.into(), count, value: None, weight: weight * times }
         })
         .collect();
-    reasons.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then_with(|| a.signal.cmp(&b.signal)));
+    reasons.sort_by(|a, b| {
+        b.weight.abs().total_cmp(&a.weight.abs()).then_with(|| a.signal.cmp(&b.signal))
+    });
     let sum: f32 = BIAS + reasons.iter().map(|reason| reason.weight).sum::<f32>();
     Intent { score: 1.0 / (1.0 + (-sum).exp()), reasons, version: None }
 }

@@ -73,9 +73,10 @@ impl Keyring {
             read_visitor_keys(&path)?
         } else {
             let key = match &earlier {
-                Some(key) => {
-                    key.as_slice().try_into().context("the stored key of visitors' tokens has the wrong length")?
-                }
+                Some(key) => key
+                    .as_slice()
+                    .try_into()
+                    .context("the stored key of visitors' tokens has the wrong length")?,
                 None => random_secret(),
             };
             write_visitor_keys(&path, &[key])?;
@@ -101,7 +102,11 @@ impl Keyring {
     /// # Errors
     /// When the store can't be read.
     pub async fn admin_hash(&self) -> anyhow::Result<String> {
-        let hash = self.store.get(&space(), ADMIN_HASH).await?.context("the store has no admin key's hash")?;
+        let hash = self
+            .store
+            .get(&space(), ADMIN_HASH)
+            .await?
+            .context("the store has no admin key's hash")?;
         String::from_utf8(hash).context("the stored hash of the admin key")
     }
 
@@ -166,8 +171,14 @@ impl Keyring {
 
 /// One key a line, the newest first.
 fn read_visitor_keys(path: &Path) -> anyhow::Result<Vec<[u8; 32]>> {
-    let damaged = || format!("{} is damaged; restore it, or remove it to have visitors begin anew", path.display());
-    let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+    let damaged = || {
+        format!(
+            "{} is damaged; restore it, or remove it to have visitors begin anew",
+            path.display()
+        )
+    };
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
     let keys = text.lines().map(|line| {
         let key = BASE64.decode(line.trim()).ok()?;
         <[u8; 32]>::try_from(key).ok()
@@ -230,7 +241,12 @@ mod tests {
         });
         let export = export.await.unwrap();
         let holds = |secret: &[u8]| export.windows(secret.len()).any(|window| window == secret);
-        for secret in [&[7; 32][..], BASE64.encode([7; 32]).as_bytes(), b"admin_key", key_hash("fd_old").as_bytes()] {
+        for secret in [
+            &[7; 32][..],
+            BASE64.encode([7; 32]).as_bytes(),
+            b"admin_key",
+            key_hash("fd_old").as_bytes(),
+        ] {
             assert!(!holds(secret), "{secret:?}");
         }
         folder.store.close().await.unwrap();

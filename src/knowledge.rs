@@ -26,7 +26,8 @@ use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::lifecycle::Tasks;
 use crate::retrieval::ingest::{
-    self, Documents, Failure, Format, IngestOptions, IngestParts, IngestProgress, IngestReport, UPLOAD_PREFIX, Upload,
+    self, Documents, Failure, Format, IngestOptions, IngestParts, IngestProgress, IngestReport,
+    UPLOAD_PREFIX, Upload,
 };
 use crate::retrieval::{KnowledgeConfig, Retrieval};
 use crate::store::Store;
@@ -93,18 +94,25 @@ pub enum KnowledgeError {
     Full,
     #[error("{MAX_WAITING} changes of the knowledge are waiting already; try again in a moment")]
     Overloaded,
-    #[error("{} files are being read to be explained already; try again in a moment", files::AT_ONCE)]
+    #[error(
+        "{} files are being read to be explained already; try again in a moment",
+        files::AT_ONCE
+    )]
     Busy,
     #[error("{0}")]
     Wrong(String),
-    #[error("reading the documents panicked; what is known stays, and the log says where it happened")]
+    #[error(
+        "reading the documents panicked; what is known stays, and the log says where it happened"
+    )]
     Panicked,
     #[error("{0:#}")]
     Failed(#[from] anyhow::Error),
 }
 
 /// What a run comes to; a panic in it is an error, and nothing else ends with it.
-async fn caught<T>(run: impl Future<Output = Result<T, KnowledgeError>>) -> Result<T, KnowledgeError> {
+async fn caught<T>(
+    run: impl Future<Output = Result<T, KnowledgeError>>,
+) -> Result<T, KnowledgeError> {
     AssertUnwindSafe(run).catch_unwind().await.unwrap_or(Err(KnowledgeError::Panicked))
 }
 
@@ -214,7 +222,8 @@ impl Knowledge {
     /// Largest document, in bytes.
     #[must_use]
     pub fn max_bytes(&self) -> usize {
-        usize::try_from(self.inner.config.max_document_mib.saturating_mul(1 << 20)).unwrap_or(usize::MAX)
+        usize::try_from(self.inner.config.max_document_mib.saturating_mul(1 << 20))
+            .unwrap_or(usize::MAX)
     }
 
     /// How documents are read.
@@ -260,7 +269,12 @@ impl Knowledge {
     }
 
     fn folder(&self, site: &str) -> Result<&Path, KnowledgeError> {
-        let folder = self.inner.folders.iter().find(|(id, _)| id == site).map(|(_, folder)| folder.as_path());
+        let folder = self
+            .inner
+            .folders
+            .iter()
+            .find(|(id, _)| id == site)
+            .map(|(_, folder)| folder.as_path());
         folder.ok_or_else(|| KnowledgeError::Wrong(format!("no site {site:?} is configured here")))
     }
 
@@ -283,7 +297,8 @@ impl Knowledge {
         let folder = self.folder(site)?;
         let empty = inner.retrieval.index.count(None).await.context("counting passages")? == 0;
         let _filling = empty.then(|| Filling::begin(&inner.filling));
-        let report = ingest_all(&inner.retrieval, &inner.config, site, folder, roots, force, progress).await;
+        let report =
+            ingest_all(&inner.retrieval, &inner.config, site, folder, roots, force, progress).await;
         inner.metrics.knowledge_seconds.observe(seconds(since));
         if report.is_err() {
             inner.metrics.knowledge_failed_runs.inc();
@@ -302,7 +317,11 @@ impl Knowledge {
     /// # Errors
     /// When its id, its kind or what is said about it isn't understood, too many wait, or disk, index or embedder fail, or the disk
     /// is nearly full. A document that can't be read is no error but [`Change::Rejected`].
-    pub async fn put(&self, site: &str, handed: Handed) -> Result<(Change, DocumentStatus), KnowledgeError> {
+    pub async fn put(
+        &self,
+        site: &str,
+        handed: Handed,
+    ) -> Result<(Change, DocumentStatus), KnowledgeError> {
         self.has_room()?;
         let _place = self.inner.places.try_acquire().map_err(|_| KnowledgeError::Overloaded)?;
         check_id(&handed.id).map_err(KnowledgeError::Wrong)?;
@@ -328,8 +347,10 @@ impl Knowledge {
         }
         place.write(&place.incoming, &handed.content).await?;
         let upload = Upload { id: handed.id.clone(), path: place.incoming.clone(), format, about };
-        let options = IngestOptions { optimize: false, ..IngestOptions::from_config(&self.inner.config) };
-        let report = ingest::ingest_uploads(self.parts(), site, &[upload], false, &options, &|_| {}).await?;
+        let options =
+            IngestOptions { optimize: false, ..IngestOptions::from_config(&self.inner.config) };
+        let report =
+            ingest::ingest_uploads(self.parts(), site, &[upload], false, &options, &|_| {}).await?;
         let (documents, passages) = self.held(site, &handed.id).await?;
         let taken = report.added + report.updated + report.unchanged > 0;
         let status = DocumentStatus {
@@ -362,7 +383,14 @@ impl Knowledge {
             (true, Some(_)) => Change::Replaced,
             (true, None) => Change::Added,
         };
-        tracing::info!(site, document = status.id, ?change, documents, passages, "a document was handed in");
+        tracing::info!(
+            site,
+            document = status.id,
+            ?change,
+            documents,
+            passages,
+            "a document was handed in"
+        );
         Ok((change, status))
     }
 
@@ -380,8 +408,12 @@ impl Knowledge {
         let _writing = self.inner.writing.lock().await;
         let place = Place::of(&self.inner.config.uploads, site, id);
         let index = &self.inner.retrieval.index;
-        let held: Vec<String> =
-            self.held_documents(site, id).await?.into_iter().map(|(document, _)| document).collect();
+        let held: Vec<String> = self
+            .held_documents(site, id)
+            .await?
+            .into_iter()
+            .map(|(document, _)| document)
+            .collect();
         let known = place.status().await?.is_some() || !held.is_empty();
         // The files first: a run after a crash between the two finishes the work.
         for file in [&place.status, &place.content, &place.incoming] {
@@ -410,7 +442,9 @@ impl Knowledge {
     /// When the disk fails.
     pub async fn documents(&self, site: &str) -> anyhow::Result<Vec<DocumentStatus>> {
         let folder = self.inner.config.uploads.join(site);
-        tokio::task::spawn_blocking(move || statuses(&folder)).await.context("reading the uploads crashed")?
+        tokio::task::spawn_blocking(move || statuses(&folder))
+            .await
+            .context("reading the uploads crashed")?
     }
 
     /// Looks at the folders until the server drains, and reads what changed.
@@ -446,7 +480,11 @@ impl Knowledge {
                     continue;
                 };
                 if !first && !watched.waits {
-                    tracing::info!(site = watched.site, files = files.count, "the folder of documents changed");
+                    tracing::info!(
+                        site = watched.site,
+                        files = files.count,
+                        "the folder of documents changed"
+                    );
                     self.inner.metrics.knowledge_changes_seen.inc();
                 }
                 let everything = Roots::default();
@@ -494,8 +532,16 @@ impl Knowledge {
     async fn held_documents(&self, site: &str, id: &str) -> anyhow::Result<Vec<(String, usize)>> {
         let own = format!("{UPLOAD_PREFIX}{id}");
         let rest = format!("{own}#");
-        let all = self.inner.retrieval.index.documents(site).await.context("asking the index for its documents")?;
-        let held = all.into_iter().filter(|known| known.document == own || known.document.starts_with(&rest));
+        let all = self
+            .inner
+            .retrieval
+            .index
+            .documents(site)
+            .await
+            .context("asking the index for its documents")?;
+        let held = all
+            .into_iter()
+            .filter(|known| known.document == own || known.document.starts_with(&rest));
         Ok(held.map(|known| (known.document, known.passages)).collect())
     }
 
@@ -507,8 +553,16 @@ impl Knowledge {
         inner.metrics.knowledge_runs.inc();
         if changed {
             let retrieval = &inner.retrieval;
-            retrieval.spelling.refresh(&retrieval.index, site).await.context("reading the index's words")?;
-            inner.catalogue.refresh(&inner.retrieval.index, site).await.context("reading the catalogue")?;
+            retrieval
+                .spelling
+                .refresh(&retrieval.index, site)
+                .await
+                .context("reading the index's words")?;
+            inner
+                .catalogue
+                .refresh(&inner.retrieval.index, site)
+                .await
+                .context("reading the catalogue")?;
             inner.changed.send_modify(|count| *count += 1);
         }
         Ok(())
@@ -528,7 +582,11 @@ pub async fn ingest_all(
     force: bool,
     progress: &(dyn Fn(IngestProgress<'_>) + Sync),
 ) -> anyhow::Result<IngestReport> {
-    let options = IngestOptions { base: Some(folder.to_owned()), force, ..IngestOptions::from_config(config) };
+    let options = IngestOptions {
+        base: Some(folder.to_owned()),
+        force,
+        ..IngestOptions::from_config(config)
+    };
     let parts = || IngestParts { index: &retrieval.index, embedder: retrieval };
     if !roots.is_empty() {
         return ingest::ingest(parts(), site, roots, &options, progress).await;
@@ -536,7 +594,9 @@ pub async fn ingest_all(
     let uploads = config.uploads.join(site);
     let listed = {
         let uploads = uploads.clone();
-        tokio::task::spawn_blocking(move || statuses(&uploads)).await.context("reading the uploads crashed")??
+        tokio::task::spawn_blocking(move || statuses(&uploads))
+            .await
+            .context("reading the uploads crashed")??
     };
     let mut report = IngestReport::default();
     // A site may live of what is handed in alone.
@@ -560,12 +620,15 @@ pub async fn documents_of(
     folder: &Path,
     progress: &(dyn Fn(IngestProgress<'_>) + Sync),
 ) -> anyhow::Result<Documents> {
-    let options = IngestOptions { base: Some(folder.to_owned()), ..IngestOptions::from_config(config) };
+    let options =
+        IngestOptions { base: Some(folder.to_owned()), ..IngestOptions::from_config(config) };
     let uploads = config.uploads.join(site);
-    let listed =
-        tokio::task::spawn_blocking(move || statuses(&uploads)).await.context("reading the uploads crashed")??;
+    let listed = tokio::task::spawn_blocking(move || statuses(&uploads))
+        .await
+        .context("reading the uploads crashed")??;
     let taken = listed.into_iter().filter(|status| status.status == Status::Indexed);
-    let uploads: Vec<Upload> = taken.filter_map(|status| upload_of(&config.uploads, site, status)).collect();
+    let uploads: Vec<Upload> =
+        taken.filter_map(|status| upload_of(&config.uploads, site, status)).collect();
     ingest::whole_documents(site, folder, &uploads, &options, progress).await
 }
 
@@ -578,10 +641,13 @@ fn upload_of(uploads: &Path, site: &str, status: DocumentStatus) -> Option<Uploa
 
 /// What is said about a document, with the encoding that its content type names.
 fn said(about: BTreeMap<String, String>, content_type: &str) -> Vec<(String, String)> {
-    let parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let parameters =
+        content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
     let charset = parameters
         .map(|(name, value)| (name.trim(), value.trim().trim_matches('"')))
-        .find(|(name, value)| name.eq_ignore_ascii_case("charset") && !value.eq_ignore_ascii_case("utf-8"))
+        .find(|(name, value)| {
+            name.eq_ignore_ascii_case("charset") && !value.eq_ignore_ascii_case("utf-8")
+        })
         .map(|(_, value)| ("charset".to_owned(), value.to_owned()));
     // What is said of it goes before how it was sent.
     let named = about.contains_key("charset");
@@ -609,7 +675,10 @@ fn content_hash(handed: &Handed) -> String {
 
 /// The failures of one document, under its own id.
 fn named<'a>(id: &str, failures: impl Iterator<Item = &'a Failure>) -> Vec<Failure> {
-    failures.take(MAX_NOTES).map(|failure| Failure { path: id.to_owned(), ..failure.clone() }).collect()
+    failures
+        .take(MAX_NOTES)
+        .map(|failure| Failure { path: id.to_owned(), ..failure.clone() })
+        .collect()
 }
 
 /// Where a document that was handed in is kept. Its id may hold anything, so files are named by its hash.
@@ -633,9 +702,13 @@ impl Place {
         let text = match tokio::fs::read(&self.status).await {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("reading {}", self.status.display())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("reading {}", self.status.display()));
+            }
         };
-        serde_json::from_slice(&text).map(Some).with_context(|| format!("{} is damaged", self.status.display()))
+        serde_json::from_slice(&text)
+            .map(Some)
+            .with_context(|| format!("{} is damaged", self.status.display()))
     }
 
     /// On disk when it returns, whole or not at all, with all that was renamed in the folder before.
@@ -656,7 +729,9 @@ impl Place {
             tokio::fs::rename(&partial, path).await?;
             sync_folder(&self.folder).await
         };
-        write.await.with_context(|| format!("writing {}; check knowledge.uploads and the disk", path.display()))
+        write.await.with_context(|| {
+            format!("writing {}; check knowledge.uploads and the disk", path.display())
+        })
     }
 
     /// Makes what came in the document's content.
@@ -693,7 +768,8 @@ fn statuses(folder: &Path) -> anyhow::Result<Vec<DocumentStatus>> {
     for entry in entries {
         let path = entry.with_context(|| format!("reading {}", folder.display()))?.path();
         if path.extension().is_some_and(|extension| extension == "json") {
-            let text = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+            let text =
+                std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
             let status = serde_json::from_slice::<DocumentStatus>(&text);
             statuses.push(status.with_context(|| format!("{} is damaged", path.display()))?);
         }
@@ -739,7 +815,11 @@ async fn look(folder: &Path) -> Option<Look> {
 }
 
 /// Path, size and time of change of every file that isn't hidden.
-fn collect(folder: &Path, depth: usize, files: &mut Vec<(PathBuf, u64, Option<SystemTime>)>) -> std::io::Result<()> {
+fn collect(
+    folder: &Path,
+    depth: usize,
+    files: &mut Vec<(PathBuf, u64, Option<SystemTime>)>,
+) -> std::io::Result<()> {
     /// As deep as ingestion goes.
     const MAX_DEPTH: usize = 64;
     for entry in std::fs::read_dir(folder)? {

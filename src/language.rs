@@ -30,7 +30,8 @@ pub(crate) fn sentence_end(text: &str) -> Option<usize> {
                 // A whole sentence shows by the white space behind it; "4.90", "e.g." and "1." go on.
                 let &(_, next) = chars.peek()?;
                 let closes = matches!(next, '"' | '\'' | ')' | '”' | '’' | ']' | '*');
-                let mut rest = text.get(after..).unwrap_or_default().chars().skip(usize::from(closes));
+                let mut rest =
+                    text.get(after..).unwrap_or_default().chars().skip(usize::from(closes));
                 let space = rest.next()?;
                 if space.is_whitespace() && !is_abbreviation(text.get(..at).unwrap_or_default()) {
                     let end = after + if closes { next.len_utf8() } else { 0 } + space.len_utf8();
@@ -53,7 +54,9 @@ fn is_abbreviation(before: &str) -> bool {
     let single = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
     // "U.S.", "a.m.", "z.B.": letters between full stops.
     let dotted = word.contains('.')
-        && word.split('.').all(|part| part.chars().count() == 1 && part.chars().all(char::is_alphabetic));
+        && word
+            .split('.')
+            .all(|part| part.chars().count() == 1 && part.chars().all(char::is_alphabetic));
     list_number
         || single
         || dotted
@@ -101,8 +104,16 @@ pub fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
     let spaced = text
         .unicode_words()
         .flat_map(parted)
-        .map(|word| word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(word).to_lowercase())
-        .filter(|word| word.chars().next().is_some_and(|c| !is_unspaced(c)) && !STOP_WORDS.contains(&word.as_str()));
+        .map(|word| {
+            word.strip_suffix("'s")
+                .or_else(|| word.strip_suffix("’s"))
+                .unwrap_or(word)
+                .to_lowercase()
+        })
+        .filter(|word| {
+            word.chars().next().is_some_and(|c| !is_unspaced(c))
+                && !STOP_WORDS.contains(&word.as_str())
+        });
     let unspaced = text
         .split(|c: char| !is_unspaced(c))
         .filter(|run| !run.is_empty())
@@ -114,8 +125,11 @@ pub fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
 /// such a sign within them go on in small letters ("k:a", "shop.example").
 fn parted(word: &str) -> impl Iterator<Item = &str> {
     let cuts = word.char_indices().filter(|(at, c)| {
-        let (before, after) = (word.get(..*at).unwrap_or_default(), word.get(at + 1..).unwrap_or_default());
-        matches!(c, ':' | '.') && before.ends_with(char::is_lowercase) && after.starts_with(char::is_uppercase)
+        let (before, after) =
+            (word.get(..*at).unwrap_or_default(), word.get(at + 1..).unwrap_or_default());
+        matches!(c, ':' | '.')
+            && before.ends_with(char::is_lowercase)
+            && after.starts_with(char::is_uppercase)
     });
     let mut cuts: Vec<usize> = cuts.map(|(at, _)| at).collect();
     cuts.push(word.len());
@@ -138,7 +152,17 @@ pub(crate) fn meanings(text: &str) -> impl Iterator<Item = String> + '_ {
 /// Groups of English words that mean the same to a shop's customers.
 pub(crate) const SAME: &[&[&str]] = &[
     &["store", "shop", "branch"],
-    &["delivery", "deliver", "deliveries", "ship", "shipping", "shipped", "shipment", "postage", "dispatch"],
+    &[
+        "delivery",
+        "deliver",
+        "deliveries",
+        "ship",
+        "shipping",
+        "shipped",
+        "shipment",
+        "postage",
+        "dispatch",
+    ],
     &["price", "cost", "fee", "charge"],
     &["parcel", "package"],
     &["refund", "reimburse", "reimbursement"],
@@ -160,14 +184,20 @@ pub(crate) fn pieces(run: &str) -> impl Iterator<Item = &str> {
     let mut rest = run;
     std::iter::from_fn(move || {
         loop {
-            let starts =
-                |text: &str| CHINESE_STOP_WORDS.iter().find(|word| text.starts_with(**word)).map(|word| word.len());
+            let starts = |text: &str| {
+                CHINESE_STOP_WORDS
+                    .iter()
+                    .find(|word| text.starts_with(**word))
+                    .map(|word| word.len())
+            };
             if let Some(length) = starts(rest) {
                 rest = rest.get(length..)?;
                 continue;
             }
-            let end =
-                rest.char_indices().map(|(at, _)| at).find(|&at| starts(rest.get(at..).unwrap_or_default()).is_some());
+            let end = rest
+                .char_indices()
+                .map(|(at, _)| at)
+                .find(|&at| starts(rest.get(at..).unwrap_or_default()).is_some());
             let (piece, after) = rest.split_at(end.unwrap_or(rest.len()));
             rest = after;
             return (!piece.is_empty()).then_some(piece);
@@ -194,7 +224,8 @@ pub fn without_function_words(question: &str) -> String {
 #[must_use]
 pub fn coverage(question: &str, text: &str) -> f32 {
     let held: HashSet<String> = content_words(text).collect();
-    let spaced: HashSet<String> = content_words(question).filter(|word| !word.starts_with(is_unspaced)).collect();
+    let spaced: HashSet<String> =
+        content_words(question).filter(|word| !word.starts_with(is_unspaced)).collect();
     let (mut all, mut found) = (0.0_f32, 0.0_f32);
     for word in &spaced {
         all += 1.0;
@@ -204,7 +235,10 @@ pub fn coverage(question: &str, text: &str) -> f32 {
         for piece in question.split(|c: char| !is_unspaced(c)).flat_map(pieces) {
             let pairs = pairs(piece);
             for at in 0..piece.chars().count() {
-                let mut beside = [at.checked_sub(1), Some(at)].into_iter().flatten().filter_map(|at| pairs.get(at));
+                let mut beside = [at.checked_sub(1), Some(at)]
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|at| pairs.get(at));
                 all += 0.5;
                 found += if beside.any(|pair| held.contains(pair)) { 0.5 } else { 0.0 };
             }
@@ -223,7 +257,9 @@ pub(crate) fn is_unspaced(c: char) -> bool {
 /// A light stem for comparing words: plural and common verb endings go. Enough where both sides are cut the same way.
 pub(crate) fn stem(word: &str) -> &str {
     for ending in ["ing", "ed", "es", "s"] {
-        if let Some(stem) = word.strip_suffix(ending).filter(|stem| stem.chars().count() >= 3 && stem.is_ascii()) {
+        if let Some(stem) =
+            word.strip_suffix(ending).filter(|stem| stem.chars().count() >= 3 && stem.is_ascii())
+        {
             return stem.strip_suffix('e').unwrap_or(stem);
         }
     }
@@ -232,12 +268,13 @@ pub(crate) fn stem(word: &str) -> &str {
 
 /// English function words; other languages have fewer hits here and are judged by more of their words.
 pub(crate) const STOP_WORDS: &[&str] = &[
-    "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by",
-    "can", "could", "did", "do", "does", "for", "from", "had", "has", "have", "here", "how", "i", "if", "in", "into",
-    "is", "it", "its", "just", "me", "may", "my", "no", "not", "of", "on", "or", "our", "please", "should", "so",
-    "some", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "to", "too", "up", "us",
-    "was", "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "would", "you", "your", "yes",
-    "yours", "much", "many", "get", "don't", "i'm",
+    "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be",
+    "been", "but", "by", "can", "could", "did", "do", "does", "for", "from", "had", "has", "have",
+    "here", "how", "i", "if", "in", "into", "is", "it", "its", "just", "me", "may", "my", "no",
+    "not", "of", "on", "or", "our", "please", "should", "so", "some", "than", "that", "the",
+    "their", "them", "then", "there", "these", "they", "this", "to", "too", "up", "us", "was",
+    "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "would", "you",
+    "your", "yes", "yours", "much", "many", "get", "don't", "i'm",
 ];
 
 /// Chinese words that say nothing of what is asked, the longer of those that begin alike first.
@@ -344,7 +381,11 @@ mod tests {
         assert_eq!(words("头灯充不进电怎么办？"), ["头灯", "灯充", "进电"]);
         assert_eq!(words("我的 Tarn 3 帐篷"), ["tarn", "3", "帐篷"]);
         let check = |question: &str, text: &str, expected: f32| {
-            assert!((coverage(question, text) - expected).abs() < 1e-6, "{question}: {}", coverage(question, text));
+            assert!(
+                (coverage(question, text) - expected).abs() < 1e-6,
+                "{question}: {}",
+                coverage(question, text)
+            );
         };
         check("配送需要多久？", "标准配送运费为 4.90 欧元。", 1.0);
         check("今天天气怎么样？", "周一至周五的订单当天发出。", 0.0);
@@ -371,9 +412,18 @@ mod tests {
 
     #[test]
     fn sentences_end_where_people_end_them() {
-        check_sentences("It costs 4.90 EUR. Free from 75 EUR!", &["It costs 4.90 EUR.", "Free from 75 EUR!"]);
-        check_sentences("Bring e.g. a stove. Mr. Pike knows.", &["Bring e.g. a stove.", "Mr. Pike knows."]);
-        check_sentences("To U.S. customers at 9 a.m. sharp. Done", &["To U.S. customers at 9 a.m. sharp.", "Done"]);
+        check_sentences(
+            "It costs 4.90 EUR. Free from 75 EUR!",
+            &["It costs 4.90 EUR.", "Free from 75 EUR!"],
+        );
+        check_sentences(
+            "Bring e.g. a stove. Mr. Pike knows.",
+            &["Bring e.g. a stove.", "Mr. Pike knows."],
+        );
+        check_sentences(
+            "To U.S. customers at 9 a.m. sharp. Done",
+            &["To U.S. customers at 9 a.m. sharp.", "Done"],
+        );
         check_sentences("免费退货。60天内有效！", &["免费退货。", "60天内有效！"]);
         check_sentences("1. Open it.\n2. Close it.", &["1. Open it.", "2. Close it."]);
         check_sentences("He said \"no.\" Then left", &["He said \"no.\"", "Then left"]);

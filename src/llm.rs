@@ -127,12 +127,18 @@ impl LlmConfig {
         match self.engine.as_str() {
             "llama" | "scripted" => Ok(()),
             // A URL may hold a password, and isn't quoted.
-            url if url.starts_with("http://") || url.starts_with("https://") => match reqwest::Url::parse(url) {
-                Ok(_) => Ok(()),
-                Err(error) => anyhow::bail!("llm.engine is no URL ({error}); write http://127.0.0.1:8000/v1"),
-            },
+            url if url.starts_with("http://") || url.starts_with("https://") => {
+                match reqwest::Url::parse(url) {
+                    Ok(_) => Ok(()),
+                    Err(error) => anyhow::bail!(
+                        "llm.engine is no URL ({error}); write http://127.0.0.1:8000/v1"
+                    ),
+                }
+            }
             other => {
-                anyhow::bail!("[llm] engine is {other:?}; it can be \"llama\", \"scripted\" or a server's base URL")
+                anyhow::bail!(
+                    "[llm] engine is {other:?}; it can be \"llama\", \"scripted\" or a server's base URL"
+                )
             }
         }
     }
@@ -227,7 +233,9 @@ pub enum Token {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum LlmError {
     /// The queue is full.
-    #[error("all {parallel} answer slots are busy and {queue} wait; try again in {retry_after_ms} ms")]
+    #[error(
+        "all {parallel} answer slots are busy and {queue} wait; try again in {retry_after_ms} ms"
+    )]
     Overloaded { parallel: u32, queue: usize, retry_after_ms: u64 },
     /// System prompt, passages and question alone don't fit.
     #[error("the prompt has {tokens} tokens but the context holds {limit}")]
@@ -336,7 +344,10 @@ impl Llm {
             "scripted" => Engine::Scripted(scripted::Scripted::start(config)),
             _ => Engine::Remote(Box::new(remote::Remote::start(config)?)),
         };
-        let llm = Self { engine: Arc::new(engine), judging: Arc::new(Semaphore::new(judgements(config))) };
+        let llm = Self {
+            engine: Arc::new(engine),
+            judging: Arc::new(Semaphore::new(judgements(config))),
+        };
         llm.log_start();
         Ok(llm)
     }
@@ -364,9 +375,14 @@ impl Llm {
     pub async fn judge(&self, prompts: &[Vec<ChatMessage>]) -> Result<Vec<f32>, LlmError> {
         let judged = prompts.iter().map(async |messages| {
             // Who waits here is bounded by the turns that run.
-            let permit = Arc::clone(&self.judging).acquire_owned().await.map_err(|_| LlmError::ShuttingDown)?;
+            let permit = Arc::clone(&self.judging)
+                .acquire_owned()
+                .await
+                .map_err(|_| LlmError::ShuttingDown)?;
             match &*self.engine {
-                Engine::Llama(llama) => llama.judge(messages, permit)?.await.unwrap_or(Err(LlmError::ShuttingDown)),
+                Engine::Llama(llama) => {
+                    llama.judge(messages, permit)?.await.unwrap_or(Err(LlmError::ShuttingDown))
+                }
                 Engine::Scripted(scripted) => scripted.judge(messages).await,
                 Engine::Remote(remote) => remote.judge(messages).await,
             }
@@ -388,9 +404,9 @@ impl Llm {
     #[must_use]
     pub fn prompt_tokens(&self, messages: &[ChatMessage]) -> usize {
         match &*self.engine {
-            Engine::Llama(llama) => llama
-                .prompt_tokens(messages)
-                .unwrap_or_else(|_| messages.iter().map(|message| llama.count_tokens(&message.content)).sum()),
+            Engine::Llama(llama) => llama.prompt_tokens(messages).unwrap_or_else(|_| {
+                messages.iter().map(|message| llama.count_tokens(&message.content)).sum()
+            }),
             Engine::Scripted(_) => scripted::prompt_tokens(messages),
             Engine::Remote(_) => remote::prompt_tokens(messages),
         }
@@ -452,7 +468,8 @@ impl Llm {
             return;
         }
         let messages = vec![ChatMessage { role: Role::User, content: "Hello".into() }];
-        let sampling = Sampling { temperature: 0.0, top_p: 1.0, min_p: 0.0, repeat_penalty: 1.0, seed: None };
+        let sampling =
+            Sampling { temperature: 0.0, top_p: 1.0, min_p: 0.0, repeat_penalty: 1.0, seed: None };
         let request = Request {
             messages,
             session: None,
@@ -576,8 +593,9 @@ impl Stream for Completion {
             Source::Stream(stream) => stream.poll_next_unpin(context),
         };
         let Poll::Ready(report) = polled else { return Poll::Pending };
-        let report =
-            report.unwrap_or_else(|| Err(LlmError::Engine("the engine stopped in the middle of an answer".into())));
+        let report = report.unwrap_or_else(|| {
+            Err(LlmError::Engine("the engine stopped in the middle of an answer".into()))
+        });
         self.ended = matches!(report, Err(_) | Ok(Token::Done { .. }));
         Poll::Ready(Some(report))
     }
@@ -592,7 +610,8 @@ mod tests {
         #[track_caller]
         fn check(yes: &[f32], no: &[f32], expected: Option<f32>) {
             let share = yes_share(yes.iter().copied(), no.iter().copied());
-            let near = share.zip(expected).is_none_or(|(share, expected)| (share - expected).abs() < 1e-6);
+            let near =
+                share.zip(expected).is_none_or(|(share, expected)| (share - expected).abs() < 1e-6);
             assert!(near && share.is_some() == expected.is_some(), "{yes:?} {no:?}: {share:?}");
         }
         check(&[0.0], &[0.0], Some(0.5));

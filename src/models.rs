@@ -119,7 +119,9 @@ impl Model {
 pub fn recommended(models: &[Model], role: Role, machine: Machine) -> Option<&Model> {
     // Of several equally large ones the first is named: the last of the reversed order.
     let fitting = models.iter().rev().filter(|model| model.role == role && model.fits(machine));
-    fitting.filter(|model| role == Role::Chat || model.measured.is_some()).max_by_key(|model| model.parameters_m)
+    fitting
+        .filter(|model| role == Role::Chat || model.measured.is_some())
+        .max_by_key(|model| model.parameters_m)
 }
 
 /// The configuration's text with the role's option set to `path`; comments and order stay. An option or section that isn't
@@ -135,9 +137,12 @@ pub fn with_option(text: &str, role: Role, path: &str) -> String {
         return lines.join("\n") + "\n";
     };
     let rest = || lines.iter().enumerate().skip(start + 1);
-    let end = rest().find(|(_, line)| line.trim_start().starts_with('[')).map_or(lines.len(), |(at, _)| at);
+    let end = rest()
+        .find(|(_, line)| line.trim_start().starts_with('['))
+        .map_or(lines.len(), |(at, _)| at);
     let is_option = |line: &str| line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
-    let place = rest().take_while(|(at, _)| *at < end).find(|(_, line)| is_option(line)).map(|(at, _)| at);
+    let place =
+        rest().take_while(|(at, _)| *at < end).find(|(_, line)| is_option(line)).map(|(at, _)| at);
     match place.and_then(|at| lines.get_mut(at)) {
         Some(old) => *old = line,
         None => lines.insert(start + 1, line),
@@ -155,7 +160,10 @@ mod tests {
         for model in &models {
             let name = &model.name;
             assert_eq!(
-                models.iter().filter(|other| other.name == *name || other.file == model.file).count(),
+                models
+                    .iter()
+                    .filter(|other| other.name == *name || other.file == model.file)
+                    .count(),
                 1,
                 "{name}"
             );
@@ -174,9 +182,18 @@ mod tests {
     fn a_small_machine_is_not_told_to_take_a_large_model() {
         let models = catalogue().unwrap();
         #[track_caller]
-        fn check(models: &[Model], role: Role, cores: u64, memory_mib: u64, expected: Option<&str>) {
+        fn check(
+            models: &[Model],
+            role: Role,
+            cores: u64,
+            memory_mib: u64,
+            expected: Option<&str>,
+        ) {
             let machine = Machine { cores, memory_mib: Some(memory_mib) };
-            assert_eq!(recommended(models, role, machine).map(|model| model.name.as_str()), expected);
+            assert_eq!(
+                recommended(models, role, machine).map(|model| model.name.as_str()),
+                expected
+            );
         }
         check(&models, Role::Chat, 2, 4_096, Some("smollm2-135m"));
         check(&models, Role::Chat, 8, 8_192, Some("qwen3-4b"));
@@ -195,7 +212,10 @@ mod tests {
             "[knowledge]\n# Why.\nreranker = \"old\"\n\n[llm]\nreranker = 1\n",
             "[knowledge]\n# Why.\nreranker = \"m/x.gguf\"\n\n[llm]\nreranker = 1\n",
         );
-        check("[knowledge]\npath = \"k\"\n", "[knowledge]\nreranker = \"m/x.gguf\"\npath = \"k\"\n");
+        check(
+            "[knowledge]\npath = \"k\"\n",
+            "[knowledge]\nreranker = \"m/x.gguf\"\npath = \"k\"\n",
+        );
         check("[llm]\n", "[llm]\n\n[knowledge]\nreranker = \"m/x.gguf\"\n");
     }
 }

@@ -73,7 +73,9 @@ impl Report {
         let bad = |text: String| Err(OutcomeError::Bad(text));
         let fits = |id: &str| !id.is_empty() && id.len() <= MAX_ID;
         if !fits(&self.order) {
-            return bad(format!("`order` has 1 to {MAX_ID} bytes; it is what makes a report count once"));
+            return bad(format!(
+                "`order` has 1 to {MAX_ID} bytes; it is what makes a report count once"
+            ));
         }
         if self.session.is_none() == self.visitor.is_none() {
             return bad("name either the `session` or the `visitor`".into());
@@ -88,7 +90,9 @@ impl Report {
             return bad("`currency` is a code such as EUR".into());
         }
         if self.products.len() > MAX_PRODUCTS || !self.products.iter().all(|id| fits(id)) {
-            return bad(format!("`products` holds at most {MAX_PRODUCTS} ids of 1 to {MAX_ID} bytes"));
+            return bad(format!(
+                "`products` holds at most {MAX_PRODUCTS} ids of 1 to {MAX_ID} bytes"
+            ));
         }
         Ok(())
     }
@@ -163,7 +167,8 @@ impl Outcomes {
                 let visitor = visitor.unwrap_or_default();
                 let is = |entry: &&Arc<Entry>| {
                     let id = &entry.state.visitor;
-                    (*id == visitor || id.strip_prefix("jwt:") == Some(&visitor)) && entry.state.started_at_ms <= at_ms
+                    (*id == visitor || id.strip_prefix("jwt:") == Some(&visitor))
+                        && entry.state.started_at_ms <= at_ms
                 };
                 entries.iter().rev().find(is).ok_or(OutcomeError::NoVisitor(visitor))?.id.clone()
             }
@@ -190,18 +195,27 @@ struct Known<'a> {
 /// # Errors
 /// Why it isn't good, for the site's developer.
 pub fn verify(secret: &str, header: &str, body: &[u8], now_ms: u64) -> Result<(), &'static str> {
-    let part = |name: &str| header.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
+    let part = |name: &str| {
+        header.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
+    };
     let (Some(t), Some(v1)) = (part("t"), part("v1")) else {
-        return Err("the signature has the form t=<unix seconds>,v1=<hex of HMAC-SHA-256 over \"<t>.<body>\">");
+        return Err(
+            "the signature has the form t=<unix seconds>,v1=<hex of HMAC-SHA-256 over \"<t>.<body>\">",
+        );
     };
     let signature: Option<Vec<u8>> =
         (0..v1.len()).step_by(2).map(|i| u8::from_str_radix(v1.get(i..i + 2)?, 16).ok()).collect();
     let signature = signature.ok_or("v1 is no hexadecimal")?;
     let mut mac = mac(secret, t);
     mac.update(body);
-    mac.verify_slice(&signature).map_err(|_| "the signature doesn't fit the body and the site's outcomes_secret")?;
+    mac.verify_slice(&signature)
+        .map_err(|_| "the signature doesn't fit the body and the site's outcomes_secret")?;
     let at: u64 = t.parse().map_err(|_| "t is no number of seconds")?;
-    if at.abs_diff(now_ms / 1000) > SIGNED_FOR_S { Err("the signature is older than five minutes") } else { Ok(()) }
+    if at.abs_diff(now_ms / 1000) > SIGNED_FOR_S {
+        Err("the signature is older than five minutes")
+    } else {
+        Ok(())
+    }
 }
 
 /// The signature of a body at a time, for tests and clients in Rust.
@@ -210,13 +224,14 @@ pub fn sign(secret: &str, body: &[u8], unix_s: u64) -> String {
     let t = unix_s.to_string();
     let mut mac = mac(secret, &t);
     mac.update(body);
-    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String =
+        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("t={t},v1={hex}")
 }
 
 fn mac(secret: &str, t: &str) -> Hmac<Sha256> {
-    let mut mac =
-        <Hmac<Sha256> as hmac::Mac>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+    let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(secret.as_bytes())
+        .expect("HMAC takes keys of any length");
     mac.update(t.as_bytes());
     mac.update(b".");
     mac
@@ -250,15 +265,23 @@ pub fn from_csv(file: impl std::io::Read) -> anyhow::Result<Vec<(usize, Result<R
             row.get(at).filter(|text| !text.is_empty())
         };
         let number = |name: &str| {
-            get(name).map(|text| text.parse::<f64>().map_err(|_| format!("{name} is {text:?}"))).transpose()
+            get(name)
+                .map(|text| text.parse::<f64>().map_err(|_| format!("{name} is {text:?}")))
+                .transpose()
         };
         let report = (|| {
             let converted = match get("converted").unwrap_or_default().to_lowercase().as_str() {
                 "1" | "true" | "yes" => true,
                 "0" | "false" | "no" => false,
-                other => return Err(format!("converted is {other:?}; use 1 or 0, true or false, yes or no")),
+                other => {
+                    return Err(format!(
+                        "converted is {other:?}; use 1 or 0, true or false, yes or no"
+                    ));
+                }
             };
-            let at_ms = get("at_ms").map(|text| text.parse().map_err(|_| format!("at_ms is {text:?}"))).transpose()?;
+            let at_ms = get("at_ms")
+                .map(|text| text.parse().map_err(|_| format!("at_ms is {text:?}")))
+                .transpose()?;
             Ok(Report {
                 order: get("order").unwrap_or_default().to_owned(),
                 session: get("session").map(str::to_owned),
@@ -334,10 +357,18 @@ mod tests {
         let csv = "order,session,visitor,converted,amount,products\nA1,s1,,yes,9.5,p1;p2\nA2,,v,0,,\nA3,s,,maybe,,\nA4,s,,1,much,\n";
         let reports = from_csv(csv.as_bytes()).unwrap();
         let first = reports[0].1.as_ref().unwrap();
-        assert_eq!((first.amount, first.products.len(), first.session.as_deref()), (9.5, 2, Some("s1")));
+        assert_eq!(
+            (first.amount, first.products.len(), first.session.as_deref()),
+            (9.5, 2, Some("s1"))
+        );
         assert_eq!(reports[1].1.as_ref().unwrap().visitor.as_deref(), Some("v"));
         assert!(reports[2].1.as_ref().unwrap_err().contains("maybe"));
-        assert_eq!((reports[3].0, reports[3].1.as_ref().unwrap_err().as_str()), (5, "amount is \"much\""));
-        assert!(from_csv("a,b\n".as_bytes()).unwrap_err().to_string().contains("no column `order`"));
+        assert_eq!(
+            (reports[3].0, reports[3].1.as_ref().unwrap_err().as_str()),
+            (5, "amount is \"much\"")
+        );
+        assert!(
+            from_csv("a,b\n".as_bytes()).unwrap_err().to_string().contains("no column `order`")
+        );
     }
 }

@@ -45,7 +45,13 @@ pub struct Finding {
 
 impl Finding {
     fn error(audit: &'static str, fault: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { audit, level: Level::Error, fault: fault.into(), remedy: remedy.into(), near: String::new() }
+        Self {
+            audit,
+            level: Level::Error,
+            fault: fault.into(),
+            remedy: remedy.into(),
+            near: String::new(),
+        }
     }
 
     fn warning(audit: &'static str, fault: impl Into<String>, remedy: impl Into<String>) -> Self {
@@ -59,7 +65,8 @@ impl Finding {
 
 /// A text that is quoted in a message, in one line and not too long. Spaces at its ends stay: they may be the fault.
 fn quoted(text: &str) -> String {
-    let line: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+    let line: String =
+        text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
     match line.char_indices().nth(80) {
         Some((at, _)) => format!("\"{}…\"", &line[..at]),
         None => format!("\"{line}\""),

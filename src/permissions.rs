@@ -66,7 +66,10 @@ fn mend_below(path: &Path, mended: &mut Mended) {
 pub fn check(paths: &[PathBuf]) {
     let Mended { changed, failed } = mend(paths);
     if changed > 0 {
-        tracing::warn!(changed, "files and folders of the server that others could read are its user's alone now");
+        tracing::warn!(
+            changed,
+            "files and folders of the server that others could read are its user's alone now"
+        );
     }
     if let Some((path, error)) = failed.first() {
         let (path, others) = (path.display(), failed.len() - 1);
@@ -87,8 +90,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (store, outside) = (folder.path().join("store"), folder.path().join("outside"));
         fs::create_dir_all(store.join("db")).unwrap();
-        for (path, bits) in [(store.join("db/open"), 0o666), (store.join("db/closed"), 0o400), (outside.clone(), 0o644)]
-        {
+        for (path, bits) in [
+            (store.join("db/open"), 0o666),
+            (store.join("db/closed"), 0o400),
+            (outside.clone(), 0o644),
+        ] {
             fs::write(&path, "x").unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(bits)).unwrap();
         }
@@ -101,7 +107,8 @@ mod tests {
         let mended = mend(&paths);
         assert_eq!((mended.changed, mended.failed.len()), (3, 0), "{mended:?}");
         let modes =
-            [&store, &store.join("db"), &store.join("db/open"), &store.join("db/closed"), &outside].map(|p| mode(p));
+            [&store, &store.join("db"), &store.join("db/open"), &store.join("db/closed"), &outside]
+                .map(|p| mode(p));
         assert_eq!(modes, [0o700, 0o700, 0o600, 0o400, 0o644]);
         assert_eq!(mend(&paths).changed, 0);
     }

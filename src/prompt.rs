@@ -160,10 +160,14 @@ impl Prompts {
             for (name, source) in &own.texts {
                 environment
                     .add_template_owned(format!("{language}/{name}"), source.clone())
-                    .map_err(|error| anyhow::anyhow!("phrases/{language}.toml: {name}: {error:#}"))?;
+                    .map_err(|error| {
+                        anyhow::anyhow!("phrases/{language}.toml: {name}: {error:#}")
+                    })?;
             }
         }
-        let said = |phrase: &str| format!("{{% include [language ~ '/{phrase}', '{COMPLETE}/{phrase}'] %}}");
+        let said = |phrase: &str| {
+            format!("{{% include [language ~ '/{phrase}', '{COMPLETE}/{phrase}'] %}}")
+        };
         let replies = REPLIES.iter().chain(CARDS).map(|(name, phrase)| match *name {
             "quote.lead.j2" => (*name, format!("{{% if steps %}}{}{{% endif %}}", said(phrase))),
             _ => (*name, said(phrase)),
@@ -174,7 +178,10 @@ impl Prompts {
             let source = match std::fs::read_to_string(&path) {
                 Ok(source) => source,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => built_in,
-                Err(error) => return Err(error).with_context(|| format!("can't read the template {}", path.display())),
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("can't read the template {}", path.display()));
+                }
             };
             environment
                 .add_template_owned(name, source)
@@ -183,7 +190,10 @@ impl Prompts {
         let prompts = Self { environment, phrases };
         for language in prompts.languages() {
             for (name, text) in prompts.samples_in(language)? {
-                anyhow::ensure!(!text.trim().is_empty(), "the template {name} renders to nothing in {language}");
+                anyhow::ensure!(
+                    !text.trim().is_empty(),
+                    "the template {name} renders to nothing in {language}"
+                );
             }
         }
         Ok(prompts)
@@ -199,7 +209,10 @@ impl Prompts {
     pub fn missing(&self) -> Vec<String> {
         let Some(complete) = self.phrases.get(COMPLETE) else { return Vec::new() };
         let lacks = |(language, own): (&String, &Phrases)| {
-            own.missing(complete).into_iter().map(|name| format!("{language} lacks {name}")).collect::<Vec<_>>()
+            own.missing(complete)
+                .into_iter()
+                .map(|name| format!("{language} lacks {name}"))
+                .collect::<Vec<_>>()
         };
         self.phrases.iter().flat_map(lacks).collect()
     }
@@ -214,8 +227,7 @@ impl Prompts {
 
     fn samples_in(&self, language: &str) -> anyhow::Result<Vec<(&'static str, String)>> {
         let site = SiteFacts { name: "Example".into(), contact: "help@shop.example".into() };
-        let passage =
-            context! { n => 1, title => "Shipping", headings => ["Costs"], text => "Shipping costs 4.90 EUR." };
+        let passage = context! { n => 1, title => "Shipping", headings => ["Costs"], text => "Shipping costs 4.90 EUR." };
         let names = TEMPLATES.iter().chain(REPLIES).chain(CARDS).map(|(name, _)| *name);
         let languages = self.names(language);
         names
@@ -233,7 +245,8 @@ impl Prompts {
     pub fn revision(&self) -> anyhow::Result<String> {
         let mut samples = self.samples()?;
         samples.retain(|(name, _)| !CARDS.iter().any(|(card, _)| card == name));
-        let all: Vec<String> = samples.into_iter().map(|(name, text)| format!("{name}\n{text}\n")).collect();
+        let all: Vec<String> =
+            samples.into_iter().map(|(name, text)| format!("{name}\n{text}\n")).collect();
         Ok(format!("{:x}", Sha256::digest(all.concat())))
     }
 
@@ -258,7 +271,13 @@ impl Prompts {
     ///
     /// # Errors
     /// When the template fails to render.
-    pub fn stated(&self, figures: &str, subject: &str, source: &str, language: &str) -> anyhow::Result<String> {
+    pub fn stated(
+        &self,
+        figures: &str,
+        subject: &str,
+        source: &str,
+        language: &str,
+    ) -> anyhow::Result<String> {
         let languages = self.names(language);
         self.render("stated.j2", context! { figures, subject, source, language, languages })
     }
@@ -270,13 +289,19 @@ impl Prompts {
     pub fn elsewhere(&self, steps: &Elsewhere<'_>, language: &str) -> anyhow::Result<String> {
         let languages = self.names(language);
         let Elsewhere { title, url, count, first, source } = *steps;
-        self.render("elsewhere.j2", context! { title, url, count, first, source, language, languages })
+        self.render(
+            "elsewhere.j2",
+            context! { title, url, count, first, source, language, languages },
+        )
     }
 
     /// What the language calls other languages.
     fn names(&self, language: &str) -> &BTreeMap<String, String> {
         static NONE: BTreeMap<String, String> = BTreeMap::new();
-        self.phrases.get(language).or_else(|| self.phrases.get(COMPLETE)).map_or(&NONE, |own| &own.names)
+        self.phrases
+            .get(language)
+            .or_else(|| self.phrases.get(COMPLETE))
+            .map_or(&NONE, |own| &own.names)
     }
 
     /// What is said to a visitor who is angry and asks nothing.
@@ -291,7 +316,12 @@ impl Prompts {
     ///
     /// # Errors
     /// When the template fails to render.
-    pub fn unanswered(&self, number: usize, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
+    pub fn unanswered(
+        &self,
+        number: usize,
+        site: &SiteFacts,
+        language: &str,
+    ) -> anyhow::Result<String> {
         self.render("unanswered.j2", context! { site, language, number })
     }
 
@@ -332,7 +362,13 @@ impl Prompts {
     ///
     /// # Errors
     /// When the template fails to render.
-    pub fn unable(&self, site: &SiteFacts, request: Request, way: bool, language: &str) -> anyhow::Result<String> {
+    pub fn unable(
+        &self,
+        site: &SiteFacts,
+        request: Request,
+        way: bool,
+        language: &str,
+    ) -> anyhow::Result<String> {
         self.render("unable.j2", context! { site, request, way, language })
     }
 
@@ -340,7 +376,12 @@ impl Prompts {
     ///
     /// # Errors
     /// When the template fails to render.
-    pub fn small_talk(&self, kind: Kind, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
+    pub fn small_talk(
+        &self,
+        kind: Kind,
+        site: &SiteFacts,
+        language: &str,
+    ) -> anyhow::Result<String> {
         let name = match kind {
             Kind::Greeting => "greeting.j2",
             Kind::Acknowledgement => "acknowledged.j2",
@@ -386,23 +427,37 @@ impl Prompts {
         question: &str,
         text: &str,
     ) -> anyhow::Result<Vec<ChatMessage>> {
-        let system = self.render("rewrite.system.j2", context! { site, wish, language, language_name })?;
+        let system =
+            self.render("rewrite.system.j2", context! { site, wish, language, language_name })?;
         let content = self.render("rewrite.j2", context! { question, text })?;
-        Ok(vec![ChatMessage { role: Role::System, content: system }, ChatMessage { role: Role::User, content }])
+        Ok(vec![
+            ChatMessage { role: Role::System, content: system },
+            ChatMessage { role: Role::User, content },
+        ])
     }
 
     /// The prompt that has a passage judged; `before` is what the visitor said just before, oldest first.
     ///
     /// # Errors
     /// When a template fails to render.
-    pub fn judge(&self, question: &str, before: &[&str], passage: &Passage) -> anyhow::Result<Vec<ChatMessage>> {
+    pub fn judge(
+        &self,
+        question: &str,
+        before: &[&str],
+        passage: &Passage,
+    ) -> anyhow::Result<Vec<ChatMessage>> {
         let before: Vec<String> = before.iter().map(|line| unfenced(line)).collect();
         let text = unfenced(&without_orders(&passage.text));
-        let headings: Vec<String> = passage.headings.iter().map(|heading| unfenced(heading)).collect();
+        let headings: Vec<String> =
+            passage.headings.iter().map(|heading| unfenced(heading)).collect();
         let passage = context! { title => unfenced(&passage.title), headings, text };
         let system = self.render("judge.system.j2", context! {})?;
-        let content = self.render("judge.j2", context! { question => unfenced(question), before, passage })?;
-        Ok(vec![ChatMessage { role: Role::System, content: system }, ChatMessage { role: Role::User, content }])
+        let content =
+            self.render("judge.j2", context! { question => unfenced(question), before, passage })?;
+        Ok(vec![
+            ChatMessage { role: Role::System, content: system },
+            ChatMessage { role: Role::User, content },
+        ])
     }
 
     /// The lead before quoted text; may be empty.
@@ -428,7 +483,12 @@ impl Prompts {
         let attempt = |first_line: usize, passages: usize| -> anyhow::Result<Prompt> {
             let messages = self.messages(ingredients, first_line, passages)?;
             let tokens = count(&messages);
-            Ok(Prompt { messages, tokens, dropped_lines: first_line, dropped_passages: all - passages })
+            Ok(Prompt {
+                messages,
+                tokens,
+                dropped_lines: first_line,
+                dropped_passages: all - passages,
+            })
         };
         // Rendering and counting are paid for by how much is looked at, so a long conversation is cut before, and then halved.
         let mut fits = attempt(hopeless(ingredients.history, limit), all)?;
@@ -483,7 +543,8 @@ impl Prompts {
                 context! { n => i + 1, title => passage.title, headings => passage.headings, text => unfenced(&without_orders(&passage.text)) }
             })
             .collect();
-        let content = self.render("answer.question.j2", context! { passages, question => unfenced(question) })?;
+        let content = self
+            .render("answer.question.j2", context! { passages, question => unfenced(question) })?;
         match messages.last_mut() {
             Some(last) if last.role == Role::User => {
                 last.content.push_str("\n\n");
@@ -495,8 +556,12 @@ impl Prompts {
     }
 
     fn render(&self, name: &str, values: minijinja::Value) -> anyhow::Result<String> {
-        let template = self.environment.get_template(name).with_context(|| format!("the template {name}"))?;
-        template.render(values).map(|text| text.trim().to_owned()).with_context(|| format!("the template {name}"))
+        let template =
+            self.environment.get_template(name).with_context(|| format!("the template {name}"))?;
+        template
+            .render(values)
+            .map(|text| text.trim().to_owned())
+            .with_context(|| format!("the template {name}"))
     }
 }
 
@@ -542,10 +607,20 @@ pub(crate) mod tests {
             Line { by_visitor: false, text: "old answer".into() },
         ];
         let passages = [hit("one two three"), hit("four five six")];
-        let ingredients =
-            Ingredients { site: &site, language: "en", history: &history, passages: &passages, question: "Why?" };
+        let ingredients = Ingredients {
+            site: &site,
+            language: "en",
+            history: &history,
+            passages: &passages,
+            question: "Why?",
+        };
         let prompt = prompts.build(&ingredients, limit, words).unwrap();
-        assert_eq!((prompt.dropped_lines, prompt.dropped_passages), dropped, "limit {limit} tokens {}", prompt.tokens);
+        assert_eq!(
+            (prompt.dropped_lines, prompt.dropped_passages),
+            dropped,
+            "limit {limit} tokens {}",
+            prompt.tokens
+        );
         assert_eq!(prompt.messages[0].role, Role::System);
         assert!(prompt.messages.last().unwrap().content.ends_with("Question: Why?"));
         assert!(prompt.tokens <= limit);
@@ -562,11 +637,17 @@ pub(crate) mod tests {
 
     #[test]
     fn a_long_conversation_is_not_looked_at_line_by_line() {
-        let line = |i: usize| Line { by_visitor: i.is_multiple_of(2), text: format!("line {i} of many") };
+        let line =
+            |i: usize| Line { by_visitor: i.is_multiple_of(2), text: format!("line {i} of many") };
         let history: Vec<Line> = (0..4_000).map(line).collect();
         let site = SiteFacts { name: "Shop".into(), contact: String::new() };
-        let ingredients =
-            Ingredients { site: &site, language: "en", history: &history, passages: &[hit("a")], question: "Why?" };
+        let ingredients = Ingredients {
+            site: &site,
+            language: "en",
+            history: &history,
+            passages: &[hit("a")],
+            question: "Why?",
+        };
         let counted = std::cell::Cell::new(0);
         let count = |messages: &[ChatMessage]| {
             counted.set(counted.get() + messages.len());
@@ -584,7 +665,13 @@ pub(crate) mod tests {
     fn what_can_not_fit_is_an_error_that_says_what_to_do() {
         let prompts = Prompts::load(Path::new("prompts")).unwrap();
         let site = SiteFacts { name: "Shop".into(), contact: String::new() };
-        let ingredients = Ingredients { site: &site, language: "en", history: &[], passages: &[], question: "Why?" };
+        let ingredients = Ingredients {
+            site: &site,
+            language: "en",
+            history: &[],
+            passages: &[],
+            question: "Why?",
+        };
         let error = prompts.build(&ingredients, 3, words).unwrap_err();
         assert!(error.is::<TooLong>(), "{error}");
     }
@@ -596,7 +683,10 @@ pub(crate) mod tests {
         passage.title = "A</passage>".into();
         passage.headings = vec!["Costs".into()];
         let messages = prompts.judge("And\n<passage>?", &["Do you ship?"], &passage).unwrap();
-        assert_eq!(messages.iter().map(|message| message.role).collect::<Vec<_>>(), [Role::System, Role::User]);
+        assert_eq!(
+            messages.iter().map(|message| message.role).collect::<Vec<_>>(),
+            [Role::System, Role::User]
+        );
         insta::assert_snapshot!(messages[1].content, @r#"
         Before that the customer wrote: Do you ship?
         Question: And
@@ -623,7 +713,9 @@ pub(crate) mod tests {
             |prompts, _, language| prompts.clarify(&["A", "B", "C"], language).unwrap(),
             |prompts, _, language| prompts.lead("A", language, true).unwrap(),
             |prompts, site, language| prompts.small_talk(Kind::Greeting, site, language).unwrap(),
-            |prompts, site, language| prompts.small_talk(Kind::Acknowledgement, site, language).unwrap(),
+            |prompts, site, language| {
+                prompts.small_talk(Kind::Acknowledgement, site, language).unwrap()
+            },
             |prompts, site, language| prompts.small_talk(Kind::Thanks, site, language).unwrap(),
             |prompts, site, language| prompts.small_talk(Kind::Goodbye, site, language).unwrap(),
             |prompts, site, language| prompts.small_talk(Kind::About, site, language).unwrap(),

@@ -22,7 +22,8 @@ use crate::retrieval::{Audience, Passage};
 use crate::turn::{self, Ask, Mode, Outlet, Output, Phrased, Spine};
 
 /// What a model has to reach on every site. Judged, not fitted: below these a visitor is better served by quotes.
-pub const BAR: Bar = Bar { withheld: 0.15, invented: 0.05, empty: 0.1, right_document: 0.9, seconds: 15.0 };
+pub const BAR: Bar =
+    Bar { withheld: 0.15, invented: 0.05, empty: 0.1, right_document: 0.9, seconds: 15.0 };
 
 /// A test of fewer questions says nothing.
 pub const MIN_QUESTIONS: usize = 10;
@@ -177,11 +178,16 @@ fn questions(passage: &Passage) -> Vec<(Kind, String)> {
     let mut found = Vec::new();
     if let Some(product) = &passage.product {
         if product.price.is_some() {
-            let variant = product.variant.as_ref().map(|variant| format!(" ({variant})")).unwrap_or_default();
+            let variant =
+                product.variant.as_ref().map(|variant| format!(" ({variant})")).unwrap_or_default();
             let name = format!("{}{variant}", product.name);
             found.push((
                 Kind::Product,
-                if chinese { format!("{name}多少钱？") } else { format!("How much is the {name}?") },
+                if chinese {
+                    format!("{name}多少钱？")
+                } else {
+                    format!("How much is the {name}?")
+                },
             ));
         }
         return found;
@@ -205,7 +211,9 @@ fn questions(passage: &Passage) -> Vec<(Kind, String)> {
                 header = cells;
             } else if !cells.iter().all(|cell| cell.chars().all(|c| matches!(c, '-' | ':'))) {
                 rows += 1;
-                found.extend(cell(&header, &cells, rows, chinese).map(|question| (Kind::Cell, question)));
+                found.extend(
+                    cell(&header, &cells, rows, chinese).map(|question| (Kind::Cell, question)),
+                );
             }
         } else {
             header.clear();
@@ -275,7 +283,8 @@ impl Revision {
         let (own, others): (BTreeSet<&String>, BTreeSet<&String>) =
             (self.sketch.iter().collect(), other.sketch.iter().collect());
         let union: Vec<&String> = own.union(&others).copied().take(SKETCH).collect();
-        let common = union.iter().filter(|hash| own.contains(**hash) && others.contains(**hash)).count();
+        let common =
+            union.iter().filter(|hash| own.contains(**hash) && others.contains(**hash)).count();
         common as f64 / union.len().max(1) as f64
     }
 }
@@ -286,7 +295,8 @@ impl Revision {
 /// When the index fails.
 pub async fn revision(index: &Index, site: &str) -> Result<Revision, IndexError> {
     let documents = index.documents(site).await?;
-    let documents: Vec<_> = documents.into_iter().map(|known| (known.document, known.document_hash)).collect();
+    let documents: Vec<_> =
+        documents.into_iter().map(|known| (known.document, known.document_hash)).collect();
     Ok(Revision::of(&documents))
 }
 
@@ -343,7 +353,11 @@ pub async fn run(
     let mut records = Vec::with_capacity(probes.len());
     for (done, probe) in probes.iter().enumerate() {
         progress(done, probes.len());
-        records.push(ask(spine, site, probe.clone()).await.with_context(|| format!("asking {:?}", probe.question))?);
+        records.push(
+            ask(spine, site, probe.clone())
+                .await
+                .with_context(|| format!("asking {:?}", probe.question))?,
+        );
     }
     progress(probes.len(), probes.len());
     let measured = measured(&records);
@@ -404,7 +418,8 @@ async fn ask(spine: &Spine, site: &Tested, probe: Probe) -> anyhow::Result<Recor
     };
     let (phrased, (answer, withheld, reasons)) = tokio::join!(work, collect);
     let (verdict, Phrased { tally, shown, .. }) = phrased?;
-    let of_shown = |document: &String| hits.iter().take(shown).any(|hit| hit.passage.document == *document);
+    let of_shown =
+        |document: &String| hits.iter().take(shown).any(|hit| hit.passage.document == *document);
     Ok(Record {
         answer,
         sent: tally.sent,
@@ -427,8 +442,11 @@ fn measured(records: &[Record]) -> Measured {
     let sentences = f64::from(sent) + withheld as f64;
     let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
     let empty = records.iter().filter(|record| record.sent == 0).count();
-    let judged: Vec<&Record> = records.iter().filter(|record| record.sent > 0 && record.shown).collect();
-    let right = judged.iter().filter(|record| record.cited.iter().any(|cited| record.probe.documents.contains(cited)));
+    let judged: Vec<&Record> =
+        records.iter().filter(|record| record.sent > 0 && record.shown).collect();
+    let right = judged
+        .iter()
+        .filter(|record| record.cited.iter().any(|cited| record.probe.documents.contains(cited)));
     let right = right.count();
     let mut seconds: Vec<f64> = records.iter().map(|record| record.seconds).collect();
     seconds.sort_by(f64::total_cmp);
@@ -491,8 +509,9 @@ pub fn kept(path: &Path) -> anyhow::Result<Vec<Qualification>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     };
-    serde_json::from_str(&text)
-        .with_context(|| format!("{} holds no results of `frontdesk check --model`; remove it", path.display()))
+    serde_json::from_str(&text).with_context(|| {
+        format!("{} holds no results of `frontdesk check --model`; remove it", path.display())
+    })
 }
 
 /// Results that a file keeps; the oldest go.
@@ -504,7 +523,9 @@ const MAX_KEPT: usize = 200;
 /// When the file can't be read or written.
 pub fn keep(path: &Path, qualification: Qualification) -> anyhow::Result<()> {
     let mut all = kept(path)?;
-    all.retain(|other| (&other.site, &other.identity) != (&qualification.site, &qualification.identity));
+    all.retain(|other| {
+        (&other.site, &other.identity) != (&qualification.site, &qualification.identity)
+    });
     all.push(qualification);
     let begin = all.len().saturating_sub(MAX_KEPT);
     all.drain(..begin);
@@ -543,13 +564,19 @@ pub fn decide(
         let of_site = |other: &&Qualification| other.site == *site && other.identity == identity;
         let why = match kept.iter().rfind(of_site) {
             None => {
-                format!("{name} hasn't been tested on the knowledge of site {site:?}; run `frontdesk check --model`")
+                format!(
+                    "{name} hasn't been tested on the knowledge of site {site:?}; run `frontdesk check --model`"
+                )
             }
             Some(result) if result.prompts != prompts => {
-                format!("the prompts are others than when {name} was tested; run `frontdesk check --model` again")
+                format!(
+                    "the prompts are others than when {name} was tested; run `frontdesk check --model` again"
+                )
             }
             Some(result) if result.knowledge.common(revision) < SAME => {
-                let knowledge = format!("most of the knowledge of site {site:?} is other than when {name} was tested");
+                let knowledge = format!(
+                    "most of the knowledge of site {site:?} is other than when {name} was tested"
+                );
                 format!("{knowledge}; run `frontdesk check --model` again")
             }
             Some(result) if !result.missed.is_empty() => {
@@ -562,14 +589,22 @@ pub fn decide(
         };
         return Decision { mode: Mode::Quote, why };
     }
-    Decision { mode: Mode::Generate, why: format!("{name} qualifies: it passed the test of {questions} questions") }
+    Decision {
+        mode: Mode::Generate,
+        why: format!("{name} qualifies: it passed the test of {questions} questions"),
+    }
 }
 
 /// [`decide`] with what the configuration, the index and the kept results say.
 ///
 /// # Errors
 /// When the index or the file of results can't be read.
-pub async fn decision(config: &Config, index: &Index, facts: &ModelFacts, prompts: &str) -> anyhow::Result<Decision> {
+pub async fn decision(
+    config: &Config,
+    index: &Index,
+    facts: &ModelFacts,
+    prompts: &str,
+) -> anyhow::Result<Decision> {
     let mut sites = Vec::with_capacity(config.sites.len());
     if config.answers.mode == Mode::Auto {
         for site in &config.sites {
@@ -584,7 +619,13 @@ mod tests {
     use super::*;
     use crate::retrieval::product::Product;
 
-    fn passage(document: &str, title: &str, headings: &[&str], text: &str, language: &str) -> Passage {
+    fn passage(
+        document: &str,
+        title: &str,
+        headings: &[&str],
+        text: &str,
+        language: &str,
+    ) -> Passage {
         Passage {
             site: "shop".into(),
             document: document.into(),
@@ -615,15 +656,34 @@ mod tests {
                 price: Some("429.00".into()),
                 ..Product::default()
             })),
-            ..passage("list.csv#1", "Tarn 3 tent", &[], "sku: 1; name: Tarn 3 tent; price: 429.00.", "en")
+            ..passage(
+                "list.csv#1",
+                "Tarn 3 tent",
+                &[],
+                "sku: 1; name: Tarn 3 tent; price: 429.00.",
+                "en",
+            )
         };
         let passages = [
             passage("tent.md", "Tarn 3", &["Prices"], table, "en"),
-            passage("faq.md", "FAQ", &[], "Q: Do you ship abroad?\n\nA: Yes, to 12 countries.", "en"),
-            passage("zh.md", "退货", &["运费"], "| 目的地 | 运费 |\n| --- | --- |\n| 爱尔兰 | 4.90 欧元 |", "zh"),
+            passage(
+                "faq.md",
+                "FAQ",
+                &[],
+                "Q: Do you ship abroad?\n\nA: Yes, to 12 countries.",
+                "en",
+            ),
+            passage(
+                "zh.md",
+                "退货",
+                &["运费"],
+                "| 目的地 | 运费 |\n| --- | --- |\n| 爱尔兰 | 4.90 欧元 |",
+                "zh",
+            ),
             row,
         ];
-        let mut found: Vec<String> = probes(&passages, 40).into_iter().map(|probe| probe.question).collect();
+        let mut found: Vec<String> =
+            probes(&passages, 40).into_iter().map(|probe| probe.question).collect();
         found.sort();
         assert_eq!(
             found,
@@ -666,8 +726,9 @@ mod tests {
     }
 
     fn revision(changed: usize) -> Revision {
-        let documents: Vec<_> =
-            (0..100).map(|n| (n.to_string(), if n < changed { "new" } else { "old" }.to_owned())).collect();
+        let documents: Vec<_> = (0..100)
+            .map(|n| (n.to_string(), if n < changed { "new" } else { "old" }.to_owned()))
+            .collect();
         Revision::of(&documents)
     }
 
@@ -675,7 +736,14 @@ mod tests {
     fn auto_goes_by_the_result_of_this_model_on_this_knowledge() {
         let facts = ModelFacts { name: "m".into(), sha256: "abc".into(), ..ModelFacts::default() };
         #[track_caller]
-        fn check(mode: Mode, facts: &ModelFacts, changed: usize, kept: &[Qualification], expected: Mode, says: &str) {
+        fn check(
+            mode: Mode,
+            facts: &ModelFacts,
+            changed: usize,
+            kept: &[Qualification],
+            expected: Mode,
+            says: &str,
+        ) {
             let sites = [("shop".to_owned(), revision(changed))];
             let decision = decide(mode, facts, "p", &sites, kept);
             assert!(decision.mode == expected && decision.why.contains(says), "{decision:?}");
@@ -685,7 +753,14 @@ mod tests {
         check(Mode::Auto, &facts, 20, &passed, Mode::Generate, "40 questions");
         check(Mode::Auto, &facts, 90, &passed, Mode::Quote, "most of the knowledge");
         check(Mode::Auto, &facts, 10, &[], Mode::Quote, "hasn't been tested");
-        check(Mode::Auto, &facts, 10, &[qualification(&["90 % withheld"])], Mode::Quote, "90 % withheld");
+        check(
+            Mode::Auto,
+            &facts,
+            10,
+            &[qualification(&["90 % withheld"])],
+            Mode::Quote,
+            "90 % withheld",
+        );
         check(Mode::Quote, &facts, 10, &passed, Mode::Quote, "says so");
         check(Mode::Generate, &facts, 10, &[], Mode::Generate, "says so");
         let other = ModelFacts { sha256: "def".into(), ..facts.clone() };
@@ -713,7 +788,14 @@ mod tests {
     fn the_bar_names_what_is_missed() {
         let good = qualification(&[]).measured;
         assert_eq!(missed(&good), [""; 0]);
-        let bad = Measured { withheld: 0.9, invented: 0.5, empty: 0.5, right_document: None, seconds: 99.0, ..good };
+        let bad = Measured {
+            withheld: 0.9,
+            invented: 0.5,
+            empty: 0.5,
+            right_document: None,
+            seconds: 99.0,
+            ..good
+        };
         assert_eq!(missed(&bad).len(), 5, "{:?}", missed(&bad));
         assert_eq!(missed(&bad)[0], "90 % of its sentences withheld, at most 15 % allowed");
     }

@@ -122,7 +122,11 @@ fn of_the_place(question: &Question<'_>, chosen: &[Said<'_>], beside: &[Said<'_>
     let texts: Vec<&str> = chosen.iter().chain(beside).map(|said| said.text).collect();
     let fitting = match places::applying(question.text, &texts) {
         Some(fitting) => fitting,
-        None if places::places(question.text).len() > 1 && places::destination(question.text).is_none() => Vec::new(),
+        None if places::places(question.text).len() > 1
+            && places::destination(question.text).is_none() =>
+        {
+            Vec::new()
+        }
         None => (0..chosen.len()).collect(),
     };
     fitting.into_iter().filter(|at| *at < chosen.len()).collect()
@@ -136,7 +140,8 @@ impl Lead {
 
 /// Words that carry meaning, without those that say what is counted and how.
 fn subject(text: &str) -> HashSet<String> {
-    let numberless = |word: &String| !word.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ','));
+    let numberless =
+        |word: &String| !word.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ','));
     meanings(text).filter(numberless).collect()
 }
 

@@ -33,7 +33,15 @@ pub struct RecommendRule {
 
 impl Default for RecommendRule {
     fn default() -> Self {
-        Self { enabled: false, after_messages: 1, asked_only: true, times: 3, cards: 3, holdout: 0.1, min_cosine: 0.3 }
+        Self {
+            enabled: false,
+            after_messages: 1,
+            asked_only: true,
+            times: 3,
+            cards: 3,
+            holdout: 0.1,
+            min_cosine: 0.3,
+        }
     }
 }
 
@@ -63,10 +71,13 @@ impl RecommendRule {
     /// Whether cards are due in this state.
     #[must_use]
     pub fn allows(&self, state: &State) -> bool {
-        const ASKS: [Topic; 5] = [Topic::Price, Topic::Stock, Topic::Delivery, Topic::Discount, Topic::Comparison];
-        let asked =
-            |topic: &Topic| Topic::ALL.iter().zip(&state.topics).any(|(known, count)| known == topic && *count > 0);
-        let interested = !state.products.is_empty() || !state.categories.is_empty() || ASKS.iter().any(asked);
+        const ASKS: [Topic; 5] =
+            [Topic::Price, Topic::Stock, Topic::Delivery, Topic::Discount, Topic::Comparison];
+        let asked = |topic: &Topic| {
+            Topic::ALL.iter().zip(&state.topics).any(|(known, count)| known == topic && *count > 0)
+        };
+        let interested =
+            !state.products.is_empty() || !state.categories.is_empty() || ASKS.iter().any(asked);
         self.enabled
             && state.messages >= self.after_messages
             && (interested || !self.asked_only)
@@ -130,13 +141,16 @@ pub fn choose(
             .sum();
         if all > 0.0 { likeness / all } else { 0.0 }
     };
-    let own: Vec<&String> = state.outcomes.iter().flat_map(|(_, outcome)| &outcome.products).collect();
+    let own: Vec<&String> =
+        state.outcomes.iter().flat_map(|(_, outcome)| &outcome.products).collect();
     let mut scored: Vec<(f32, Card)> = catalogue
         .products()
         .iter()
         .enumerate()
         .filter(|(_, product)| !state.recommended.contains(&product.id))
-        .filter(|(_, product)| !own.iter().any(|id| catalogue.product(id).is_some_and(|own| own.id == product.id)))
+        .filter(|(_, product)| {
+            !own.iter().any(|id| catalogue.product(id).is_some_and(|own| own.id == product.id))
+        })
         .filter_map(|(at, product)| {
             let offer = product.offer(now_ms)?;
             let fits = vectors.get(at).map_or(0.0, |vector| cosine(&wanted, vector));
@@ -146,7 +160,10 @@ pub fn choose(
             if !named && bought == 0.0 && fits < rule.min_cosine {
                 return None;
             }
-            let score = fits + f32::from(u8::from(named)) + 0.2 * f32::from(u8::from(category)) + 0.5 * bought;
+            let score = fits
+                + f32::from(u8::from(named))
+                + 0.2 * f32::from(u8::from(category))
+                + 0.5 * bought;
             let reason = match (named, bought > 0.25, category) {
                 (true, ..) => CardReason::Named,
                 (_, true, _) => CardReason::Bought,
@@ -234,7 +251,13 @@ impl Rate {
         let middle = p + Z * Z / (2.0 * n);
         let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
         let scale = 1.0 + Z * Z / n;
-        Self { of, count, rate: p, low: ((middle - half) / scale).max(0.0), high: ((middle + half) / scale).min(1.0) }
+        Self {
+            of,
+            count,
+            rate: p,
+            low: ((middle - half) / scale).max(0.0),
+            high: ((middle + half) / scale).min(1.0),
+        }
     }
 }
 
@@ -290,8 +313,13 @@ mod tests {
     use crate::signals::Outcome;
 
     fn product(id: &str, category: &str, available: bool) -> ProductGroup {
-        let variant =
-            Variant { id: format!("{id}-v"), label: "blue".into(), price: 10.0, available, ..Variant::default() };
+        let variant = Variant {
+            id: format!("{id}-v"),
+            label: "blue".into(),
+            price: 10.0,
+            available,
+            ..Variant::default()
+        };
         ProductGroup {
             id: id.into(),
             name: format!("{id} thing"),
@@ -302,24 +330,40 @@ mod tests {
     }
 
     fn shop() -> (Goods, Vec<Vec<f32>>) {
-        let products =
-            vec![product("tent", "Tents", true), product("gone", "Tents", false), product("stove", "Stoves", true)];
+        let products = vec![
+            product("tent", "Tents", true),
+            product("gone", "Tents", false),
+            product("stove", "Stoves", true),
+        ];
         (Goods::new(products), vec![vec![1.0, 0.0], vec![1.0, 0.0], vec![0.0, 1.0]])
     }
 
     #[test]
     fn a_card_names_the_variants_that_can_be_had_and_reads_in_one_language() {
         let mut tent = product("tent", "Tents", true);
-        for (label, price, available) in [("red", 12.5, true), ("grey", 9.0, false), ("blue", 10.0, true)] {
+        for (label, price, available) in
+            [("red", 12.5, true), ("grey", 9.0, false), ("blue", 10.0, true)]
+        {
             let currency = String::new();
-            tent.variants.push(Variant { label: label.into(), price, currency, available, ..Variant::default() });
+            tent.variants.push(Variant {
+                label: label.into(),
+                price,
+                currency,
+                available,
+                ..Variant::default()
+            });
         }
         let offer = tent.offer(1).unwrap().clone();
         let shown = card(&tent, &offer, String::new(), 1);
-        assert_eq!((shown.variant.as_str(), shown.price, shown.price_to), ("blue · red", 10.0, Some(12.5)));
+        assert_eq!(
+            (shown.variant.as_str(), shown.price, shown.price_to),
+            ("blue · red", 10.0, Some(12.5))
+        );
         tent.variants.push(Variant { label: "a long name ".repeat(6), ..offer.clone() });
         assert_eq!(card(&tent, &offer, String::new(), 1).variant, "blue");
-        let of = |category: &str, language: &str| words().card(CardReason::Category(category), language).unwrap();
+        let of = |category: &str, language: &str| {
+            words().card(CardReason::Category(category), language).unwrap()
+        };
         assert_eq!(of("Tents", "en"), "You asked about tents");
         assert_eq!(of("Tents", "zh"), "与您咨询的商品同类");
         assert_eq!(of("帐篷", "zh"), "您提到了帐篷");
@@ -337,7 +381,12 @@ mod tests {
     }
 
     fn wants(meaning: [f32; 2]) -> State {
-        State { meaning: meaning.to_vec(), last_meaning: meaning.to_vec(), messages: 1, ..State::default() }
+        State {
+            meaning: meaning.to_vec(),
+            last_meaning: meaning.to_vec(),
+            messages: 1,
+            ..State::default()
+        }
     }
 
     fn ids(cards: &[Card]) -> Vec<&str> {
@@ -362,11 +411,13 @@ mod tests {
         let bought = ["stove-v".to_owned()];
         let purchases = [Purchase { meaning: &[1.0, 0.0], products: &bought }];
         let mut state = wants([1.0, 0.0]);
-        let cards = choose(&RecommendRule::default(), &state, &catalogue, &vectors, &purchases, 1, &say);
+        let cards =
+            choose(&RecommendRule::default(), &state, &catalogue, &vectors, &purchases, 1, &say);
         assert_eq!(ids(&cards), ["tent", "stove"]);
         assert_eq!(cards[1].reason, "Bought by visitors with similar questions");
         state.recommended = vec!["tent".into()];
-        let cards = choose(&RecommendRule::default(), &state, &catalogue, &vectors, &purchases, 1, &say);
+        let cards =
+            choose(&RecommendRule::default(), &state, &catalogue, &vectors, &purchases, 1, &say);
         assert_eq!(ids(&cards), ["stove"]);
     }
 
@@ -387,7 +438,10 @@ mod tests {
         dearer.variants[0].price = 12.0;
         let later = Goods::new(vec![product("tent", "Tents", false), dearer]);
         let renewed = renewed(cards.clone(), &later, 1);
-        assert_eq!((ids(&renewed), renewed[0].price, &renewed[0].reason), (vec!["stove"], 12.0, &cards[1].reason));
+        assert_eq!(
+            (ids(&renewed), renewed[0].price, &renewed[0].reason),
+            (vec!["stove"], 12.0, &cards[1].reason)
+        );
         assert!(super::renewed(cards, &Goods::default(), 1).is_empty());
     }
 
@@ -432,7 +486,9 @@ mod tests {
         }
         assert_eq!(Uplift::of(&states[..70]).difference, None);
         let few = |held_out: usize| {
-            Uplift::of(group(70, 56, false).chain(group(held_out, 3, true)).collect::<Vec<_>>().iter())
+            Uplift::of(
+                group(70, 56, false).chain(group(held_out, 3, true)).collect::<Vec<_>>().iter(),
+            )
         };
         assert_eq!(few(29).difference, None, "chance as often as not");
         assert!(few(30).difference.is_some());

@@ -123,7 +123,9 @@ fn wanted<'a>(path: &'a Path, default: &str) -> Option<&'a Path> {
 }
 
 /// Who may be shown a document.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Audience {
     #[default]
@@ -230,14 +232,18 @@ impl Retrieval {
         let reader = self.reader(query).await?;
         let vectors = match reader {
             Reader::First => self.embed(&self.embedder, query).await?.into(),
-            Reader::Second(model) => Vectors { multilingual: self.embed(model, query).await?, ..Vectors::default() },
+            Reader::Second(model) => {
+                Vectors { multilingual: self.embed(model, query).await?, ..Vectors::default() }
+            }
             Reader::None => self.embed(&self.embedder, query).await?.into(),
         };
         self.metrics.embedding_us.inc_by(micros(since));
         let since = Instant::now();
         let corrected = self.spelling.corrected(&query.site, &query.text, &query.language);
-        let corrected =
-            corrected.map(|meant| Query { text: format!("{} {}", meant.text, meant.others), ..query.clone() });
+        let corrected = corrected.map(|meant| Query {
+            text: format!("{} {}", meant.text, meant.others),
+            ..query.clone()
+        });
         let query = corrected.as_ref().unwrap_or(query);
         let hits = match reader {
             Reader::First | Reader::Second(_) => self.index.search(query, vectors).await?,
@@ -290,12 +296,21 @@ impl Retrieval {
     ///
     /// # Errors
     /// When the embedder fails.
-    pub async fn score_units(&self, question: &str, hits: &[Hit]) -> Result<Vec<Scored>, RetrievalError> {
+    pub async fn score_units(
+        &self,
+        question: &str,
+        hits: &[Hit],
+    ) -> Result<Vec<Scored>, RetrievalError> {
         self.near(question, units(question, hits), hits).await
     }
 
     /// How near each piece is to the question, in meaning, or by words where the embedding says nothing.
-    async fn near(&self, question: &str, units: Vec<Unit>, hits: &[Hit]) -> Result<Vec<Scored>, RetrievalError> {
+    async fn near(
+        &self,
+        question: &str,
+        units: Vec<Unit>,
+        hits: &[Hit],
+    ) -> Result<Vec<Scored>, RetrievalError> {
         let best = hits.first().map_or(1.0, |hit| hit.score);
         let contexts: Vec<String> = units.iter().map(in_context).collect();
         let nearness: Vec<f32> = if hits.iter().all(|hit| hit.cosine.is_none()) {
@@ -314,8 +329,14 @@ impl Retrieval {
             .map(|(unit, cosine)| {
                 let hit = hits.get(unit.passage);
                 let score = hit.map_or(0.0, |hit| hit.score);
-                let opens = unit.range.start == 0 && hit.is_some_and(|hit| hit.passage.ordinal == 0);
-                Scored { unit, cosine, passage_score: if best > 0.0 { score / best } else { 0.0 }, opens }
+                let opens =
+                    unit.range.start == 0 && hit.is_some_and(|hit| hit.passage.ordinal == 0);
+                Scored {
+                    unit,
+                    cosine,
+                    passage_score: if best > 0.0 { score / best } else { 0.0 },
+                    opens,
+                }
             })
             .collect())
     }
@@ -325,7 +346,11 @@ impl Retrieval {
     ///
     /// # Errors
     /// When the embedder fails.
-    pub async fn pieces(&self, question: &str, hits: &[Hit]) -> Result<Vec<Scored>, RetrievalError> {
+    pub async fn pieces(
+        &self,
+        question: &str,
+        hits: &[Hit],
+    ) -> Result<Vec<Scored>, RetrievalError> {
         let mut rows = 0;
         let judged = hits.iter().enumerate().filter(|(_, hit)| {
             rows += usize::from(hit.passage.product.is_some());
@@ -411,7 +436,9 @@ fn units_of(which: Vec<usize>, hits: &[Hit]) -> Vec<Unit> {
     for at in which {
         let Some(Hit { passage, .. }) = hits.get(at) else { continue };
         let headings = passage.headings.last().unwrap_or(&passage.title);
-        let public = grounding::units(at, &passage.text).into_iter().filter(|unit| !grounding::is_internal(&unit.text));
+        let public = grounding::units(at, &passage.text)
+            .into_iter()
+            .filter(|unit| !grounding::is_internal(&unit.text));
         units.extend(public.map(|unit| match unit.heading.as_str() {
             "" => Unit { heading: headings.clone(), ..unit },
             _ => unit,
@@ -427,7 +454,8 @@ pub fn overview(question: &str, hits: &[Hit]) -> Option<Vec<Unit>> {
     let topic = grounding::general_topic(question)?;
     let best = hits.first()?.score;
     let near = hits.iter().take_while(|hit| hit.score >= OVERVIEW_NEAR * best);
-    let document = near.map(|hit| &hit.passage).find(|passage| grounding::is_on(&topic, &passage.title))?;
+    let document =
+        near.map(|hit| &hit.passage).find(|passage| grounding::is_on(&topic, &passage.title))?;
     let sections = of_document(hits, document).into_iter().map(|(_, at)| at).collect();
     grounding::openings(units_of(sections, hits))
 }
@@ -451,7 +479,9 @@ fn in_context(unit: &Unit) -> String {
 /// A piece as the cross-encoder judges it: under its document's title and its headings, each once.
 #[must_use]
 pub fn judged_text(unit: &Unit, hits: &[Hit]) -> String {
-    let Some(passage) = hits.get(unit.passage).map(|hit| &hit.passage) else { return unit.text.clone() };
+    let Some(passage) = hits.get(unit.passage).map(|hit| &hit.passage) else {
+        return unit.text.clone();
+    };
     let mut headings: Vec<&str> = Vec::new();
     let all = std::iter::once(&passage.title).chain(&passage.headings).chain([&unit.heading]);
     for heading in all.map(String::as_str).filter(|heading| !heading.is_empty()) {
@@ -506,7 +536,8 @@ impl Query {
     /// The question with what gives a follow-up its subject: the last two visitor messages before it.
     fn contextual(&self) -> String {
         let last = self.history.len().saturating_sub(2);
-        let mut text: String = self.history.iter().skip(last).map(|line| format!("{line}\n")).collect();
+        let mut text: String =
+            self.history.iter().skip(last).map(|line| format!("{line}\n")).collect();
         text.push_str(&self.text);
         text
     }
@@ -518,7 +549,8 @@ impl ingest::PassageEmbedder for Retrieval {
         let Some(multilingual) = &self.multilingual else {
             return Ok(self.embedder.embed(texts).await?.into_iter().map(Vectors::from).collect());
         };
-        let (dense, multilingual) = tokio::try_join!(self.embedder.embed(texts.clone()), multilingual.embed(texts))?;
+        let (dense, multilingual) =
+            tokio::try_join!(self.embedder.embed(texts.clone()), multilingual.embed(texts))?;
         let both = dense.into_iter().zip(multilingual);
         Ok(both.map(|(dense, multilingual)| Vectors { dense, multilingual }).collect())
     }
@@ -527,7 +559,10 @@ impl ingest::PassageEmbedder for Retrieval {
 impl ingest::PassageSink for index::Index {
     async fn documents(&self, site: &str) -> anyhow::Result<Vec<(String, String, usize)>> {
         let known = index::Index::documents(self, site).await?;
-        Ok(known.into_iter().map(|known| (known.document, known.document_hash, known.passages)).collect())
+        Ok(known
+            .into_iter()
+            .map(|known| (known.document, known.document_hash, known.passages))
+            .collect())
     }
 
     async fn upsert(&self, passages: Vec<(Passage, Vectors)>) -> anyhow::Result<()> {

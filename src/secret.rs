@@ -52,7 +52,8 @@ const MAX_SECRET: usize = 16 * 1024;
 /// # Errors
 /// When the file can't be read, is empty, or can't be a secret.
 pub fn read_file(path: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
     let secret = text.strip_suffix('\n').unwrap_or(&text);
     let secret = secret.strip_suffix('\r').unwrap_or(secret);
     ensure!(!secret.is_empty(), "{} is empty", path.display());
@@ -90,10 +91,12 @@ pub fn write_file(path: &Path, text: &str) -> std::io::Result<()> {
     partial.push(".part");
     // One that an interrupted write left may have other permissions.
     let _ = std::fs::remove_file(&partial);
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
     writeln!(file, "{text}")?;
     file.sync_all()?;
     std::fs::rename(&partial, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::File::open(folder)?.sync_all()
 }

@@ -67,20 +67,32 @@ impl Server {
         let sessions = start.sessions(&store, &answering, &learning).await?;
         let listening = start.listen(ports)?;
         let access = start.access(&store).await?;
-        let (app, work) = start.app(Opened { store, answering, learning, sessions, access }, &listening)?;
+        let (app, work) =
+            start.app(Opened { store, answering, learning, sessions, access }, &listening)?;
         start.recover(&app).await?;
         let (addr, admin_addr) = (listening.addr, listening.admin_addr);
         start.spawn(&app, listening, work);
         tracing::info!(%addr, %admin_addr, "listening");
         let Start { config, tasks, writers, .. } = start;
-        Ok(Self { addr, admin_addr, app, drain: Duration::from_secs(config.server.drain_s), tasks, writers })
+        Ok(Self {
+            addr,
+            admin_addr,
+            app,
+            drain: Duration::from_secs(config.server.drain_s),
+            tasks,
+            writers,
+        })
     }
 
     /// Reads a site's documents into the index.
     ///
     /// # Errors
     /// When the index or the embedder fails; broken documents are in the report.
-    pub async fn ingest(&self, config: &Config, progress: Progress<'_>) -> anyhow::Result<Vec<(String, IngestReport)>> {
+    pub async fn ingest(
+        &self,
+        config: &Config,
+        progress: Progress<'_>,
+    ) -> anyhow::Result<Vec<(String, IngestReport)>> {
         let mut reports = Vec::new();
         for site in &config.sites {
             match self.app.knowledge.ingest(&site.id, &Roots::default(), false, progress).await {
@@ -123,7 +135,9 @@ impl Server {
         }
         let saved = self.app.registry.stop(STOP).await;
         if !saved {
-            tracing::warn!("some conversations didn't end in time; their answers go on from the last checkpoint");
+            tracing::warn!(
+                "some conversations didn't end in time; their answers go on from the last checkpoint"
+            );
         }
         let others = self.tasks.stop(STOP).await;
         // Sessions and sockets had signals to note until their end.
@@ -141,7 +155,12 @@ impl Server {
 /// Everything that holds conversations, documents or keys.
 fn private_paths(config: &Config) -> Vec<PathBuf> {
     let beside = config.store.path.parent().unwrap_or(&config.store.path);
-    let folders = [&config.store.path, &config.knowledge.index, &config.knowledge.uploads, &config.intent.models];
+    let folders = [
+        &config.store.path,
+        &config.knowledge.index,
+        &config.knowledge.uploads,
+        &config.intent.models,
+    ];
     let files = ["admin.key", "admin.addr", "visitor.keys"].map(|name| beside.join(name));
     folders.into_iter().cloned().chain(files).collect()
 }
@@ -165,7 +184,10 @@ pub fn spine(
         mode,
         min_confidence: config.answers.min_confidence,
         passages: config.knowledge.passages,
-        rerank: Rerank { passages: config.knowledge.rerank, limit: Duration::from_millis(config.knowledge.rerank_ms) },
+        rerank: Rerank {
+            passages: config.knowledge.rerank,
+            limit: Duration::from_millis(config.knowledge.rerank_ms),
+        },
         reranker: open_reranker(config)?,
         max_tokens: config.llm.max_tokens,
         sampling: config.llm.sampling(),
@@ -198,10 +220,12 @@ pub async fn open_retrieval(config: &Config, metrics: &Metrics) -> anyhow::Resul
         }
         None => None,
     };
-    let index =
-        refill::open(&config.knowledge, &embedder, multilingual.as_ref()).await.context("the knowledge index")?;
-    let spelling =
-        Spelling::new(gguf::whole_words(&config.embedder.model).context("the embedding model's vocabulary")?);
+    let index = refill::open(&config.knowledge, &embedder, multilingual.as_ref())
+        .await
+        .context("the knowledge index")?;
+    let spelling = Spelling::new(
+        gguf::whole_words(&config.embedder.model).context("the embedding model's vocabulary")?,
+    );
     for site in &config.sites {
         // Warns now of what visitors would feel later.
         embedder.reads_language(&site.language).await.context("the embedding model")?;

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::{
-    Agent, AnswerEnd, Checkpoint, Citation, Decision, DraftNote, Event, GiveTo, HandoffReason, LeaveReason, Line, Made,
-    Rating, SessionKey, Speaker, SuggestionId, Usage, Verdict, Wish,
+    Agent, AnswerEnd, Checkpoint, Citation, Decision, DraftNote, Event, GiveTo, HandoffReason,
+    LeaveReason, Line, Made, Rating, SessionKey, Speaker, SuggestionId, Usage, Verdict, Wish,
 };
 use crate::handoff::{HandoffConfig, Memory};
 use crate::prompt::SiteFacts;
@@ -120,7 +120,11 @@ impl Profile {
     /// What templates may say about the site in a conversation of a channel.
     #[must_use]
     pub fn facts_in(&self, channel: &str) -> SiteFacts {
-        let contact = if self.contact_channel == Some(channel) { String::new() } else { self.facts.contact.clone() };
+        let contact = if self.contact_channel == Some(channel) {
+            String::new()
+        } else {
+            self.facts.contact.clone()
+        };
         SiteFacts { contact, ..self.facts.clone() }
     }
 }
@@ -491,7 +495,14 @@ impl From<&SessionsConfig> for Limits {
 impl Session {
     /// A conversation in which nothing was said yet. It is on disk from the first message on.
     #[must_use]
-    pub fn new(key: SessionKey, visitor: String, channel: String, limits: Limits, policy: Policy, now_ms: u64) -> Self {
+    pub fn new(
+        key: SessionKey,
+        visitor: String,
+        channel: String,
+        limits: Limits,
+        policy: Policy,
+        now_ms: u64,
+    ) -> Self {
         Self {
             key,
             visitor,
@@ -541,7 +552,8 @@ impl Session {
                 self.last_said = Some((seq, text.clone()));
             }
             Event::AnswerStarted { turn } => {
-                self.running = Some(Running { turn: *turn, text: String::new(), chars: 0, saved: (0, 0) });
+                self.running =
+                    Some(Running { turn: *turn, text: String::new(), chars: 0, saved: (0, 0) });
                 if let Some(open) = self.open.as_mut().filter(|open| open.turn == *turn) {
                     open.started = true;
                 }
@@ -581,10 +593,13 @@ impl Session {
             Event::AgentLeft { to, reason, .. } => {
                 let holder = match (to, reason) {
                     (GiveTo::Model, _) => Holder::Model,
-                    (GiveTo::Queue | GiveTo::Unknown, LeaveReason::Vanished | LeaveReason::Revoked) => {
-                        Holder::Queue { reason: HandoffReason::AgentGone }
+                    (
+                        GiveTo::Queue | GiveTo::Unknown,
+                        LeaveReason::Vanished | LeaveReason::Revoked,
+                    ) => Holder::Queue { reason: HandoffReason::AgentGone },
+                    (GiveTo::Queue | GiveTo::Unknown, _) => {
+                        Holder::Queue { reason: HandoffReason::Agent }
                     }
-                    (GiveTo::Queue | GiveTo::Unknown, _) => Holder::Queue { reason: HandoffReason::Agent },
                 };
                 self.hold(holder, at_ms);
             }
@@ -686,7 +701,11 @@ impl Session {
                 let result = match self.rating(turn, rating, text.as_deref()) {
                     Ok(Some(seq)) => Ok(Accepted { seq }),
                     Ok(None) => {
-                        let seq = self.record(Event::Feedback { turn, rating, text }, now_ms, &mut effects);
+                        let seq = self.record(
+                            Event::Feedback { turn, rating, text },
+                            now_ms,
+                            &mut effects,
+                        );
                         Ok(Accepted { seq })
                     }
                     Err(refusal) => Err(refusal),
@@ -698,7 +717,8 @@ impl Session {
                 effects.push(Effect::Reply(result));
             }
             Command::Write { turn, text } => {
-                if let Some(running) = self.running.as_mut().filter(|running| running.turn == turn && !text.is_empty())
+                if let Some(running) =
+                    self.running.as_mut().filter(|running| running.turn == turn && !text.is_empty())
                 {
                     let offset = running.chars;
                     running.push(&text);
@@ -718,7 +738,9 @@ impl Session {
             Command::Resume => self.resume(now_ms, &mut effects),
             Command::GiveUp => self.give_up(now_ms, &mut effects),
             Command::WriteDraft { id, text } => {
-                if let Some(draft) = self.draft.as_mut().filter(|draft| draft.id == id && !text.is_empty()) {
+                if let Some(draft) =
+                    self.draft.as_mut().filter(|draft| draft.id == id && !text.is_empty())
+                {
                     let offset = draft.chars;
                     draft.text.push_str(&text);
                     draft.chars += text.chars().count() as u64;
@@ -728,8 +750,17 @@ impl Session {
             Command::FinishDraft { id, verdict, note } => {
                 if let Some(Draft { wish, text, .. }) = self.draft.take_if(|draft| draft.id == id) {
                     let Verdict { citations, confidence, usage, end, withheld } = verdict;
-                    let made =
-                        Event::SuggestionMade { id, wish, text, citations, confidence, usage, end, withheld, note };
+                    let made = Event::SuggestionMade {
+                        id,
+                        wish,
+                        text,
+                        citations,
+                        confidence,
+                        usage,
+                        end,
+                        withheld,
+                        note,
+                    };
                     self.record(made, now_ms, &mut effects);
                 }
             }
@@ -771,12 +802,14 @@ impl Session {
                 if let Some(known) = self.known_act(&agent, &id, &text) {
                     return known;
                 }
-                if suggestion.is_some_and(|wanted| !self.made.iter().any(|made| made.id == wanted)) {
+                if suggestion.is_some_and(|wanted| !self.made.iter().any(|made| made.id == wanted))
+                {
                     return Err(Refusal::UnknownSuggestion);
                 }
                 self.take(&agent, None, false, now_ms, effects)?;
                 self.stop_draft(effects);
-                let said = Event::AgentSaid { id, agent: agent.clone(), text: text.clone(), suggestion };
+                let said =
+                    Event::AgentSaid { id, agent: agent.clone(), text: text.clone(), suggestion };
                 let seq = self.record(said, now_ms, effects);
                 if let Some(id) = suggestion {
                     self.decide(id, agent, &text, now_ms, effects);
@@ -784,7 +817,11 @@ impl Session {
                 Ok(Accepted { seq })
             }
             AgentCommand::Reject { agent, suggestion: id, reason } => {
-                let made = self.made.iter().find(|made| made.id == id).ok_or(Refusal::UnknownSuggestion)?;
+                let made = self
+                    .made
+                    .iter()
+                    .find(|made| made.id == id)
+                    .ok_or(Refusal::UnknownSuggestion)?;
                 if made.decided {
                     return Ok(Accepted { seq: self.last_seq });
                 }
@@ -799,7 +836,9 @@ impl Session {
                 Ok(Accepted { seq })
             }
             _ if self.ended => Err(Refusal::Ended),
-            AgentCommand::Take { by: Some(_), .. } if !matches!(self.holder, Holder::Queue { .. }) => {
+            AgentCommand::Take { by: Some(_), .. }
+                if !matches!(self.holder, Holder::Queue { .. }) =>
+            {
                 Err(Refusal::HasPerson)
             }
             AgentCommand::Take { agent, by } => {
@@ -808,7 +847,8 @@ impl Session {
                 Ok(Accepted { seq })
             }
             AgentCommand::Assign { by, to, force } => {
-                let force = force || matches!(&self.holder, Holder::Agent(holder) if holder.id == by.id);
+                let force =
+                    force || matches!(&self.holder, Holder::Agent(holder) if holder.id == by.id);
                 let assigned_by = (by.id != to.id).then_some(by.id);
                 let seq = self.take(&to, assigned_by, force, now_ms, effects)?;
                 self.draft_open(effects);
@@ -817,13 +857,18 @@ impl Session {
             AgentCommand::GiveBack { agent, to } => {
                 self.require_holder(&agent)?;
                 let to = if self.policy.suggest { GiveTo::Queue } else { to };
-                let seq = self.record(Event::AgentLeft { agent, to, reason: LeaveReason::GaveBack }, now_ms, effects);
+                let seq = self.record(
+                    Event::AgentLeft { agent, to, reason: LeaveReason::GaveBack },
+                    now_ms,
+                    effects,
+                );
                 self.answer_open(now_ms, effects);
                 Ok(Accepted { seq })
             }
             AgentCommand::Release { agent, reason } => match &self.holder {
                 Holder::Agent(holder) if holder.id == agent => {
-                    let left = Event::AgentLeft { agent: holder.clone(), to: GiveTo::Queue, reason };
+                    let left =
+                        Event::AgentLeft { agent: holder.clone(), to: GiveTo::Queue, reason };
                     let seq = self.record(left, now_ms, effects);
                     self.answer_open(now_ms, effects);
                     Ok(Accepted { seq })
@@ -835,10 +880,16 @@ impl Session {
                 self.start(now_ms, effects);
                 let before = self.last_seq;
                 self.call_person(reason, now_ms, effects);
-                if self.last_seq > before { Ok(Accepted { seq: self.last_seq }) } else { Err(Refusal::HasPerson) }
+                if self.last_seq > before {
+                    Ok(Accepted { seq: self.last_seq })
+                } else {
+                    Err(Refusal::HasPerson)
+                }
             }
             AgentCommand::End { agent } => match &self.holder {
-                Holder::Agent(holder) if holder.id != agent.id => Err(Refusal::Held { name: holder.name.clone() }),
+                Holder::Agent(holder) if holder.id != agent.id => {
+                    Err(Refusal::Held { name: holder.name.clone() })
+                }
                 _ => self.end("agent".into(), now_ms, effects),
             },
         }
@@ -858,7 +909,9 @@ impl Session {
         }
         match &self.holder {
             Holder::Agent(holder) if holder.id == agent.id => return Ok(self.last_seq),
-            Holder::Agent(holder) if !force => return Err(Refusal::Held { name: holder.name.clone() }),
+            Holder::Agent(holder) if !force => {
+                return Err(Refusal::Held { name: holder.name.clone() });
+            }
             _ => {}
         }
         self.start(now_ms, effects);
@@ -866,7 +919,11 @@ impl Session {
             self.stop(AnswerEnd::TakenOver, now_ms, effects);
         }
         if let Holder::Agent(holder) = &self.holder {
-            let left = Event::AgentLeft { agent: holder.clone(), to: GiveTo::Queue, reason: LeaveReason::Assigned };
+            let left = Event::AgentLeft {
+                agent: holder.clone(),
+                to: GiveTo::Queue,
+                reason: LeaveReason::Assigned,
+            };
             self.record(left, now_ms, effects);
         }
         Ok(self.record(Event::AgentJoined { agent: agent.clone(), by }, now_ms, effects))
@@ -883,15 +940,32 @@ impl Session {
     /// What was said or noted under this id before.
     fn known_act(&self, agent: &Agent, id: &str, text: &str) -> Option<Result<Accepted, Refusal>> {
         let &(seq, known) = self.acts.get(&act_key(agent, id))?;
-        Some(if known == fingerprint(text) { Ok(Accepted { seq }) } else { Err(Refusal::IdReused { id: id.into() }) })
+        Some(if known == fingerprint(text) {
+            Ok(Accepted { seq })
+        } else {
+            Err(Refusal::IdReused { id: id.into() })
+        })
     }
 
     /// Keeps how what was sent differs from its draft. A draft is decided once.
-    fn decide(&mut self, id: SuggestionId, agent: Agent, sent: &str, now_ms: u64, effects: &mut Vec<Effect>) {
-        let Some(made) = self.made.iter().find(|made| made.id == id && !made.decided) else { return };
+    fn decide(
+        &mut self,
+        id: SuggestionId,
+        agent: Agent,
+        sent: &str,
+        now_ms: u64,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(made) = self.made.iter().find(|made| made.id == id && !made.decided) else {
+            return;
+        };
         let distance = distance(made.text.trim(), sent.trim());
         let decision = if distance > 0.0 { Decision::Edited } else { Decision::Sent };
-        self.record(Event::SuggestionDecided { id, agent, decision, distance, reason: None }, now_ms, effects);
+        self.record(
+            Event::SuggestionDecided { id, agent, decision, distance, reason: None },
+            now_ms,
+            effects,
+        );
     }
 
     /// Puts a session that the model holds into the line.
@@ -911,7 +985,9 @@ impl Session {
     pub fn model_answers(&self) -> bool {
         match self.holder {
             Holder::Model => !self.policy.suggest,
-            Holder::Queue { .. } => !self.policy.suggest && self.policy.handoff.answer_while_waiting,
+            Holder::Queue { .. } => {
+                !self.policy.suggest && self.policy.handoff.answer_while_waiting
+            }
             Holder::Agent(_) => false,
         }
     }
@@ -922,7 +998,9 @@ impl Session {
             return self.draft_open(effects);
         }
         self.stop_draft(effects);
-        let Some(Open { turn, text, .. }) = self.open.clone().filter(|open| !open.started) else { return };
+        let Some(Open { turn, text, .. }) = self.open.clone().filter(|open| !open.started) else {
+            return;
+        };
         self.record(Event::AnswerStarted { turn }, now_ms, effects);
         effects.push(Effect::StartTurn { turn, question: text, written: String::new() });
     }
@@ -941,7 +1019,8 @@ impl Session {
     fn owed_draft(&self) -> Option<(u64, String)> {
         let open = self.open.as_ref().filter(|_| !self.model_answers() && !self.ended)?;
         let has = |id: SuggestionId| id.turn == open.turn;
-        let drafted = self.made.iter().any(|made| has(made.id)) || self.draft.as_ref().is_some_and(|d| has(d.id));
+        let drafted = self.made.iter().any(|made| has(made.id))
+            || self.draft.as_ref().is_some_and(|d| has(d.id));
         (!drafted).then(|| (open.turn, open.text.clone()))
     }
 
@@ -977,7 +1056,12 @@ impl Session {
         }
     }
 
-    fn end(&mut self, reason: String, now_ms: u64, effects: &mut Vec<Effect>) -> Result<Accepted, Refusal> {
+    fn end(
+        &mut self,
+        reason: String,
+        now_ms: u64,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Accepted, Refusal> {
         if self.ended {
             return Err(Refusal::Ended);
         }
@@ -993,7 +1077,11 @@ impl Session {
     fn say(&mut self, id: String, text: String, now_ms: u64, effects: &mut Vec<Effect>) {
         if let Some(&(seq, known)) = self.said.get(&id) {
             let same = known == fingerprint(&text);
-            effects.push(Effect::Reply(if same { Ok(Accepted { seq }) } else { Err(Refusal::IdReused { id }) }));
+            effects.push(Effect::Reply(if same {
+                Ok(Accepted { seq })
+            } else {
+                Err(Refusal::IdReused { id })
+            }));
             return;
         }
         if let Err(refusal) = self.may_say() {
@@ -1057,7 +1145,12 @@ impl Session {
     }
 
     /// The event of this very rating, if it is the last one of the turn.
-    fn rating(&self, turn: u64, rating: Rating, text: Option<&str>) -> Result<Option<u64>, Refusal> {
+    fn rating(
+        &self,
+        turn: u64,
+        rating: Rating,
+        text: Option<&str>,
+    ) -> Result<Option<u64>, Refusal> {
         let last = self.turns.get(&turn).ok_or(Refusal::UnknownTurn { turn })?;
         Ok(last.filter(|(_, known)| *known == rated(rating, text)).map(|(seq, _)| seq))
     }
@@ -1066,7 +1159,9 @@ impl Session {
     #[must_use]
     pub fn deed(&self, command: &Command) -> Option<Deed> {
         match command {
-            Command::Say { id, .. } => (!self.knows(id) && self.may_say().is_ok()).then_some(Deed::Message),
+            Command::Say { id, .. } => {
+                (!self.knows(id) && self.may_say().is_ok()).then_some(Deed::Message)
+            }
             Command::RequestHuman => {
                 let counts = !self.ended && self.asked().is_none() && self.line_refusal().is_none();
                 counts.then_some(Deed::Event)
@@ -1101,7 +1196,8 @@ impl Session {
 
     fn resume(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         if let Some(running) = &self.running {
-            let question = self.lines.iter().rev().find(|line| line.by_visitor).map(|line| line.text.clone());
+            let question =
+                self.lines.iter().rev().find(|line| line.by_visitor).map(|line| line.text.clone());
             effects.push(Effect::StartTurn {
                 turn: running.turn,
                 question: question.unwrap_or_default(),
@@ -1121,7 +1217,9 @@ impl Session {
 
     /// The checkpoint was not taken; its text belongs to the next one.
     pub fn checkpoint_refused(&mut self, checkpoint: &Checkpoint) {
-        if let Some(running) = self.running.as_mut().filter(|running| running.turn == checkpoint.turn) {
+        if let Some(running) =
+            self.running.as_mut().filter(|running| running.turn == checkpoint.turn)
+        {
             let (bytes, _) = running.saved;
             running.saved = (bytes.saturating_sub(checkpoint.text.len()), checkpoint.offset);
         }
@@ -1151,7 +1249,9 @@ impl Session {
     /// True if an answer is running or owed; such a session is taken up again after a crash.
     #[must_use]
     pub fn owes_answer(&self) -> bool {
-        let waits = self.open.as_ref().is_some_and(|open| !open.started) && self.model_answers() && !self.ended;
+        let waits = self.open.as_ref().is_some_and(|open| !open.started)
+            && self.model_answers()
+            && !self.ended;
         self.running.is_some() || waits
     }
 
@@ -1190,19 +1290,38 @@ impl Session {
         if let Some(running) = &self.running {
             effects.push(Effect::StopTurn { turn: running.turn });
         }
-        let verdict = Verdict { citations: Vec::new(), confidence: 0.0, usage: Usage::default(), end, withheld: 0 };
+        let verdict = Verdict {
+            citations: Vec::new(),
+            confidence: 0.0,
+            usage: Usage::default(),
+            end,
+            withheld: 0,
+        };
         self.finish(verdict, now_ms, effects)
     }
 
     fn finish(&mut self, verdict: Verdict, now_ms: u64, effects: &mut Vec<Effect>) -> u64 {
         let Some(running) = self.running.take() else { return self.last_seq };
         let Verdict { citations, confidence, usage, end, withheld } = verdict;
-        let done =
-            Event::AnswerDone { turn: running.turn, text: running.text, citations, confidence, usage, end, withheld };
+        let done = Event::AnswerDone {
+            turn: running.turn,
+            text: running.text,
+            citations,
+            confidence,
+            usage,
+            end,
+            withheld,
+        };
         let seq = self.record(done, now_ms, effects);
-        let by_itself =
-            matches!(end, AnswerEnd::Complete | AnswerEnd::Length | AnswerEnd::Declined | AnswerEnd::Failed);
-        let called = self.policy.handoff.on_answer(self.memory).filter(|_| by_itself && self.line == Places::Open);
+        let by_itself = matches!(
+            end,
+            AnswerEnd::Complete | AnswerEnd::Length | AnswerEnd::Declined | AnswerEnd::Failed
+        );
+        let called = self
+            .policy
+            .handoff
+            .on_answer(self.memory)
+            .filter(|_| by_itself && self.line == Places::Open);
         if let Some(reason) = called {
             self.call_person(reason, now_ms, effects);
         }
@@ -1277,15 +1396,23 @@ mod tests {
             .map(|effect| match effect {
                 Effect::Append { seq, event } => format!("append {seq} {}", name(event)),
                 Effect::Tell(Update::Event { seq, .. }) => format!("tell {seq}"),
-                Effect::Tell(Update::Delta { offset, text, .. }) => format!("delta {offset} {text}"),
+                Effect::Tell(Update::Delta { offset, text, .. }) => {
+                    format!("delta {offset} {text}")
+                }
                 Effect::Tell(update) => format!("tell {update:?}"),
                 Effect::Reply(Ok(accepted)) => format!("ok {}", accepted.seq),
                 Effect::Reply(Err(refusal)) => format!("no: {refusal}"),
-                Effect::StartTurn { turn, written, .. } => format!("start {turn} after {written:?}"),
+                Effect::StartTurn { turn, written, .. } => {
+                    format!("start {turn} after {written:?}")
+                }
                 Effect::StopTurn { turn } => format!("stop {turn}"),
-                Effect::StartDraft(brief) => format!("draft {}.{} {:?}", brief.id.turn, brief.id.version, brief.wish),
+                Effect::StartDraft(brief) => {
+                    format!("draft {}.{} {:?}", brief.id.turn, brief.id.version, brief.wish)
+                }
                 Effect::StopDraft { id } => format!("stop draft {}.{}", id.turn, id.version),
-                Effect::Checkpoint(checkpoint) => format!("save {} {}", checkpoint.offset, checkpoint.text),
+                Effect::Checkpoint(checkpoint) => {
+                    format!("save {} {}", checkpoint.offset, checkpoint.text)
+                }
             })
             .collect();
         assert_eq!(short, expected);
@@ -1298,7 +1425,9 @@ mod tests {
     #[test]
     fn ids_from_outside_are_names_that_the_store_takes() {
         let long = "x".repeat(MAX_ID_BYTES);
-        for (id, expected) in [("s", true), (long.as_str(), true), ("", false), ("a\0b", false), ("\0", false)] {
+        for (id, expected) in
+            [("s", true), (long.as_str(), true), ("", false), ("a\0b", false), ("\0", false)]
+        {
             assert_eq!(SessionKey::named("shop", id).is_some(), expected, "{id:?}");
         }
         assert_eq!(SessionKey::named("shop", &format!("{long}x")), None);
@@ -1333,7 +1462,10 @@ mod tests {
             end: AnswerEnd::Complete,
             withheld: 0,
         };
-        check(&session.apply(Command::Finish { turn: 2, verdict }, 5), &["append 4 answer_done", "tell 4"]);
+        check(
+            &session.apply(Command::Finish { turn: 2, verdict }, 5),
+            &["append 4 answer_done", "tell 4"],
+        );
         assert_eq!(session.lines.last().unwrap().text, "Héllo!");
     }
 
@@ -1375,7 +1507,10 @@ mod tests {
             &["no: this conversation holds 5 messages, the most it may; begin a new one"],
         );
         session.apply(Command::End { reason: "visitor".into() }, 200_000);
-        check(&say(&mut session, "g", 200_000), &["no: this conversation is over; begin a new one"]);
+        check(
+            &say(&mut session, "g", 200_000),
+            &["no: this conversation is over; begin a new one"],
+        );
     }
 
     #[test]
@@ -1395,14 +1530,20 @@ mod tests {
         after.replay_checkpoint(&Checkpoint { turn: 2, offset: 0, text: "Half an".into() });
         assert!(after.owes_answer());
         check(&after.apply(Command::Resume, 1), &["start 2 after \"Half an\""]);
-        check(&after.apply(Command::Write { turn: 2, text: " answer".into() }, 1), &["delta 7  answer"]);
+        check(
+            &after.apply(Command::Write { turn: 2, text: " answer".into() }, 1),
+            &["delta 7  answer"],
+        );
 
         let mut between = session();
         for (seq, event) in &log[..2] {
             between.replay(*seq, 0, event);
         }
         assert!(between.owes_answer());
-        check(&between.apply(Command::Resume, 1), &["append 3 answer_started", "tell 3", "start 2 after \"\""]);
+        check(
+            &between.apply(Command::Resume, 1),
+            &["append 3 answer_started", "tell 3", "start 2 after \"\""],
+        );
     }
 
     fn agent(id: &str) -> Agent {
@@ -1422,7 +1563,12 @@ mod tests {
     }
 
     fn agent_says(by: &str, id: &str, suggestion: Option<SuggestionId>, text: &str) -> Command {
-        Command::Agent(AgentCommand::Say { id: id.into(), agent: agent(by), text: text.into(), suggestion })
+        Command::Agent(AgentCommand::Say {
+            id: id.into(),
+            agent: agent(by),
+            text: text.into(),
+            suggestion,
+        })
     }
 
     #[test]
@@ -1483,7 +1629,10 @@ mod tests {
         check(&session.apply(Command::Write { turn: 2, text: " more".into() }, 3), &[]);
         check(&session.apply(take("mara"), 3), &["ok 5"]);
         check(&session.apply(take("jo"), 3), &["no: MARA holds this conversation"]);
-        check(&session.apply(agent_says("jo", "x", None, "Hi"), 3), &["no: MARA holds this conversation"]);
+        check(
+            &session.apply(agent_says("jo", "x", None, "Hi"), 3),
+            &["no: MARA holds this conversation"],
+        );
     }
 
     #[test]
@@ -1500,14 +1649,18 @@ mod tests {
         check(&say(&mut session, "a", 0), &drafted);
         let id = SuggestionId { turn: 3, version: 1 };
         session.apply(Command::WriteDraft { id, text: "Dear you, four days.".into() }, 0);
-        let done = Command::FinishDraft { id, verdict: verdict(AnswerEnd::Complete, 0.9), note: None };
+        let done =
+            Command::FinishDraft { id, verdict: verdict(AnswerEnd::Complete, 0.9), note: None };
         check(&session.apply(done, 0), &["append 4 suggestion_made", "tell 4"]);
         check(
             &session.apply(agent_says("mara", "x", Some(id), "Dear you, five days."), 1),
             &["append 5 agent_said", "tell 5", "append 6 suggestion_decided", "tell 6", "ok 5"],
         );
         // Twice is once.
-        check(&session.apply(agent_says("mara", "x", Some(id), "Dear you, five days."), 1), &["ok 5"]);
+        check(
+            &session.apply(agent_says("mara", "x", Some(id), "Dear you, five days."), 1),
+            &["ok 5"],
+        );
         check(&session.apply(give_back("mara"), 2), &["append 7 agent_left", "tell 7", "ok 7"]);
         assert_eq!(session.holder, Holder::Model);
     }
@@ -1525,12 +1678,16 @@ mod tests {
             say(&mut session, "a", 0);
             let id = SuggestionId { turn: 3, version: 1 };
             session.apply(Command::WriteDraft { id, text: "four days".into() }, 0);
-            session.apply(Command::FinishDraft { id, verdict: verdict(AnswerEnd::Complete, 0.9), note: None }, 0);
+            session.apply(
+                Command::FinishDraft { id, verdict: verdict(AnswerEnd::Complete, 0.9), note: None },
+                0,
+            );
             let effects = session.apply(agent_says("mara", "x", Some(id), sent), 1);
             let found = effects.iter().find_map(|effect| match effect {
-                Effect::Append { event: Event::SuggestionDecided { decision, distance, .. }, .. } => {
-                    Some((*decision, *distance))
-                }
+                Effect::Append {
+                    event: Event::SuggestionDecided { decision, distance, .. },
+                    ..
+                } => Some((*decision, *distance)),
                 _ => None,
             });
             let (found, distance) = found.expect("it is decided");
@@ -1563,7 +1720,10 @@ mod tests {
     fn a_person_is_called_by_rule_and_the_assistant_goes_on_meanwhile() {
         let mut asked = session();
         check(
-            &asked.apply(Command::Say { id: "a".into(), text: "I want to talk to a human".into() }, 0),
+            &asked.apply(
+                Command::Say { id: "a".into(), text: "I want to talk to a human".into() },
+                0,
+            ),
             &[
                 "append 1 started",
                 "tell 1",
@@ -1583,7 +1743,8 @@ mod tests {
         for (id, turn, expected) in [("a", 2, None), ("b", 5, Some(HandoffReason::LowConfidence))] {
             say(&mut unsure, id, 0);
             unsure.apply(Command::Finish { turn, verdict: verdict(AnswerEnd::Declined, 0.9) }, 0);
-            let reason = if let Holder::Queue { reason } = unsure.holder { Some(reason) } else { None };
+            let reason =
+                if let Holder::Queue { reason } = unsure.holder { Some(reason) } else { None };
             assert_eq!(reason, expected);
         }
     }
@@ -1595,7 +1756,10 @@ mod tests {
     #[test]
     fn the_same_rating_again_is_the_same_event() {
         let mut session = session();
-        check(&session.apply(rate(Rating::Up, ""), 0), &["no: no answer 2 is running in this conversation"]);
+        check(
+            &session.apply(rate(Rating::Up, ""), 0),
+            &["no: no answer 2 is running in this conversation"],
+        );
         say(&mut session, "a", 0);
         session.apply(Command::Finish { turn: 2, verdict: verdict(AnswerEnd::Complete, 0.9) }, 0);
         let steps: [(Rating, &str, &[&str]); 6] = [
@@ -1616,8 +1780,15 @@ mod tests {
     #[test]
     fn asking_for_a_person_again_is_asking_once() {
         let mut session = session();
-        let called =
-            ["append 1 started", "tell 1", "append 2 human_requested", "tell 2", "append 3 handoff", "tell 3", "ok 2"];
+        let called = [
+            "append 1 started",
+            "tell 1",
+            "append 2 human_requested",
+            "tell 2",
+            "append 3 handoff",
+            "tell 3",
+            "ok 2",
+        ];
         assert_eq!(session.deed(&Command::RequestHuman), Some(Deed::Event));
         check(&session.apply(Command::RequestHuman, 0), &called);
         check(&session.apply(Command::RequestHuman, 1), &["ok 2"]);
@@ -1677,9 +1848,13 @@ mod tests {
     fn command(kind: u8, who: u8, session: &Session) -> Command {
         let by = agent(["mara", "jo"][usize::from(who % 2)]);
         let running = session.running.as_ref().map_or(2, |running| running.turn);
-        let draft = session.draft.as_ref().map_or(SuggestionId { turn: 2, version: 1 }, |draft| draft.id);
+        let draft =
+            session.draft.as_ref().map_or(SuggestionId { turn: 2, version: 1 }, |draft| draft.id);
         match kind % 16 {
-            0 => Command::Say { id: format!("m{}", session.last_seq), text: "How much is it?".into() },
+            0 => Command::Say {
+                id: format!("m{}", session.last_seq),
+                text: "How much is it?".into(),
+            },
             1 | 2 => Command::Write { turn: running, text: "word ".into() },
             3 => Command::Finish { turn: running, verdict: verdict(AnswerEnd::Declined, 0.9) },
             4 | 5 => Command::Agent(AgentCommand::Take { agent: by, by: None }),
@@ -1694,10 +1869,21 @@ mod tests {
                 suggestion: None,
             }),
             8 => Command::WriteDraft { id: draft, text: "draft ".into() },
-            9 => Command::FinishDraft { id: draft, verdict: verdict(AnswerEnd::Complete, 0.9), note: None },
-            10 => Command::Agent(AgentCommand::Release { agent: by.id, reason: LeaveReason::Vanished }),
+            9 => Command::FinishDraft {
+                id: draft,
+                verdict: verdict(AnswerEnd::Complete, 0.9),
+                note: None,
+            },
+            10 => Command::Agent(AgentCommand::Release {
+                agent: by.id,
+                reason: LeaveReason::Vanished,
+            }),
             11 => Command::RequestHuman,
-            12 => Command::Agent(AgentCommand::Assign { by: by.clone(), to: agent("jo"), force: who > 100 }),
+            12 => Command::Agent(AgentCommand::Assign {
+                by: by.clone(),
+                to: agent("jo"),
+                force: who > 100,
+            }),
             13 => Command::Agent(AgentCommand::Note {
                 id: format!("n{}", session.last_seq),
                 agent: by,
@@ -1800,12 +1986,20 @@ mod tests {
         replay(1, r#"{"event":"started","visitor":"v","channel":"widget"}"#);
         replay(2, r#"{"event":"said","id":"a","text":"How long is the warranty?"}"#);
         replay(3, r#"{"event":"answer_started","turn":2}"#);
-        assert_eq!(replay(4, answered), (false, Holder::Model, 2), "the answer stands and isn't given again");
+        assert_eq!(
+            replay(4, answered),
+            (false, Holder::Model, 2),
+            "the answer stands and isn't given again"
+        );
         let (_, holder, _) = replay(5, r#"{"event":"handoff","reason":"moonrise"}"#);
         assert_eq!(holder, Holder::Queue { reason: HandoffReason::Unknown });
         replay(6, r#"{"event":"agent_joined","agent":{"id":"a","name":"Mara"}}"#);
         let (_, holder, _) = replay(7, left);
-        assert_eq!(holder, Holder::Queue { reason: HandoffReason::Agent }, "a person looks after it");
+        assert_eq!(
+            holder,
+            Holder::Queue { reason: HandoffReason::Agent },
+            "a person looks after it"
+        );
     }
 
     #[test]

@@ -18,7 +18,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::catalogue;
 use crate::catalogue::goods::{Goods, Mention};
-use crate::conversation::{AnswerEnd, AttributeValue, Attributes, Event, HandoffReason, Rating, SessionKey, Source};
+use crate::conversation::{
+    AnswerEnd, AttributeValue, Attributes, Event, HandoffReason, Rating, SessionKey, Source,
+};
 use crate::language::topics;
 use crate::retrieval::embedder::Embedder;
 use crate::signals::touched::Touched;
@@ -208,7 +210,11 @@ impl Attributes {
             !name.is_empty() && name.chars().count() <= MAX_NAME && sound
         };
         let values = if self.consent { self.values } else { BTreeMap::new() };
-        values.into_iter().filter(fits).take(MAX_ATTRIBUTES).map(|(name, value)| Signal::Attribute { name, value })
+        values
+            .into_iter()
+            .filter(fits)
+            .take(MAX_ATTRIBUTES)
+            .map(|(name, value)| Signal::Attribute { name, value })
     }
 }
 
@@ -247,7 +253,8 @@ impl<'de> Deserialize<'de> for Meaning {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let bytes = BASE64.decode(text).map_err(serde::de::Error::custom)?;
-        let (scale, values) = bytes.split_first_chunk::<4>().ok_or_else(|| serde::de::Error::custom("too short"))?;
+        let (scale, values) =
+            bytes.split_first_chunk::<4>().ok_or_else(|| serde::de::Error::custom("too short"))?;
         Ok(Self {
             scale: f32::from_le_bytes(*scale),
             values: values.iter().map(|byte| i8::from_le_bytes([*byte])).collect(),
@@ -272,7 +279,8 @@ pub fn of(event: &Event, catalogue: &Goods) -> Vec<Signal> {
             };
             let topics = topics::topics(text).into_iter().map(|topic| Signal::Topic { topic });
             let mentions = catalogue.mentions(text).into_iter();
-            let mentions = mentions.map(|Mention { product, category }| Signal::Mention { product, category });
+            let mentions =
+                mentions.map(|Mention { product, category }| Signal::Mention { product, category });
             let stances = words::stances(text).into_iter().map(|stance| Signal::Stance { stance });
             std::iter::once(message).chain(topics).chain(stances).chain(mentions).collect()
         }
@@ -399,7 +407,10 @@ const MAX_ARRIVALS: usize = 4096;
 
 impl SignalLog {
     /// The handle, and the task to spawn: it ends after [`Self::close`], and when the last handle is dropped.
-    pub fn new(config: &SignalsConfig, parts: SignalParts) -> (Self, impl Future<Output = ()> + Send + use<>) {
+    pub fn new(
+        config: &SignalsConfig,
+        parts: SignalParts,
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (sender, receiver) = mpsc::channel(config.queue.max(1));
         let products = parts.products.clone();
         let (scoring, metrics) = (parts.scoring.clone(), parts.metrics.clone());
@@ -421,15 +432,17 @@ impl SignalLog {
         let event = match event {
             // What isn't known leaves no signal, and can't be written again.
             Event::AnswerStarted { .. } | Event::Unknown => return,
-            Event::AnswerDone { turn, citations, confidence, usage, end, withheld, .. } => Event::AnswerDone {
-                turn: *turn,
-                text: String::new(),
-                citations: citations.clone(),
-                confidence: *confidence,
-                usage: *usage,
-                end: *end,
-                withheld: *withheld,
-            },
+            Event::AnswerDone { turn, citations, confidence, usage, end, withheld, .. } => {
+                Event::AnswerDone {
+                    turn: *turn,
+                    text: String::new(),
+                    citations: citations.clone(),
+                    confidence: *confidence,
+                    usage: *usage,
+                    end: *end,
+                    withheld: *withheld,
+                }
+            }
             event => event.clone(),
         };
         self.send(Noted::Event { key: key.clone(), seq, at_ms, event });
@@ -482,9 +495,11 @@ impl SignalLog {
         let Some(sender) = &self.sender else { return Ok(0) };
         let mut recovered = 0;
         for site in sites {
-            let query = SessionQuery { site: site.clone(), limit: RECENT, after: None, since_ms: 0 };
+            let query =
+                SessionQuery { site: site.clone(), limit: RECENT, after: None, since_ms: 0 };
             let listed = store.sessions(query).await?;
-            let since_ms = listed.first().map_or(0, |info| info.last_at_ms.saturating_sub(RECENT_MS));
+            let since_ms =
+                listed.first().map_or(0, |info| info.last_at_ms.saturating_sub(RECENT_MS));
             // The one that was used last comes last, as it happened.
             for info in listed.into_iter().rev().filter(|info| info.last_at_ms >= since_ms) {
                 let key = SessionKey { site: info.site, id: info.session };
@@ -492,7 +507,11 @@ impl SignalLog {
                 for (seq, at_ms, event) in unless_damaged(lost, &key.site, &key.id)? {
                     recovered += 1;
                     // At a start there is time to wait for room.
-                    if sender.send(Noted::Event { key: key.clone(), seq, at_ms, event }).await.is_err() {
+                    if sender
+                        .send(Noted::Event { key: key.clone(), seq, at_ms, event })
+                        .await
+                        .is_err()
+                    {
                         return Ok(recovered);
                     }
                 }
@@ -503,7 +522,8 @@ impl SignalLog {
 
     fn send(&self, noted: Noted) {
         let Some(sender) = &self.sender else { return };
-        if let Err(TrySendError::Full(noted) | TrySendError::Closed(noted)) = sender.try_send(noted) {
+        if let Err(TrySendError::Full(noted) | TrySendError::Closed(noted)) = sender.try_send(noted)
+        {
             self.metrics.signals_dropped.inc();
             if let Noted::Event { key, seq, .. } = noted {
                 miss(&self.missed, key, seq);
@@ -519,7 +539,12 @@ fn miss(missed: &Missed, key: SessionKey, seq: u64) {
     }
 }
 
-async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts, missed: Missed, closing: Arc<AtomicBool>) {
+async fn write(
+    mut receiver: mpsc::Receiver<Noted>,
+    parts: SignalParts,
+    missed: Missed,
+    closing: Arc<AtomicBool>,
+) {
     let mut arrivals = Arrivals::default();
     while let Some(noted) = receiver.recv().await {
         let mut settled = None;
@@ -540,7 +565,11 @@ async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts, missed: 
                 miss(&missed, key, seq);
             }
             Noted::Event { key, seq, at_ms, event } => {
-                let arrival = if let Event::Started { .. } = event { arrivals.take(&key) } else { Vec::new() };
+                let arrival = if let Event::Started { .. } = event {
+                    arrivals.take(&key)
+                } else {
+                    Vec::new()
+                };
                 // Conversations have the disk first: a signal that finds the store busy comes later.
                 match parts.event(&key, seq, at_ms, &event, &arrival).await {
                     Err(StoreError::Overloaded { .. }) => {
@@ -566,11 +595,15 @@ async fn write(mut receiver: mpsc::Receiver<Noted>, parts: SignalParts, missed: 
         }
     }
     let until = tokio::time::Instant::now() + LAST;
-    let mut due = std::mem::take(&mut *missed.lock().unwrap_or_else(PoisonError::into_inner)).into_iter();
+    let mut due =
+        std::mem::take(&mut *missed.lock().unwrap_or_else(PoisonError::into_inner)).into_iter();
     while let Some((key, seq)) = due.next() {
         if tokio::time::timeout_at(until, parts.make_up(&key, seq, &mut arrivals)).await.is_err() {
             let conversations = due.len() + 1;
-            tracing::info!(conversations, "the signals of their last messages are written at the next start");
+            tracing::info!(
+                conversations,
+                "the signals of their last messages are written at the next start"
+            );
             return;
         }
     }
@@ -593,7 +626,13 @@ impl SignalParts {
         self.write(key, seq, at_ms, &signals).await
     }
 
-    async fn write(&self, key: &SessionKey, seq: u64, at_ms: u64, signals: &[Signal]) -> Result<(), StoreError> {
+    async fn write(
+        &self,
+        key: &SessionKey,
+        seq: u64,
+        at_ms: u64,
+        signals: &[Signal],
+    ) -> Result<(), StoreError> {
         append(&self.store, key, seq, at_ms, signals).await?;
         self.touched.touch(key);
         if let Some(scoring) = &self.scoring {
@@ -604,9 +643,12 @@ impl SignalParts {
 
     /// Writes the signals that the session's events up to `upto` lack. What finds the store busy a second time is lost.
     async fn make_up(&self, key: &SessionKey, upto: u64, arrivals: &mut Arrivals) {
-        let Ok(lost) = lost(&self.store, key, &self.products.goods(&key.site)).await else { return };
+        let Ok(lost) = lost(&self.store, key, &self.products.goods(&key.site)).await else {
+            return;
+        };
         for (seq, at_ms, event) in lost.into_iter().filter(|(seq, ..)| *seq <= upto) {
-            let arrival = if let Event::Started { .. } = event { arrivals.take(key) } else { Vec::new() };
+            let arrival =
+                if let Event::Started { .. } = event { arrivals.take(key) } else { Vec::new() };
             if self.event(key, seq, at_ms, &event, &arrival).await.is_err() {
                 return;
             }
@@ -616,11 +658,18 @@ impl SignalParts {
 
 /// A session's events that should have left signals and didn't, in their order. Events and signals are told apart by number and kind, so that
 /// doing it again finds nothing.
-async fn lost(store: &Store, key: &SessionKey, catalogue: &Goods) -> Result<Vec<(u64, u64, Event)>, StoreError> {
-    let records = store.read(&key.site, &key.id, 0, &[RecordKind::Event, RecordKind::Signal]).await?;
+async fn lost(
+    store: &Store,
+    key: &SessionKey,
+    catalogue: &Goods,
+) -> Result<Vec<(u64, u64, Event)>, StoreError> {
+    let records =
+        store.read(&key.site, &key.id, 0, &[RecordKind::Event, RecordKind::Signal]).await?;
     let mut noted = HashSet::new();
     for record in records.iter().filter(|record| record.kind == RecordKind::Signal) {
-        noted.extend(read(&record.body).iter().map(|signal| (record.seq, std::mem::discriminant(signal))));
+        noted.extend(
+            read(&record.body).iter().map(|signal| (record.seq, std::mem::discriminant(signal))),
+        );
     }
     let events = records.iter().filter(|record| record.kind == RecordKind::Event);
     Ok(events
@@ -692,7 +741,9 @@ mod tests {
         let text = serde_json::to_string(&Meaning::of(&vector)).unwrap();
         let back: Meaning = serde_json::from_str(&text).unwrap();
         let dot: f32 = back.numbers().zip(&vector).map(|(a, b)| a * b).sum();
-        let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|value| value * value).sum::<f32>().sqrt();
+        let norm = |values: &mut dyn Iterator<Item = f32>| {
+            values.map(|value| value * value).sum::<f32>().sqrt()
+        };
         let cosine = dot / norm(&mut back.numbers()) / norm(&mut vector.iter().copied());
         assert!(cosine > 0.9999, "{cosine}");
         for broken in ["\"\"", "\"AA\"", "\"?\"", "3"] {
@@ -717,8 +768,11 @@ mod tests {
             attributes: Some(Attributes { consent, values: values.clone() }),
             known: false,
         };
-        let kept =
-            Source { utm_campaign: Some("spring".into()), referrer: Some("news.example".into()), ..Source::default() };
+        let kept = Source {
+            utm_campaign: Some("spring".into()),
+            referrer: Some("news.example".into()),
+            ..Source::default()
+        };
         assert_eq!(arrival(false).signals(), [Signal::Source(kept.clone())]);
         let age = Signal::Attribute { name: "age".into(), value: AttributeValue::Number(41.0) };
         assert_eq!(arrival(true).signals(), [Signal::Source(kept), age]);

@@ -191,7 +191,10 @@ impl Site {
     /// What its sessions know of it.
     #[must_use]
     pub fn profile(&self) -> Profile {
-        let policy = Policy { suggest: self.answers == Answers::Suggest, handoff: Arc::new(self.handoff.clone()) };
+        let policy = Policy {
+            suggest: self.answers == Answers::Suggest,
+            handoff: Arc::new(self.handoff.clone()),
+        };
         let own = self.channels.iter().find(|channel| channel.is_mailbox(&self.contact));
         let contact_channel = own.map(|channel| channel.platform.name());
         Profile { facts: self.facts(), language: self.language.clone(), contact_channel, policy }
@@ -207,14 +210,17 @@ impl Site {
     #[must_use]
     pub fn mistakes(&self) -> Vec<String> {
         let mut mistakes = Vec::new();
-        let mut attempt =
-            |attempt: anyhow::Result<()>| mistakes.extend(attempt.err().map(|error| format!("{error:#}")));
+        let mut attempt = |attempt: anyhow::Result<()>| {
+            mistakes.extend(attempt.err().map(|error| format!("{error:#}")))
+        };
         for origin in self.origins.iter().filter(|origin| !is_origin(origin)) {
             attempt(Err(anyhow!("the origin {origin:?} is not one; {ORIGIN}")));
         }
         if !is_iso_639_1(&self.language) {
             let code = &self.language;
-            attempt(Err(anyhow!("language is {code:?}; it must be an ISO 639-1 code of two letters such as \"de\"")));
+            attempt(Err(anyhow!(
+                "language is {code:?}; it must be an ISO 639-1 code of two letters such as \"de\""
+            )));
         }
         attempt(self.widget.validate());
         attempt(self.handoff.validate());
@@ -225,10 +231,16 @@ impl Site {
             }
             for (i, JwtKey { kid, key, key_file }) in jwt.keys.iter().enumerate() {
                 if !key.is_empty() || key_file.is_none() {
-                    attempt(jwt.decoding_key(key).map(drop).with_context(|| format!("jwt.keys: {kid:?}")));
+                    attempt(
+                        jwt.decoding_key(key)
+                            .map(drop)
+                            .with_context(|| format!("jwt.keys: {kid:?}")),
+                    );
                 }
                 if kid.is_empty() || jwt.keys.iter().take(i).any(|other| other.kid == *kid) {
-                    attempt(Err(anyhow!("jwt.keys: every kid is given once and not empty; {kid:?} isn't")));
+                    attempt(Err(anyhow!(
+                        "jwt.keys: every kid is given once and not empty; {kid:?} isn't"
+                    )));
                 }
             }
         }
@@ -248,10 +260,11 @@ impl Site {
 impl Site {
     /// Where its secrets stand, as far as they have files of their own.
     pub(crate) fn secret_files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let of_jwt = self
-            .jwt
-            .iter_mut()
-            .flat_map(|jwt| jwt.key_file.iter_mut().chain(jwt.keys.iter_mut().filter_map(|key| key.key_file.as_mut())));
+        let of_jwt = self.jwt.iter_mut().flat_map(|jwt| {
+            jwt.key_file
+                .iter_mut()
+                .chain(jwt.keys.iter_mut().filter_map(|key| key.key_file.as_mut()))
+        });
         let of_channels = self.channels.iter_mut().flat_map(ChannelConfig::secret_files);
         self.outcomes_secret_file.iter_mut().chain(of_jwt).chain(of_channels)
     }
@@ -270,7 +283,8 @@ impl Site {
         }
         for JwtKey { kid, key, key_file } in &mut jwt.keys {
             if let Some(file) = key_file {
-                let filled = secret::fill(key, file, "jwt.keys.key").with_context(|| format!("kid {kid:?}"));
+                let filled =
+                    secret::fill(key, file, "jwt.keys.key").with_context(|| format!("kid {kid:?}"));
                 errors.extend(filled.err());
             }
         }
@@ -286,9 +300,10 @@ impl JwtConfig {
         match (named, kid) {
             (Some(key), _) => vec![&key.key],
             (None, Some(_)) => vec![&self.key],
-            (None, None) => {
-                std::iter::once(&self.key).chain(self.keys.iter().map(|key| &key.key)).map(String::as_str).collect()
-            }
+            (None, None) => std::iter::once(&self.key)
+                .chain(self.keys.iter().map(|key| &key.key))
+                .map(String::as_str)
+                .collect(),
         }
     }
 
@@ -298,9 +313,8 @@ impl JwtConfig {
                 bail!("an HS256 secret needs at least 32 bytes; this one has {}", key.len())
             }
             JwtAlgorithm::HS256 => Ok(jsonwebtoken::DecodingKey::from_secret(key.as_bytes())),
-            JwtAlgorithm::EdDSA => {
-                jsonwebtoken::DecodingKey::from_ed_pem(key.as_bytes()).context("not an Ed25519 public key in PEM")
-            }
+            JwtAlgorithm::EdDSA => jsonwebtoken::DecodingKey::from_ed_pem(key.as_bytes())
+                .context("not an Ed25519 public key in PEM"),
         }
     }
 }

@@ -215,9 +215,13 @@ pub enum StoreError {
     Broken { path: PathBuf, reason: String },
     #[error("the store is closed")]
     Closed,
-    #[error("the store at {path} is open in another process; stop that one first, or choose another `store.path`")]
+    #[error(
+        "the store at {path} is open in another process; stop that one first, or choose another `store.path`"
+    )]
     InUse { path: PathBuf },
-    #[error("the store's directory {path} cannot be used: {reason}; check `store.path` and its permissions")]
+    #[error(
+        "the store's directory {path} cannot be used: {reason}; check `store.path` and its permissions"
+    )]
     Directory { path: PathBuf, reason: String },
     #[error(
         "the store at {path} does not open: {reason}. Its files are untouched. `frontdesk verify --set-aside` renames \
@@ -225,7 +229,9 @@ pub enum StoreError {
          back an export"
     )]
     Unusable { path: PathBuf, reason: String },
-    #[error("the store is damaged: {what}; `frontdesk verify` says how far, `frontdesk import` restores an export")]
+    #[error(
+        "the store is damaged: {what}; `frontdesk verify` says how far, `frontdesk import` restores an export"
+    )]
     Corrupt { what: String },
     #[error("the export is damaged at byte {offset}: {reason}; nothing was imported")]
     Export { offset: u64, reason: String },
@@ -240,7 +246,11 @@ pub enum StoreError {
 ///
 /// # Errors
 /// What isn't damage of the session's own.
-pub fn unless_damaged<T: Default>(read: Result<T, StoreError>, site: &str, session: &str) -> Result<T, StoreError> {
+pub fn unless_damaged<T: Default>(
+    read: Result<T, StoreError>,
+    site: &str,
+    session: &str,
+) -> Result<T, StoreError> {
     match read {
         Err(error @ StoreError::Corrupt { .. }) => {
             tracing::error!(site, session, %error, "a conversation can't be read and is passed over");
@@ -280,7 +290,8 @@ impl Stats {
     fn group(&self, records: u64, took: Duration) {
         self.records.fetch_add(records, Ordering::Relaxed);
         self.groups.fetch_add(1, Ordering::Relaxed);
-        self.busy_us.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.busy_us
+            .fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 
@@ -295,7 +306,10 @@ impl Shared {
         if self.broken.set(reason.clone()).is_ok() {
             tracing::error!(path = %self.path.display(), reason, "the store is broken");
         }
-        StoreError::Broken { path: self.path.clone(), reason: self.broken.get().cloned().unwrap_or(reason) }
+        StoreError::Broken {
+            path: self.path.clone(),
+            reason: self.broken.get().cloned().unwrap_or(reason),
+        }
     }
 }
 
@@ -332,7 +346,10 @@ impl Store {
     /// are: see [`Store::set_aside`].
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let path = &config.path;
-        let directory = |error: std::io::Error| StoreError::Directory { path: path.clone(), reason: error.to_string() };
+        let directory = |error: std::io::Error| StoreError::Directory {
+            path: path.clone(),
+            reason: error.to_string(),
+        };
         std::fs::create_dir_all(path).map_err(directory)?;
         let lock = lock(path)?;
         let queue = config.queue.max(1);
@@ -354,10 +371,20 @@ impl Store {
         });
         let thread = {
             let (config, shared, requests) = (config.clone(), shared.clone(), requests.clone());
-            let engine = Engine { path: path.join("db"), cache_bytes: config.cache_mib.max(1) << 20 };
-            let builder = std::thread::Builder::new().name("frontdesk-store".into()).stack_size(STACK_BYTES);
+            let engine =
+                Engine { path: path.join("db"), cache_bytes: config.cache_mib.max(1) << 20 };
+            let builder =
+                std::thread::Builder::new().name("frontdesk-store".into()).stack_size(STACK_BYTES);
             builder.spawn(move || {
-                thread::run(&config, engine, lock, &shared, take_commands, (requests, take_requests), &opened);
+                thread::run(
+                    &config,
+                    engine,
+                    lock,
+                    &shared,
+                    take_commands,
+                    (requests, take_requests),
+                    &opened,
+                );
             })
         };
         let thread = thread.map_err(directory)?;
@@ -407,8 +434,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::InUse`] if a process has it open, [`StoreError::Directory`] if it can't be renamed.
     pub fn set_aside(path: &Path, clock: &Clock) -> Result<PathBuf, StoreError> {
-        let directory =
-            |error: std::io::Error| StoreError::Directory { path: path.to_owned(), reason: error.to_string() };
+        let directory = |error: std::io::Error| StoreError::Directory {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
         std::fs::metadata(path).map_err(directory)?;
         let _lock = lock(path)?;
         let mut aside = path.as_os_str().to_owned();
@@ -435,7 +464,10 @@ impl Store {
     /// [`StoreError::Overloaded`] at once if the queue is full, [`StoreError::Conflict`] if `seq` does not follow,
     /// [`StoreError::TooLarge`], [`StoreError::Name`], [`StoreError::Broken`], [`StoreError::Closed`]. After `Broken`
     /// the record may or may not be found when the store is opened again.
-    pub fn append(&self, record: Record) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+    pub fn append(
+        &self,
+        record: Record,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
         let checked = check_names(&record.site, &record.session)
             .and_then(|()| check_size("the record's body", record.body.len(), MAX_BODY));
         let pending = checked.and_then(|()| self.submit(|reply| Command::Append { record, reply }));
@@ -463,16 +495,27 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn page(&self, site: &str, session: &str, after_seq: u64, through_seq: u64) -> Result<Page, StoreError> {
+    pub async fn page(
+        &self,
+        site: &str,
+        session: &str,
+        after_seq: u64,
+        through_seq: u64,
+    ) -> Result<Page, StoreError> {
         let (site, session) = (site.to_owned(), session.to_owned());
-        outcome(self.ask(|reply| Request::Page { site, session, after_seq, through_seq, reply })).await
+        outcome(self.ask(|reply| Request::Page { site, session, after_seq, through_seq, reply }))
+            .await
     }
 
     /// What is known of a session; `None` if there is none, or it was erased.
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn session(&self, site: &str, session: &str) -> Result<Option<SessionInfo>, StoreError> {
+    pub async fn session(
+        &self,
+        site: &str,
+        session: &str,
+    ) -> Result<Option<SessionInfo>, StoreError> {
         let (site, session) = (site.to_owned(), session.to_owned());
         outcome(self.ask(|reply| Request::Session { site, session, reply })).await
     }
@@ -489,7 +532,11 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn active_between(&self, since_ms: u64, before_ms: u64) -> Result<Vec<SessionInfo>, StoreError> {
+    pub async fn active_between(
+        &self,
+        since_ms: u64,
+        before_ms: u64,
+    ) -> Result<Vec<SessionInfo>, StoreError> {
         outcome(self.ask(|reply| Request::Active { since_ms, before_ms, reply })).await
     }
 
@@ -498,7 +545,11 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::append`].
-    pub fn erase(&self, site: &str, session: &str) -> impl Future<Output = Result<bool, StoreError>> + Send + use<> {
+    pub fn erase(
+        &self,
+        site: &str,
+        session: &str,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send + use<> {
         let (site, session) = (site.to_owned(), session.to_owned());
         outcome(self.submit(|reply| Command::Erase { site, session, reply }))
     }
@@ -507,11 +558,18 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::append`].
-    pub async fn expire_before(&self, site: &str, at_ms: u64, most: u64) -> Result<u64, StoreError> {
+    pub async fn expire_before(
+        &self,
+        site: &str,
+        at_ms: u64,
+        most: u64,
+    ) -> Result<u64, StoreError> {
         let mut total = 0;
         while total < most {
-            let (site, limit) = (site.to_owned(), usize::try_from(most - total).unwrap_or(64).min(64));
-            let count = outcome(self.submit(|reply| Command::Expire { site, at_ms, limit, reply })).await?;
+            let (site, limit) =
+                (site.to_owned(), usize::try_from(most - total).unwrap_or(64).min(64));
+            let count =
+                outcome(self.submit(|reply| Command::Expire { site, at_ms, limit, reply })).await?;
             if count == 0 {
                 break;
             }
@@ -562,7 +620,11 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::append`].
-    pub fn remove(&self, space: &str, key: &[u8]) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+    pub fn remove(
+        &self,
+        space: &str,
+        key: &[u8],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
         self.change(space, vec![(key.to_vec(), None)])
     }
 
@@ -601,13 +663,23 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn scan(&self, space: &str, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub async fn scan(
+        &self,
+        space: &str,
+        prefix: &[u8],
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
         let skip = space.len() + 1;
         let (mut from, to) = (space_key(space, prefix), after_prefix(space_key(space, prefix)));
         let mut found = Vec::new();
         loop {
             let (start, end) = (from.clone(), to.clone());
-            let pairs = outcome(self.ask(|reply| Request::Scan { from: start, to: end, limit: 512, reply })).await?;
+            let pairs = outcome(self.ask(|reply| Request::Scan {
+                from: start,
+                to: end,
+                limit: 512,
+                reply,
+            }))
+            .await?;
             let Some((last, _)) = pairs.last() else { return Ok(found) };
             from = [last.as_slice(), &[0]].concat();
             found.extend(pairs.into_iter().map(|(key, value)| (key[skip..].to_vec(), value)));
@@ -698,7 +770,10 @@ impl Store {
     }
 
     /// Puts a command in line.
-    fn submit<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<Pending<T>, StoreError> {
+    fn submit<T>(
+        &self,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Result<Pending<T>, StoreError> {
         if let Some(error) = self.inner.shared.broken() {
             return Err(error);
         }
@@ -725,7 +800,10 @@ impl Store {
     }
 
     /// As [`Store::submit`], but waits for a place in line and for the answer.
-    fn submit_blocking<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, StoreError> {
+    fn submit_blocking<T>(
+        &self,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Result<T, StoreError> {
         let Some(commands) = &self.inner.commands else { return Err(StoreError::Closed) };
         let (reply, answer) = reply();
         commands.send(command(reply)).map_err(|_| StoreError::Closed)?;
@@ -783,8 +861,16 @@ async fn outcome<T>(pending: Result<Pending<T>, StoreError>) -> Result<T, StoreE
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {
-    let directory = |error: std::io::Error| StoreError::Directory { path: path.to_owned(), reason: error.to_string() };
-    let file = File::options().create(true).truncate(false).write(true).open(path.join("lock")).map_err(directory)?;
+    let directory = |error: std::io::Error| StoreError::Directory {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path.join("lock"))
+        .map_err(directory)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),

@@ -37,10 +37,16 @@ pub enum Drafted {
 ///
 /// # Errors
 /// When a part fails; what was written by then is no draft.
-pub async fn draft(spine: &Spine, wanted: &Wanted<'_>, out: &mut Outlet) -> Result<Drafted, TurnError> {
+pub async fn draft(
+    spine: &Spine,
+    wanted: &Wanted<'_>,
+    out: &mut Outlet,
+) -> Result<Drafted, TurnError> {
     match (wanted.base, wanted.wish) {
         (None, _) | (_, Wish::Answer) => answer(spine, wanted.ask, out).await,
-        (Some(base), wish) if spine.mode == Mode::Generate => rewrite(spine, wanted, base, wish, out).await,
+        (Some(base), wish) if spine.mode == Mode::Generate => {
+            rewrite(spine, wanted, base, wish, out).await
+        }
         (Some(base), wish) => unqualified(base, wish, out).await,
     }
 }
@@ -62,7 +68,11 @@ async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Drafted, T
 }
 
 /// Titles of cited documents that visitors must not see.
-async fn agents_only(spine: &Spine, ask: &Ask, citations: &[Citation]) -> Result<Vec<String>, TurnError> {
+async fn agents_only(
+    spine: &Spine,
+    ask: &Ask,
+    citations: &[Citation],
+) -> Result<Vec<String>, TurnError> {
     if citations.is_empty() {
         return Ok(Vec::new());
     }
@@ -74,9 +84,12 @@ async fn agents_only(spine: &Spine, ask: &Ask, citations: &[Citation]) -> Result
         .iter()
         .filter(|citation| {
             let cited = |document: &str| document == citation.document;
-            let inside = |listed: &Listed| cited(&listed.document) && listed.audience == Audience::Agents;
+            let inside =
+                |listed: &Listed| cited(&listed.document) && listed.audience == Audience::Agents;
             rows.iter().any(inside)
-                || hits.iter().any(|hit| cited(&hit.passage.document) && hit.passage.audience == Audience::Agents)
+                || hits.iter().any(|hit| {
+                    cited(&hit.passage.document) && hit.passage.audience == Audience::Agents
+                })
         })
         .map(|citation| citation.title.clone())
         .collect();
@@ -111,7 +124,8 @@ async fn rewrite(
         stop: Vec::new(),
     })?;
     let mut gate = RewriteGate::new(base, ask, wish);
-    let (mut end, mut usage, mut withheld, mut sent) = (AnswerEnd::Complete, Usage::default(), 0, String::new());
+    let (mut end, mut usage, mut withheld, mut sent) =
+        (AnswerEnd::Complete, Usage::default(), 0, String::new());
     while let Some(token) = completion.next().await {
         let rulings = match token? {
             Token::Queued { .. } | Token::Started | Token::Thinking => continue,
@@ -199,7 +213,11 @@ impl RewriteGate {
                 pending.push_str(text);
                 // The last sentence may go on.
                 let ranges = language::sentences(pending);
-                let Some(whole) = ranges.len().checked_sub(1).and_then(|last| ranges.get(last)).map(|last| last.start)
+                let Some(whole) = ranges
+                    .len()
+                    .checked_sub(1)
+                    .and_then(|last| ranges.get(last))
+                    .map(|last| last.start)
                 else {
                     return Vec::new();
                 };
@@ -215,7 +233,10 @@ impl RewriteGate {
             Self::Facts { known, pending } => {
                 let rest = std::mem::take(pending);
                 if cut {
-                    return vec![Ruling::Withhold { text: rest, reason: "the sentence was cut off".into() }];
+                    return vec![Ruling::Withhold {
+                        text: rest,
+                        reason: "the sentence was cut off".into(),
+                    }];
                 }
                 rule_facts(known, &rest)
             }
@@ -234,7 +255,9 @@ fn rule_facts(known: &HashSet<String>, text: &str) -> Vec<Ruling> {
             return None;
         }
         Some(match grounding::facts(&sentence).into_iter().find(|fact| !known.contains(fact)) {
-            Some(fact) => Ruling::Withhold { text: sentence, reason: format!("{fact:?} stands in no source") },
+            Some(fact) => {
+                Ruling::Withhold { text: sentence, reason: format!("{fact:?} stands in no source") }
+            }
             None => Ruling::Send { text: sentence, source: None },
         })
     })
@@ -272,7 +295,8 @@ mod tests {
         let mut gate = RewriteGate::Facts { known, pending: String::new() };
         let mut rulings: Vec<Ruling> = pieces.iter().flat_map(|piece| gate.push(piece)).collect();
         rulings.extend(gate.finish(false));
-        let withheld = rulings.iter().filter(|ruling| matches!(ruling, Ruling::Withhold { .. })).count();
+        let withheld =
+            rulings.iter().filter(|ruling| matches!(ruling, Ruling::Withhold { .. })).count();
         let text = rulings.into_iter().filter_map(|ruling| match ruling {
             Ruling::Send { text, .. } => Some(text),
             Ruling::Withhold { .. } => None,
@@ -285,7 +309,8 @@ mod tests {
         let known = ["Shipping costs 4.90 EUR. See https://shop.example/ship"];
         let whole = "Der Versand kostet 4.90 EUR. Mehr: https://shop.example/ship";
         assert_eq!(sent(&[whole], &known), (whole.to_owned(), 0));
-        let (text, withheld) = sent(&["Der Versand kos", "tet 9.90 EUR. Wir lie", "fern gern."], &known);
+        let (text, withheld) =
+            sent(&["Der Versand kos", "tet 9.90 EUR. Wir lie", "fern gern."], &known);
         assert_eq!((text.as_str(), withheld), ("Wir liefern gern.", 1));
         assert_eq!(
             sent(&["运费为 4.90 欧元。", "请放心购买。"], &known),

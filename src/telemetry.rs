@@ -68,8 +68,12 @@ pub fn init_logs(config: &LogConfig) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .or_else(|_| tracing_subscriber::EnvFilter::try_new(format!("{QUIET},{}", config.level)))
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    let colours = std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colours);
     // It would tell on standard error that standard error can't be written to, and panic where that is a closed pipe.
     let builder = builder.log_internal_errors(false);
     let _ = match config.format {
@@ -239,8 +243,16 @@ impl Metrics {
         registry.register("messages", "Visitor messages stored", m.messages.clone());
         registry.register("turns", "Answers by how they ended", m.turns.clone());
         registry.register("turns_running", "Answers being written", m.turns_running.clone());
-        registry.register("drafts_running", "Drafts for agents being written", m.drafts_running.clone());
-        registry.register("draft_seconds", "From a wish for a draft to its end", m.draft_seconds.clone());
+        registry.register(
+            "drafts_running",
+            "Drafts for agents being written",
+            m.drafts_running.clone(),
+        );
+        registry.register(
+            "draft_seconds",
+            "From a wish for a draft to its end",
+            m.draft_seconds.clone(),
+        );
         registry.register("turns_queued", "Answers waiting for a place", m.turns_queued.clone());
         registry.register(
             "refused_overload",
@@ -257,7 +269,11 @@ impl Metrics {
             "Answers that the model should have phrased and that were quoted, since it failed",
             m.answers_without_model.clone(),
         );
-        registry.register("signals_dropped", "Events left out of the signal log", m.signals_dropped.clone());
+        registry.register(
+            "signals_dropped",
+            "Events left out of the signal log",
+            m.signals_dropped.clone(),
+        );
         registry.register(
             "intent_drift",
             "Largest stability index of a feature since the purchase model in use was trained",
@@ -268,8 +284,16 @@ impl Metrics {
             "Mean gap between the purchase model's probabilities and what came of them",
             m.intent_calibration_error.clone(),
         );
-        registry.register("intent_warnings", "Warnings about the purchase model in use", m.intent_warnings.clone());
-        registry.register("gaps_dropped", "Unanswered questions that were not noted", m.gaps_dropped.clone());
+        registry.register(
+            "intent_warnings",
+            "Warnings about the purchase model in use",
+            m.intent_warnings.clone(),
+        );
+        registry.register(
+            "gaps_dropped",
+            "Unanswered questions that were not noted",
+            m.gaps_dropped.clone(),
+        );
         registry.register(
             "channel_messages",
             "Messages to platforms: sent, given_up, stopped with their conversation, or unsure whether they were sent twice",
@@ -280,7 +304,11 @@ impl Metrics {
             "Events of platforms that were passed over, by why",
             m.channel_skipped.clone(),
         );
-        registry.register("slow_readers", "Sockets closed because they read too slowly", m.slow_readers.clone());
+        registry.register(
+            "slow_readers",
+            "Sockets closed because they read too slowly",
+            m.slow_readers.clone(),
+        );
         registry.register(
             "unreadable",
             "Damaged conversations and accounts that were passed over",
@@ -291,35 +319,67 @@ impl Metrics {
             "1 while nothing is erased for its age, because the clock can't be trusted",
             m.retention_held.clone(),
         );
-        registry.register("disk_free_bytes", "Free space on the disk of the store", m.disk_free_bytes.clone());
+        registry.register(
+            "disk_free_bytes",
+            "Free space on the disk of the store",
+            m.disk_free_bytes.clone(),
+        );
         registry.register(
             "last_backup_timestamp_seconds",
             "When the store was exported last; 0 if it never was",
             m.last_backup.clone(),
         );
-        registry.register("sign_in_failures", "Sign-ins of agents that failed", m.sign_in_failures.clone());
+        registry.register(
+            "sign_in_failures",
+            "Sign-ins of agents that failed",
+            m.sign_in_failures.clone(),
+        );
         registry.register(
             "first_text_seconds",
             "From a stored message to its answer's first text",
             m.first_text_seconds.clone(),
         );
-        registry.register("turn_seconds", "From a stored message to its answer's end", m.turn_seconds.clone());
-        registry.register("retrieval_seconds", "Embedding and search of a question", m.retrieval_seconds.clone());
-        registry.register("rerank_seconds", "Judging the passages of a question", m.rerank_seconds.clone());
+        registry.register(
+            "turn_seconds",
+            "From a stored message to its answer's end",
+            m.turn_seconds.clone(),
+        );
+        registry.register(
+            "retrieval_seconds",
+            "Embedding and search of a question",
+            m.retrieval_seconds.clone(),
+        );
+        registry.register(
+            "rerank_seconds",
+            "Judging the passages of a question",
+            m.rerank_seconds.clone(),
+        );
         registry.register(
             "append_seconds",
             "From handing an event to the store to its acknowledgement",
             m.append_seconds.clone(),
         );
-        registry.register("disk_us", "Microseconds that sessions waited for the disk", m.disk_us.clone());
+        registry.register(
+            "disk_us",
+            "Microseconds that sessions waited for the disk",
+            m.disk_us.clone(),
+        );
         registry.register(
             "embedding_us",
             "Microseconds that turns waited for the embedding of a question",
             m.embedding_us.clone(),
         );
-        registry.register("search_us", "Microseconds that turns waited for the search", m.search_us.clone());
+        registry.register(
+            "search_us",
+            "Microseconds that turns waited for the search",
+            m.search_us.clone(),
+        );
         registry.register("prompt_tokens", "Prompt tokens of all answers", m.prompt_tokens.clone());
-        registry.register("cached_tokens", "Prompt tokens found in the KV cache", m.cached_tokens.clone());
+        registry.register(
+            "cached_tokens",
+            "Prompt tokens found in the KV cache",
+            m.cached_tokens.clone(),
+        );
         registry.register("completion_tokens", "Tokens written", m.completion_tokens.clone());
         registry.register(
             "texts_embedded",
@@ -332,8 +392,16 @@ impl Metrics {
             m.engine.clone(),
         );
         registry.register("passages", "Passages in the index", m.passages.clone());
-        registry.register("knowledge_runs", "Runs that brought documents in", m.knowledge_runs.clone());
-        registry.register("knowledge_failed_runs", "Runs that a failure ended", m.knowledge_failed_runs.clone());
+        registry.register(
+            "knowledge_runs",
+            "Runs that brought documents in",
+            m.knowledge_runs.clone(),
+        );
+        registry.register(
+            "knowledge_failed_runs",
+            "Runs that a failure ended",
+            m.knowledge_failed_runs.clone(),
+        );
         registry.register(
             "knowledge_changes_seen",
             "Changes of watched folders that were read",

@@ -22,10 +22,16 @@ pub type Progress<'a> = &'a (dyn Fn(&str, usize, usize) + Sync);
 ///
 /// # Errors
 /// With the file, and what is wrong with it.
-pub fn read(path: &Path, label: &str, drop: &[String], like: Option<&[Column]>) -> anyhow::Result<Data> {
+pub fn read(
+    path: &Path,
+    label: &str,
+    drop: &[String],
+    like: Option<&[Column]>,
+) -> anyhow::Result<Data> {
     let file = File::open(path).with_context(|| format!("can't read {}", path.display()))?;
     let conversations = path.extension().is_some_and(|extension| extension == "jsonl");
-    parse(BufReader::new(file), conversations, label, drop, like).with_context(|| format!("reading {}", path.display()))
+    parse(BufReader::new(file), conversations, label, drop, like)
+        .with_context(|| format!("reading {}", path.display()))
 }
 
 /// Reads CSV or conversations, without some columns; with `like`, its columns and no others.
@@ -77,7 +83,12 @@ pub async fn stored(book: &Book, site: &str, like: Option<&[Column]>) -> anyhow:
 ///
 /// # Errors
 /// When the store can't be read; when there are none.
-pub async fn unseen(book: &Book, site: &str, version: &Version, like: &[Column]) -> anyhow::Result<Data> {
+pub async fn unseen(
+    book: &Book,
+    site: &str,
+    version: &Version,
+    like: &[Column],
+) -> anyhow::Result<Data> {
     let data = stored(book, site, Some(like)).await?;
     ensure!(!data.table.is_empty(), "no conversation of this site has a reported outcome");
     let all = data.ends().table.len();
@@ -110,7 +121,11 @@ pub fn recorded(mut file: impl BufRead, label: &str) -> Result<Vec<Track>, Table
 ///
 /// # Errors
 /// When the embedder fails.
-pub async fn vectors(config: &EmbedderConfig, tables: &[&Table], progress: Progress<'_>) -> anyhow::Result<Vectors> {
+pub async fn vectors(
+    config: &EmbedderConfig,
+    tables: &[&Table],
+    progress: Progress<'_>,
+) -> anyhow::Result<Vectors> {
     let lines = columns::lines(tables);
     if lines.is_empty() {
         return Ok(Vectors::default());
@@ -122,7 +137,11 @@ pub async fn vectors(config: &EmbedderConfig, tables: &[&Table], progress: Progr
 ///
 /// # Errors
 /// When the embedder fails.
-pub async fn vectors_by(embedder: &Embedder, lines: Vec<String>, progress: Progress<'_>) -> anyhow::Result<Vectors> {
+pub async fn vectors_by(
+    embedder: &Embedder,
+    lines: Vec<String>,
+    progress: Progress<'_>,
+) -> anyhow::Result<Vectors> {
     let vectors = embed(embedder, &lines, progress).await?;
     Ok(lines.into_iter().zip(vectors).collect())
 }
@@ -146,7 +165,8 @@ pub fn parse_examples(lines: impl BufRead) -> anyhow::Result<Vec<Example>> {
         let line = line?;
         if !line.trim().is_empty() {
             let row = serde_json::from_str(&line);
-            let what = || format!("line {} is no example; each is {{\"text\": …, \"intent\": …}}", i + 1);
+            let what =
+                || format!("line {} is no example; each is {{\"text\": …, \"intent\": …}}", i + 1);
             rows.push(row.with_context(what)?);
         }
     }
@@ -161,9 +181,14 @@ pub type Lessons = (Vec<Vec<f32>>, Vec<(Example, Vec<f32>)>);
 ///
 /// # Errors
 /// When the embedder fails.
-pub async fn lessons(embedder: &Embedder, examples: &[Example], progress: Progress<'_>) -> anyhow::Result<Lessons> {
+pub async fn lessons(
+    embedder: &Embedder,
+    examples: &[Example],
+    progress: Progress<'_>,
+) -> anyhow::Result<Lessons> {
     let called = called(examples);
-    let texts: Vec<String> = examples.iter().chain(&called).map(|example| example.text.clone()).collect();
+    let texts: Vec<String> =
+        examples.iter().chain(&called).map(|example| example.text.clone()).collect();
     let mut vectors = embed(embedder, &texts, progress).await?;
     let of_called = vectors.split_off(examples.len());
     Ok((vectors, called.into_iter().zip(of_called).collect()))
@@ -176,7 +201,11 @@ const PORTION: usize = 512;
 ///
 /// # Errors
 /// When the embedder fails.
-pub async fn embed(embedder: &Embedder, texts: &[String], progress: Progress<'_>) -> anyhow::Result<Vec<Vec<f32>>> {
+pub async fn embed(
+    embedder: &Embedder,
+    texts: &[String],
+    progress: Progress<'_>,
+) -> anyhow::Result<Vec<Vec<f32>>> {
     let mut distinct: Vec<&String> = texts.iter().collect();
     distinct.sort_unstable();
     distinct.dedup();
@@ -185,6 +214,7 @@ pub async fn embed(embedder: &Embedder, texts: &[String], progress: Progress<'_>
         progress("Embedding texts", vectors.len(), distinct.len());
         vectors.extend(embedder.embed(portion.iter().map(|text| (*text).clone()).collect()).await?);
     }
-    let vector = |text: &String| distinct.binary_search(&text).ok().and_then(|at| vectors.get(at)).cloned();
+    let vector =
+        |text: &String| distinct.binary_search(&text).ok().and_then(|at| vectors.get(at)).cloned();
     texts.iter().map(|text| vector(text).context("the embedder returned too few vectors")).collect()
 }

@@ -206,15 +206,18 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
         return say(out, ask, reply, AnswerEnd::SmallTalk, 1.0).await;
     }
     if let Some(talk) = small_talk(&ask.question) {
-        let reply = spine.prompts.small_talk(talk.kind, &ask.facts, talk.language.unwrap_or(language));
+        let reply =
+            spine.prompts.small_talk(talk.kind, &ask.facts, talk.language.unwrap_or(language));
         return say(out, ask, reply, AnswerEnd::SmallTalk, 1.0).await;
     }
     if handoff::asks_for_person(&ask.question) {
-        return say(out, ask, spine.prompts.person(&ask.facts, language), AnswerEnd::Complete, 1.0).await;
+        return say(out, ask, spine.prompts.person(&ask.facts, language), AnswerEnd::Complete, 1.0)
+            .await;
     }
     // Who is angry and asks something wants an answer to it first.
     if handoff::is_angry(&ask.question) && !ask.question.contains(['?', '？']) {
-        return say(out, ask, spine.prompts.angry(&ask.facts, language), AnswerEnd::Complete, 1.0).await;
+        return say(out, ask, spine.prompts.angry(&ask.facts, language), AnswerEnd::Complete, 1.0)
+            .await;
     }
     let ask = &Ask { request: asked(&ask.question), ..ask.clone() };
     if let Some(verdict) = deed::answer(spine, ask, out).await? {
@@ -239,7 +242,8 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
     if let Some(told) = told.as_ref().filter(|_| judge_of(spine, language).is_none()) {
         return shelf::tell(spine, ask, told, out).await;
     }
-    let Understood { ask, mut hits, confidence, judgement, foreign } = understand(spine, ask).await?;
+    let Understood { ask, mut hits, confidence, judgement, foreign } =
+        understand(spine, ask).await?;
     let (judgement, foreign) = (judgement.as_ref(), foreign.as_ref());
     let ask = ask.as_ref();
     if let Some(told) = &told
@@ -250,10 +254,18 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
     spine.metrics.retrieval_seconds.observe(seconds(out.started));
     let unsure = confidence < spine.min_confidence;
     if let Some(titles) = ask.choices(&hits, unsure) {
-        return say(out, ask, spine.prompts.clarify(&titles, language), AnswerEnd::Clarified, confidence).await;
+        return say(
+            out,
+            ask,
+            spine.prompts.clarify(&titles, language),
+            AnswerEnd::Clarified,
+            confidence,
+        )
+        .await;
     }
     if unsure || hits.is_empty() {
-        return say(out, ask, deed::decline(spine, ask, language), AnswerEnd::Declined, confidence).await;
+        return say(out, ask, deed::decline(spine, ask, language), AnswerEnd::Declined, confidence)
+            .await;
     }
     if judgement.is_none() && foreign.is_none() {
         rerank(spine, ask, &mut hits).await;
@@ -278,7 +290,12 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
             return Ok(Verdict { confidence, ..verdict });
         }
         let quoted = quote(spine, ask, &hits, judgement, foreign, language, out).await?;
-        return Ok(Verdict { confidence, usage: verdict.usage, withheld: verdict.withheld, ..quoted });
+        return Ok(Verdict {
+            confidence,
+            usage: verdict.usage,
+            withheld: verdict.withheld,
+            ..quoted
+        });
     }
     let verdict = quote(spine, ask, &hits, judgement, foreign, language, out).await?;
     Ok(Verdict { confidence, ..verdict })
@@ -329,7 +346,8 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
             }
             None => foreign::from_english(spine, &reading, &mut hits).await?,
         };
-        let names = Names::of(sold.iter().copied(), hits.iter().map(|hit| hit.passage.title.as_str()));
+        let names =
+            Names::of(sold.iter().copied(), hits.iter().map(|hit| hit.passage.title.as_str()));
         let about = ask.about(&reading.question, &names);
         let passages = hits.len();
         let of_another = |names: &Names, Hit { passage, .. }: &Hit| {
@@ -337,8 +355,10 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
             names.about_another(&about, &[&passage.text, &headings, &passage.title])
         };
         // Of ten accounts that look alike, nine say nothing about the one, nor about how far it stands out.
-        let of_others: Vec<bool> =
-            hits.iter().map(|hit| of_another(if about.nothing_else { &products } else { &names }, hit)).collect();
+        let of_others: Vec<bool> = hits
+            .iter()
+            .map(|hit| of_another(if about.nothing_else { &products } else { &names }, hit))
+            .collect();
         if about.nothing_else || of_others.contains(&false) {
             let mut of_others = of_others.into_iter();
             hits.retain(|_| of_others.next() == Some(false));
@@ -357,15 +377,22 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         };
         let foreign = match &judgement {
             Some(_) => None,
-            None => foreign::choose(spine, &reading, &about, &names, gloss.as_ref(), &mut hits).await?,
+            None => {
+                foreign::choose(spine, &reading, &about, &names, gloss.as_ref(), &mut hits).await?
+            }
         };
         let confidence = foreign.as_ref().map_or(confidence, |foreign| foreign.confidence);
         if found.as_ref().is_none_or(|best| best.confidence < confidence) {
             found = Some(Understood { ask: reading, hits, confidence, judgement, foreign });
         }
     }
-    let nothing =
-        || Understood { ask: Cow::Borrowed(ask), hits: Vec::new(), confidence: 0.0, judgement: None, foreign: None };
+    let nothing = || Understood {
+        ask: Cow::Borrowed(ask),
+        hits: Vec::new(),
+        confidence: 0.0,
+        judgement: None,
+        foreign: None,
+    };
     Ok(found.unwrap_or_else(nothing))
 }
 
@@ -403,8 +430,13 @@ pub async fn generate(
     out: &mut Outlet,
 ) -> Result<(Verdict, Phrased), TurnError> {
     let hits = hits.get(..spine.passages).unwrap_or(hits);
-    let ingredients =
-        Ingredients { site: &ask.facts, language, history: &ask.history, passages: hits, question: &ask.question };
+    let ingredients = Ingredients {
+        site: &ask.facts,
+        language,
+        history: &ask.history,
+        passages: hits,
+        question: &ask.question,
+    };
     let max_tokens = ask.max_tokens.unwrap_or(spine.max_tokens).clamp(1, spine.max_tokens);
     let answer = max_tokens.saturating_add(spine.llm.facts().thinking_tokens);
     let room = spine.llm.context_tokens().saturating_sub(answer as usize);
@@ -474,7 +506,9 @@ pub async fn generate(
                         out.send(Output::Citation(citation)).await?;
                     }
                 }
-                Step::Withheld { text, reason } => out.send(Output::Withheld { text, reason }).await?,
+                Step::Withheld { text, reason } => {
+                    out.send(Output::Withheld { text, reason }).await?
+                }
             }
         }
         if ended {
@@ -487,7 +521,13 @@ pub async fn generate(
     }
     let tally = phrasing.tally().clone();
     spine.metrics.withheld_sentences.inc_by(u64::from(tally.withheld));
-    let verdict = Verdict { citations: cited.citations, confidence: 0.0, usage, end, withheld: tally.withheld };
+    let verdict = Verdict {
+        citations: cited.citations,
+        confidence: 0.0,
+        usage,
+        end,
+        withheld: tally.withheld,
+    };
     Ok((verdict, Phrased { refused: phrasing.refused(), shown: shown.len(), tally }))
 }
 
@@ -504,7 +544,8 @@ fn told(hit: &Hit, unit: &Unit, question: &str, language: &str) -> String {
     {
         return line;
     }
-    let mut text = if unit.row { grounding::row_sentence(&unit.text, question) } else { unit.text.clone() };
+    let mut text =
+        if unit.row { grounding::row_sentence(&unit.text, question) } else { unit.text.clone() };
     if row.trim_start().starts_with('|') && !text.ends_with(['.', '!', '?', '。', '！', '？']) {
         text.push(if hit.passage.language == "zh" { '。' } else { '.' });
     }
@@ -523,26 +564,40 @@ async fn quote(
 ) -> Result<Verdict, TurnError> {
     let mut chosen = match (crate::retrieval::overview(&ask.question, hits), judgement) {
         (Some(sections), _) => sections,
-        (None, Some(judgement)) if grounding::asks_how(&ask.question) || grounding::tells_a_problem(&ask.question) => {
+        (None, Some(judgement))
+            if grounding::asks_how(&ask.question) || grounding::tells_a_problem(&ask.question) =>
+        {
             let pieces = spine.retrieval.score_units(&ask.question, hits).await?;
             let sections = judge::sections(spine, ask, &pieces, hits).await?;
-            let explained = grounding::explain(&ask.question, &pieces, &judgement.candidates, &sections);
+            let explained =
+                grounding::explain(&ask.question, &pieces, &judgement.candidates, &sections);
             // Who tells of a wish or a problem wants what to do about it, where that is told.
             let explains = grounding::asks_how(&ask.question) || grounding::instruct(&explained);
             if explains { explained } else { judgement.choice.units.clone() }
         }
         (None, Some(judgement)) => judgement.choice.units.clone(),
-        (None, None) if foreign.is_some() => foreign.map(|foreign| foreign.units.clone()).unwrap_or_default(),
-        (None, None) => grounding::quote(&ask.question, &spine.retrieval.score_units(&ask.question, hits).await?),
+        (None, None) if foreign.is_some() => {
+            foreign.map(|foreign| foreign.units.clone()).unwrap_or_default()
+        }
+        (None, None) => grounding::quote(
+            &ask.question,
+            &spine.retrieval.score_units(&ask.question, hits).await?,
+        ),
     };
     // Words alone find what is near, not what is asked: a question for a price needs one.
     let by_words = hits.iter().all(|hit| hit.cosine.is_none() && hit.multilingual.is_none());
-    if by_words && !grounding::holds_what_is_asked(&ask.question, chosen.iter().map(|unit| unit.text.as_str())) {
+    if by_words
+        && !grounding::holds_what_is_asked(
+            &ask.question,
+            chosen.iter().map(|unit| unit.text.as_str()),
+        )
+    {
         chosen.clear();
     }
     // The title is named with the source.
     if chosen.len() > 1 {
-        chosen.retain(|unit| hits.get(unit.passage).is_none_or(|hit| hit.passage.title != unit.text));
+        chosen
+            .retain(|unit| hits.get(unit.passage).is_none_or(|hit| hit.passage.title != unit.text));
     }
     if chosen.is_empty() {
         return say(out, ask, deed::decline(spine, ask, language), AnswerEnd::Declined, 0.0).await;
@@ -551,7 +606,9 @@ async fn quote(
     grounding::keep_asked_items(&ask.question, &mut chosen);
     let concluded = lead::conclude(&ask.question, language, &ask.facts, hits, &mut chosen);
     let stated = match foreign {
-        Some(foreign) => foreign.stated(spine, ask, language, hits, concluded.as_ref(), &mut chosen),
+        Some(foreign) => {
+            foreign.stated(spine, ask, language, hits, concluded.as_ref(), &mut chosen)
+        }
         None => None,
     };
     let stated = stated.transpose().map_err(TurnError::Prompt)?;
@@ -564,14 +621,21 @@ async fn quote(
             unit.text = told(hit, unit, &ask.question, language);
         }
     }
-    grounding::say_heading(foreign.map_or(&ask.question, |foreign| foreign.asked(&ask.question)), &mut chosen);
+    grounding::say_heading(
+        foreign.map_or(&ask.question, |foreign| foreign.asked(&ask.question)),
+        &mut chosen,
+    );
     let mut cited = Cited::default();
     let unable = deed::unable(spine, ask, true, language).transpose().map_err(TurnError::Prompt)?;
     let stated = stated.filter(|_| unable.is_none());
     let leads = unable.is_none() && stated.is_none();
     let mut text = unable.or(concluded.map(|lead| lead.text)).or(verdict).unwrap_or_default();
     if let Some(hit) = chosen.first().filter(|_| leads).and_then(|unit| hits.get(unit.passage)) {
-        let lead = spine.prompts.lead(&hit.passage.title, language, chosen.first().is_some_and(|unit| unit.steps));
+        let lead = spine.prompts.lead(
+            &hit.passage.title,
+            language,
+            chosen.first().is_some_and(|unit| unit.steps),
+        );
         let lead = lead.map_err(TurnError::Prompt)?;
         let source = hit.passage.language.as_str();
         // A catalogue's row is said in the visitor's words around its figures.
@@ -591,7 +655,9 @@ async fn quote(
     let mut citations = Vec::new();
     for unit in &chosen {
         let Some(hit) = hits.get(unit.passage) else { continue };
-        let of_passage = || chosen.iter().filter(|other| other.passage == unit.passage).map(|other| &other.range);
+        let of_passage = || {
+            chosen.iter().filter(|other| other.passage == unit.passage).map(|other| &other.range)
+        };
         let whole = of_passage().map(|range| range.start).min().unwrap_or(0)
             ..of_passage().map(|range| range.end).max().unwrap_or(0);
         let quote = hit.passage.text.get(whole).map_or(unit.text.as_str(), str::trim);
@@ -604,9 +670,11 @@ async fn quote(
             break;
         }
         if !cited.knows(&hit.passage.document)
-            && let Some(unit) = grounding::nearest(&ask.question, &grounding::units(at, &hit.passage.text)).cloned()
+            && let Some(unit) =
+                grounding::nearest(&ask.question, &grounding::units(at, &hit.passage.text)).cloned()
         {
-            let quote = hit.passage.text.get(unit.range.clone()).map_or(unit.text.as_str(), str::trim);
+            let quote =
+                hit.passage.text.get(unit.range.clone()).map_or(unit.text.as_str(), str::trim);
             citations.extend(cited.add_related(hit, unit.passage, &unit.heading, quote));
         }
     }
@@ -616,8 +684,15 @@ async fn quote(
     for citation in citations {
         out.send(Output::Citation(citation)).await?;
     }
-    let usage = Usage { completion_tokens: spine.retrieval.count_tokens(&text), ..Usage::default() };
-    Ok(Verdict { citations: cited.citations, confidence: 0.0, usage, end: AnswerEnd::Complete, withheld: 0 })
+    let usage =
+        Usage { completion_tokens: spine.retrieval.count_tokens(&text), ..Usage::default() };
+    Ok(Verdict {
+        citations: cited.citations,
+        confidence: 0.0,
+        usage,
+        end: AnswerEnd::Complete,
+        withheld: 0,
+    })
 }
 
 /// Passages found at least: the neighbours of the best one are quoted too, and how far the best stands out is measured against
@@ -671,19 +746,27 @@ impl Ask {
         let corrected = self.mended(spine);
         let question = corrected.as_deref().unwrap_or(&self.question);
         // The way to a deed is found by the deed: order numbers and addresses lead elsewhere.
-        if let Some(deed) = self.request.filter(|_| self.spoken().unwrap_or(&self.language) == "en") {
+        if let Some(deed) = self.request.filter(|_| self.spoken().unwrap_or(&self.language) == "en")
+        {
             return vec![meaning(deed.way().to_owned())];
         }
-        let recent = self.history.get(self.history.len().saturating_sub(RECENT)..).unwrap_or_default();
-        let before: Vec<Said<'_>> =
-            recent.iter().map(|line| Said { by_visitor: line.by_visitor, text: &line.text }).collect();
+        let recent =
+            self.history.get(self.history.len().saturating_sub(RECENT)..).unwrap_or_default();
+        let before: Vec<Said<'_>> = recent
+            .iter()
+            .map(|line| Said { by_visitor: line.by_visitor, text: &line.text })
+            .collect();
         let products = spine.catalogue.products(&self.site);
-        if let Some(moved) =
-            before.iter().rev().find(|line| line.by_visitor).and_then(|line| moved(line.text, question))
+        if let Some(moved) = before
+            .iter()
+            .rev()
+            .find(|line| line.by_visitor)
+            .and_then(|line| moved(line.text, question))
         {
             return vec![meaning(moved)];
         }
-        let full = in_full(question, &before, products.iter().map(|listed| listed.product.name.as_str()));
+        let full =
+            in_full(question, &before, products.iter().map(|listed| listed.product.name.as_str()));
         let own = |corrected: Option<String>| corrected.map_or(Cow::Borrowed(self), meaning);
         match full {
             Some(full) if full.certain => vec![meaning(full.text)],
@@ -698,10 +781,13 @@ impl Ask {
         let language = self.spoken().unwrap_or(&self.language);
         let spelling = &spine.retrieval.spelling;
         if language != "en" {
-            return spelling.corrected(&self.site, &self.question, language).map(|meant| meant.text);
+            return spelling
+                .corrected(&self.site, &self.question, language)
+                .map(|meant| meant.text);
         }
         let mut text = written_out(&self.question);
-        if let Cow::Owned(said) = in_known_words(&text, |word| spelling.is_known(&self.site, word)) {
+        if let Cow::Owned(said) = in_known_words(&text, |word| spelling.is_known(&self.site, word))
+        {
             text = Cow::Owned(said);
         }
         if let Some(meant) = spelling.corrected(&self.site, &text, language) {
@@ -715,7 +801,12 @@ impl Ask {
         if names.names(&self.question) {
             return About { text: self.question.clone(), nothing_else: false };
         }
-        let before = self.history.iter().rev().find(|line| line.by_visitor).map_or("", |line| line.text.as_str());
+        let before = self
+            .history
+            .iter()
+            .rev()
+            .find(|line| line.by_visitor)
+            .map_or("", |line| line.text.as_str());
         let leans = !before.is_empty() && leans_on_what_was_said(&self.question);
         About { text: format!("{reading}\n{before}"), nothing_else: leans }
     }
@@ -728,7 +819,8 @@ impl Ask {
                 documents.push((&hit.passage.title, hit.score));
             }
         }
-        let recent = self.history.get(self.history.len().saturating_sub(RECENT)..).unwrap_or_default();
+        let recent =
+            self.history.get(self.history.len().saturating_sub(RECENT)..).unwrap_or_default();
         let said: Vec<&str> = recent.iter().map(|line| line.text.as_str()).collect();
         let chosen = || choices(&self.question, &said, &documents);
         match (unsure, leaves_open(&self.question, &said)) {
@@ -750,15 +842,20 @@ impl Ask {
 
     /// The visitor's last two messages before the question, oldest first.
     fn just_before(&self) -> Vec<&str> {
-        let before: Vec<&str> =
-            self.history.iter().filter(|line| line.by_visitor).map(|line| line.text.as_str()).collect();
+        let before: Vec<&str> = self
+            .history
+            .iter()
+            .filter(|line| line.by_visitor)
+            .map(|line| line.text.as_str())
+            .collect();
         before.get(before.len().saturating_sub(2)..).unwrap_or_default().to_vec()
     }
 
     /// The language that the visitor writes: the question's, weighed with that of the messages before it and the site's.
     #[must_use]
     pub fn spoken(&self) -> Option<&'static str> {
-        let before = self.history.iter().rev().filter(|line| line.by_visitor).map(|line| line.text.as_str());
+        let before =
+            self.history.iter().rev().filter(|line| line.by_visitor).map(|line| line.text.as_str());
         detect::spoken(&self.question, before, &self.language)
     }
 
@@ -767,17 +864,27 @@ impl Ask {
         let texts: Vec<_> = shown.iter().map(|hit| without_orders(&hit.passage.text)).collect();
         let contexts: Vec<String> = shown
             .iter()
-            .map(|hit| [std::slice::from_ref(&hit.passage.title), &hit.passage.headings].concat().join("\n"))
+            .map(|hit| {
+                [std::slice::from_ref(&hit.passage.title), &hit.passage.headings]
+                    .concat()
+                    .join("\n")
+            })
             .collect();
         let sources = texts.iter().zip(&contexts).map(|(text, context)| Source { text, context });
-        let said = self.history.iter().filter(|line| line.by_visitor).map(|line| line.text.as_str());
+        let said =
+            self.history.iter().filter(|line| line.by_visitor).map(|line| line.text.as_str());
         let products = spine.catalogue.products(&self.site);
         Evidence::of(sources, said.chain([self.question.as_str()]))
             .with_products(products.iter().map(|listed| listed.product.name.as_str()))
     }
 
     pub(crate) fn query(&self, spine: &Spine) -> Query {
-        let history = self.history.iter().filter(|line| line.by_visitor).map(|line| line.text.clone()).collect();
+        let history = self
+            .history
+            .iter()
+            .filter(|line| line.by_visitor)
+            .map(|line| line.text.clone())
+            .collect();
         Query {
             site: self.site.clone(),
             text: self.question.clone(),
@@ -828,11 +935,21 @@ impl Cited {
     }
 
     fn documents(&self) -> usize {
-        self.citations.iter().map(|citation| citation.document.as_str()).collect::<HashSet<_>>().len()
+        self.citations
+            .iter()
+            .map(|citation| citation.document.as_str())
+            .collect::<HashSet<_>>()
+            .len()
     }
 
     /// As [`Cited::add`], of a passage that came close and isn't quoted.
-    fn add_related(&mut self, hit: &Hit, passage: usize, heading: &str, quote: &str) -> Option<Citation> {
+    fn add_related(
+        &mut self,
+        hit: &Hit,
+        passage: usize,
+        heading: &str,
+        quote: &str,
+    ) -> Option<Citation> {
         self.add(hit, passage, heading, quote)?;
         let added = self.citations.last_mut()?;
         added.related = true;
@@ -847,7 +964,10 @@ impl Cited {
         self.passages.push(passage);
         let from = &hit.passage;
         let mut headings = from.headings.clone();
-        if !heading.is_empty() && heading != from.title && !headings.iter().any(|own| own == heading) {
+        if !heading.is_empty()
+            && heading != from.title
+            && !headings.iter().any(|own| own == heading)
+        {
             headings.push(heading.to_owned());
         }
         let citation = Citation {

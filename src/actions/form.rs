@@ -24,8 +24,15 @@ const MAX_WORDS: usize = 8;
 /// where there is none, the conversation went on to something else, or the visitor doesn't give
 /// what is needed.
 #[must_use]
-pub fn step<'a>(actions: &'a [Action], history: &[Line], question: &str, language: &str) -> Option<Step<'a>> {
-    let lines = || history.iter().map(|line| (line.by_visitor, line.text.as_str())).chain([(true, question)]);
+pub fn step<'a>(
+    actions: &'a [Action],
+    history: &[Line],
+    question: &str,
+    language: &str,
+) -> Option<Step<'a>> {
+    let lines = || {
+        history.iter().map(|line| (line.by_visitor, line.text.as_str())).chain([(true, question)])
+    };
     let all: Vec<(bool, &str)> = lines().collect();
     let (at, request) = all
         .iter()
@@ -52,20 +59,31 @@ pub fn step<'a>(actions: &'a [Action], history: &[Line], question: &str, languag
         }
     }
     let Some(missing) = missing else { return Some(Step::Call { action, inputs }) };
-    let times = since.iter().filter(|(by_visitor, text)| !by_visitor && missing.is_asked_by(text)).count();
-    let gave_nothing = since.len() > 1 && !action.inputs.iter().any(|input| input.find(question).is_some());
-    let elsewhere = gave_nothing && (question.contains(['?', '？']) || question.split_whitespace().count() > MAX_WORDS);
+    let times =
+        since.iter().filter(|(by_visitor, text)| !by_visitor && missing.is_asked_by(text)).count();
+    let gave_nothing =
+        since.len() > 1 && !action.inputs.iter().any(|input| input.find(question).is_some());
+    let elsewhere = gave_nothing
+        && (question.contains(['?', '？']) || question.split_whitespace().count() > MAX_WORDS);
     (times < MAX_ASKED && !elsewhere).then(|| Step::Ask(missing.question(language).to_owned()))
 }
 
 impl Input {
     fn find<'t>(&self, text: &'t str) -> Option<&'t str> {
         let found = self.pattern.captures(text)?;
-        found.get(1).or_else(|| found.get(0)).map(|value| value.as_str()).filter(|value| !value.is_empty())
+        found
+            .get(1)
+            .or_else(|| found.get(0))
+            .map(|value| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 
     fn question(&self, language: &str) -> &str {
-        let own = self.ask.get(language).or_else(|| self.ask.get("en")).or_else(|| self.ask.values().next());
+        let own = self
+            .ask
+            .get(language)
+            .or_else(|| self.ask.get("en"))
+            .or_else(|| self.ask.values().next());
         own.map_or("", String::as_str)
     }
 
@@ -84,7 +102,10 @@ mod tests {
         let input = |name: &str, pattern: &str, de: &str| InputConfig {
             name: name.into(),
             pattern: pattern.into(),
-            ask: BTreeMap::from([("en".into(), format!("Your {name}, please?")), ("de".into(), de.into())]),
+            ask: BTreeMap::from([
+                ("en".into(), format!("Your {name}, please?")),
+                ("de".into(), de.into()),
+            ]),
         };
         let config = ActionConfig {
             name: "order_status".into(),
@@ -128,7 +149,13 @@ mod tests {
         check(&["Where is my order 10234?"], "en", "Your email, please?");
         check(&["Where is my order?", "Your order, please?", "10234"], "en", "Your email, please?");
         check(
-            &["Where is my order?", "Your order, please?", "10234", "Your email, please?", "a@b.example"],
+            &[
+                "Where is my order?",
+                "Your order, please?",
+                "10234",
+                "Your email, please?",
+                "a@b.example",
+            ],
             "en",
             whole,
         );
@@ -141,7 +168,11 @@ mod tests {
         check(&["please cancel my order 10234"], "en", "none");
         check(&["Where is my order?", "Your order, please?", "Do you sell tents?"], "en", "none");
         check(&["Where is my order?", "It left yesterday.", "10234 a@b.example"], "en", "none");
-        check(&["Where is my order?", "Your order, please?", "hm", "Your order, please?", "no idea"], "en", "none");
+        check(
+            &["Where is my order?", "Your order, please?", "hm", "Your order, please?", "no idea"],
+            "en",
+            "none",
+        );
         check(&["Where is my order?", "Your order, please?", "hm"], "en", "Your order, please?");
     }
 }

@@ -17,9 +17,11 @@ pub(super) struct Client {
 impl Client {
     pub(super) async fn connect(addr: SocketAddr) -> anyhow::Result<Self> {
         let url = format!("ws://{addr}/v1/chat");
-        let config = tokio_tungstenite::tungstenite::protocol::WebSocketConfig::default().read_buffer_size(4096);
-        let (socket, _) =
-            tokio_tungstenite::connect_async_with_config(url, Some(config), true).await.context("connecting")?;
+        let config = tokio_tungstenite::tungstenite::protocol::WebSocketConfig::default()
+            .read_buffer_size(4096);
+        let (socket, _) = tokio_tungstenite::connect_async_with_config(url, Some(config), true)
+            .await
+            .context("connecting")?;
         Ok(Self { socket })
     }
 

@@ -126,14 +126,25 @@ pub async fn run(
     progress: &dyn Fn(&str, usize, usize),
 ) -> anyhow::Result<EngineReport> {
     anyhow::ensure!(bench.rounds > 0, "at least one round has to be measured");
-    anyhow::ensure!(config.llm.engine == "llama", "[llm] engine is {:?}; this measures \"llama\"", config.llm.engine);
+    anyhow::ensure!(
+        config.llm.engine == "llama",
+        "[llm] engine is {:?}; this measures \"llama\"",
+        config.llm.engine
+    );
     let ours = LlmConfig {
         context_tokens: CONTEXT_TOKENS,
-        kv_tokens: config.llm.kv_tokens.max(u32::try_from(bench.sleeping_tokens)?.saturating_add(3 * CONTEXT_TOKENS)),
+        kv_tokens: config
+            .llm
+            .kv_tokens
+            .max(u32::try_from(bench.sleeping_tokens)?.saturating_add(3 * CONTEXT_TOKENS)),
         parallel: 16,
         ..config.llm.clone()
     };
-    let theirs = bench.against.as_ref().map(|url| LlmConfig { engine: url.clone(), parallel: 64, ..ours.clone() });
+    let theirs = bench.against.as_ref().map(|url| LlmConfig {
+        engine: url.clone(),
+        parallel: 64,
+        ..ours.clone()
+    });
     let ours = tokio::task::block_in_place(|| Llm::start(&ours))?;
     let theirs = theirs.map(|config| Llm::start(&config)).transpose().context("the other side")?;
 
@@ -147,12 +158,15 @@ pub async fn run(
             let seed = bench.seed.wrapping_mul(1_000_003).wrapping_add((at * 1000 + round) as u64);
             let sides = if round % 2 == 0 { [true, false] } else { [false, true] };
             for our_turn in sides {
-                let Some(llm) = (if our_turn { Some(&ours) } else { theirs.as_ref() }) else { continue };
+                let Some(llm) = (if our_turn { Some(&ours) } else { theirs.as_ref() }) else {
+                    continue;
+                };
                 if !our_turn && scenario.is_ours_alone() {
                     continue;
                 }
                 let measures = scenario.run(llm, config, bench, seed).await;
-                let measures = measures.with_context(|| format!("{}, round {}", scenario.name(), round + 1))?;
+                let measures = measures
+                    .with_context(|| format!("{}, round {}", scenario.name(), round + 1))?;
                 measured.take(our_turn, measures);
             }
         }
@@ -211,7 +225,8 @@ impl Measured {
 
 fn side(rounds: &[Measure]) -> Side {
     let values = sorted(rounds.iter().map(|measure| measure.value).collect());
-    let samples: Vec<f64> = rounds.iter().flat_map(|measure| measure.samples.iter().copied()).collect();
+    let samples: Vec<f64> =
+        rounds.iter().flat_map(|measure| measure.samples.iter().copied()).collect();
     let samples = if samples.is_empty() { values.clone() } else { sorted(samples) };
     Side {
         median: quantile(&values, 0.5),
@@ -229,7 +244,11 @@ fn ratio(ours: &[Measure], theirs: &[Measure]) -> Ratio {
         Better::Lower => theirs.value / ours.value,
     });
     let ratios = sorted(paired.filter(|ratio| ratio.is_finite()).collect());
-    Ratio { median: quantile(&ratios, 0.5), lowest: quantile(&ratios, 0.0), highest: quantile(&ratios, 1.0) }
+    Ratio {
+        median: quantile(&ratios, 0.5),
+        lowest: quantile(&ratios, 0.0),
+        highest: quantile(&ratios, 1.0),
+    }
 }
 
 fn sorted(mut values: Vec<f64>) -> Vec<f64> {
@@ -250,14 +269,20 @@ mod tests {
     #[test]
     fn quantiles_are_values_that_were_measured() {
         let values = [1.0, 2.0, 3.0, 4.0];
-        assert_eq!([0.0, 0.5, 0.95, 1.0].map(|share| quantile(&values, share)), [1.0, 2.0, 4.0, 4.0]);
+        assert_eq!(
+            [0.0, 0.5, 0.95, 1.0].map(|share| quantile(&values, share)),
+            [1.0, 2.0, 4.0, 4.0]
+        );
         assert_eq!(quantile(&[], 0.5), 0.0);
     }
 
     #[test]
     fn a_ratio_above_one_is_ahead_whichever_way_is_better() {
         let of = |better, values: &[f64]| -> Vec<Measure> {
-            values.iter().map(|&value| Measure { name: "m", unit: "s", better, value, samples: Vec::new() }).collect()
+            values
+                .iter()
+                .map(|&value| Measure { name: "m", unit: "s", better, value, samples: Vec::new() })
+                .collect()
         };
         let check = |better, ours: &[f64], theirs: &[f64], expected| {
             assert_eq!(ratio(&of(better, ours), &of(better, theirs)).median, expected);

@@ -9,7 +9,9 @@ use serde::Serialize;
 
 use crate::retrieval::Passage;
 use crate::retrieval::embedder::EmbedError;
-use crate::retrieval::ingest::{IngestOptions, IngestParts, IngestProgress, PassageEmbedder, PassageSink, ingest};
+use crate::retrieval::ingest::{
+    IngestOptions, IngestParts, IngestProgress, PassageEmbedder, PassageSink, ingest,
+};
 use crate::retrieval::schema::Vectors;
 
 /// What was measured.
@@ -34,9 +36,14 @@ const TARGET_MIB: f64 = 500.0;
 ///
 /// # Errors
 /// When the scratch directory can't be written, the rows aren't all taken in, or the system doesn't tell the memory.
-pub async fn run(directory: &Path, rows: usize, progress: &(dyn Fn(usize) + Sync)) -> anyhow::Result<Report> {
+pub async fn run(
+    directory: &Path,
+    rows: usize,
+    progress: &(dyn Fn(usize) + Sync),
+) -> anyhow::Result<Report> {
     let folder = directory.join("catalogue");
-    std::fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("{} can't be made", folder.display()))?;
     let path = folder.join("products.csv");
     write(&path, rows).with_context(|| format!("{} can't be written", path.display()))?;
     let bytes = path.metadata().context("the catalogue")?.len();
@@ -55,7 +62,11 @@ pub async fn run(directory: &Path, rows: usize, progress: &(dyn Fn(usize) + Sync
     let parts = IngestParts { index: &Nowhere, embedder: &Nothing };
     let report = ingest(parts, "bench", &[folder], &options, &show).await?;
     let seconds = since.elapsed().as_secs_f64();
-    anyhow::ensure!(report.passages >= rows && report.failed.is_empty(), "rows were left out: {:?}", report.failed);
+    anyhow::ensure!(
+        report.passages >= rows && report.failed.is_empty(),
+        "rows were left out: {:?}",
+        report.failed
+    );
     let peak_mib = peak_mib()?;
     #[expect(clippy::cast_precision_loss, reason = "sizes of files")]
     let file_mib = bytes as f64 / f64::from(1 << 20);
@@ -81,8 +92,7 @@ fn write(path: &Path, rows: usize) -> std::io::Result<()> {
         let (product, size) = (row / 4, ["S", "M", "L", "XL"][row % 4]);
         let first = row % 4 == 0;
         // As exports quote it.
-        let text =
-            r#""<p>Made of <b>wool</b> from the hills, for cold and windy days.</p><ul><li>Two pockets</li></ul>""#;
+        let text = r#""<p>Made of <b>wool</b> from the hills, for cold and windy days.</p><ul><li>Two pockets</li></ul>""#;
         let (title, text, vendor, kind, name, status) = if first {
             (format!("Moor jacket {product}"), text, "Corrie", "Jackets", "Size", "active")
         } else {
@@ -99,8 +109,8 @@ fn write(path: &Path, rows: usize) -> std::io::Result<()> {
 
 /// `VmHWM` of this process, in MiB.
 fn peak_mib() -> anyhow::Result<f64> {
-    let status =
-        std::fs::read_to_string("/proc/self/status").context("/proc/self/status can't be read; this needs Linux")?;
+    let status = std::fs::read_to_string("/proc/self/status")
+        .context("/proc/self/status can't be read; this needs Linux")?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("VmHWM")?;
     let kib: f64 = line.split_whitespace().nth(1).context("VmHWM")?.parse().context("VmHWM")?;
     Ok(kib / 1024.0)

@@ -39,20 +39,31 @@ pub async fn run(
     count: usize,
     progress: &dyn Fn(usize),
 ) -> anyhow::Result<InsightReport> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
     let recorded = replay::read(&text, 1_700_000_000_000, replay::CONVERTED)?;
     anyhow::ensure!(!recorded.is_empty(), "{} holds no conversation", file.display());
-    let store = Store::open(&StoreConfig { path: directory.join("store"), ..StoreConfig::default() })?;
+    let store =
+        Store::open(&StoreConfig { path: directory.join("store"), ..StoreConfig::default() })?;
     let conversations: Vec<Conversation> = recorded
         .iter()
         .cycle()
         .take(count)
         .enumerate()
-        .map(|(i, conversation)| Conversation { id: format!("{}-{i}", conversation.id), ..conversation.clone() })
+        .map(|(i, conversation)| Conversation {
+            id: format!("{}-{i}", conversation.id),
+            ..conversation.clone()
+        })
         .collect();
     let catalogue = Goods::default();
     let meanings = Meanings::Fixed(Meaning { scale: 0.001, values: vec![50; DIMS] });
-    let parts = Parts { store: &store, site: "bench", channel: "bench", catalogue: &catalogue, meanings: &meanings };
+    let parts = Parts {
+        store: &store,
+        site: "bench",
+        channel: "bench",
+        catalogue: &catalogue,
+        meanings: &meanings,
+    };
     let done = replay::import(&parts, &conversations, progress).await?;
 
     let book = Book::new(store.clone(), Touched::default());
@@ -74,5 +85,11 @@ pub async fn run(
     let report_s = since.elapsed().as_secs_f64();
     anyhow::ensure!(made.totals.sessions == entries.len(), "the report lost sessions");
     store.close().await?;
-    Ok(InsightReport { sessions: done.sessions, messages: done.messages, features_s, again_s, report_s })
+    Ok(InsightReport {
+        sessions: done.sessions,
+        messages: done.messages,
+        features_s,
+        again_s,
+        report_s,
+    })
 }

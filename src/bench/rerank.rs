@@ -32,8 +32,8 @@ pub struct Report {
 
 /// Each a word of English that a vocabulary holds whole, so that tokens can be counted without the model.
 const WORDS: [&str; 16] = [
-    "order", "price", "water", "house", "summer", "letter", "number", "green", "table", "river", "market", "garden",
-    "window", "paper", "music", "street",
+    "order", "price", "water", "house", "summer", "letter", "number", "green", "table", "river",
+    "market", "garden", "window", "paper", "music", "street",
 ];
 const QUESTION: &str = "what does the blue garden table cost";
 /// `[CLS]` and two `[SEP]`.
@@ -55,7 +55,8 @@ pub async fn run(
     let mut report = Report { model: String::new(), rows: Vec::with_capacity(cases.len()) };
     let mut asked = 0;
     for (done, (threads, tokens)) in cases.into_iter().enumerate() {
-        let reranker = Reranker::load(path, &EmbedderConfig { threads, remembered: 0, ..embedder.clone() })?;
+        let reranker =
+            Reranker::load(path, &EmbedderConfig { threads, remembered: 0, ..embedder.clone() })?;
         report.model.clone_from(&reranker.facts().model.name);
         let words = tokens - MARKS - QUESTION.split(' ').count();
         let mut took = Vec::with_capacity(rounds);
@@ -77,7 +78,9 @@ pub async fn run(
             }
         }
         took.sort_by(f64::total_cmp);
-        let at = |percent: usize| took.get(took.len() * percent / 100).or(took.last()).copied().unwrap_or(0.0);
+        let at = |percent: usize| {
+            took.get(took.len() * percent / 100).or(took.last()).copied().unwrap_or(0.0)
+        };
         let (all_p50_ms, all_p95_ms) = (at(50), at(95));
         #[expect(clippy::cast_precision_loss, reason = "a few pairs")]
         let pair_ms = all_p50_ms / pairs.max(1) as f64;

@@ -155,7 +155,8 @@ pub async fn run(
         let started = Instant::now();
         index.optimize().await?;
         let optimize_s = started.elapsed().as_secs_f64();
-        let mut measured = measure(options, &index, &questions, &mut random, dims, progress).await?;
+        let mut measured =
+            measure(options, &index, &questions, &mut random, dims, progress).await?;
         measured.fill_s = fill_s;
         measured.optimize_s = optimize_s;
         measured.disk_mib = disk_mib(&scratch.0);
@@ -198,7 +199,12 @@ async fn measure(
             };
             let hits = index.search(&query, embedding.as_slice()).await?;
             let total = started.elapsed();
-            ensure!(hits.len() == options.limit, "{} passages found instead of {}", hits.len(), options.limit);
+            ensure!(
+                hits.len() == options.limit,
+                "{} passages found instead of {}",
+                hits.len(),
+                options.limit
+            );
             if round == 1 {
                 embed_ms.push(embedded.as_secs_f64() * 1e3);
                 search_ms.push((total - embedded).as_secs_f64() * 1e3);
@@ -258,7 +264,8 @@ struct Window {
 fn windows(articles: &Path) -> anyhow::Result<Vec<Window>> {
     let mut windows = Vec::new();
     for Article { title, text } in lines::<Article>(articles)? {
-        let sentences: Vec<&str> = text.split_inclusive(". ").map(str::trim).filter(|text| !text.is_empty()).collect();
+        let sentences: Vec<&str> =
+            text.split_inclusive(". ").map(str::trim).filter(|text| !text.is_empty()).collect();
         for sentences in sentences.chunks(SENTENCES_PER_WINDOW) {
             windows.push(Window { title: title.clone(), text: sentences.join(" ") });
         }
@@ -267,7 +274,11 @@ fn windows(articles: &Path) -> anyhow::Result<Vec<Window>> {
     Ok(windows)
 }
 
-fn questions(options: &RetrievalOptions<'_>, windows: &[Window], random: &mut StdRng) -> anyhow::Result<Vec<String>> {
+fn questions(
+    options: &RetrievalOptions<'_>,
+    windows: &[Window],
+    random: &mut StdRng,
+) -> anyhow::Result<Vec<String>> {
     let mut questions: Vec<String> = match &options.questions {
         Some(path) => lines::<Question>(path)?.into_iter().map(|line| line.question).collect(),
         None => Vec::new(),
@@ -289,8 +300,14 @@ fn lines<T: for<'a> Deserialize<'a>>(path: &Path) -> anyhow::Result<Vec<T>> {
 }
 
 /// Passage `number`: windows of different articles, and a vector among theirs.
-fn combine(number: usize, windows: &[Window], bases: &[Vec<f32>], random: &mut StdRng) -> (Passage, Vec<f32>) {
-    let chosen: Vec<usize> = (0..WINDOWS_PER_PASSAGE).map(|_| random.random_range(0..windows.len())).collect();
+fn combine(
+    number: usize,
+    windows: &[Window],
+    bases: &[Vec<f32>],
+    random: &mut StdRng,
+) -> (Passage, Vec<f32>) {
+    let chosen: Vec<usize> =
+        (0..WINDOWS_PER_PASSAGE).map(|_| random.random_range(0..windows.len())).collect();
     let text = chosen.iter().map(|&at| windows[at].text.as_str()).collect::<Vec<_>>().join(" ");
     let mut vector = unit(random, bases[chosen[0]].len());
     vector.iter_mut().for_each(|value| *value *= 0.3);
@@ -322,8 +339,9 @@ fn combine(number: usize, windows: &[Window], bases: &[Vec<f32>], random: &mut S
 
 /// A direction, all equally likely: sums of uniform numbers are near enough to normal.
 fn unit(random: &mut StdRng, dims: usize) -> Vec<f32> {
-    let mut vector: Vec<f32> =
-        (0..dims).map(|_| (0..4).map(|_| random.random_range(-1.0..1.0_f32)).sum::<f32>()).collect();
+    let mut vector: Vec<f32> = (0..dims)
+        .map(|_| (0..4).map(|_| random.random_range(-1.0..1.0_f32)).sum::<f32>())
+        .collect();
     let norm = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
     vector.iter_mut().for_each(|value| *value /= norm);
     vector
@@ -336,8 +354,10 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("frontdesk-bench-retrieval-{}", std::process::id()));
-        std::fs::create_dir_all(&path).with_context(|| format!("{} cannot be made", path.display()))?;
+        let path =
+            std::env::temp_dir().join(format!("frontdesk-bench-retrieval-{}", std::process::id()));
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("{} cannot be made", path.display()))?;
         Ok(Self(path))
     }
 }
@@ -382,10 +402,18 @@ mod tests {
     async fn measures_a_small_index() {
         let directory = tempfile::tempdir().unwrap();
         let articles = directory.path().join("articles.jsonl");
-        let line =
-            |n: u32| format!(r#"{{"title": "Cell {n}", "text": "Cells of kind {n} divide. Others rest. They die."}}"#);
+        let line = |n: u32| {
+            format!(
+                r#"{{"title": "Cell {n}", "text": "Cells of kind {n} divide. Others rest. They die."}}"#
+            )
+        };
         std::fs::write(&articles, (0..20).map(line).collect::<Vec<_>>().join("\n")).unwrap();
-        let options = RetrievalOptions { sizes: vec![20, 50], queries: 5, dims: 8, ..RetrievalOptions::new(articles) };
+        let options = RetrievalOptions {
+            sizes: vec![20, 50],
+            queries: 5,
+            dims: 8,
+            ..RetrievalOptions::new(articles)
+        };
         let mut steps = Vec::new();
         let report = run(&options, &mut |step, _, _| steps.push(step.to_owned())).await.unwrap();
         assert_eq!(report.sizes.iter().map(|size| size.passages).collect::<Vec<_>>(), [20, 50]);

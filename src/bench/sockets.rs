@@ -37,7 +37,8 @@ pub async fn run(
     progress: &dyn Fn(usize),
 ) -> anyhow::Result<SocketsReport> {
     let open_files = open_files()?;
-    let sockets = sockets.min(usize::try_from(open_files).unwrap_or(usize::MAX).saturating_sub(200));
+    let sockets =
+        sockets.min(usize::try_from(open_files).unwrap_or(usize::MAX).saturating_sub(200));
     let mut config = super::scratch_config(config, directory)?;
     config.server.max_sockets = sockets + 10;
     let path = directory.join("config.toml");
@@ -57,7 +58,11 @@ pub async fn run(
         let said = std::fs::read_to_string(&log).unwrap_or_default();
         format!("the server did not start: {}", said.lines().last().unwrap_or("it said nothing"))
     })?;
-    let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).context("its address")?;
+    let address = line
+        .split("http://")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next())
+        .context("its address")?;
     let addr: SocketAddr = address.parse()?;
     let site = config.sites.first().context("a site")?.id.clone();
 
@@ -66,7 +71,8 @@ pub async fn run(
     let before_kib = resident_kib(id)?;
     while open.len() <= sockets {
         let count = AT_ONCE.min(sockets + 1 - open.len());
-        let batch = futures_util::future::try_join_all((0..count).map(|_| connect(addr, &site))).await?;
+        let batch =
+            futures_util::future::try_join_all((0..count).map(|_| connect(addr, &site))).await?;
         open.extend(batch);
         progress(open.len() - 1);
     }
@@ -88,16 +94,17 @@ async fn connect(addr: SocketAddr, site: &str) -> anyhow::Result<Client> {
 
 /// `VmRSS` of a process, in KiB.
 fn resident_kib(id: u32) -> anyhow::Result<u64> {
-    let status =
-        std::fs::read_to_string(format!("/proc/{id}/status")).context("the server's memory; this needs Linux")?;
+    let status = std::fs::read_to_string(format!("/proc/{id}/status"))
+        .context("the server's memory; this needs Linux")?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
     line.split_whitespace().nth(1).context("VmRSS")?.parse().context("VmRSS")
 }
 
 /// The soft limit of open files.
 fn open_files() -> anyhow::Result<u64> {
-    let limits =
-        std::fs::read_to_string("/proc/self/limits").context("the limits of this process; this needs Linux")?;
-    let line = limits.lines().find(|line| line.starts_with("Max open files")).context("Max open files")?;
+    let limits = std::fs::read_to_string("/proc/self/limits")
+        .context("the limits of this process; this needs Linux")?;
+    let line =
+        limits.lines().find(|line| line.starts_with("Max open files")).context("Max open files")?;
     line.split_whitespace().nth(3).context("Max open files")?.parse().or(Ok(1_000_000))
 }

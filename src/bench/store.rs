@@ -33,7 +33,13 @@ pub struct StoreBench {
 impl Default for StoreBench {
     fn default() -> Self {
         let directory = std::env::temp_dir();
-        Self { directory, in_flight: vec![1, 64, 256, 512], messages: 20_000, body_bytes: 256, rounds: 5 }
+        Self {
+            directory,
+            in_flight: vec![1, 64, 256, 512],
+            messages: 20_000,
+            body_bytes: 256,
+            rounds: 5,
+        }
     }
 }
 
@@ -71,14 +77,22 @@ pub struct StoreRow {
 ///
 /// # Errors
 /// If the directory can't be written, or the store refuses a message.
-pub fn run(options: &StoreBench, mut progress: impl FnMut(Progress)) -> anyhow::Result<StoreReport> {
+pub fn run(
+    options: &StoreBench,
+    mut progress: impl FnMut(Progress),
+) -> anyhow::Result<StoreReport> {
     let scratch = Scratch::new(&options.directory)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .context("cannot start the runtime")?;
     let total = (options.in_flight.len() * (options.rounds + 1)) as u64;
     let mut done = 0;
     let mut rows = Vec::new();
     for in_flight in &options.in_flight {
-        let config = StoreConfig { path: scratch.0.join(format!("store-{in_flight}")), ..StoreConfig::default() };
+        let config = StoreConfig {
+            path: scratch.0.join(format!("store-{in_flight}")),
+            ..StoreConfig::default()
+        };
         let store = Store::open(&config)?;
         let mut rounds = Vec::new();
         for round in 0..=options.rounds {
@@ -117,9 +131,12 @@ fn measure(
     // Each session alone pays a whole flush for each message.
     let each = (options.messages / in_flight.max(1)).clamp(1, 2_000);
     let records: Vec<Vec<Record>> = (0..in_flight)
-        .map(|session| (1..=each).map(|seq| message(round, session, seq, options.body_bytes)).collect())
+        .map(|session| {
+            (1..=each).map(|seq| message(round, session, seq, options.body_bytes)).collect()
+        })
         .collect();
-    let framed: Vec<Vec<u8>> = (0..each).flat_map(|at| records.iter().map(move |own| framed(&own[at]))).collect();
+    let framed: Vec<Vec<u8>> =
+        (0..each).flat_map(|at| records.iter().map(move |own| framed(&own[at]))).collect();
     let before = store.stats();
     let began = Instant::now();
     let sessions = records.into_iter().map(|own| async move {
@@ -131,7 +148,8 @@ fn measure(
         }
         anyhow::Ok(latencies)
     });
-    let mut latencies: Vec<Duration> = runtime.block_on(try_join_all(sessions))?.into_iter().flatten().collect();
+    let mut latencies: Vec<Duration> =
+        runtime.block_on(try_join_all(sessions))?.into_iter().flatten().collect();
     let took = began.elapsed();
     let after = store.stats();
     latencies.sort_unstable();
@@ -139,7 +157,8 @@ fn measure(
         let at = ((latencies.len() - 1) as f64 * share).round() as usize;
         latencies[at].as_secs_f64() * 1e6
     };
-    let group = (after.records - before.records) as f64 / (after.groups - before.groups).max(1) as f64;
+    let group =
+        (after.records - before.records) as f64 / (after.groups - before.groups).max(1) as f64;
     Ok(Round {
         acknowledged: latencies.len() as f64 / took.as_secs_f64(),
         p50_us: percentile(0.50),
@@ -153,7 +172,8 @@ fn measure(
 /// Writes `frames` to a new file, `group` of them before each fsync; messages per second.
 fn plain_file(scratch: &Path, frames: &[Vec<u8>], group: usize) -> anyhow::Result<f64> {
     let path = scratch.join("plain");
-    let mut file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    let mut file =
+        File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     let began = Instant::now();
     for frames in frames.chunks(group) {
         file.write_all(&frames.concat())?;
@@ -167,8 +187,8 @@ fn plain_file(scratch: &Path, frames: &[Vec<u8>], group: usize) -> anyhow::Resul
 /// Text that compresses about as well as people's messages do.
 fn message(round: usize, session: usize, seq: usize, bytes: usize) -> Record {
     const WORDS: [&str; 16] = [
-        "where", "is", "my", "order", "number", "please", "return", "the", "blue", "jacket", "size", "refund", "when",
-        "delivery", "thanks", "price",
+        "where", "is", "my", "order", "number", "please", "return", "the", "blue", "jacket",
+        "size", "refund", "when", "delivery", "thanks", "price",
     ];
     let mut state = (round as u64) << 40 ^ (session as u64) << 20 ^ seq as u64;
     let mut body = String::with_capacity(bytes + 16);
@@ -224,7 +244,8 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn new(directory: &Path) -> anyhow::Result<Self> {
         let path = directory.join(format!("frontdesk-bench-store-{}", std::process::id()));
-        std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("cannot create {}", path.display()))?;
         Ok(Self(path))
     }
 }
@@ -252,11 +273,27 @@ mod tests {
     #[test]
     fn a_small_run_reports_every_row() {
         let directory = std::env::temp_dir();
-        let options = StoreBench { directory, in_flight: vec![1, 8], messages: 32, body_bytes: 64, rounds: 1 };
+        let options = StoreBench {
+            directory,
+            in_flight: vec![1, 8],
+            messages: 32,
+            body_bytes: 64,
+            rounds: 1,
+        };
         let mut steps = 0;
         let report = run(&options, |progress| steps = progress.done).unwrap();
         assert_eq!((report.rows.len(), steps), (2, 4));
-        assert!(report.rows.iter().all(|row| row.acknowledged > 0.0 && row.file_single > 0.0 && row.p99_us > 0.0));
-        assert!(!options.directory.join(format!("frontdesk-bench-store-{}", std::process::id())).exists());
+        assert!(
+            report
+                .rows
+                .iter()
+                .all(|row| row.acknowledged > 0.0 && row.file_single > 0.0 && row.p99_us > 0.0)
+        );
+        assert!(
+            !options
+                .directory
+                .join(format!("frontdesk-bench-store-{}", std::process::id()))
+                .exists()
+        );
     }
 }

@@ -61,13 +61,15 @@ pub async fn run(
     let site = &config.sites.first().context("a site")?.id;
     let mut client = Client::connect(server.addr).await?;
     client.hello(site).await?;
-    let (mut total, mut disk, mut embedding, mut search, mut own) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut total, mut disk, mut embedding, mut search, mut own) =
+        (vec![], vec![], vec![], vec![], vec![]);
     for i in 0..turns + turns / 10 {
         if i.is_multiple_of(TURNS_A_SESSION) {
             client = Client::connect(server.addr).await?;
             client.hello(site).await?;
         }
-        let before = [&metrics.disk_us, &metrics.embedding_us, &metrics.search_us].map(|counter| counter.get());
+        let before = [&metrics.disk_us, &metrics.embedding_us, &metrics.search_us]
+            .map(|counter| counter.get());
         let since = Instant::now();
         client
             .send(&ClientMessage::Message {
@@ -83,7 +85,8 @@ pub async fn run(
             }
         }
         let took = since.elapsed().as_secs_f64() * 1_000.0;
-        let after = [&metrics.disk_us, &metrics.embedding_us, &metrics.search_us].map(|counter| counter.get());
+        let after = [&metrics.disk_us, &metrics.embedding_us, &metrics.search_us]
+            .map(|counter| counter.get());
         // The first tenth warms up.
         if i < turns / 10 {
             continue;
@@ -116,7 +119,10 @@ pub async fn run(
 fn share(mut values: Vec<f64>) -> Share {
     values.sort_by(f64::total_cmp);
     let at = |quantile: usize| {
-        values.get((values.len() * quantile / 100).min(values.len().saturating_sub(1))).copied().unwrap_or(0.0)
+        values
+            .get((values.len() * quantile / 100).min(values.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or(0.0)
     };
     Share { p50_ms: at(50), p99_ms: at(99) }
 }

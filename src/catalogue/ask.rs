@@ -8,7 +8,8 @@ mod basket;
 
 use super::shelf::{Meant, Shelf};
 use super::words::{
-    MEANINGS, Meaning, Measure, Property, SAME, Say, UNSPACED, counted, fill, say, split, stem, unspaced,
+    MEANINGS, Meaning, Measure, Property, SAME, Say, UNSPACED, counted, fill, say, split, stem,
+    unspaced,
 };
 use crate::conversation::Line;
 use crate::grounding::denies;
@@ -69,7 +70,11 @@ impl Shelf {
     fn answer(&self, asked: &Asked<'_>, partly: bool) -> Option<Told> {
         let mut parsed = self.parse(asked.question, asked.is_word, partly)?;
         let rows = self.visible(asked.audience, asked.language, asked.now_ms);
-        let subject = if partly { self.kind(&mut parsed, &rows)? } else { self.subject(&parsed, asked, &rows)? };
+        let subject = if partly {
+            self.kind(&mut parsed, &rows)?
+        } else {
+            self.subject(&parsed, asked, &rows)?
+        };
         if partly && (parsed.unused.is_empty() || denies(asked.question)) {
             return None;
         }
@@ -84,9 +89,11 @@ impl Shelf {
                 let mut words = asked.question.split(|c: char| !c.is_alphanumeric());
                 words.find(|own| stem(&own.to_lowercase()) == stem(word)).unwrap_or(word).to_owned()
             };
-            let as_written = |words: &String| words.split(' ').map(written).collect::<Vec<_>>().join(" ");
+            let as_written =
+                |words: &String| words.split(' ').map(written).collect::<Vec<_>>().join(" ");
             parsed.unused = parsed.unused.iter().map(as_written).collect();
-            let unused = fill(answer.say(Say::Unused), &[&parsed.unused.join(answer.say(Say::Comma))]);
+            let unused =
+                fill(answer.say(Say::Unused), &[&parsed.unused.join(answer.say(Say::Comma))]);
             answer.text.push_str("\n\n");
             answer.text.push_str(&unused);
         }
@@ -184,15 +191,27 @@ impl Subject {
 
 impl Shelf {
     /// `None` if a word is not understood, unless it may be left out.
-    fn parse(&self, question: &str, is_word: &dyn Fn(&str) -> bool, partly: bool) -> Option<Parsed> {
+    fn parse(
+        &self,
+        question: &str,
+        is_word: &dyn Fn(&str) -> bool,
+        partly: bool,
+    ) -> Option<Parsed> {
         let known = |rest: &str| {
-            let own = UNSPACED.iter().filter(|word| rest.starts_with(**word)).map(|word| word.len()).max();
+            let own = UNSPACED
+                .iter()
+                .filter(|word| rest.starts_with(**word))
+                .map(|word| word.len())
+                .max();
             own.unwrap_or(0).max(self.unspaced(rest))
         };
         // A yes-or-no question, told by how it begins; "hello, " before it is passed over.
-        const BEGINS: &[&str] =
-            &["is", "are", "do", "does", "have", "has", "can", "could", "any", "ist", "sind", "haben", "gibt", "avez"];
-        const GREETS: &[&str] = &["hi", "hello", "hey", "ok", "okay", "so", "and", "please", "thanks"];
+        const BEGINS: &[&str] = &[
+            "is", "are", "do", "does", "have", "has", "can", "could", "any", "ist", "sind",
+            "haben", "gibt", "avez",
+        ];
+        const GREETS: &[&str] =
+            &["hi", "hello", "hey", "ok", "okay", "so", "and", "please", "thanks"];
         let tokens = split(question, &known, false);
         if tokens.is_empty() || tokens.len() > MAX_WORDS {
             return None;
@@ -242,12 +261,17 @@ impl Shelf {
             match parsed.runs.last_mut() {
                 Some(run) if open => run.words.extend(words),
                 _ => {
-                    let joins = |meaning: &Meaning| matches!(meaning, Meaning::And | Meaning::Than | Meaning::Versus);
+                    let joins = |meaning: &Meaning| {
+                        matches!(meaning, Meaning::And | Meaning::Than | Meaning::Versus)
+                    };
                     let links = |meaning: &Meaning| {
                         joins(meaning)
                             || matches!(
                                 meaning,
-                                Meaning::Filler | Meaning::Article | Meaning::Pronoun | Meaning::More(..)
+                                Meaning::Filler
+                                    | Meaning::Article
+                                    | Meaning::Pronoun
+                                    | Meaning::More(..)
                             )
                     };
                     let (joined, near) = (between.iter().any(joins), between.iter().all(links));
@@ -262,23 +286,36 @@ impl Shelf {
     }
 
     /// Every word as what it means.
-    fn items(&self, tokens: &[String], is_word: &dyn Fn(&str) -> bool, partly: bool) -> Option<Vec<Item>> {
+    fn items(
+        &self,
+        tokens: &[String],
+        is_word: &dyn Fn(&str) -> bool,
+        partly: bool,
+    ) -> Option<Vec<Item>> {
         let mut items = Vec::new();
         let mut at = 0;
         while at < tokens.len() {
             let rest = &tokens[at..];
             let token = rest[0].as_str();
-            let own = |words: &[String]| rest.len() >= words.len() && rest.iter().zip(words).all(|(a, b)| a == b);
+            let own = |words: &[String]| {
+                rest.len() >= words.len() && rest.iter().zip(words).all(|(a, b)| a == b)
+            };
             let phrases = MEANINGS.get(token).map(Vec::as_slice).unwrap_or_default();
             let meaning = phrases.iter().find(|(words, _)| own(words));
             let columns = self.columns.iter().enumerate();
-            let column = columns.flat_map(|(at, column)| column.words.iter().map(move |words| (words, at)));
+            let column =
+                columns.flat_map(|(at, column)| column.words.iter().map(move |words| (words, at)));
             let called = |words: &[String]| {
-                !words.is_empty() && rest.len() >= words.len() && rest.iter().zip(words).all(|(a, b)| stem(a) == b)
+                !words.is_empty()
+                    && rest.len() >= words.len()
+                    && rest.iter().zip(words).all(|(a, b)| stem(a) == b)
             };
-            let column = column.filter(|(words, _)| called(words)).max_by_key(|(words, _)| words.len());
+            let column =
+                column.filter(|(words, _)| called(words)).max_by_key(|(words, _)| words.len());
             // A name is longer than what its words mean by themselves.
-            let stems = |count: usize| rest[..count].iter().map(|word| stem(word).to_owned()).collect::<Vec<String>>();
+            let stems = |count: usize| {
+                rest[..count].iter().map(|word| stem(word).to_owned()).collect::<Vec<String>>()
+            };
             let named = (1..=rest.len().min(MAX_NAME_WORDS))
                 .rev()
                 .map(stems)
@@ -303,7 +340,8 @@ impl Shelf {
             }
             // What the shop calls something else.
             let same = SAME.iter().find_map(|(name, others)| {
-                let said = rest.len() >= name.len() && rest.iter().zip(name).all(|(token, own)| stem(token) == own);
+                let said = rest.len() >= name.len()
+                    && rest.iter().zip(name).all(|(token, own)| stem(token) == own);
                 if !said || self.whole(name) {
                     return None;
                 }
@@ -335,8 +373,12 @@ impl Shelf {
 
     /// The one kind of goods that a question looks for by price or weight; what else it names is left out.
     fn kind(&self, parsed: &mut Parsed, rows: &[usize]) -> Option<Subject> {
-        let only_stock = parsed.asks.iter().all(|asks| matches!(asks, Property::Price | Property::Stock));
-        if parsed.bound.is_none() && parsed.extreme.is_none() || !only_stock || parsed.compare || parsed.more.is_some()
+        let only_stock =
+            parsed.asks.iter().all(|asks| matches!(asks, Property::Price | Property::Stock));
+        if parsed.bound.is_none() && parsed.extreme.is_none()
+            || !only_stock
+            || parsed.compare
+            || parsed.more.is_some()
         {
             return None;
         }
@@ -346,7 +388,12 @@ impl Shelf {
                 Some(_) if found.is_some() => return None,
                 Some(meant) => {
                     let others = without(self.family(&meant, rows), &meant.rows);
-                    found = Some(Subject { named: vec![meant.rows], kind: true, others, ..Subject::default() });
+                    found = Some(Subject {
+                        named: vec![meant.rows],
+                        kind: true,
+                        others,
+                        ..Subject::default()
+                    });
                 }
                 None => parsed.unused.push(run.words.join(" ")),
             }
@@ -360,18 +407,26 @@ impl Shelf {
         let Some(first) = parsed.runs.first() else {
             let open = parsed.thing || parsed.have && !parsed.pronoun && parsed.asks.is_empty();
             if open && !parsed.pronoun {
-                let all = !parsed.asks.iter().any(|asks| !matches!(asks, Property::Price | Property::Stock));
-                return all.then(|| Subject { named: vec![rows.to_vec()], everything: true, ..Subject::default() });
+                let all = !parsed
+                    .asks
+                    .iter()
+                    .any(|asks| !matches!(asks, Property::Price | Property::Stock));
+                return all.then(|| Subject {
+                    named: vec![rows.to_vec()],
+                    everything: true,
+                    ..Subject::default()
+                });
             }
             return before();
         };
         // "And in Long?"
-        if let Some(subject) = before().filter(|subject| subject.named.len() == 1 && !subject.kind) {
+        if let Some(subject) = before().filter(|subject| subject.named.len() == 1 && !subject.kind)
+        {
             let meant = self.meant(&first.words, rows);
             let family = [subject.named[0].as_slice(), &subject.others].concat();
             let narrowed = self.narrowed(&first.words, &family);
-            if let Some(narrowed) =
-                narrowed.filter(|_| parsed.runs.len() == 1 && meant.is_none_or(|meant| !meant.whole))
+            if let Some(narrowed) = narrowed
+                .filter(|_| parsed.runs.len() == 1 && meant.is_none_or(|meant| !meant.whole))
             {
                 let others = without(family, &narrowed);
                 return Some(Subject { named: vec![narrowed], others, ..Subject::default() });
@@ -412,8 +467,11 @@ impl Shelf {
                 return None;
             }
             // "The Tarn 2 or 3", "the Cairn Alu or the Carbon": of the same family, unless another name begins so.
-            let like = |row: &usize| all.iter().any(|other| self.rows[*row].begins_like(&self.rows[*other]));
-            let begins = |row: &usize| self.rows[*row].first_word() == run.words.first().map(String::as_str);
+            let like = |row: &usize| {
+                all.iter().any(|other| self.rows[*row].begins_like(&self.rows[*other]))
+            };
+            let begins =
+                |row: &usize| self.rows[*row].first_word() == run.words.first().map(String::as_str);
             let meant = if at > 0 && !run.words.iter().any(letters) {
                 let family: Vec<usize> = rows.iter().copied().filter(like).collect();
                 self.meant(&run.words, &family)?
@@ -460,17 +518,26 @@ impl Shelf {
             if topics(&line.text).iter().any(|topic| ELSEWHERE.contains(topic)) {
                 return None;
             }
-            answers.extend(asked.history.get(at + 1).filter(|line| !line.by_visitor).map(|line| line.text.as_str()));
+            answers.extend(
+                asked
+                    .history
+                    .get(at + 1)
+                    .filter(|line| !line.by_visitor)
+                    .map(|line| line.text.as_str()),
+            );
             let parsed = self.parse(&line.text, asked.is_word, false);
             let runs = match &parsed {
                 Some(parsed) => parsed.runs.clone(),
                 None => self.runs_in(&line.text, rows),
             };
-            let found = self.named(&runs, rows).filter(|subject| !runs.is_empty() && !subject.named.is_empty());
+            let found = self
+                .named(&runs, rows)
+                .filter(|subject| !runs.is_empty() && !subject.named.is_empty());
             if let Some(mut subject) = found.filter(|subject| parsed.is_some() || !subject.kind) {
                 // The one of several that an answer since then told of.
                 let told = |answer: &&str| {
-                    Some(self.named_in(answer, &subject.rows())).filter(|told| self.products(told).len() == 1)
+                    Some(self.named_in(answer, &subject.rows()))
+                        .filter(|told| self.products(told).len() == 1)
                 };
                 if self.products(&subject.rows()).len() > 1
                     && let Some(told) = answers.iter().find_map(told)
@@ -479,9 +546,11 @@ impl Shelf {
                 }
                 for words in narrow.iter().rev() {
                     if let [rows] = subject.named.as_mut_slice()
-                        && let Some(narrowed) = self.narrowed(words, &[rows.as_slice(), &subject.others].concat())
+                        && let Some(narrowed) =
+                            self.narrowed(words, &[rows.as_slice(), &subject.others].concat())
                     {
-                        subject.others = without([rows.as_slice(), &subject.others].concat(), &narrowed);
+                        subject.others =
+                            without([rows.as_slice(), &subject.others].concat(), &narrowed);
                         *rows = narrowed;
                     }
                 }
@@ -491,7 +560,9 @@ impl Shelf {
                 // "How much is it in Long?"
                 Some(parsed) if parsed.runs.len() == 1 => narrow.push(parsed.runs[0].words.clone()),
                 Some(parsed) if parsed.runs.is_empty() && !parsed.thing => {}
-                _ if split(&line.text, &|_| 0, false).iter().any(|word| PRONOUNS.contains(&word.as_str())) => {}
+                _ if split(&line.text, &|_| 0, false)
+                    .iter()
+                    .any(|word| PRONOUNS.contains(&word.as_str())) => {}
                 _ => return None,
             }
         }
@@ -501,7 +572,11 @@ impl Shelf {
     /// The one name that a text holds beside other words.
     fn runs_in(&self, text: &str, rows: &[usize]) -> Vec<Run> {
         let known = |rest: &str| {
-            let own = UNSPACED.iter().filter(|word| rest.starts_with(**word)).map(|word| word.len()).max();
+            let own = UNSPACED
+                .iter()
+                .filter(|word| rest.starts_with(**word))
+                .map(|word| word.len())
+                .max();
             own.unwrap_or(0).max(self.unspaced(rest))
         };
         let mut runs: Vec<Vec<String>> = vec![Vec::new()];
@@ -561,12 +636,20 @@ impl Parsed {
             Meaning::OutOfStock => self.out_of_stock = true,
             Meaning::Asks(property) => self.ask(property),
             Meaning::Extreme(measure, most) => {
-                if self.extreme.replace((measure, most)).is_some_and(|before| before != (measure, most)) {
+                if self
+                    .extreme
+                    .replace((measure, most))
+                    .is_some_and(|before| before != (measure, most))
+                {
                     return None;
                 }
             }
             Meaning::More(measure, more) => {
-                if self.more.replace((measure, more)).is_some_and(|before| before != (measure, more)) {
+                if self
+                    .more
+                    .replace((measure, more))
+                    .is_some_and(|before| before != (measure, more))
+                {
                     return None;
                 }
             }
@@ -615,10 +698,16 @@ impl Parsed {
             let mut next = at;
             let limit = match &items[next] {
                 Item::Means(
-                    limit @ (Meaning::Under | Meaning::UpTo | Meaning::Over | Meaning::AtLeast | Meaning::Between),
+                    limit @ (Meaning::Under
+                    | Meaning::UpTo
+                    | Meaning::Over
+                    | Meaning::AtLeast
+                    | Meaning::Between),
                 ) => Some(*limit),
                 // "Cheaper than 300 euros".
-                Item::Means(Meaning::More(_, more)) if means(items.get(next + 1), Meaning::Than) => {
+                Item::Means(Meaning::More(_, more))
+                    if means(items.get(next + 1), Meaning::Than) =>
+                {
                     next += 1;
                     Some(if *more { Meaning::Over } else { Meaning::Under })
                 }
@@ -640,7 +729,8 @@ impl Parsed {
             next += usize::from(before.is_none() && of.is_some());
             let mut second = None;
             let range = limit.is_none() || limit == Some(Meaning::Between);
-            let to = |item: Option<&Item>| means(item, Meaning::And) || means(item, Meaning::Filler);
+            let to =
+                |item: Option<&Item>| means(item, Meaning::And) || means(item, Meaning::Filler);
             if range && (to(items.get(next)) || number(items.get(next)).is_some()) {
                 let from = next + usize::from(number(items.get(next)).is_none());
                 let own = unit(items.get(from));
@@ -655,7 +745,11 @@ impl Parsed {
                 }
             }
             let behind = match items.get(next) {
-                Some(Item::Means(behind @ (Meaning::OrLess | Meaning::OrMore))) if second.is_none() => Some(*behind),
+                Some(Item::Means(behind @ (Meaning::OrLess | Meaning::OrMore)))
+                    if second.is_none() =>
+                {
+                    Some(*behind)
+                }
                 _ => None,
             };
             next += usize::from(behind.is_some());
@@ -673,7 +767,8 @@ impl Parsed {
                     continue;
                 }
             };
-            let (measure, unit) = of.map_or((Measure::Price, None), |(measure, unit)| (measure, Some(unit)));
+            let (measure, unit) =
+                of.map_or((Measure::Price, None), |(measure, unit)| (measure, Some(unit)));
             // "Under 100 lumens" is about neither price nor weight.
             let more = of.is_none()
                 && match items.get(next) {
@@ -724,20 +819,26 @@ impl Answer<'_> {
     }
 
     fn sentence(&mut self, text: &str) {
-        if !self.text.is_empty() && !self.text.ends_with(['\n', '。', ' ']) && self.language != "zh" {
+        if !self.text.is_empty() && !self.text.ends_with(['\n', '。', ' ']) && self.language != "zh"
+        {
             self.text.push(' ');
         }
         self.text.push_str(text);
     }
 
     fn name(&self, rows: &[usize]) -> String {
-        rows.first().map(|row| self.shelf.rows[*row].product.name.replace('|', "/")).unwrap_or_default()
+        rows.first()
+            .map(|row| self.shelf.rows[*row].product.name.replace('|', "/"))
+            .unwrap_or_default()
     }
 
     /// "The boot costs", "the poles cost".
     fn verb(&self, keys: [Say; 2], name: &str, value: &str) -> String {
         let lower = name.to_lowercase();
-        let last = lower.rsplit(|c: char| !c.is_alphabetic()).find(|word| !word.is_empty()).unwrap_or_default();
+        let last = lower
+            .rsplit(|c: char| !c.is_alphabetic())
+            .find(|word| !word.is_empty())
+            .unwrap_or_default();
         fill(self.say(keys[usize::from(stem(last) != last)]), &[name, value])
     }
 
@@ -790,7 +891,8 @@ impl Answer<'_> {
             return self.list(&rows, parsed.yes_no);
         }
         // "And in Long?" after something was named.
-        let narrowed = parsed.runs.len() == 1 && !subject.others.is_empty() && subject.named.len() == 1;
+        let narrowed =
+            parsed.runs.len() == 1 && !subject.others.is_empty() && subject.named.len() == 1;
         if narrowed && self.shelf.narrowed(&parsed.runs[0].words, &rows).is_some() {
             self.property(&rows, Property::Price)?;
             return self.stock(&rows, &[], false);
@@ -826,7 +928,9 @@ impl Answer<'_> {
         // Labels that don't tell the values apart say nothing.
         let label = |group: &Group| self.shelf.rows[group.rows[0]].label.clone();
         let alike = groups.iter().enumerate().any(|(at, group)| {
-            groups[..at].iter().any(|other| label(other) == label(group) && other.value != group.value)
+            groups[..at]
+                .iter()
+                .any(|other| label(other) == label(group) && other.value != group.value)
         });
         let range = || -> Vec<(String, usize)> {
             let there = groups.iter().any(|group| !group.out);
@@ -839,11 +943,19 @@ impl Answer<'_> {
         let told = labels || groups.len() > 1;
         let mut parts = Vec::new();
         for group in &groups {
-            let labels: Vec<&str> =
-                group.rows.iter().filter_map(|row| self.shelf.rows[*row].label.as_deref()).filter(|_| told).collect();
+            let labels: Vec<&str> = group
+                .rows
+                .iter()
+                .filter_map(|row| self.shelf.rows[*row].label.as_deref())
+                .filter(|_| told)
+                .collect();
             let mut within: Vec<String> = Vec::new();
             if !labels.is_empty() && labels.len() <= MAX_VALUES {
-                within.push(labels.join(if self.language == "zh" { "、" } else { self.say(Say::Or) }));
+                within.push(labels.join(if self.language == "zh" {
+                    "、"
+                } else {
+                    self.say(Say::Or)
+                }));
                 self.rows.extend(&group.rows);
             } else if groups.len() > 1 && told && labels.len() > MAX_VALUES {
                 return self.ranged(&range());
@@ -868,11 +980,13 @@ impl Answer<'_> {
     /// "46.66 to 54.84 USD", where there are many.
     fn ranged(&mut self, values: &[(String, usize)]) -> Option<String> {
         let figure = |value: &str| {
-            let number: String = value.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+            let number: String =
+                value.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
             number.parse::<f64>().ok().map(|figure| (figure, number))
         };
-        let mut figures =
-            values.iter().map(|(value, row)| figure(value).map(|(figure, number)| (figure, number, value, *row)));
+        let mut figures = values.iter().map(|(value, row)| {
+            figure(value).map(|(figure, number)| (figure, number, value, *row))
+        });
         let first = figures.next()??;
         let (mut low, mut high) = (first.clone(), first);
         for figure in figures {
@@ -932,8 +1046,10 @@ impl Answer<'_> {
 
     fn more(&mut self, more: usize) {
         if more > 0 {
-            let text = counted(more, self.language)
-                .map_or_else(|| self.say(Say::MoreThan).to_owned(), |count| fill(self.say(Say::More), &[count]));
+            let text = counted(more, self.language).map_or_else(
+                || self.say(Say::MoreThan).to_owned(),
+                |count| fill(self.say(Say::More), &[count]),
+            );
             self.text.push_str(&format!("\n\n{text}"));
         }
     }
@@ -961,16 +1077,21 @@ impl Answer<'_> {
     fn within(&mut self, parsed: &Parsed, subject: &Subject, bound: &Bound) -> Option<()> {
         let yes = parsed.yes_no;
         let only_stock = |asks: &Property| matches!(asks, Property::Price | Property::Stock);
-        if !parsed.asks.iter().all(only_stock) || parsed.compare || parsed.more.is_some() && subject.named.len() > 1 {
+        if !parsed.asks.iter().all(only_stock)
+            || parsed.compare
+            || parsed.more.is_some() && subject.named.len() > 1
+        {
             return None;
         }
         let mut rows = subject.rows();
         if parsed.asks.contains(&Property::Stock) {
             rows.retain(|row| !self.shelf.rows[*row].out_of_stock());
         }
-        let known: Option<Vec<bool>> = rows.iter().map(|row| bound.holds(self.shelf, *row)).collect();
+        let known: Option<Vec<bool>> =
+            rows.iter().map(|row| bound.holds(self.shelf, *row)).collect();
         // One row in another currency, or without a weight: what was left out would be a claim.
-        let within: Vec<usize> = rows.iter().zip(known?).filter(|(_, holds)| *holds).map(|(row, _)| *row).collect();
+        let within: Vec<usize> =
+            rows.iter().zip(known?).filter(|(_, holds)| *holds).map(|(row, _)| *row).collect();
         if let Some((measure, most)) = parsed.extreme.filter(|_| !within.is_empty()) {
             return self.extreme(&within, measure, most);
         }
@@ -1002,7 +1123,12 @@ impl Answer<'_> {
         let column = self.shelf.column(property, rows)?;
         for product in products.iter().take(MAX_LISTED) {
             let shelf = self.shelf;
-            let value = self.folded(product, &|row| shelf.rows[row].cell(column).map(str::to_owned), false, true)?;
+            let value = self.folded(
+                product,
+                &|row| shelf.rows[row].cell(column).map(str::to_owned),
+                false,
+                true,
+            )?;
             if products.len() > 1 {
                 let line = format!("\n- {}{}{value}", self.name(product), self.say(Say::Colon));
                 self.text.push_str(&line);
@@ -1020,7 +1146,8 @@ impl Answer<'_> {
         let shelf = self.shelf;
         let best = |rows: &[usize]| -> Option<Vec<usize>> {
             // A row without a price isn't offered at one; without another figure it could be the one asked for.
-            let known = |row: &usize| measure != Measure::Price || shelf.figure(measure, *row).is_some();
+            let known =
+                |row: &usize| measure != Measure::Price || shelf.figure(measure, *row).is_some();
             let rows: Vec<usize> = rows.iter().copied().filter(known).collect();
             let figures: Option<Vec<(f64, usize)>> =
                 rows.iter().map(|row| Some((shelf.figure(measure, *row)?, *row))).collect();
@@ -1059,7 +1186,8 @@ impl Answer<'_> {
         let winners = best(rows)?;
         self.best(&winners, measure, key)?;
         if winners.iter().all(|row| shelf.rows[*row].out_of_stock()) {
-            let left: Vec<usize> = rows.iter().copied().filter(|row| !shelf.rows[*row].out_of_stock()).collect();
+            let left: Vec<usize> =
+                rows.iter().copied().filter(|row| !shelf.rows[*row].out_of_stock()).collect();
             if let Some(winners) = best(&left) {
                 let lead = self.say(Say::OnStock);
                 self.sentence(lead);
@@ -1087,7 +1215,8 @@ impl Answer<'_> {
                 None => groups.push((unit, vec![*row])),
             }
         }
-        let parts: Option<Vec<(&str, &str)>> = groups.iter().map(|(unit, _)| unit.split_once(" / ")).collect();
+        let parts: Option<Vec<(&str, &str)>> =
+            groups.iter().map(|(unit, _)| unit.split_once(" / ")).collect();
         let currencies: HashSet<&str> = parts?.into_iter().map(|(currency, _)| currency).collect();
         let several = (2..=MAX_UNITS).contains(&groups.len()) && currencies.len() == 1;
         several.then(|| groups.into_iter().map(|(_, rows)| rows).collect())
@@ -1110,9 +1239,11 @@ impl Answer<'_> {
             return self.price(rows);
         }
         let shelf = self.shelf;
-        let columns =
-            (0..shelf.columns.len()).filter(|at| measure.columns().contains(&shelf.columns[*at].name.as_str()));
-        let column = columns.into_iter().find(|at| rows.iter().any(|row| shelf.rows[*row].cell(*at).is_some()))?;
+        let columns = (0..shelf.columns.len())
+            .filter(|at| measure.columns().contains(&shelf.columns[*at].name.as_str()));
+        let column = columns
+            .into_iter()
+            .find(|at| rows.iter().any(|row| shelf.rows[*row].cell(*at).is_some()))?;
         self.folded(rows, &|row| shelf.rows[row].cell(column).map(str::to_owned), true, true)
     }
 
@@ -1123,8 +1254,11 @@ impl Answer<'_> {
             Measure::Weight => Property::Weight,
             _ => return Some(()),
         };
-        let winner: Vec<usize> = self.rows.iter().copied().filter(|row| all.contains(row)).collect();
-        for property in parsed.asks.iter().filter(|asks| **asks != told && **asks != Property::Stock) {
+        let winner: Vec<usize> =
+            self.rows.iter().copied().filter(|row| all.contains(row)).collect();
+        for property in
+            parsed.asks.iter().filter(|asks| **asks != told && **asks != Property::Stock)
+        {
             self.property(&winner, *property)?;
         }
         Some(())
@@ -1135,8 +1269,11 @@ impl Answer<'_> {
         if rows.iter().any(|row| self.shelf.rows[*row].product.available.is_none()) {
             return None;
         }
-        let found: Vec<usize> =
-            rows.iter().copied().filter(|row| self.shelf.rows[*row].out_of_stock() == out).collect();
+        let found: Vec<usize> = rows
+            .iter()
+            .copied()
+            .filter(|row| self.shelf.rows[*row].out_of_stock() == out)
+            .collect();
         if found.is_empty() {
             let text = if out { Say::AllInStock } else { Say::OutOfStock };
             if !out {
@@ -1159,7 +1296,8 @@ impl Answer<'_> {
             self.say(Say::OnStock).to_owned()
         };
         let mut letters = lead.trim_end().chars();
-        let lead: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+        let lead: String =
+            letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
         self.sentence(&lead);
         self.lines(&products)
     }
@@ -1203,8 +1341,12 @@ impl Answer<'_> {
         let column = shelf.column(property, rows);
         match property {
             Property::Price => self.price(rows),
-            Property::Number => self.folded(rows, &|row| Some(shelf.rows[row].product.id.clone()), true, false),
-            Property::Link => self.folded(rows, &|row| shelf.rows[row].product.url.clone(), false, false),
+            Property::Number => {
+                self.folded(rows, &|row| Some(shelf.rows[row].product.id.clone()), true, false)
+            }
+            Property::Link => {
+                self.folded(rows, &|row| shelf.rows[row].product.url.clone(), false, false)
+            }
             Property::Stock => self.stock_of(rows),
             Property::Colours | Property::Sizes | Property::Variants => {
                 let label = |row: usize| match column {
@@ -1222,15 +1364,25 @@ impl Answer<'_> {
             Property::Weight | Property::Column(_) => {
                 let column = column?;
                 if shelf.columns[column].option {
-                    return self.options(rows, &|row| shelf.rows[row].cell(column).map(str::to_owned));
+                    return self
+                        .options(rows, &|row| shelf.rows[row].cell(column).map(str::to_owned));
                 }
-                self.folded(rows, &|row| shelf.rows[row].cell(column).map(str::to_owned), false, false)
+                self.folded(
+                    rows,
+                    &|row| shelf.rows[row].cell(column).map(str::to_owned),
+                    false,
+                    false,
+                )
             }
         }
     }
 
     /// Different values in order, those that can't be had marked.
-    fn options(&mut self, rows: &[usize], label: &dyn Fn(usize) -> Option<String>) -> Option<String> {
+    fn options(
+        &mut self,
+        rows: &[usize],
+        label: &dyn Fn(usize) -> Option<String>,
+    ) -> Option<String> {
         let mut options: Vec<(String, bool)> = Vec::new();
         for row in rows {
             let out = self.shelf.rows[*row].out_of_stock();
@@ -1249,7 +1401,8 @@ impl Answer<'_> {
         let told: Vec<String> = options
             .into_iter()
             .map(|(label, out)| {
-                let (open, text, close) = (self.say(Say::Open), self.say(Say::OutOfStock), self.say(Say::Close));
+                let (open, text, close) =
+                    (self.say(Say::Open), self.say(Say::OutOfStock), self.say(Say::Close));
                 if out { format!("{label}{open}{text}{close}") } else { label }
             })
             .collect();
@@ -1257,7 +1410,11 @@ impl Answer<'_> {
         Some(if first.is_empty() {
             last.clone()
         } else {
-            format!("{}{}{last}", first.join(if self.language == "zh" { "、" } else { ", " }), self.say(Say::And))
+            format!(
+                "{}{}{last}",
+                first.join(if self.language == "zh" { "、" } else { ", " }),
+                self.say(Say::And)
+            )
         })
     }
 
@@ -1271,10 +1428,17 @@ impl Answer<'_> {
                 self.verb([Say::Comes, Say::Come], &name, &value)
             }
             Property::Number => {
-                format!("{name}{}{} {value}{}", self.say(Say::Colon), self.say(Say::ItemNo), self.say(Say::Stop))
+                format!(
+                    "{name}{}{} {value}{}",
+                    self.say(Say::Colon),
+                    self.say(Say::ItemNo),
+                    self.say(Say::Stop)
+                )
             }
             Property::Link => format!("{name}{}{value} ", self.say(Say::Colon)),
-            Property::Stock => format!("{name}{}{value}{}", self.say(Say::Colon), self.say(Say::Stop)),
+            Property::Stock => {
+                format!("{name}{}{value}{}", self.say(Say::Colon), self.say(Say::Stop))
+            }
             Property::Column(at) => {
                 let label = self.shelf.columns[at].label(self.language);
                 format!("{name}{}{label} {value}{}", self.say(Say::Colon), self.say(Say::Stop))
@@ -1303,7 +1467,11 @@ impl Answer<'_> {
         }
         let count = rows.len() <= MAX_VALUES;
         // "In stock" of many without saying which would be a guess.
-        if !count && rows.iter().any(|row| shelf.rows[*row].out_of_stock() != shelf.rows[rows[0]].out_of_stock()) {
+        if !count
+            && rows
+                .iter()
+                .any(|row| shelf.rows[*row].out_of_stock() != shelf.rows[rows[0]].out_of_stock())
+        {
             return None;
         }
         self.folded(rows, &|row| state(row, count), true, false)
@@ -1315,17 +1483,25 @@ impl Answer<'_> {
         let shelf = self.shelf;
         let out = rows.iter().filter(|row| shelf.rows[**row].out_of_stock()).count();
         if yes_no && (out == 0 || out == rows.len()) {
-            self.text.push_str(if out == 0 { self.say(Say::There) } else { self.say(Say::NotThere) });
+            self.text.push_str(if out == 0 {
+                self.say(Say::There)
+            } else {
+                self.say(Say::NotThere)
+            });
         }
         for product in shelf.products(rows) {
             self.property(&product, Property::Stock)?;
         }
-        let left: Vec<usize> =
-            others.iter().copied().filter(|row| shelf.rows[*row].product.available == Some(true)).collect();
+        let left: Vec<usize> = others
+            .iter()
+            .copied()
+            .filter(|row| shelf.rows[*row].product.available == Some(true))
+            .collect();
         if out == rows.len() && !left.is_empty() {
             let lead = self.say(Say::OnStock);
             self.sentence(lead);
-            let lines: Option<Vec<String>> = shelf.products(&left).iter().map(|product| self.line(product)).collect();
+            let lines: Option<Vec<String>> =
+                shelf.products(&left).iter().map(|product| self.line(product)).collect();
             let text = format!("{}{}", lines?.join(self.say(Say::Comma)), self.say(Say::Stop));
             self.text.push_str(&text);
         }
@@ -1359,9 +1535,13 @@ impl Answer<'_> {
     ) -> Option<()> {
         let shelf = self.shelf;
         let range = |rows: &[usize]| -> Option<(f64, f64)> {
-            let figures: Option<Vec<f64>> = rows.iter().map(|row| shelf.figure(measure, *row)).collect();
+            let figures: Option<Vec<f64>> =
+                rows.iter().map(|row| shelf.figure(measure, *row)).collect();
             let figures = figures?;
-            Some((figures.iter().copied().fold(f64::INFINITY, f64::min), figures.iter().copied().fold(0.0, f64::max)))
+            Some((
+                figures.iter().copied().fold(f64::INFINITY, f64::min),
+                figures.iter().copied().fold(0.0, f64::max),
+            ))
         };
         let unit = shelf.unit(measure, *products.first()?.first()?)?;
         if products.iter().flatten().any(|row| shelf.unit(measure, *row).as_ref() != Some(&unit)) {
@@ -1373,7 +1553,10 @@ impl Answer<'_> {
             Measure::Weight => Property::Weight,
             _ => return None,
         };
-        if parsed.yes_no && subject.named.len() == 2 && parsed.runs.last().is_some_and(|run| run.joined) {
+        if parsed.yes_no
+            && subject.named.len() == 2
+            && parsed.runs.last().is_some_and(|run| run.joined)
+        {
             let (first, second) = (range(&subject.named[0])?, range(&subject.named[1])?);
             if ahead(first, second) {
                 self.text.push_str(self.say(Say::Yes));
@@ -1383,7 +1566,9 @@ impl Answer<'_> {
         } else {
             let ranges: Option<Vec<(f64, f64)>> = products.iter().map(|rows| range(rows)).collect();
             let ranges = ranges?;
-            let wins = |at: &usize| (0..ranges.len()).all(|other| other == *at || ahead(ranges[*at], ranges[other]));
+            let wins = |at: &usize| {
+                (0..ranges.len()).all(|other| other == *at || ahead(ranges[*at], ranges[other]))
+            };
             if let Some(winner) = (0..ranges.len()).find(wins) {
                 if products.len() > 2 {
                     return self.extreme(&products[winner], measure, more);
@@ -1414,17 +1599,28 @@ impl Answer<'_> {
         }
         for (at, column) in shelf.columns.iter().enumerate().filter(|(_, column)| !column.option) {
             let kept = self.rows.len();
-            let cell = |row: usize| shelf.rows[row].cell(at).map(|cell| cell.replace(['|', '\n'], " "));
+            let cell =
+                |row: usize| shelf.rows[row].cell(at).map(|cell| cell.replace(['|', '\n'], " "));
             let cells: Option<Vec<String>> =
                 products.iter().map(|rows| self.folded(rows, &cell, false, false)).collect();
-            let differs = |cells: &Vec<String>| cells.iter().any(|cell| Some(cell) != cells.first());
+            let differs =
+                |cells: &Vec<String>| cells.iter().any(|cell| Some(cell) != cells.first());
             let short = |cells: &Vec<String>| cells.iter().all(|cell| cell.len() <= MAX_CELL);
             match cells.filter(differs).filter(short) {
                 Some(cells) => {
                     let own = Measure::Weight.columns().contains(&column.name.as_str());
-                    let label = if own { self.say(Say::Weight).to_owned() } else { column.label(self.language) };
+                    let label = if own {
+                        self.say(Say::Weight).to_owned()
+                    } else {
+                        column.label(self.language)
+                    };
                     let mut letters = label.chars();
-                    let label = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+                    let label = letters
+                        .next()
+                        .into_iter()
+                        .flat_map(char::to_uppercase)
+                        .chain(letters)
+                        .collect();
                     table.push((label, cells));
                 }
                 None => self.rows.truncate(kept),
@@ -1434,10 +1630,15 @@ impl Answer<'_> {
             return None;
         }
         let heads: Vec<&str> = table.iter().map(|(label, _)| label.as_str()).collect();
-        let mut text =
-            format!("| {} | {} |\n|{}", self.say(Say::Product), heads.join(" | "), " --- |".repeat(heads.len() + 1));
+        let mut text = format!(
+            "| {} | {} |\n|{}",
+            self.say(Say::Product),
+            heads.join(" | "),
+            " --- |".repeat(heads.len() + 1)
+        );
         for (at, rows) in products.iter().enumerate() {
-            let cells: Vec<&str> = table.iter().filter_map(|(_, cells)| cells.get(at)).map(String::as_str).collect();
+            let cells: Vec<&str> =
+                table.iter().filter_map(|(_, cells)| cells.get(at)).map(String::as_str).collect();
             text.push_str(&format!("\n| {} | {} |", self.name(rows), cells.join(" | ")));
         }
         self.text.push_str(&text);

@@ -68,13 +68,20 @@ impl Goods {
         for (at, product) in products.iter().enumerate() {
             by_id.insert(product.id.clone(), at);
             by_id.extend(product.variants.iter().map(|variant| (variant.id.clone(), at)));
-            let mention = Mention { product: Some(product.id.clone()), category: product.category.clone() };
+            let mention =
+                Mention { product: Some(product.id.clone()), category: product.category.clone() };
             let full = stems(&product.name);
             // "Tarn 2 tent" is also called "Tarn 2"; a single word that is left over says too little.
             let short = full.trim().rsplit_once(' ').map(|(short, _)| format!(" {short} "));
-            let short = short.filter(|short| short.trim().contains(' ') && short.chars().any(|c| c.is_ascii_digit()));
-            for name in std::iter::once(full).chain(short).filter(|name| name.trim().chars().count() > 1) {
-                if let Some(Mention { product: Some(_), .. }) = names.insert(name.clone(), mention.clone()) {
+            let short = short.filter(|short| {
+                short.trim().contains(' ') && short.chars().any(|c| c.is_ascii_digit())
+            });
+            for name in
+                std::iter::once(full).chain(short).filter(|name| name.trim().chars().count() > 1)
+            {
+                if let Some(Mention { product: Some(_), .. }) =
+                    names.insert(name.clone(), mention.clone())
+                {
                     ambiguous.insert(name);
                 }
             }
@@ -193,7 +200,10 @@ fn stems(text: &str) -> String {
     let words = spaced(&text.to_lowercase());
     let mut all = String::from(" ");
     for word in words.split_whitespace() {
-        let stem = word.strip_suffix('s').filter(|stem| stem.len() > 2 && !stem.ends_with('s')).unwrap_or(word);
+        let stem = word
+            .strip_suffix('s')
+            .filter(|stem| stem.len() > 2 && !stem.ends_with('s'))
+            .unwrap_or(word);
         all.push_str(stem);
         all.push(' ');
     }
@@ -204,9 +214,17 @@ fn stems(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn row(document: &str, id: &str, name: &str, category: &str, price: &str, stock: u64) -> Listed {
+    fn row(
+        document: &str,
+        id: &str,
+        name: &str,
+        category: &str,
+        price: &str,
+        stock: u64,
+    ) -> Listed {
         let fields = [("sku", id), ("name", name), ("category", category), ("price", price)];
-        let mut product = crate::retrieval::product::Product::read(&fields, &mut Vec::new()).unwrap();
+        let mut product =
+            crate::retrieval::product::Product::read(&fields, &mut Vec::new()).unwrap();
         product.available = Some(stock > 0);
         Listed {
             product,
@@ -249,15 +267,21 @@ mod tests {
 
     fn check(text: &str, expected: &[(Option<&str>, &str)]) {
         let mentions = shop().mentions(text).into_iter();
-        let found: Vec<_> = mentions.map(|Mention { product, category }| (product, category)).collect();
-        let expected: Vec<_> =
-            expected.iter().map(|(id, category)| (id.map(str::to_owned), (*category).to_owned())).collect();
+        let found: Vec<_> =
+            mentions.map(|Mention { product, category }| (product, category)).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(id, category)| (id.map(str::to_owned), (*category).to_owned()))
+            .collect();
         assert_eq!(found, expected, "{text}");
     }
 
     #[test]
     fn names_are_found_in_what_visitors_write() {
-        check("Is the Tarn 2 better than the TARN 3 tent?", &[(Some("3"), "Tents"), (Some("1"), "Tents")]);
+        check(
+            "Is the Tarn 2 better than the TARN 3 tent?",
+            &[(Some("3"), "Tents"), (Some("1"), "Tents")],
+        );
         check("Which tents do you have?", &[(None, "Tents")]);
         check("the ember stoves", &[(Some("4"), "Stoves")]);
         check("I need it in 2 days", &[]);

@@ -79,7 +79,8 @@ impl Shelf {
                 continue;
             }
             let mut cells = BTreeMap::new();
-            let mut options: Vec<String> = product.variant.as_deref().map(stems).unwrap_or_default();
+            let mut options: Vec<String> =
+                product.variant.as_deref().map(stems).unwrap_or_default();
             // A record's own options, known by name or not.
             let mut own: Vec<String> = Vec::new();
             for (label, value) in parts(&passage.text).unwrap_or_default() {
@@ -103,11 +104,21 @@ impl Shelf {
                 });
                 cells.insert(at, value);
             }
-            let (name, category) = (stems(&product.name), product.category.as_deref().map(stems).unwrap_or_default());
+            let (name, category) =
+                (stems(&product.name), product.category.as_deref().map(stems).unwrap_or_default());
             shelf.names.extend(name.iter().chain(&category).cloned());
             shelf.options.extend(options.iter().cloned());
             let label = if own.is_empty() { product.variant.clone() } else { Some(own.join(", ")) };
-            shelf.rows.push(Row { label, passage, product, name, category, also: Vec::new(), options, cells });
+            shelf.rows.push(Row {
+                label,
+                passage,
+                product,
+                name,
+                category,
+                also: Vec::new(),
+                options,
+                cells,
+            });
         }
         let mut used: HashMap<Vec<String>, HashSet<String>> = HashMap::new();
         for row in &shelf.rows {
@@ -134,7 +145,8 @@ impl Shelf {
                 && row.passage.valid_from_ms.is_none_or(|from| from <= now_ms)
                 && row.passage.valid_until_ms.is_none_or(|until| now_ms <= until)
         };
-        let mut rows: Vec<usize> = (0..self.rows.len()).filter(|at| holds(&self.rows[*at])).collect();
+        let mut rows: Vec<usize> =
+            (0..self.rows.len()).filter(|at| holds(&self.rows[*at])).collect();
         let mut best: HashMap<&str, usize> = HashMap::new();
         for at in &rows {
             let row = &self.rows[*at];
@@ -164,7 +176,12 @@ impl Shelf {
 
     /// The length of the longest word of names in unspaced script that a text begins with.
     pub(super) fn unspaced(&self, text: &str) -> usize {
-        self.unspaced.iter().filter(|word| text.starts_with(word.as_str())).map(String::len).max().unwrap_or(0)
+        self.unspaced
+            .iter()
+            .filter(|word| text.starts_with(word.as_str()))
+            .map(String::len)
+            .max()
+            .unwrap_or(0)
     }
 
     /// The one word of names that a misspelt one is a letter away from.
@@ -182,7 +199,9 @@ impl Shelf {
     /// repair sleeve".
     fn singles_out(&self, words: &[String], name: &[String]) -> bool {
         let first = name.first().filter(|first| !self.heads.contains(*first));
-        let number = |word: &&String| word.bytes().all(|b| b.is_ascii_digit() || b == b'.') && name.contains(word);
+        let number = |word: &&String| {
+            word.bytes().all(|b| b.is_ascii_digit() || b == b'.') && name.contains(word)
+        };
         name.last().is_some_and(|last| words.contains(last))
             || first.is_some_and(|first| words.contains(first))
             || words.iter().any(|word| number(&word))
@@ -194,10 +213,14 @@ impl Shelf {
         // A kind of goods: what names end with, or a category.
         let ends = |at: &usize| row(at).name.ends_with(words);
         let mut kept: BTreeSet<usize> = of.iter().copied().filter(|at| ends(at)).collect();
-        let categories: BTreeSet<&[String]> =
-            of.iter().map(|at| row(at).category.as_slice()).filter(|category| category.ends_with(words)).collect();
+        let categories: BTreeSet<&[String]> = of
+            .iter()
+            .map(|at| row(at).category.as_slice())
+            .filter(|category| category.ends_with(words))
+            .collect();
         for category in categories {
-            let own: Vec<usize> = of.iter().copied().filter(|at| row(at).category == category).collect();
+            let own: Vec<usize> =
+                of.iter().copied().filter(|at| row(at).category == category).collect();
             if own.iter().any(ends) {
                 kept.extend(self.without_accessories(own));
             } else {
@@ -213,7 +236,9 @@ impl Shelf {
         let mut best = (0, Vec::new());
         for at in of {
             let Row { name, also, options, .. } = row(at);
-            let all = words.iter().all(|word| name.contains(word) || also.contains(word) || options.contains(word));
+            let all = words
+                .iter()
+                .all(|word| name.contains(word) || also.contains(word) || options.contains(word));
             let held = words.iter().filter(|word| name.contains(word)).count();
             if !all || held == 0 || held < best.0 || !self.singles_out(words, name) {
                 continue;
@@ -246,7 +271,9 @@ impl Shelf {
     fn without_accessories(&self, rows: Vec<usize>) -> Vec<usize> {
         let amount = |at: &usize| self.rows[*at].product.amount();
         let dearest = rows.iter().filter_map(amount).fold(0.0, f64::max);
-        rows.into_iter().filter(|at| amount(at).is_none_or(|amount| amount >= ACCESSORY * dearest)).collect()
+        rows.into_iter()
+            .filter(|at| amount(at).is_none_or(|amount| amount >= ACCESSORY * dearest))
+            .collect()
     }
 
     /// Rows by product, in order.
@@ -265,7 +292,10 @@ impl Shelf {
 
     /// The products whose whole name a text holds, as rows among `of`.
     pub(super) fn named_in(&self, text: &str, of: &[usize]) -> Vec<usize> {
-        of.iter().copied().filter(|at| text.contains(self.rows[*at].product.name.as_str())).collect()
+        of.iter()
+            .copied()
+            .filter(|at| text.contains(self.rows[*at].product.name.as_str()))
+            .collect()
     }
 
     /// The column of a measure that any of the rows has.
@@ -286,7 +316,9 @@ impl Shelf {
             Property::Weight => self.column_of(Measure::Weight, rows),
             Property::Colours => called(&["colour", "color", "farbe", "couleur", "颜色"]),
             Property::Sizes => called(&["size", "größe", "taille", "talla", "尺码"]),
-            Property::Column(at) => rows.iter().any(|row| self.rows[*row].cells.contains_key(&at)).then_some(at),
+            Property::Column(at) => {
+                rows.iter().any(|row| self.rows[*row].cells.contains_key(&at)).then_some(at)
+            }
             _ => None,
         }
     }
@@ -299,7 +331,8 @@ impl Shelf {
         }
         let column = self.column_of(measure, &[row])?;
         let value = of.cells.get(&column)?;
-        let number: String = value.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        let number: String =
+            value.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
         number.parse().ok()
     }
 
@@ -333,19 +366,27 @@ impl Row {
             .filter(|(_, cents)| cents.bytes().all(|b| b == b'0'))
             .map_or(price, |(whole, _)| whole);
         let currency = self.product.currency.as_ref();
-        let price = currency.map_or_else(|| price.to_owned(), |currency| format!("{price} {currency}"));
-        Some(self.product.per.as_ref().map_or_else(|| price.clone(), |per| format!("{price} / {per}")))
+        let price =
+            currency.map_or_else(|| price.to_owned(), |currency| format!("{price} {currency}"));
+        Some(
+            self.product
+                .per
+                .as_ref()
+                .map_or_else(|| price.clone(), |per| format!("{price} / {per}")),
+        )
     }
 
     /// Its label is a colour.
     pub(super) fn is_coloured(&self) -> bool {
-        let words = self.label.as_deref().map(|label| split(label, &|_| 0, true)).unwrap_or_default();
+        let words =
+            self.label.as_deref().map(|label| split(label, &|_| 0, true)).unwrap_or_default();
         words.iter().any(|word| COLOURS.contains(&word.as_str()))
     }
 
     /// Its label is a size.
     pub(super) fn is_sized(&self) -> bool {
-        let words = self.label.as_deref().map(|label| split(label, &|_| 0, true)).unwrap_or_default();
+        let words =
+            self.label.as_deref().map(|label| split(label, &|_| 0, true)).unwrap_or_default();
         words.iter().any(|word| SIZES.contains(&word.as_str()))
     }
 
@@ -362,8 +403,14 @@ impl Row {
 
 impl Column {
     fn new(name: &str, option: bool) -> Self {
-        let chinese = CHINESE.iter().filter(|(english, _)| *english == name).map(|(_, own)| vec![(*own).to_owned()]);
-        let own = split(&name.replace('_', " "), &|_| 0, true).iter().map(|word| stem(word).to_owned()).collect();
+        let chinese = CHINESE
+            .iter()
+            .filter(|(english, _)| *english == name)
+            .map(|(_, own)| vec![(*own).to_owned()]);
+        let own = split(&name.replace('_', " "), &|_| 0, true)
+            .iter()
+            .map(|word| stem(word).to_owned())
+            .collect();
         Self { name: name.to_owned(), option, words: std::iter::once(own).chain(chinese).collect() }
     }
 
@@ -376,9 +423,15 @@ impl Column {
 
 /// The stems of a name.
 fn stems(text: &str) -> Vec<String> {
-    let known = |rest: &str| goods().filter(|name| rest.starts_with(**name)).map(|name| name.len()).max().unwrap_or(0);
+    let known = |rest: &str| {
+        goods().filter(|name| rest.starts_with(**name)).map(|name| name.len()).max().unwrap_or(0)
+    };
     let words = split(text, &known, true);
     // Function words are asked about with others, or not at all.
     const BETWEEN: &[&str] = &["for", "with", "of", "and", "in", "to", "the", "a", "x", "&"];
-    words.iter().filter(|word| !BETWEEN.contains(&word.as_str())).map(|word| stem(word).to_owned()).collect()
+    words
+        .iter()
+        .filter(|word| !BETWEEN.contains(&word.as_str()))
+        .map(|word| stem(word).to_owned())
+        .collect()
 }

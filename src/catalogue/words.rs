@@ -331,8 +331,9 @@ const PHRASES: &[(Meaning, &[&str])] = &[
     (
         Meaning::Pronoun,
         &[
-            "it", "its", "they", "them", "their", "these", "those", "this", "that", "this one", "that one", "one",
-            "ones", "the one", "er", "il", "elle", "lo", "它", "它们", "这个", "那个", "这款", "那款", "此款", "该",
+            "it", "its", "they", "them", "their", "these", "those", "this", "that", "this one",
+            "that one", "one", "ones", "the one", "er", "il", "elle", "lo", "它", "它们", "这个",
+            "那个", "这款", "那款", "此款", "该",
         ],
     ),
     (
@@ -367,7 +368,10 @@ const PHRASES: &[(Meaning, &[&str])] = &[
     ),
     (
         Meaning::And,
-        &["and", "or", "und", "oder", "et", "ou", "y", "o", "和", "与", "跟", "及", "以及", "还是", "或", "或者"],
+        &[
+            "and", "or", "und", "oder", "et", "ou", "y", "o", "和", "与", "跟", "及", "以及",
+            "还是", "或", "或者",
+        ],
     ),
     (Meaning::Versus, &["vs", "versus"]),
     (Meaning::Than, &["than", "als", "比", "compared to", "compared with"]),
@@ -575,11 +579,17 @@ const PHRASES: &[(Meaning, &[&str])] = &[
     ),
     (
         Meaning::Asks(Property::Colours),
-        &["colour", "colours", "color", "colors", "farbe", "farben", "couleur", "couleurs", "colores", "颜色"],
+        &[
+            "colour", "colours", "color", "colors", "farbe", "farben", "couleur", "couleurs",
+            "colores", "颜色",
+        ],
     ),
     (
         Meaning::Asks(Property::Sizes),
-        &["size", "sizes", "größe", "größen", "taille", "tailles", "talla", "tallas", "尺码", "尺寸", "大小", "码数"],
+        &[
+            "size", "sizes", "größe", "größen", "taille", "tailles", "talla", "tallas", "尺码",
+            "尺寸", "大小", "码数",
+        ],
     ),
     (
         Meaning::Asks(Property::Variants),
@@ -658,13 +668,25 @@ const PHRASES: &[(Meaning, &[&str])] = &[
     ),
     (
         Meaning::Extreme(Measure::Weight, false),
-        &["lightest", "least heavy", "lowest weight", "leichteste", "leichtestes", "plus léger", "más ligero", "最轻"],
+        &[
+            "lightest",
+            "least heavy",
+            "lowest weight",
+            "leichteste",
+            "leichtestes",
+            "plus léger",
+            "más ligero",
+            "最轻",
+        ],
     ),
     (
         Meaning::Extreme(Measure::Weight, true),
         &["heaviest", "highest weight", "schwerste", "plus lourd", "más pesado", "最重"],
     ),
-    (Meaning::Extreme(Measure::Volume, true), &["largest", "biggest", "roomiest", "最大", "容量最大"]),
+    (
+        Meaning::Extreme(Measure::Volume, true),
+        &["largest", "biggest", "roomiest", "最大", "容量最大"],
+    ),
     (Meaning::Extreme(Measure::Volume, false), &["smallest", "最小", "容量最小"]),
     (Meaning::Extreme(Measure::Length, true), &["longest", "最长"]),
     (Meaning::Extreme(Measure::Length, false), &["shortest", "最短"]),
@@ -675,13 +697,30 @@ const PHRASES: &[(Meaning, &[&str])] = &[
         Meaning::More(Measure::Price, false),
         &["cheaper", "less expensive", "günstiger", "billiger", "便宜", "更便宜", "便宜些"],
     ),
-    (Meaning::More(Measure::Price, true), &["more expensive", "dearer", "pricier", "teurer", "贵", "更贵"]),
+    (
+        Meaning::More(Measure::Price, true),
+        &["more expensive", "dearer", "pricier", "teurer", "贵", "更贵"],
+    ),
     (Meaning::More(Measure::Weight, false), &["lighter", "less heavy", "leichter", "轻", "更轻"]),
     (Meaning::More(Measure::Weight, true), &["heavier", "schwerer", "重", "更重"]),
-    (Meaning::Under, &["under", "below", "less than", "unter", "moins de", "menos de", "低于", "不到", "少于"]),
+    (
+        Meaning::Under,
+        &["under", "below", "less than", "unter", "moins de", "menos de", "低于", "不到", "少于"],
+    ),
     (
         Meaning::UpTo,
-        &["up to", "at most", "no more than", "not more than", "max", "maximum", "within", "bis zu", "不超过", "最多"],
+        &[
+            "up to",
+            "at most",
+            "no more than",
+            "not more than",
+            "max",
+            "maximum",
+            "within",
+            "bis zu",
+            "不超过",
+            "最多",
+        ],
     ),
     (Meaning::Over, &["over", "above", "more than", "über", "plus de", "más de", "高于", "超过"]),
     (Meaning::AtLeast, &["at least", "mindestens", "不低于", "至少"]),
@@ -769,7 +808,14 @@ const GOODS: &[&[&str]] = &[
     &["running shoe", "跑鞋", "laufschuhe"],
     &["hat", "cap", "帽子", "hut", "chapeau", "gorra"],
     &["gloves", "手套", "handschuhe"],
-    &["trekking poles", "walking poles", "hiking poles", "登山杖", "wanderstöcke", "trekkingstöcke"],
+    &[
+        "trekking poles",
+        "walking poles",
+        "hiking poles",
+        "登山杖",
+        "wanderstöcke",
+        "trekkingstöcke",
+    ],
     &["towel", "毛巾", "handtuch", "handtücher", "serviette", "toalla"],
     &["insoles", "鞋垫", "einlegesohlen"],
     &["phone", "smartphone", "mobile phone", "手机", "handy"],
@@ -798,7 +844,10 @@ pub(super) static SAME: LazyLock<Vec<(Stems, Vec<Stems>)>> = LazyLock::new(|| {
     for group in GOODS {
         let names: Vec<Stems> = group.iter().map(stems).collect();
         for name in &names {
-            same.push((name.clone(), names.iter().filter(|other| *other != name).cloned().collect()));
+            same.push((
+                name.clone(),
+                names.iter().filter(|other| *other != name).cloned().collect(),
+            ));
         }
     }
     same.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
@@ -807,7 +856,8 @@ pub(super) static SAME: LazyLock<Vec<(Stems, Vec<Stems>)>> = LazyLock::new(|| {
 
 /// Every word of unspaced script that is known without a catalogue.
 pub(super) static UNSPACED: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
-    let all = PHRASES.iter().flat_map(|(_, phrases)| *phrases).chain(goods()).chain(COLOURS).chain(SIZES);
+    let all =
+        PHRASES.iter().flat_map(|(_, phrases)| *phrases).chain(goods()).chain(COLOURS).chain(SIZES);
     all.copied().filter(|word| word.chars().all(unspaced)).collect()
 });
 
@@ -895,9 +945,9 @@ pub(super) const COLOURS: &[&str] = &[
 
 /// Words that make a variant one of size.
 pub(super) const SIZES: &[&str] = &[
-    "xs", "s", "m", "l", "xl", "xxl", "xxxl", "small", "medium", "large", "regular", "long", "short", "wide", "size",
-    "eu", "uk", "us", "klein", "mittel", "groß", "petit", "grand", "小号", "中号", "大号", "ml", "l", "cm", "mm",
-    "inch", "litres", "litre", "oz",
+    "xs", "s", "m", "l", "xl", "xxl", "xxxl", "small", "medium", "large", "regular", "long",
+    "short", "wide", "size", "eu", "uk", "us", "klein", "mittel", "groß", "petit", "grand", "小号",
+    "中号", "大号", "ml", "l", "cm", "mm", "inch", "litres", "litre", "oz",
 ];
 
 /// What goes between the parts of an answer, per language.
@@ -954,20 +1004,38 @@ pub(super) enum Say {
 /// The words, with `{}` where the parts go; English where there are none of a language.
 pub(super) fn say(key: Say, language: &str) -> &'static str {
     let all: [&'static str; 5] = match key {
-        Say::Cost => ["{} cost {}.", "{}售价 {}。", "{} kosten {}.", "{} coûtent {}.", "{} cuestan {}."],
-        Say::Weigh => ["{} weigh {}.", "{}重 {}。", "{} wiegen {}.", "{} pèsent {}.", "{} pesan {}."],
-        Say::Come => {
-            ["{} come in {}.", "{}有：{}。", "{} gibt es in {}.", "{} existent en {}.", "{} están disponibles en {}."]
+        Say::Cost => {
+            ["{} cost {}.", "{}售价 {}。", "{} kosten {}.", "{} coûtent {}.", "{} cuestan {}."]
         }
-        Say::Costs => ["{} costs {}.", "{}售价 {}。", "{} kostet {}.", "{} coûte {}.", "{} cuesta {}."],
+        Say::Weigh => {
+            ["{} weigh {}.", "{}重 {}。", "{} wiegen {}.", "{} pèsent {}.", "{} pesan {}."]
+        }
+        Say::Come => [
+            "{} come in {}.",
+            "{}有：{}。",
+            "{} gibt es in {}.",
+            "{} existent en {}.",
+            "{} están disponibles en {}.",
+        ],
+        Say::Costs => {
+            ["{} costs {}.", "{}售价 {}。", "{} kostet {}.", "{} coûte {}.", "{} cuesta {}."]
+        }
         Say::Weighs => ["{} weighs {}.", "{}重 {}。", "{} wiegt {}.", "{} pèse {}.", "{} pesa {}."],
-        Say::Comes => {
-            ["{} comes in {}.", "{}有：{}。", "{} gibt es in {}.", "{} existe en {}.", "{} está disponible en {}."]
-        }
+        Say::Comes => [
+            "{} comes in {}.",
+            "{}有：{}。",
+            "{} gibt es in {}.",
+            "{} existe en {}.",
+            "{} está disponible en {}.",
+        ],
         Say::ItemNo => ["item no.", "货号", "Artikelnummer", "référence", "referencia"],
         Say::InStock => ["in stock", "有货", "auf Lager", "en stock", "en existencias"],
-        Say::Pieces => ["{} in stock", "库存 {} 件", "{} auf Lager", "{} en stock", "{} en existencias"],
-        Say::OutOfStock => ["out of stock", "缺货", "nicht auf Lager", "en rupture de stock", "agotado"],
+        Say::Pieces => {
+            ["{} in stock", "库存 {} 件", "{} auf Lager", "{} en stock", "{} en existencias"]
+        }
+        Say::OutOfStock => {
+            ["out of stock", "缺货", "nicht auf Lager", "en rupture de stock", "agotado"]
+        }
         Say::AllInStock => [
             "Everything is in stock.",
             "所有商品都有货。",
@@ -986,11 +1054,27 @@ pub(super) fn say(key: Say, language: &str) -> &'static str {
             "Nous n'avons rien de tel. ",
             "No tenemos nada así. ",
         ],
-        Say::OnStock => ["In stock: ", "有货的是：", "Auf Lager: ", "En stock : ", "En existencias: "],
+        Say::OnStock => {
+            ["In stock: ", "有货的是：", "Auf Lager: ", "En stock : ", "En existencias: "]
+        }
         Say::Have => ["We have:", "我们有：", "Wir haben:", "Nous avons :", "Tenemos:"],
-        Say::Sell => ["We sell: {}.", "我们出售：{}。", "Wir verkaufen: {}.", "Nous vendons : {}.", "Vendemos: {}."],
-        Say::More => ["And {} more.", "另外还有 {} 款。", "Und {} weitere.", "Et {} autres.", "Y {} más."],
-        Say::MoreThan => ["And many more.", "还有更多。", "Und viele weitere.", "Et bien d'autres.", "Y muchos más."],
+        Say::Sell => [
+            "We sell: {}.",
+            "我们出售：{}。",
+            "Wir verkaufen: {}.",
+            "Nous vendons : {}.",
+            "Vendemos: {}.",
+        ],
+        Say::More => {
+            ["And {} more.", "另外还有 {} 款。", "Und {} weitere.", "Et {} autres.", "Y {} más."]
+        }
+        Say::MoreThan => [
+            "And many more.",
+            "还有更多。",
+            "Und viele weitere.",
+            "Et bien d'autres.",
+            "Y muchos más.",
+        ],
         Say::Unused => [
             "I could not take this into account: {}.",
             "未能考虑：{}。",
@@ -1040,18 +1124,34 @@ pub(super) fn say(key: Say, language: &str) -> &'static str {
             "Le moins : {}, {}.",
             "El menor es {}: {}.",
         ],
-        Say::Cheaper => {
-            ["The cheaper one is {}. ", "{}更便宜。", "{} ist günstiger. ", "{} est moins cher. ", "{} es más barato. "]
-        }
-        Say::Dearer => {
-            ["The more expensive one is {}. ", "{}更贵。", "{} ist teurer. ", "{} est plus cher. ", "{} es más caro. "]
-        }
-        Say::Lighter => {
-            ["The lighter one is {}. ", "{}更轻。", "{} ist leichter. ", "{} est plus léger. ", "{} es más ligero. "]
-        }
-        Say::Heavier => {
-            ["The heavier one is {}. ", "{}更重。", "{} ist schwerer. ", "{} est plus lourd. ", "{} es más pesado. "]
-        }
+        Say::Cheaper => [
+            "The cheaper one is {}. ",
+            "{}更便宜。",
+            "{} ist günstiger. ",
+            "{} est moins cher. ",
+            "{} es más barato. ",
+        ],
+        Say::Dearer => [
+            "The more expensive one is {}. ",
+            "{}更贵。",
+            "{} ist teurer. ",
+            "{} est plus cher. ",
+            "{} es más caro. ",
+        ],
+        Say::Lighter => [
+            "The lighter one is {}. ",
+            "{}更轻。",
+            "{} ist leichter. ",
+            "{} est plus léger. ",
+            "{} es más ligero. ",
+        ],
+        Say::Heavier => [
+            "The heavier one is {}. ",
+            "{}更重。",
+            "{} ist schwerer. ",
+            "{} est plus lourd. ",
+            "{} es más pesado. ",
+        ],
         Say::Or => [" or ", "或 ", " oder ", " ou ", " o "],
         Say::And => [" and ", " 和 ", " und ", " et ", " y "],
         Say::To => ["{} to {}", "{} 至 {}", "{} bis {}", "{} à {}", "{} a {}"],
@@ -1064,7 +1164,8 @@ pub(super) fn say(key: Say, language: &str) -> &'static str {
         Say::Comma => [", ", "，", ", ", ", ", ", "],
         Say::Colon => [": ", "：", ": ", " : ", ": "],
     };
-    let at = ["en", "zh", "de", "fr", "es"].iter().position(|known| *known == language).unwrap_or(0);
+    let at =
+        ["en", "zh", "de", "fr", "es"].iter().position(|known| *known == language).unwrap_or(0);
     all[at]
 }
 
@@ -1093,14 +1194,24 @@ pub(super) fn counted(count: usize, language: &str) -> Option<&'static str> {
             "nineteen",
         ],
         &[
-            "一", "两", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二", "十三", "十四", "十五", "十六",
-            "十七", "十八", "十九",
+            "一", "两", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二", "十三",
+            "十四", "十五", "十六", "十七", "十八", "十九",
         ],
-        &["eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf"],
-        &["un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze", "douze"],
-        &["uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "once", "doce"],
+        &[
+            "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn",
+            "elf", "zwölf",
+        ],
+        &[
+            "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze",
+            "douze",
+        ],
+        &[
+            "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez",
+            "once", "doce",
+        ],
     ];
-    let at = ["en", "zh", "de", "fr", "es"].iter().position(|known| *known == language).unwrap_or(0);
+    let at =
+        ["en", "zh", "de", "fr", "es"].iter().position(|known| *known == language).unwrap_or(0);
     WORDS[at].get(count.checked_sub(1)?).copied()
 }
 
@@ -1155,7 +1266,9 @@ pub(super) fn split(text: &str, known: &dyn Fn(&str) -> usize, runs: bool) -> Ve
             words.push(number(&rest[..end]));
             (end, false)
         } else if first.is_alphabetic() {
-            let end = rest.find(|c: char| !(c.is_alphabetic() || c == '\'') || unspaced(c)).unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !(c.is_alphabetic() || c == '\'') || unspaced(c))
+                .unwrap_or(rest.len());
             let word = rest[..end].trim_end_matches('\'');
             let word = word.strip_suffix("'s").unwrap_or(word).replace('\'', "");
             words.push(word);

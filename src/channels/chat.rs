@@ -37,12 +37,21 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 /// Runs until there is nothing to do for a while.
 pub(super) async fn run(channels: Channels, account: Arc<Account>, chat: String, wake: Wake) {
-    let mut task =
-        Task { channels, account, chat, row: Chat::default(), follow: None, shown: Shown::default(), stopped: 0 };
+    let mut task = Task {
+        channels,
+        account,
+        chat,
+        row: Chat::default(),
+        follow: None,
+        shown: Shown::default(),
+        stopped: 0,
+    };
     loop {
         match task.serve(&wake).await {
             Ok(()) => {
-                if task.channels.0.tasks.is_draining() || task.channels.retire(&task.account, &task.chat, &wake) {
+                if task.channels.0.tasks.is_draining()
+                    || task.channels.retire(&task.account, &task.chat, &wake)
+                {
                     return;
                 }
             }
@@ -130,7 +139,8 @@ impl Task {
                 self.take(waiting).await?;
                 continue;
             } else if read_at.is_none() {
-                read_at = Some(Instant::now() + Duration::from_millis(self.account.config.pause_ms));
+                read_at =
+                    Some(Instant::now() + Duration::from_millis(self.account.config.pause_ms));
             }
             let unsent = inner.ledger.first(&id, &self.chat).await?;
             if let Some((key, part, _)) = unsent.as_ref().filter(|_| send_at <= Instant::now()) {
@@ -141,15 +151,24 @@ impl Task {
             let show_at = self.show_at();
             if show_at.is_some_and(|at| at <= Instant::now()) {
                 // A preview shows what is known already, too; an answer that has ended needs none.
-                let previews = matches!(self.account.config.platform.capability().waiting, Waiting::Edits { .. });
-                match self.follow.as_mut().filter(|_| previews).and_then(|follow| follow.try_recv().ok()) {
+                let previews = matches!(
+                    self.account.config.platform.capability().waiting,
+                    Waiting::Edits { .. }
+                );
+                match self
+                    .follow
+                    .as_mut()
+                    .filter(|_| previews)
+                    .and_then(|follow| follow.try_recv().ok())
+                {
                     Some(update) => self.update(&update).await?,
                     None => self.show().await?,
                 }
                 continue;
             }
             let say = unsaid.is_some().then_some(say_at);
-            let sleep = [say, unsent.is_some().then_some(send_at), read_at, show_at, Some(until_idle)];
+            let sleep =
+                [say, unsent.is_some().then_some(send_at), read_at, show_at, Some(until_idle)];
             let sleep = sleep.into_iter().flatten().min().unwrap_or(until_idle);
             let update: OptionFuture<_> = self.follow.as_mut().map(mpsc::Receiver::recv).into();
             tokio::select! {
@@ -230,10 +249,14 @@ impl Task {
                 // Who holds the conversation on the platform answers.
                 What::Said { .. } | What::Edited { .. } if self.row.held => {
                     let platform = self.account.config.platform.name();
-                    self.channels.0.metrics.channel_skipped(platform, "another responder holds the conversation");
+                    self.channels
+                        .0
+                        .metrics
+                        .channel_skipped(platform, "another responder holds the conversation");
                 }
                 // An older word came late.
-                What::Held | What::Released if event.at_ms > 0 && event.at_ms < self.row.held_ms => {}
+                What::Held | What::Released
+                    if event.at_ms > 0 && event.at_ms < self.row.held_ms => {}
                 What::Held => {
                     (self.row.held, self.row.held_ms, cancel) = (true, event.at_ms, true);
                     self.channels.0.ledger.hush(&self.account.id(), &self.chat).await?;
@@ -246,24 +269,27 @@ impl Task {
                     said.push((message, words(&text, &attachments)));
                 }
                 // What was read already is said anew, as people do who correct themselves.
-                What::Edited { message, text } => match said.iter_mut().find(|(id, _)| *id == message) {
-                    Some((_, known)) => *known = text,
-                    None => {
-                        self.row.left = self.row.opted_out;
-                        first.get_or_insert((event.key, event.user));
-                        cancel = true;
-                        match self.take_back(&message).await? {
-                            Some(whole) => {
-                                let changed = whole.into_iter().map(|(id, known)| {
-                                    let words = if id == message { text.clone() } else { known };
-                                    (id, words)
-                                });
-                                drop(said.splice(0..0, changed));
+                What::Edited { message, text } => {
+                    match said.iter_mut().find(|(id, _)| *id == message) {
+                        Some((_, known)) => *known = text,
+                        None => {
+                            self.row.left = self.row.opted_out;
+                            first.get_or_insert((event.key, event.user));
+                            cancel = true;
+                            match self.take_back(&message).await? {
+                                Some(whole) => {
+                                    let changed = whole.into_iter().map(|(id, known)| {
+                                        let words =
+                                            if id == message { text.clone() } else { known };
+                                        (id, words)
+                                    });
+                                    drop(said.splice(0..0, changed));
+                                }
+                                None => said.push((message, text)),
                             }
-                            None => said.push((message, text)),
                         }
                     }
-                },
+                }
                 What::Deleted { message } => {
                     let before = said.len();
                     said.retain(|(id, _)| *id != message);
@@ -275,12 +301,14 @@ impl Task {
                         drop(said.splice(0..0, whole.into_iter().filter(|(id, _)| *id != message)));
                     } else {
                         // It may be of a question that was too long to be kept message by message.
-                        cancel |= self.row.asked.as_ref().is_some_and(|asked| asked.messages.is_empty());
+                        cancel |=
+                            self.row.asked.as_ref().is_some_and(|asked| asked.messages.is_empty());
                     }
                 }
                 What::Stopped => cancel = true,
                 What::Left => {
-                    (self.row.left, self.row.opted_out) = (true, self.account.config.platform.tells_return());
+                    (self.row.left, self.row.opted_out) =
+                        (true, self.account.config.platform.tells_return());
                     cancel = true;
                 }
                 What::Returned => (self.row.left, self.row.opted_out) = (false, false),
@@ -303,7 +331,11 @@ impl Task {
             let messages = if bytes <= MAX_ASKED { said } else { Vec::new() };
             Turn { id, text: cut(text), messages }
         });
-        self.channels.0.ledger.taken(&self.account, &self.chat, &self.row, turn.as_ref(), &keys).await?;
+        self.channels
+            .0
+            .ledger
+            .taken(&self.account, &self.chat, &self.row, turn.as_ref(), &keys)
+            .await?;
         if self.follow.is_none() && turn.is_some() {
             self.watch().await?;
         }
@@ -318,7 +350,9 @@ impl Task {
             ledger.unsay(&id, &self.chat).await?;
             return Ok(Some(turn.messages));
         }
-        let Some(asked) = self.row.asked.take_if(|asked| has(&asked.messages)) else { return Ok(None) };
+        let Some(asked) = self.row.asked.take_if(|asked| has(&asked.messages)) else {
+            return Ok(None);
+        };
         self.stopped = asked.turn;
         Ok(Some(asked.messages))
     }
@@ -326,8 +360,10 @@ impl Task {
     /// A new session for this conversation.
     fn begin(&mut self, user: &str) {
         let visitor = format!("{}:{user}", self.account.config.name());
-        let visitor = if visitor.len() <= 128 { visitor } else { crate::secret::key_hash(&visitor) };
-        self.row = Chat { session: random_id(), visitor, cursor: 0, ..std::mem::take(&mut self.row) };
+        let visitor =
+            if visitor.len() <= 128 { visitor } else { crate::secret::key_hash(&visitor) };
+        self.row =
+            Chat { session: random_id(), visitor, cursor: 0, ..std::mem::take(&mut self.row) };
         self.follow = None;
     }
 
@@ -336,11 +372,18 @@ impl Task {
         let inner = &self.channels.0;
         let command = Command::Say { id: turn.id.clone(), text: turn.text.clone() };
         match self.handle().command(command).await {
-            Ok(accepted) => self.row.asked = Some(Asked { turn: accepted.seq, messages: turn.messages.clone() }),
+            Ok(accepted) => {
+                self.row.asked = Some(Asked { turn: accepted.seq, messages: turn.messages.clone() })
+            }
             Err(JoinError::Command(CommandError::Refused(refusal))) => match refusal {
                 Refusal::Ended | Refusal::Full { .. } => {
                     let visitor = std::mem::take(&mut self.row.visitor);
-                    self.row = Chat { session: random_id(), visitor, cursor: 0, ..std::mem::take(&mut self.row) };
+                    self.row = Chat {
+                        session: random_id(),
+                        visitor,
+                        cursor: 0,
+                        ..std::mem::take(&mut self.row)
+                    };
                     self.follow = None;
                     inner.ledger.taken(&self.account, &self.chat, &self.row, None, &[]).await?;
                     self.watch().await?;
@@ -351,7 +394,9 @@ impl Task {
                 }
                 // The visitor waits with another conversation, or too many others do: a place becomes free.
                 Refusal::LineFull { .. } | Refusal::WaitsElsewhere => return Ok(Some(NO_PLACE)),
-                refusal => tracing::warn!(account = self.account.id(), %refusal, "a message was refused"),
+                refusal => {
+                    tracing::warn!(account = self.account.id(), %refusal, "a message was refused")
+                }
             },
             Err(JoinError::Command(CommandError::Overloaded { retry_after_ms })) => {
                 return Ok(Some(Duration::from_millis(retry_after_ms.max(50))));

@@ -35,13 +35,15 @@ fn event(body: &Value) -> Result<Incoming, &'static str> {
             if conversation["status"] != "pending" {
                 return Err("another responder holds the conversation");
             }
-            let chat = chat(&body["account"]["id"], &conversation["id"]).ok_or("no conversation")?;
+            let chat =
+                chat(&body["account"]["id"], &conversation["id"]).ok_or("no conversation")?;
             let message = body["id"].as_i64().ok_or("no message id")?.to_string();
             let text = body["content"].as_str().unwrap_or_default().to_owned();
             if text.trim().is_empty() {
                 return Err("an empty message");
             }
-            let user = body["sender"]["id"].as_i64().map_or_else(|| chat.clone(), |id| id.to_string());
+            let user =
+                body["sender"]["id"].as_i64().map_or_else(|| chat.clone(), |id| id.to_string());
             let what = What::Said { message: message.clone(), text, attachments: Vec::new() };
             Ok(Incoming::new(format!("message:{message}"), chat, user, what)
                 .at(milliseconds(&conversation["updated_at"])))
@@ -59,7 +61,8 @@ fn event(body: &Value) -> Result<Incoming, &'static str> {
 
 /// Of a time in seconds since the Unix epoch; 0 if it is none.
 fn milliseconds(seconds: &Value) -> u64 {
-    let seconds = seconds.as_f64().filter(|seconds| (0.0..1e11).contains(seconds)).unwrap_or_default();
+    let seconds =
+        seconds.as_f64().filter(|seconds| (0.0..1e11).contains(seconds)).unwrap_or_default();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within bounds")]
     let milliseconds = (seconds * 1_000.0) as u64;
     milliseconds
@@ -91,7 +94,11 @@ fn call(token: &str, chat: &str, method: &str, body: Value) -> Call {
 
 #[must_use]
 pub(super) fn judge(answered: Answered<'_>) -> Outcome {
-    let why = format!("status {} {}", answered.status, answered.body["error"].as_str().unwrap_or_default());
+    let why = format!(
+        "status {} {}",
+        answered.status,
+        answered.body["error"].as_str().unwrap_or_default()
+    );
     match answered.status {
         404 => Outcome::Closed { why },
         200..=299 => Outcome::Sent(answered.body["id"].as_i64().map(|id| id.to_string())),
@@ -119,8 +126,7 @@ mod tests {
         assert!(read(&message("open", "incoming")).events.is_empty());
         assert!(read(&message("pending", "outgoing")).events.is_empty());
         let status = |status: &str| {
-            let body =
-                json!({ "event": "conversation_status_changed", "id": 7, "status": status, "account": { "id": 1 } });
+            let body = json!({ "event": "conversation_status_changed", "id": 7, "status": status, "account": { "id": 1 } });
             read(&body).events[0].what.clone()
         };
         assert_eq!((status("open"), status("pending")), (What::Held, What::Released));

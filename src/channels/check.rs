@@ -38,7 +38,10 @@ impl Account {
         let name = |answer: &Value, field: &str| answer[field].as_str().unwrap_or("?").to_owned();
         let (call, names, hint) = match self.config.platform {
             Platform::Webhook | Platform::Chatwoot => {
-                let text = format!("replies go to {}; send one with `frontdesk channels send`", self.base_url);
+                let text = format!(
+                    "replies go to {}; send one with `frontdesk channels send`",
+                    self.base_url
+                );
                 return Ok(vec![good(text)]);
             }
             Platform::Email => {
@@ -59,20 +62,32 @@ impl Account {
                     Err(outcome) => bad(format!("the platform lends no access token: {outcome}")),
                 }]);
             }
-            Platform::Slack => (slack::who(&self.token), ["user", "team"], "OAuth & Permissions shows the bot's token"),
-            Platform::Discord => {
-                (discord::who(&self.token), ["username", "id"], "the application's page Bot resets it")
-            }
-            Platform::Line => {
-                (line::who(&self.token), ["displayName", "basicId"], "the console issues a channel access token")
-            }
+            Platform::Slack => (
+                slack::who(&self.token),
+                ["user", "team"],
+                "OAuth & Permissions shows the bot's token",
+            ),
+            Platform::Discord => (
+                discord::who(&self.token),
+                ["username", "id"],
+                "the application's page Bot resets it",
+            ),
+            Platform::Line => (
+                line::who(&self.token),
+                ["displayName", "basicId"],
+                "the console issues a channel access token",
+            ),
             Platform::Twilio => {
                 let call = twilio::who(&self.token, &self.config.account_sid);
                 (call, ["friendly_name", "status"], "the console's start page shows SID and token")
             }
             Platform::WhatsApp => {
                 let call = meta::who(self.meta_access(), "display_phone_number,verified_name");
-                (call, ["verified_name", "display_phone_number"], "a system user's token of the app is needed")
+                (
+                    call,
+                    ["verified_name", "display_phone_number"],
+                    "a system user's token of the app is needed",
+                )
             }
             Platform::Messenger => {
                 let call = meta::who(self.meta_access(), "name,id");
@@ -80,20 +95,30 @@ impl Account {
             }
         };
         let found = match delivery.ask(self, &call).await {
-            Ok(who) => good(format!("the token holds for {} ({})", name(&who, names[0]), name(&who, names[1]))),
+            Ok(who) => good(format!(
+                "the token holds for {} ({})",
+                name(&who, names[0]),
+                name(&who, names[1])
+            )),
             Err(error) => bad(format!("the token is refused: {error}. {hint}")),
         };
         let to = origin.map_or_else(|| "this server".to_owned(), |origin| self.address(origin));
         Ok(vec![
             found,
-            good(format!("webhooks belong to {to}; whether they go there is shown on the platform's pages")),
+            good(format!(
+                "webhooks belong to {to}; whether they go there is shown on the platform's pages"
+            )),
         ])
     }
 
     async fn check_mailbox(&self, url: &str) -> Finding {
         match Folder::open(self).await {
             Ok(folder) => {
-                let how = if folder.idles { "new ones are told at once (IDLE)" } else { "it is looked at each minute" };
+                let how = if folder.idles {
+                    "new ones are told at once (IDLE)"
+                } else {
+                    "it is looked at each minute"
+                };
                 let found = format!(
                     "{url} takes the account; {:?} holds {} messages, and {how}",
                     self.config.imap_folder, folder.messages
@@ -101,31 +126,42 @@ impl Account {
                 folder.leave().await;
                 good(found)
             }
-            Err(trouble @ Trouble::Refused(_)) => bad(format!("{url}: {trouble}. What to do: {}", imap::advice(url))),
+            Err(trouble @ Trouble::Refused(_)) => {
+                bad(format!("{url}: {trouble}. What to do: {}", imap::advice(url)))
+            }
             Err(trouble) => bad(format!("{url}: {trouble}")),
         }
     }
 
-    async fn check_telegram(&self, delivery: &Delivery, origin: Option<&str>) -> anyhow::Result<Vec<Finding>> {
+    async fn check_telegram(
+        &self,
+        delivery: &Delivery,
+        origin: Option<&str>,
+    ) -> anyhow::Result<Vec<Finding>> {
         let who = match delivery.ask(self, &telegram::who(&self.token)).await {
             Ok(who) => who,
             Err(error) => {
-                return Ok(vec![bad(format!("the token is refused: {error}. @BotFather shows the right one"))]);
+                return Ok(vec![bad(format!(
+                    "the token is refused: {error}. @BotFather shows the right one"
+                ))]);
             }
         };
         let name = who["result"]["username"].as_str().unwrap_or_default();
         let mut found = vec![good(format!("the token is @{name}'s"))];
         if !self.config.bot.is_empty() && self.config.bot != name {
-            found.push(bad(format!("`bot` is {:?}; write {name:?}, or groups can't speak to it", self.config.bot)));
+            found.push(bad(format!(
+                "`bot` is {:?}; write {name:?}, or groups can't speak to it",
+                self.config.bot
+            )));
         }
         let hook = delivery.ask(self, &telegram::registered(&self.token)).await?;
         let now = hook["result"]["url"].as_str().unwrap_or_default();
         let wanted = origin.map(|origin| self.address(origin));
         found.push(match (&wanted, now) {
             (_, "") => bad("no webhook is set; `frontdesk channels register` sets it"),
-            (Some(wanted), now) if wanted != now => {
-                bad(format!("webhooks go to {now} and not to {wanted}; `frontdesk channels register` changes it"))
-            }
+            (Some(wanted), now) if wanted != now => bad(format!(
+                "webhooks go to {now} and not to {wanted}; `frontdesk channels register` changes it"
+            )),
             _ => good(format!("webhooks go to {now}")),
         });
         if let Some(error) = hook["result"]["last_error_message"].as_str() {
@@ -152,7 +188,9 @@ impl Account {
             Platform::Telegram => vec![telegram::register(&self.token, &address, secret)],
             Platform::Line => vec![line::register(&self.token, &address)],
             // The command first: the address is tried as it is set, and takes commands from then on.
-            Platform::Discord => discord::register(&self.token, &self.config.app_id, &address).to_vec(),
+            Platform::Discord => {
+                discord::register(&self.token, &self.config.app_id, &address).to_vec()
+            }
             Platform::Slack
             | Platform::WhatsApp
             | Platform::Messenger
@@ -162,7 +200,9 @@ impl Account {
             | Platform::Chatwoot
             | Platform::Email
             | Platform::Webhook => {
-                bail!("the address is set on the platform's own pages, or in the other system: write {address} there")
+                bail!(
+                    "the address is set on the platform's own pages, or in the other system: write {address} there"
+                )
             }
         };
         if !address.starts_with("https://") {
@@ -188,7 +228,15 @@ impl Account {
             Err(outcome) => bail!("the platform lends no access token: {outcome}"),
         };
         let way = deadline::Way::Message;
-        let sending = Sending { part: &part, markdown: text, id: &id, plain: false, way, now_s, by_agent: true };
+        let sending = Sending {
+            part: &part,
+            markdown: text,
+            id: &id,
+            plain: false,
+            way,
+            now_s,
+            by_agent: true,
+        };
         let target = Target { account: self, chat, token: &token, right: None, placed: None };
         let call = self.config.platform.send(target, &sending);
         let call = call.context("no secret can sign, or the platform must be written to first")?;

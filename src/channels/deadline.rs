@@ -109,7 +109,9 @@ pub(super) fn show_in(waiting: Waiting, seen: Seen) -> Option<u64> {
     match waiting {
         Waiting::Nothing => None,
         Waiting::Typing { every_ms } => Some(again(every_ms)),
-        Waiting::Draft { every_ms, typing_every_ms } => Some(again(if seen.grew { every_ms } else { typing_every_ms })),
+        Waiting::Draft { every_ms, typing_every_ms } => {
+            Some(again(if seen.grew { every_ms } else { typing_every_ms }))
+        }
         Waiting::Edits { first_ms, .. } if !seen.placed => {
             Some(first_ms.saturating_sub(seen.waited_ms).max(again(first_ms)))
         }
@@ -129,13 +131,20 @@ mod tests {
         let mut shown = Vec::new();
         loop {
             let text = grows.iter().filter(|at| **at <= now).count();
-            let seen = Seen { waited_ms: now, shown_ms: last.map(|last| now - last), grew: text > seen_of, placed };
+            let seen = Seen {
+                waited_ms: now,
+                shown_ms: last.map(|last| now - last),
+                grew: text > seen_of,
+                placed,
+            };
             match show_in(waiting, seen) {
                 Some(0) => {
                     shown.push((now, text > 0));
                     (last, seen_of, placed) = (Some(now), text, true);
                 }
-                Some(wait) => now += wait.min(grows.iter().find(|at| **at > now).map_or(wait, |at| at - now)),
+                Some(wait) => {
+                    now += wait.min(grows.iter().find(|at| **at > now).map_or(wait, |at| at - now))
+                }
                 None => match grows.iter().find(|at| **at > now) {
                     Some(at) => now = *at,
                     None => return shown,
@@ -152,14 +161,20 @@ mod tests {
         // Slack: by three seconds, with an ellipsis if nothing is written by then.
         let slack = Waiting::Edits { first_ms: 2_500, every_ms: 1_500 };
         assert_eq!(shown(slack, &[9_000], false), [(2_500, false)]);
-        assert_eq!(shown(slack, &[1_000, 3_000, 3_100, 9_000], false), [(2_500, true), (4_000, true)]);
+        assert_eq!(
+            shown(slack, &[1_000, 3_000, 3_100, 9_000], false),
+            [(2_500, true), (4_000, true)]
+        );
         // An answer that is ready earlier needs no placeholder.
         assert_eq!(shown(slack, &[1_000, 2_400], false), []);
         // Discord's response was the placeholder.
         assert_eq!(shown(slack, &[400, 500, 2_400], true), [(400, true), (1_900, true)]);
         let telegram = Waiting::Draft { every_ms: 1_000, typing_every_ms: 4_000 };
         assert_eq!(shown(telegram, &[9_000], false), [(0, false), (4_000, false), (8_000, false)]);
-        assert_eq!(shown(telegram, &[1_500, 1_600, 3_000], false), [(0, false), (1_500, true), (2_500, true)]);
+        assert_eq!(
+            shown(telegram, &[1_500, 1_600, 3_000], false),
+            [(0, false), (1_500, true), (2_500, true)]
+        );
         assert_eq!(shown(Waiting::Nothing, &[9_000], false), []);
     }
 

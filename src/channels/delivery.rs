@@ -33,7 +33,12 @@ const BELIEVED: u32 = 9;
 #[must_use]
 pub(super) fn pause_ms(tries: u32, told_ms: Option<u64>, spread: f64) -> u64 {
     let base = 2_000_u64.saturating_mul(1 << tries.min(10)).min(600_000);
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "minutes")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "minutes"
+    )]
     let own = (base as f64 * (0.8 + 0.4 * spread.clamp(0.0, 1.0))) as u64;
     match told_ms.map(|told| told.clamp(100, 3_600_000)) {
         Some(told) if tries < BELIEVED => told,
@@ -153,7 +158,11 @@ impl Delivery {
     pub(super) fn rest_ms(&self, id: &str, now_ms: u64) -> Option<u64> {
         let accounts = self.accounts();
         let Some(health) = accounts.get(id) else { return Some(0) };
-        if health.stopped.is_some() { None } else { Some(health.closed_until_ms.saturating_sub(now_ms)) }
+        if health.stopped.is_some() {
+            None
+        } else {
+            Some(health.closed_until_ms.saturating_sub(now_ms))
+        }
     }
 
     /// Sends a request, and says what came of it.
@@ -173,7 +182,9 @@ impl Delivery {
     /// # Errors
     /// With what came of asking for one.
     pub(super) async fn token(&self, account: &Account, now_ms: u64) -> Result<String, Outcome> {
-        let Some(call) = account.config.platform.lend(account) else { return Ok(account.token.clone()) };
+        let Some(call) = account.config.platform.lend(account) else {
+            return Ok(account.token.clone());
+        };
         let id = account.id();
         let known = self.lent.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         if let Some(lent) = known.filter(|lent| now_ms < lent.until_ms) {
@@ -184,14 +195,16 @@ impl Delivery {
                 if let Some(token) = body["access_token"].as_str().map(str::to_owned) {
                     // Renewed some minutes early: a request may take its time.
                     let seconds = body["expires_in"].as_u64().unwrap_or(600);
-                    let until_ms = now_ms + seconds.saturating_sub((seconds / 2).min(300)).saturating_mul(1000);
+                    let until_ms = now_ms
+                        + seconds.saturating_sub((seconds / 2).min(300)).saturating_mul(1000);
                     let lent = Lent { token: token.clone(), since_ms: now_ms, until_ms };
                     self.lent.lock().unwrap_or_else(PoisonError::into_inner).insert(id, lent);
                     return Ok(token);
                 }
                 let error = body["error_description"].as_str().or_else(|| body["error"].as_str());
                 let why = format!("no access token: status {status} {}", error.unwrap_or_default());
-                match account.config.platform.judge(Answered { status, retry_after_s, body: &body }) {
+                match account.config.platform.judge(Answered { status, retry_after_s, body: &body })
+                {
                     Outcome::Unauthorized { why } => Outcome::Unauthorized { why },
                     Outcome::Later { after_ms, .. } => Outcome::Later { after_ms, why },
                     Outcome::Unanswered { .. } => Outcome::Later { after_ms: None, why },
@@ -208,7 +221,10 @@ impl Delivery {
         let mut outcome = outcome;
         if let Outcome::Unauthorized { why } = &outcome {
             let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
-            if lent.remove(&account.id()).is_some_and(|lent| now_ms.saturating_sub(lent.since_ms) >= YOUNG_MS) {
+            if lent
+                .remove(&account.id())
+                .is_some_and(|lent| now_ms.saturating_sub(lent.since_ms) >= YOUNG_MS)
+            {
                 outcome = Outcome::Later { after_ms: Some(100), why: why.clone() };
             }
         }
@@ -243,7 +259,9 @@ impl Delivery {
     pub(super) async fn ask(&self, account: &Account, call: &Call) -> anyhow::Result<Value> {
         let (status, retry_after_s, body) = match self.request(account, call).await {
             Ok(answered) => answered,
-            Err(NoAnswer { why, .. }) => anyhow::bail!("no answer from {}: {why}", account.base_url),
+            Err(NoAnswer { why, .. }) => {
+                anyhow::bail!("no answer from {}: {why}", account.base_url)
+            }
         };
         match account.config.platform.judge(Answered { status, retry_after_s, body: &body }) {
             Outcome::Sent(_) => Ok(body),
@@ -255,20 +273,27 @@ impl Delivery {
     ///
     /// # Errors
     /// When no answer comes.
-    async fn request(&self, account: &Account, call: &Call) -> Result<(u16, Option<u64>, Value), NoAnswer> {
+    async fn request(
+        &self,
+        account: &Account,
+        call: &Call,
+    ) -> Result<(u16, Option<u64>, Value), NoAnswer> {
         if let Body::Mail(mail) = &call.body {
             let (status, text) = smtp::send(account, mail).await?;
             return Ok((status, None, json!({ "message": text })));
         }
         let address = format!("{}{}", call.base.as_ref().unwrap_or(&account.base_url), call.path);
         let unsent = |why: String| NoAnswer { why, sent: false };
-        let url = reqwest::Url::parse(&address).map_err(|error| unsent(format!("base_url is no address: {error}")))?;
+        let url = reqwest::Url::parse(&address)
+            .map_err(|error| unsent(format!("base_url is no address: {error}")))?;
         let allow_private = account.config.allow_private;
         // The resolver isn't asked for a host that is an address.
         if let Some(host) = url.host_str().map(|host| host.trim_matches(['[', ']']))
             && host.parse().is_ok_and(|address| !allow_private && !is_public(address))
         {
-            let why = format!("{host} is no public address; set allow_private for a server of your own network");
+            let why = format!(
+                "{host} is no public address; set allow_private for a server of your own network"
+            );
             return Err(unsent(why));
         }
         if url.scheme() != "https" && !allow_private {
@@ -290,13 +315,16 @@ impl Delivery {
             Body::Json(body) => request
                 .header("content-type", "application/json; charset=utf-8")
                 .body(serde_json::to_vec(body).unwrap_or_default()),
-            Body::Form(pairs) => {
-                request.header("content-type", "application/x-www-form-urlencoded").body(form_bytes(pairs))
-            }
+            Body::Form(pairs) => request
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(form_bytes(pairs)),
         };
         let mut response = request.send().await.map_err(NoAnswer::of)?;
         let status = response.status().as_u16();
-        let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after = response
+            .headers()
+            .get("retry-after")
+            .and_then(|value| value.to_str().ok()?.parse().ok());
         let mut bytes = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(NoAnswer::of)? {
             bytes.extend_from_slice(&piece);

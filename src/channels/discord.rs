@@ -16,7 +16,9 @@ pub(super) fn read(body: &Value) -> Batch {
     match (body["type"].as_u64(), &body["data"]) {
         // The address of webhook events is tried with type 0 and read without a body, that of interactions with type 1.
         (Some(0), _) => batch.reply = Some(Reply::Nothing),
-        (Some(1), _) if body.get("event").is_none() => batch.reply = Some(Reply::Json(json!({ "type": 1 }))),
+        (Some(1), _) if body.get("event").is_none() => {
+            batch.reply = Some(Reply::Json(json!({ "type": 1 })))
+        }
         (Some(1), _) => {
             batch.skipped.push("a webhook event");
             batch.reply = Some(Reply::Nothing);
@@ -29,7 +31,9 @@ pub(super) fn read(body: &Value) -> Batch {
             None => {
                 batch.skipped.push("a command without words");
                 let content = "…";
-                batch.reply = Some(Reply::Json(json!({ "type": 4, "data": { "content": content, "flags": 64 } })));
+                batch.reply = Some(Reply::Json(
+                    json!({ "type": 4, "data": { "content": content, "flags": 64 } }),
+                ));
             }
         },
         _ => batch.skipped.push("another type of interaction"),
@@ -41,7 +45,11 @@ fn interaction(body: &Value, data: &Value) -> Option<Incoming> {
     let id = body["id"].as_str()?;
     let user = body["user"]["id"].as_str().or_else(|| body["member"]["user"]["id"].as_str())?;
     let channel = body["channel_id"].as_str()?;
-    let options = data["options"].as_array().into_iter().flatten().filter_map(|option| option["value"].as_str());
+    let options = data["options"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|option| option["value"].as_str());
     let text = match data["custom_id"].as_str() {
         Some(pressed) => pressed.to_owned(),
         None => options.collect::<Vec<_>>().join(" "),
@@ -50,10 +58,15 @@ fn interaction(body: &Value, data: &Value) -> Option<Incoming> {
         return None;
     }
     // Several people give commands in one channel of a server.
-    let chat = if body["guild_id"].is_string() { format!("{channel}/{user}") } else { channel.to_owned() };
+    let chat =
+        if body["guild_id"].is_string() { format!("{channel}/{user}") } else { channel.to_owned() };
     let at_ms = id.parse::<u64>().map_or(0, |id| (id >> 22) + EPOCH_MS);
     let what = What::Said { message: id.to_owned(), text, attachments: Vec::new() };
-    Some(Incoming::new(id, chat, user, what).at(at_ms).with_right(body["token"].as_str().map(str::to_owned)))
+    Some(
+        Incoming::new(id, chat, user, what)
+            .at(at_ms)
+            .with_right(body["token"].as_str().map(str::to_owned)),
+    )
 }
 
 /// Where a message goes.
@@ -93,7 +106,10 @@ pub(super) fn send(to: To<'_>, text: &str, id: &str) -> Call {
 
 /// Requests of another agent are stopped before they reach Discord.
 fn agent() -> Vec<(&'static str, String)> {
-    vec![("user-agent", format!("DiscordBot (https://frontdesk.invalid, {})", env!("CARGO_PKG_VERSION")))]
+    vec![(
+        "user-agent",
+        format!("DiscordBot (https://frontdesk.invalid, {})", env!("CARGO_PKG_VERSION")),
+    )]
 }
 
 /// Who the token belongs to.
@@ -112,13 +128,22 @@ pub(super) fn register(bot: &str, app: &str, address: &str) -> [Call; 2] {
         headers.push(("authorization", format!("Bot {bot}")));
         headers
     };
-    let option = json!({ "type": 3, "name": "question", "description": "Your question", "required": true });
-    let commands = json!([{ "name": "ask", "description": "Ask us a question", "options": [option] }]);
-    let put = Call::post(format!("/api/v10/applications/{app}/commands"), headers(), Body::Json(commands));
+    let option =
+        json!({ "type": 3, "name": "question", "description": "Your question", "required": true });
+    let commands =
+        json!([{ "name": "ask", "description": "Ask us a question", "options": [option] }]);
+    let put = Call::post(
+        format!("/api/v10/applications/{app}/commands"),
+        headers(),
+        Body::Json(commands),
+    );
     let address = json!({ "interactions_endpoint_url": address });
     [
         Call { verb: Verb::Put, ..put },
-        Call { verb: Verb::Patch, ..Call::post("/api/v10/applications/@me", headers(), Body::Json(address)) },
+        Call {
+            verb: Verb::Patch,
+            ..Call::post("/api/v10/applications/@me", headers(), Body::Json(address))
+        },
     ]
 }
 
@@ -132,12 +157,20 @@ pub(super) fn text(part: &Rich, plain: bool) -> String {
 pub(super) fn judge(answered: Answered<'_>) -> Outcome {
     let body = answered.body;
     let code = body["code"].as_i64();
-    let why = format!("{}: {}", code.unwrap_or_default(), body["message"].as_str().unwrap_or_default());
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a wait of seconds")]
-    let told = body["retry_after"].as_f64().map(|seconds| (seconds.clamp(0.0, 86_400.0) * 1000.0) as u64);
+    let why =
+        format!("{}: {}", code.unwrap_or_default(), body["message"].as_str().unwrap_or_default());
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a wait of seconds"
+    )]
+    let told =
+        body["retry_after"].as_f64().map(|seconds| (seconds.clamp(0.0, 86_400.0) * 1000.0) as u64);
     let after_ms = told.or(answered.retry_after_s.map(|seconds| seconds.saturating_mul(1000)));
     match (answered.status, code) {
-        (429, _) | (_, Some(20_016 | 20_028 | 20_029)) => Outcome::Later { after_ms: after_ms.or(Some(1_000)), why },
+        (429, _) | (_, Some(20_016 | 20_028 | 20_029)) => {
+            Outcome::Later { after_ms: after_ms.or(Some(1_000)), why }
+        }
         (200..=299, _) => Outcome::Sent(body["id"].as_str().map(str::to_owned)),
         // It was answered already.
         (_, Some(40_060)) => Outcome::Sent(None),
@@ -174,7 +207,8 @@ mod tests {
 
     #[test]
     fn codes() {
-        let judged = |status, body: Value| judge(Answered { status, retry_after_s: Some(9), body: &body });
+        let judged =
+            |status, body: Value| judge(Answered { status, retry_after_s: Some(9), body: &body });
         let slow = json!({ "message": "slow", "retry_after": 0.5, "global": false });
         assert!(matches!(judged(429, slow), Outcome::Later { after_ms: Some(500), .. }));
         assert!(matches!(judged(403, json!({ "code": 50_007 })), Outcome::Closed { .. }));

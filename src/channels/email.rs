@@ -50,7 +50,8 @@ fn event(raw: &[u8], own: &[String], authserv_id: &str) -> Result<Incoming, &'st
     if own.iter().any(|own| same(own, &from) || same(own, &to)) {
         return Err("our own e-mail");
     }
-    let subject = message.subject().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    let subject =
+        message.subject().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
     if subject::is_automatic(&subject) {
         return Err("an automatic e-mail");
     }
@@ -64,7 +65,10 @@ fn event(raw: &[u8], own: &[String], authserv_id: &str) -> Result<Incoming, &'st
     if !authserv_id.is_empty() && authenticity::is_forged(&message, authserv_id) {
         return Err("an e-mail whose sender is forged");
     }
-    let id = message.message_id().map(str::to_owned).filter(|id| !id.is_empty() && !id.contains(char::is_whitespace));
+    let id = message
+        .message_id()
+        .map(str::to_owned)
+        .filter(|id| !id.is_empty() && !id.contains(char::is_whitespace));
     if id.as_deref().is_some_and(|id| thread_of(id, own).is_some()) {
         return Err("our own e-mail");
     }
@@ -87,13 +91,19 @@ fn event(raw: &[u8], own: &[String], authserv_id: &str) -> Result<Incoming, &'st
     if text.is_empty() && attachments.is_empty() {
         return Err("an empty message");
     }
-    let id = id.unwrap_or_else(|| format!("{}@unnamed", crate::secret::key_hash(&String::from_utf8_lossy(raw))));
+    let id = id.unwrap_or_else(|| {
+        format!("{}@unnamed", crate::secret::key_hash(&String::from_utf8_lossy(raw)))
+    });
     // Our own identifiers name the thread; else the oldest one does.
     let ours = earlier.iter().rev().find_map(|id| thread_of(id, own));
     let thread = ours.unwrap_or_else(|| short(earlier.first().unwrap_or(&id)));
     let mut thread_ids = earlier;
     thread_ids.push(id.clone());
-    let answered = Thread { to: to.clone(), subject: shortened(&subject, MAX_SUBJECT), ids: bounded(thread_ids) };
+    let answered = Thread {
+        to: to.clone(),
+        subject: shortened(&subject, MAX_SUBJECT),
+        ids: bounded(thread_ids),
+    };
     let key = if id.len() <= MAX_ID { id } else { short(&id) };
     let what = What::Said { message: key.clone(), text, attachments };
     let right = serde_json::to_string(&answered).ok();
@@ -101,17 +111,21 @@ fn event(raw: &[u8], own: &[String], authserv_id: &str) -> Result<Incoming, &'st
 }
 
 fn first(addresses: Option<&Address<'_>>) -> Option<String> {
-    let found = addresses?.first()?.address.as_deref().map(|text| text.trim().to_ascii_lowercase())?;
+    let found =
+        addresses?.first()?.address.as_deref().map(|text| text.trim().to_ascii_lowercase())?;
     // It becomes the name of a conversation and an SMTP command.
-    let sound =
-        found.len() <= 254 && found.contains('@') && !found.contains(|c: char| c.is_whitespace() || c.is_control());
+    let sound = found.len() <= 254
+        && found.contains('@')
+        && !found.contains(|c: char| c.is_whitespace() || c.is_control());
     (sound && !found.contains(['<', '>', '/'])).then_some(found)
 }
 
 /// Whether two addresses are one mailbox: what follows a plus sign is the receiver's own (RFC 5233).
 fn same(own: &str, other: &str) -> bool {
     let plain = |text: &str| match text.rsplit_once('@') {
-        Some((local, domain)) => format!("{}@{domain}", local.split('+').next().unwrap_or_default()),
+        Some((local, domain)) => {
+            format!("{}@{domain}", local.split('+').next().unwrap_or_default())
+        }
         None => text.to_owned(),
     };
     own == other || plain(own) == plain(other)
@@ -168,20 +182,28 @@ fn id_of(thread: &str, part: &str, sender: &str) -> String {
 /// The thread that one of our own identifiers names.
 fn thread_of(id: &str, own: &[String]) -> Option<String> {
     let (local, domain) = id.rsplit_once('@')?;
-    let ours = own.iter().any(|own| own.rsplit_once('@').is_some_and(|(_, own)| own.eq_ignore_ascii_case(domain)));
+    let ours = own
+        .iter()
+        .any(|own| own.rsplit_once('@').is_some_and(|(_, own)| own.eq_ignore_ascii_case(domain)));
     let (thread, part) = local.strip_prefix("fd.")?.split_once('.')?;
-    let is_short = |text: &str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_short =
+        |text: &str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     (ours && is_short(thread) && is_short(part)).then(|| thread.to_ascii_lowercase())
 }
 
 /// Why a message must not be answered (RFC 3834): a machine wrote it, or it went to many.
 fn automatic(message: &Message<'_>, sender: &str) -> Option<&'static str> {
     /// Mailboxes behind which nobody reads (RFC 2142, RFC 5321 and custom), without their punctuation.
-    const NOBODY: [&str; 6] = ["mailerdaemon", "postmaster", "noreply", "donotreply", "bounce", "bounces"];
-    let header = |name: &'static str| message.header_raw(name).map(|value| value.trim().to_ascii_lowercase());
+    const NOBODY: [&str; 6] =
+        ["mailerdaemon", "postmaster", "noreply", "donotreply", "bounce", "bounces"];
+    let header = |name: &'static str| {
+        message.header_raw(name).map(|value| value.trim().to_ascii_lowercase())
+    };
     let word = |value: String| value.split([';', ' ', '(']).next().unwrap_or_default().to_owned();
     if header("Auto-Submitted").is_some_and(|value| word(value) != "no")
-        || ["X-Autoreply", "X-Autorespond", "X-Auto-Reply"].into_iter().any(|name| header(name).is_some())
+        || ["X-Autoreply", "X-Autorespond", "X-Auto-Reply"]
+            .into_iter()
+            .any(|name| header(name).is_some())
     {
         return Some("an automatic e-mail");
     }
@@ -200,7 +222,10 @@ fn automatic(message: &Message<'_>, sender: &str) -> Option<&'static str> {
             && kind.subtype().is_some_and(|sub| sub.eq_ignore_ascii_case("report"))
     });
     let local = sender.split(['@', '+']).next().unwrap_or_default().replace(['-', '_', '.'], "");
-    if report || header("Return-Path").is_some_and(|path| path == "<>") || NOBODY.contains(&local.as_str()) {
+    if report
+        || header("Return-Path").is_some_and(|path| path == "<>")
+        || NOBODY.contains(&local.as_str())
+    {
         return Some("an e-mail from nobody");
     }
     None
@@ -214,10 +239,15 @@ fn body(message: &Message<'_>, is_reply: bool) -> String {
             mail_parser::PartType::Text(text) => {
                 let flowed = part.content_type().and_then(|kind| {
                     let flowed = kind.attribute("format")?.eq_ignore_ascii_case("flowed");
-                    let joined = kind.attribute("delsp").is_some_and(|value| value.eq_ignore_ascii_case("yes"));
+                    let joined = kind
+                        .attribute("delsp")
+                        .is_some_and(|value| value.eq_ignore_ascii_case("yes"));
                     flowed.then_some(joined)
                 });
-                texts.push(flowed.map_or_else(|| text.to_string(), |joined| quoted::unflowed(text, joined)));
+                texts.push(
+                    flowed
+                        .map_or_else(|| text.to_string(), |joined| quoted::unflowed(text, joined)),
+                );
             }
             mail_parser::PartType::Html(html) => texts.push(quoted::text_of_html(html, is_reply)),
             _ => {}
@@ -246,11 +276,18 @@ pub(super) fn send(
     by_agent: bool,
 ) -> Option<Call> {
     let Thread { to, subject, ids } = serde_json::from_str(right?).ok()?;
-    let subject = if subject::without_reply(&subject).is_some() { subject } else { format!("Re: {subject}") };
+    let subject =
+        if subject::without_reply(&subject).is_some() { subject } else { format!("Re: {subject}") };
     let thread = chat.split('/').next().unwrap_or_default();
     let id = id_of(thread, id, sender);
-    let mail =
-        Mail { to, subject: subject.trim().to_owned(), id, references: ids, automatic: !by_agent, text: part.plain() };
+    let mail = Mail {
+        to,
+        subject: subject.trim().to_owned(),
+        id,
+        references: ids,
+        automatic: !by_agent,
+        text: part.plain(),
+    };
     Some(Call::post("", Vec::new(), Body::Mail(mail)))
 }
 
@@ -310,23 +347,42 @@ mod tests {
     }
 
     fn mail(head: &str, body: &str) -> Batch {
-        read(format!("{head}\n\n{body}").replace('\n', "\r\n").as_bytes(), &own(), "mx.shop.example")
+        read(
+            format!("{head}\n\n{body}").replace('\n', "\r\n").as_bytes(),
+            &own(),
+            "mx.shop.example",
+        )
     }
 
-    const HEAD: &str =
-        "From: Ann Smith <Ann@mail.example>\nTo: Shop <help@shop.example>\nMessage-ID: <q1@mail.example>";
+    const HEAD: &str = "From: Ann Smith <Ann@mail.example>\nTo: Shop <help@shop.example>\nMessage-ID: <q1@mail.example>";
 
     #[test]
     fn a_question_and_the_reply_to_its_answer_are_one_thread() {
-        let batch = mail(&format!("{HEAD}\nSubject: =?utf-8?q?Gr=C3=B6=C3=9Fe?="), "How large is it?\n-- \nAnn");
+        let batch = mail(
+            &format!("{HEAD}\nSubject: =?utf-8?q?Gr=C3=B6=C3=9Fe?="),
+            "How large is it?\n-- \nAnn",
+        );
         let event = batch.events[0].clone();
         let What::Said { text, message, .. } = &event.what else { panic!("{event:?}") };
-        assert_eq!((text.as_str(), message.as_str()), ("Größe\n\nHow large is it?", "q1@mail.example"));
-        assert_eq!((event.user.as_str(), event.key.as_str()), ("ann@mail.example", "q1@mail.example"));
+        assert_eq!(
+            (text.as_str(), message.as_str()),
+            ("Größe\n\nHow large is it?", "q1@mail.example")
+        );
+        assert_eq!(
+            (event.user.as_str(), event.key.as_str()),
+            ("ann@mail.example", "q1@mail.example")
+        );
 
         let part = Rich::of_markdown("**Two** metres.");
-        let call =
-            send("Shop <help@shop.example>", &event.chat, event.right.as_deref(), &part, "s-1-0", false).unwrap();
+        let call = send(
+            "Shop <help@shop.example>",
+            &event.chat,
+            event.right.as_deref(),
+            &part,
+            "s-1-0",
+            false,
+        )
+        .unwrap();
         let Body::Mail(sent) = call.body else { panic!() };
         assert_eq!((sent.to.as_str(), sent.subject.as_str()), ("ann@mail.example", "Re: Größe"));
         assert_eq!(
@@ -345,7 +401,9 @@ mod tests {
             "And how heavy?\n\nOn Mon, Nov 3, 2025 at 10:12 AM Shop <help@shop.example> wrote:\n> Two metres.",
         );
         assert_eq!(reply.events[0].chat, event.chat);
-        assert!(matches!(&reply.events[0].what, What::Said { text, .. } if text == "And how heavy?"));
+        assert!(
+            matches!(&reply.events[0].what, What::Said { text, .. } if text == "And how heavy?")
+        );
         // Whoever learns the identifier gets a conversation of their own.
         let other = format!(
             "From: eve@mail.example\nTo: help@shop.example\nMessage-ID: <e@mail.example>\nIn-Reply-To: <{}>",
@@ -373,9 +431,13 @@ mod tests {
             let batch = mail(&format!("{HEAD}\n{more}"), "Thank you for your message");
             assert!(batch.events.is_empty() && batch.skipped.len() == 1, "{more}");
         }
-        for from in
-            ["MAILER-DAEMON@mail.example", "no-reply@mail.example", "help@shop.example", "a b@c", "x/y@c.example"]
-        {
+        for from in [
+            "MAILER-DAEMON@mail.example",
+            "no-reply@mail.example",
+            "help@shop.example",
+            "a b@c",
+            "x/y@c.example",
+        ] {
             let head = format!("From: {from}\nTo: help@shop.example\nMessage-ID: <1@mail.example>");
             assert!(mail(&head, "hi").events.is_empty(), "{from}");
         }
@@ -383,20 +445,30 @@ mod tests {
         assert!(mail(ours, "hi").events.is_empty(), "it came round");
         let blind = "From: ann@mail.example\nTo: else@shop.example\nMessage-ID: <1@mail.example>";
         assert!(mail(blind, "hi").events.is_empty());
-        let person = mail(&format!("{HEAD}\nAuto-Submitted: no\nX-Auto-Response-Suppress: DR"), "hi");
+        let person =
+            mail(&format!("{HEAD}\nAuto-Submitted: no\nX-Auto-Response-Suppress: DR"), "hi");
         assert_eq!(person.events.len(), 1);
     }
 
     #[test]
     fn every_kind_of_nonsense_is_read_without_harm() {
-        for raw in [&b""[..], b"\0\xff\xfe", b"From:", b"From: <>\r\n\r\n", b"Content-Type: multipart/mixed\r\n\r\n--"]
-        {
+        for raw in [
+            &b""[..],
+            b"\0\xff\xfe",
+            b"From:",
+            b"From: <>\r\n\r\n",
+            b"Content-Type: multipart/mixed\r\n\r\n--",
+        ] {
             assert!(read(raw, &own(), "").events.is_empty());
         }
-        let long: Vec<String> = (0..500).map(|i| format!("<{i}-{}@mail.example>", "x".repeat(40))).collect();
+        let long: Vec<String> =
+            (0..500).map(|i| format!("<{i}-{}@mail.example>", "x".repeat(40))).collect();
         let batch = mail(&format!("{HEAD}\nReferences: {}", long.join("\n ")), "hi");
         let right = batch.events[0].right.clone().unwrap();
-        assert!(right.len() < 4_000 && right.contains("\"0-xxx") && right.contains("q1@mail.example"), "{right}");
+        assert!(
+            right.len() < 4_000 && right.contains("\"0-xxx") && right.contains("q1@mail.example"),
+            "{right}"
+        );
     }
 
     #[test]
@@ -408,15 +480,23 @@ mod tests {
         );
         let What::Said { text, attachments, .. } = &batch.events[0].what else { panic!() };
         assert_eq!(text, "Is this\nbroken?");
-        assert_eq!(attachments[0], Attachment { kind: "image".into(), name: Some("tent.jpg".into()), bytes: Some(3) });
+        assert_eq!(
+            attachments[0],
+            Attachment { kind: "image".into(), name: Some("tent.jpg".into()), bytes: Some(3) }
+        );
     }
 
     #[test]
     fn mailgun_s_requests_are_forms_of_either_kind() {
         let found = |content_type, body: &str| fields(content_type, body.as_bytes());
-        let expected =
-            vec![("token".to_owned(), b"t".to_vec()), ("body-mime".to_owned(), b"From: a\r\n\r\nhi".to_vec())];
-        assert_eq!(found("application/x-www-form-urlencoded", "token=t&body-mime=From%3A+a%0D%0A%0D%0Ahi"), expected);
+        let expected = vec![
+            ("token".to_owned(), b"t".to_vec()),
+            ("body-mime".to_owned(), b"From: a\r\n\r\nhi".to_vec()),
+        ];
+        assert_eq!(
+            found("application/x-www-form-urlencoded", "token=t&body-mime=From%3A+a%0D%0A%0D%0Ahi"),
+            expected
+        );
         let parts = "--b\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\nt\r\n--b\r\n\
                      Content-Disposition: form-data; name=\"body-mime\"\r\n\r\nFrom: a\r\n\r\nhi\r\n--b--\r\n";
         assert_eq!(found("multipart/form-data; boundary=b", parts), expected);
@@ -424,8 +504,9 @@ mod tests {
 
     #[test]
     fn answers_of_mail_servers() {
-        let judged =
-            |status, text: &str| judge(Answered { status, retry_after_s: None, body: &json!({ "message": text }) });
+        let judged = |status, text: &str| {
+            judge(Answered { status, retry_after_s: None, body: &json!({ "message": text }) })
+        };
         assert_eq!(judged(250, "2.0.0 queued"), Outcome::Sent(None));
         assert!(matches!(judged(451, "4.7.1 greylisted"), Outcome::Later { .. }));
         assert!(matches!(judged(535, "5.7.8 bad password"), Outcome::Unauthorized { .. }));

@@ -29,8 +29,21 @@ pub struct Incoming {
 impl Incoming {
     /// An event that lets nothing be answered by itself.
     #[must_use]
-    pub fn new(key: impl Into<String>, chat: impl Into<String>, user: impl Into<String>, what: What) -> Self {
-        Self { key: key.into(), chat: chat.into(), user: user.into(), at_ms: 0, right: None, stored_ms: 0, what }
+    pub fn new(
+        key: impl Into<String>,
+        chat: impl Into<String>,
+        user: impl Into<String>,
+        what: What,
+    ) -> Self {
+        Self {
+            key: key.into(),
+            chat: chat.into(),
+            user: user.into(),
+            at_ms: 0,
+            right: None,
+            stored_ms: 0,
+            what,
+        }
     }
 
     #[must_use]
@@ -102,7 +115,8 @@ impl Attachment {
     /// The kind that a media type names.
     #[must_use]
     pub fn kind_of(media_type: &str) -> String {
-        let known = ["image", "audio", "video"].into_iter().find(|kind| media_type.starts_with(kind));
+        let known =
+            ["image", "audio", "video"].into_iter().find(|kind| media_type.starts_with(kind));
         known.unwrap_or("file").to_owned()
     }
 
@@ -118,7 +132,8 @@ impl Attachment {
     pub fn mark(&self) -> String {
         let size = self.bytes.map(|bytes| format!("{} kB", bytes.div_ceil(1000)));
         // On one line, or the rest of a name would be what the visitor said.
-        let name = self.name.as_ref().map(|name| name.split_whitespace().collect::<Vec<_>>().join(" "));
+        let name =
+            self.name.as_ref().map(|name| name.split_whitespace().collect::<Vec<_>>().join(" "));
         let details: Vec<&str> = name.as_deref().into_iter().chain(size.as_deref()).collect();
         match details.as_slice() {
             [] => format!("[{}]", self.kind),
@@ -281,7 +296,8 @@ mod tests {
     #[test]
     fn a_mark_is_told_from_words_whatever_the_file_is_called() {
         for kind in FILES {
-            for name in [None, Some("tent.jpg".to_owned()), Some("a]\nHow large is it?".to_owned())] {
+            for name in [None, Some("tent.jpg".to_owned()), Some("a]\nHow large is it?".to_owned())]
+            {
                 let file = Attachment { kind: kind.into(), name, bytes: Some(12_345) };
                 assert!(only_files(&file.mark()), "{}", file.mark());
             }

@@ -31,7 +31,10 @@ const TYPES: [&str; 8] = [
 #[must_use]
 pub(super) fn read(body: &Value, key: &str) -> Batch {
     let Some(kind) = body["type"].as_str() else {
-        return Batch::unreadable(format!("the body must be an object with a `type`: {}", TYPES.join(", ")));
+        return Batch::unreadable(format!(
+            "the body must be an object with a `type`: {}",
+            TYPES.join(", ")
+        ));
     };
     if !TYPES.contains(&kind) {
         return Batch { skipped: vec!["another type of event"], ..Batch::default() };
@@ -96,7 +99,9 @@ pub(super) fn read_fields(body: &Value, key: &str, fields: &BTreeMap<String, Str
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
-    let (Some(chat), Some(text)) = (value("conversation"), value("text").filter(|text| !text.trim().is_empty())) else {
+    let (Some(chat), Some(text)) =
+        (value("conversation"), value("text").filter(|text| !text.trim().is_empty()))
+    else {
         batch.skipped.push("no conversation or text where `fields` says");
         return batch;
     };
@@ -119,7 +124,14 @@ pub(super) fn object_of_form(bytes: &[u8]) -> Value {
 
 /// A reply, signed. `id` is the same for every try; `now_s` is of this one.
 #[must_use]
-pub(super) fn send(secret: &str, chat: &str, part: &Rich, markdown: &str, id: &str, now_s: u64) -> Option<Call> {
+pub(super) fn send(
+    secret: &str,
+    chat: &str,
+    part: &Rich,
+    markdown: &str,
+    id: &str,
+    now_s: u64,
+) -> Option<Call> {
     let body = json!({
         "type": "reply.created",
         "timestamp": now_s,
@@ -128,7 +140,11 @@ pub(super) fn send(secret: &str, chat: &str, part: &Rich, markdown: &str, id: &s
     let at = now_s.to_string();
     let bytes = serde_json::to_vec(&body).ok()?;
     let signature = WebhookKey::parse(secret)?.sign(id, &at, &bytes);
-    let headers = vec![("webhook-id", id.to_owned()), ("webhook-timestamp", at), ("webhook-signature", signature)];
+    let headers = vec![
+        ("webhook-id", id.to_owned()),
+        ("webhook-timestamp", at),
+        ("webhook-signature", signature),
+    ];
     Some(Call::post("", headers, Body::Json(body)))
 }
 
@@ -151,11 +167,17 @@ mod tests {
         let what = |kind: &str, more: Value| {
             let mut data = json!({ "conversation": "c1" });
             data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            read(&json!({ "type": kind, "data": data }), "msg_1").events.pop().map(|event| event.what)
+            read(&json!({ "type": kind, "data": data }), "msg_1")
+                .events
+                .pop()
+                .map(|event| event.what)
         };
         let said = What::Said { message: "m1".into(), text: "hi".into(), attachments: Vec::new() };
         assert_eq!(what("message.created", json!({ "message": "m1", "text": "hi" })), Some(said));
-        assert_eq!(what("message.deleted", json!({})), Some(What::Deleted { message: "msg_1".into() }));
+        assert_eq!(
+            what("message.deleted", json!({})),
+            Some(What::Deleted { message: "msg_1".into() })
+        );
         assert_eq!(what("answer.stopped", json!({})), Some(What::Stopped));
         assert_eq!(what("message.created", json!({ "text": " " })), None);
         assert_eq!(what("invoice.paid", json!({})), None);
@@ -177,12 +199,20 @@ mod tests {
             (created(json!({ "conversation": 1.5, "text": "hi" })), "data.conversation"),
             (created(json!({ "conversation": "c", "text": "  " })), "data.text"),
             (created(json!({ "conversation": "c", "text": 7 })), "data.text"),
-            (created(json!({ "conversation": "c", "text": "hi", "attachments": "a" })), "data.attachments"),
+            (
+                created(json!({ "conversation": "c", "text": "hi", "attachments": "a" })),
+                "data.attachments",
+            ),
         ] {
             assert!(batch.events.is_empty() && batch.skipped.is_empty());
-            assert!(batch.unreadable.as_deref().is_some_and(|told| told.contains(why)), "{why}: {batch:?}");
+            assert!(
+                batch.unreadable.as_deref().is_some_and(|told| told.contains(why)),
+                "{why}: {batch:?}"
+            );
         }
-        let event = created(json!({ "conversation": 4711, "user": 7, "message": 3, "text": "hi" })).events.remove(0);
+        let event = created(json!({ "conversation": 4711, "user": 7, "message": 3, "text": "hi" }))
+            .events
+            .remove(0);
         assert_eq!((event.chat.as_str(), event.user.as_str()), ("4711", "7"));
         assert!(matches!(event.what, What::Said { message, .. } if message == "3"));
         let unknown = read(json!({ "type": "invoice.paid" }));
@@ -194,12 +224,18 @@ mod tests {
         let fields = [("conversation", "/ticket/id"), ("text", "/last/body"), ("user", "/user")]
             .map(|(field, pointer)| (field.to_owned(), pointer.to_owned()));
         let read = |body: Value| read_fields(&body, "k", &BTreeMap::from(fields.clone()));
-        let batch = read(json!({ "ticket": { "id": 47 }, "last": { "body": "hi" }, "user": "ann" }));
+        let batch =
+            read(json!({ "ticket": { "id": 47 }, "last": { "body": "hi" }, "user": "ann" }));
         let event = &batch.events[0];
-        assert_eq!((event.chat.as_str(), event.user.as_str(), event.key.as_str()), ("47", "ann", "k"));
-        for empty in
-            [json!([]), json!({ "ticket": { "id": 47 } }), json!({ "ticket": { "id": {} }, "last": { "body": "hi" } })]
-        {
+        assert_eq!(
+            (event.chat.as_str(), event.user.as_str(), event.key.as_str()),
+            ("47", "ann", "k")
+        );
+        for empty in [
+            json!([]),
+            json!({ "ticket": { "id": 47 } }),
+            json!({ "ticket": { "id": {} }, "last": { "body": "hi" } }),
+        ] {
             assert!(read(empty).events.is_empty());
         }
         assert_eq!(object_of_form(b"a=1&b=x%20y&a=2"), json!({ "a": "1", "b": "x y" }));

@@ -37,7 +37,8 @@ struct Rhythm {
     begin: Duration,
 }
 
-const RHYTHM: Rhythm = Rhythm { idle: Duration::from_secs(9 * 60), poll: Duration::from_secs(60), begin: TIMEOUT };
+const RHYTHM: Rhythm =
+    Rhythm { idle: Duration::from_secs(9 * 60), poll: Duration::from_secs(60), begin: TIMEOUT };
 const _: () = assert!(RHYTHM.idle.as_secs() < 29 * 60, "RFC 2177");
 
 /// Why a mailbox isn't read.
@@ -101,11 +102,17 @@ impl Folder {
         let said = wire.command("CAPABILITY", TIMEOUT).await?;
         let idles = said.iter().any(|response| {
             let Response::Capabilities(all) = response else { return false };
-            all.iter().any(|one| matches!(one, Capability::Atom(name) if name.eq_ignore_ascii_case("IDLE")))
+            all.iter().any(
+                |one| matches!(one, Capability::Atom(name) if name.eq_ignore_ascii_case("IDLE")),
+            )
         });
-        let quoted = quoted(name).context("imap_folder").map_err(|error| Trouble::Failed(format!("{error:#}")))?;
+        let quoted = quoted(name)
+            .context("imap_folder")
+            .map_err(|error| Trouble::Failed(format!("{error:#}")))?;
         let said = wire.command(&format!("SELECT {quoted}"), TIMEOUT).await;
-        let said = said.map_err(|error| Trouble::Failed(format!("the folder {name:?} can't be opened: {error}")))?;
+        let said = said.map_err(|error| {
+            Trouble::Failed(format!("the folder {name:?} can't be opened: {error}"))
+        })?;
         let (mut validity, mut next, mut messages) = (None, None, 0);
         for response in said {
             match response {
@@ -118,7 +125,8 @@ impl Folder {
                 _ => {}
             }
         }
-        let validity = validity.ok_or_else(|| Trouble::Failed("the mail server numbers no messages".into()))?;
+        let validity = validity
+            .ok_or_else(|| Trouble::Failed("the mail server numbers no messages".into()))?;
         wire.news = false;
         let mut folder = Self { wire, validity, next: 0, messages, idles, rhythm: RHYTHM };
         folder.next = match next {
@@ -167,14 +175,18 @@ impl Folder {
         let said = self.wire.command(&format!("UID FETCH {uid} {items}"), limit).await?;
         // Changes of other messages' flags come among the answers.
         Ok(said.into_iter().find_map(|response| match response {
-            Response::Fetch(_, values) if values.contains(&AttributeValue::Uid(uid)) => Some(values),
+            Response::Fetch(_, values) if values.contains(&AttributeValue::Uid(uid)) => {
+                Some(values)
+            }
             _ => None,
         }))
     }
 
     /// `None` if the message is gone.
     pub(super) async fn head(&mut self, uid: u32) -> Result<Option<Head>, Trouble> {
-        let Some(values) = self.fetched(uid, "(UID FLAGS INTERNALDATE RFC822.SIZE)", TIMEOUT).await? else {
+        let Some(values) =
+            self.fetched(uid, "(UID FLAGS INTERNALDATE RFC822.SIZE)", TIMEOUT).await?
+        else {
             return Ok(None);
         };
         let mut head = Head { arrived_ms: 0, bytes: 0, settled: false };
@@ -184,7 +196,9 @@ impl Folder {
                 AttributeValue::Rfc822Size(bytes) => head.bytes = bytes,
                 AttributeValue::Flags(flags) => {
                     let settling = ["\\Answered", "\\Deleted", "\\Draft"];
-                    head.settled = flags.iter().any(|flag| settling.iter().any(|own| flag.eq_ignore_ascii_case(own)));
+                    head.settled = flags
+                        .iter()
+                        .any(|flag| settling.iter().any(|own| flag.eq_ignore_ascii_case(own)));
                 }
                 _ => {}
             }
@@ -196,13 +210,18 @@ impl Folder {
     pub(super) async fn message(&mut self, uid: u32) -> Result<Option<Vec<u8>>, Trouble> {
         let values = self.fetched(uid, "(UID BODY.PEEK[])", MESSAGE_TIMEOUT).await?;
         Ok(values.into_iter().flatten().find_map(|value| match value {
-            AttributeValue::BodySection { section: None, data, .. } => data.map(std::borrow::Cow::into_owned),
+            AttributeValue::BodySection { section: None, data, .. } => {
+                data.map(std::borrow::Cow::into_owned)
+            }
             _ => None,
         }))
     }
 
     pub(super) async fn mark_seen(&mut self, uid: u32) -> Result<(), Trouble> {
-        self.wire.command(&format!("UID STORE {uid} +FLAGS.SILENT (\\Seen)"), TIMEOUT).await.map(drop)
+        self.wire
+            .command(&format!("UID STORE {uid} +FLAGS.SILENT (\\Seen)"), TIMEOUT)
+            .await
+            .map(drop)
     }
 
     /// Waits until something happens in the folder, or until it is time to look by oneself.
@@ -224,7 +243,8 @@ impl Folder {
     }
 }
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A time as IMAP writes it, `14-Nov-2023 22:20:00 +0100` with a space before days of one digit, in milliseconds since the
 /// Unix epoch.
@@ -235,7 +255,8 @@ fn moment_ms(text: &str) -> Option<u64> {
     let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
     let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? + 1;
     let (hours, minutes) = zone.split_at_checked(3)?;
-    let seconds = calendar::seconds(&format!("{year}-{month:02}-{day:0>2}T{time}{hours}:{minutes}"))?;
+    let seconds =
+        calendar::seconds(&format!("{year}-{month:02}-{day:0>2}T{time}{hours}:{minutes}"))?;
     seconds.checked_mul(1000)
 }
 
@@ -269,7 +290,8 @@ async fn connect(account: &Account) -> Result<Wire, Trouble> {
     // Many machines have no way out by IPv6.
     found.sort_by_key(std::net::SocketAddr::is_ipv6);
     let stream = within(TIMEOUT, TcpStream::connect(found.as_slice())).await;
-    let stream = stream.map_err(|error| Trouble::Failed(format!("{host}:{port} can't be reached: {error}")))?;
+    let stream = stream
+        .map_err(|error| Trouble::Failed(format!("{host}:{port} can't be reached: {error}")))?;
     let tls = Tls::new(account, &host).map_err(failed)?;
     if wrapped {
         let mut wire = Wire::new(tls.over(Box::new(stream)).await?);
@@ -299,13 +321,15 @@ impl Tls {
     fn new(account: &Account, host: &str) -> anyhow::Result<Self> {
         let extra = match &account.config.ca_file {
             Some(path) => {
-                let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+                let found: Result<Vec<_>, _> =
+                    CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
                 found.with_context(|| format!("ca_file {}", path.display()))?
             }
             None => Vec::new(),
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider.clone())?;
+        let verifier =
+            rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider.clone())?;
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .dangerous()
@@ -317,20 +341,26 @@ impl Tls {
 
     async fn over(self, stream: Box<dyn Connection>) -> Result<Box<dyn Connection>, Trouble> {
         let made = within(TIMEOUT, self.connector.connect(self.host, stream)).await;
-        let made = made.map_err(|error| Trouble::Failed(format!("the connection can't be encrypted: {error}")))?;
+        let made = made.map_err(|error| {
+            Trouble::Failed(format!("the connection can't be encrypted: {error}"))
+        })?;
         Ok(Box::new(made))
     }
 }
 
 async fn sign_in(wire: &mut Wire, user: &str, password: &str) -> Result<(), Trouble> {
     let signed_in = match (quoted(user), quoted(password)) {
-        (Ok(user), Ok(password)) => wire.command(&format!("LOGIN {user} {password}"), TIMEOUT).await.map(drop),
+        (Ok(user), Ok(password)) => {
+            wire.command(&format!("LOGIN {user} {password}"), TIMEOUT).await.map(drop)
+        }
         // LOGIN's strings are ASCII.
         _ => wire.authenticate_plain(&BASE64.encode(format!("\0{user}\0{password}"))).await,
     };
     signed_in.map_err(|trouble| match trouble {
         // A fault of the server's own (RFC 5530).
-        Trouble::Denied(why) if why.to_ascii_uppercase().starts_with("[UNAVAILABLE]") => Trouble::Failed(why),
+        Trouble::Denied(why) if why.to_ascii_uppercase().starts_with("[UNAVAILABLE]") => {
+            Trouble::Failed(why)
+        }
         Trouble::Denied(why) => Trouble::Refused(why),
         trouble => trouble,
     })
@@ -339,9 +369,12 @@ async fn sign_in(wire: &mut Wire, user: &str, password: &str) -> Result<(), Trou
 impl Account {
     /// Name and password at the IMAP server: those of SMTP, unless there are others.
     fn imap_credentials(&self) -> (String, &str) {
-        let user = [&self.config.imap_user, &self.config.smtp_user].into_iter().find(|user| !user.is_empty());
+        let user = [&self.config.imap_user, &self.config.smtp_user]
+            .into_iter()
+            .find(|user| !user.is_empty());
         let user = user.cloned().unwrap_or_else(|| mail_address(&self.config.sender));
-        let password = if self.imap_password.is_empty() { &self.token } else { &self.imap_password };
+        let password =
+            if self.imap_password.is_empty() { &self.token } else { &self.imap_password };
         (user, password)
     }
 }
@@ -350,7 +383,8 @@ impl Account {
 /// password that opens the mailbox in a browser.
 #[must_use]
 pub(super) fn advice(url: &str) -> &'static str {
-    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_ascii_lowercase));
+    let host =
+        reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_ascii_lowercase));
     let host = host.unwrap_or_default();
     let of = |domain: &str| host == domain || host.ends_with(&format!(".{domain}"));
     if of("gmail.com") || of("googlemail.com") {
@@ -359,9 +393,18 @@ pub(super) fn advice(url: &str) -> &'static str {
     } else if of("office365.com") || of("outlook.com") || of("hotmail.com") {
         "Microsoft takes no passwords by IMAP, only OAuth, which Frontdesk doesn't speak: have Exchange forward the \
          address to a mailbox elsewhere, or post its mail by webhook (docs/channels/email.md)"
-    } else if ["yahoo.com", "aol.com", "me.com", "icloud.com", "fastmail.com", "zoho.com", "zoho.eu", "yandex.com"]
-        .into_iter()
-        .any(of)
+    } else if [
+        "yahoo.com",
+        "aol.com",
+        "me.com",
+        "icloud.com",
+        "fastmail.com",
+        "zoho.com",
+        "zoho.eu",
+        "yandex.com",
+    ]
+    .into_iter()
+    .any(of)
     {
         "this provider takes an app password, made in the account's security settings, and not the account's own"
     } else if of("gmx.net") || of("gmx.com") || of("web.de") {
@@ -413,7 +456,12 @@ mod tests {
         let serve = async {
             server.answer(&[], "OK signed in").await;
             server.answer(&["* CAPABILITY IMAP4rev1 IDLE"], "OK done").await;
-            server.answer(&["* 2 EXISTS", "* OK [UIDVALIDITY 7] ok", "* OK [UIDNEXT 12] ok"], "OK done").await;
+            server
+                .answer(
+                    &["* 2 EXISTS", "* OK [UIDVALIDITY 7] ok", "* OK [UIDNEXT 12] ok"],
+                    "OK done",
+                )
+                .await;
         };
         let open = async {
             sign_in(&mut wire, "help", "pw").await.unwrap();
@@ -449,7 +497,11 @@ mod tests {
             server.say(&format!("{tag} OK done")).await;
         };
         let (waited, ()) = tokio::join!(folder.wait(true), serve);
-        assert!(waited.is_ok() && begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
+        assert!(
+            waited.is_ok() && begun.elapsed() >= Duration::from_millis(300),
+            "{:?}",
+            begun.elapsed()
+        );
     }
 
     #[tokio::test]
@@ -484,7 +536,8 @@ mod tests {
         assert!(matches!(refused, Err(Trouble::NoIdle)), "{refused:?}");
 
         let (mut fourth, mut server) = folder().await;
-        let (looked, command) = tokio::join!(fourth.wait(false), server.answer(&["* 4 EXISTS"], "OK done"));
+        let (looked, command) =
+            tokio::join!(fourth.wait(false), server.answer(&["* 4 EXISTS"], "OK done"));
         assert!(looked.is_ok() && command == "NOOP", "{command}");
         // What it told meanwhile ends the next wait before that begins.
         fourth.wait(true).await.unwrap();
@@ -498,7 +551,8 @@ mod tests {
             ("help", "wrong", vec!["F1 LOGIN \"help\" \"wrong\""], true),
         ] {
             let (ours, theirs) = tokio::io::duplex(1024);
-            let (mut server, mut wire) = (Server(BufReader::new(theirs)), Wire::new(Box::new(ours)));
+            let (mut server, mut wire) =
+                (Server(BufReader::new(theirs)), Wire::new(Box::new(ours)));
             let serve = async {
                 for (i, expected) in commands.iter().enumerate() {
                     assert_eq!(server.line().await, *expected);
@@ -506,10 +560,15 @@ mod tests {
                         server.say("+ ").await;
                     }
                 }
-                server.say(if refused { "F1 NO [AUTHENTICATIONFAILED] Wrong." } else { "F1 OK in" }).await;
+                server
+                    .say(if refused { "F1 NO [AUTHENTICATIONFAILED] Wrong." } else { "F1 OK in" })
+                    .await;
             };
             let (done, ()) = tokio::join!(sign_in(&mut wire, user, password), serve);
-            assert_eq!(matches!(done, Err(Trouble::Refused(why)) if why.ends_with("Wrong.")), refused);
+            assert_eq!(
+                matches!(done, Err(Trouble::Refused(why)) if why.ends_with("Wrong.")),
+                refused
+            );
         }
     }
 

@@ -16,8 +16,7 @@ const SPACE: &str = "channels";
 /// Longest key, conversation or person that a platform may name, in bytes: keys of the store have 1 KiB.
 const MAX_NAME: usize = 320;
 /// What is wrong with [`Kept::Unnameable`], for who sent it.
-pub(super) const UNNAMEABLE: &str =
-    "the names of conversation, user, message and event must have 1 to 320 bytes, none of them zero";
+pub(super) const UNNAMEABLE: &str = "the names of conversation, user, message and event must have 1 to 320 bytes, none of them zero";
 /// Longest text that a session takes, in characters; what is longer is cut, with a mark.
 pub(super) const MAX_TEXT: usize = 4_000;
 /// Most files of one message that are named, and the longest name, in characters.
@@ -161,9 +160,15 @@ fn bounded(event: Incoming) -> Incoming {
                 name: file.name.map(|name| shortened(name, MAX_FILE_NAME)),
                 bytes: file.bytes,
             });
-            What::Said { message, text: cut(text.trim().to_owned()), attachments: attachments.collect() }
+            What::Said {
+                message,
+                text: cut(text.trim().to_owned()),
+                attachments: attachments.collect(),
+            }
         }
-        What::Edited { message, text } => What::Edited { message, text: cut(text.trim().to_owned()) },
+        What::Edited { message, text } => {
+            What::Edited { message, text: cut(text.trim().to_owned()) }
+        }
         what => what,
     };
     let right = event.right.filter(|right| right.len() <= MAX_RIGHT);
@@ -216,7 +221,9 @@ impl Ledger {
     fn next(&self) -> u64 {
         use std::sync::atomic::Ordering;
         let now = self.clock.now_ms().saturating_mul(1_024);
-        let before = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now.max(last + 1)));
+        let before = self
+            .last
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now.max(last + 1)));
         now.max(before.unwrap_or_default() + 1)
     }
 
@@ -224,7 +231,9 @@ impl Ledger {
     pub(super) async fn keep(&self, account: &str, event: &Incoming) -> Result<Kept, StoreError> {
         let names = [&event.key, &event.chat, &event.user];
         let message = match &event.what {
-            What::Said { message, .. } | What::Edited { message, .. } | What::Deleted { message } => message.as_str(),
+            What::Said { message, .. }
+            | What::Edited { message, .. }
+            | What::Deleted { message } => message.as_str(),
             _ => "",
         };
         if names.iter().any(|name| name.is_empty() || name.len() > MAX_NAME || name.contains('\0'))
@@ -250,17 +259,30 @@ impl Ledger {
     }
 
     /// How far a folder of an account's mailbox was read; `None` before the first time.
-    pub(super) async fn place(&self, account: &str, folder: &str) -> Result<Option<Place>, StoreError> {
+    pub(super) async fn place(
+        &self,
+        account: &str,
+        folder: &str,
+    ) -> Result<Option<Place>, StoreError> {
         let value = self.store.get(SPACE, &key("mailbox", &[account, folder])).await?;
         Ok(value.and_then(|value| read(&value)))
     }
 
-    pub(super) async fn set_place(&self, account: &str, folder: &str, place: &Place) -> Result<(), StoreError> {
+    pub(super) async fn set_place(
+        &self,
+        account: &str,
+        folder: &str,
+        place: &Place,
+    ) -> Result<(), StoreError> {
         self.store.put(SPACE, &key("mailbox", &[account, folder]), &bytes(place)).await
     }
 
     /// The events of a conversation that wait, oldest first, with their keys.
-    pub(super) async fn waiting(&self, account: &str, chat: &str) -> Result<Vec<(Vec<u8>, Incoming)>, StoreError> {
+    pub(super) async fn waiting(
+        &self,
+        account: &str,
+        chat: &str,
+    ) -> Result<Vec<(Vec<u8>, Incoming)>, StoreError> {
         let found = self.store.scan(SPACE, &numbered_prefix("in", &[account, chat])).await?;
         let mut waiting = Vec::new();
         for (key, value) in found {
@@ -310,13 +332,27 @@ impl Ledger {
     }
 
     /// The session has what was said.
-    pub(super) async fn said(&self, account: &str, chat: &str, row: &Chat) -> Result<(), StoreError> {
-        let pairs = vec![(key("turn", &[account, chat]), None), (key("chat", &[account, chat]), Some(bytes(row)))];
+    pub(super) async fn said(
+        &self,
+        account: &str,
+        chat: &str,
+        row: &Chat,
+    ) -> Result<(), StoreError> {
+        let pairs = vec![
+            (key("turn", &[account, chat]), None),
+            (key("chat", &[account, chat]), Some(bytes(row))),
+        ];
         self.store.change(SPACE, pairs).await
     }
 
     /// Parts to be sent, and where the conversation stands with them.
-    pub(super) async fn queue(&self, account: &str, chat: &str, row: &Chat, parts: &[Part]) -> Result<(), StoreError> {
+    pub(super) async fn queue(
+        &self,
+        account: &str,
+        chat: &str,
+        row: &Chat,
+        parts: &[Part],
+    ) -> Result<(), StoreError> {
         let mut pairs: Pairs = vec![(key("chat", &[account, chat]), Some(bytes(row)))];
         for part in parts {
             pairs.push((numbered("out", &[account, chat], self.next()), Some(bytes(part))));
@@ -325,7 +361,11 @@ impl Ledger {
     }
 
     /// The first part that is to be sent, and how many there are.
-    pub(super) async fn first(&self, account: &str, chat: &str) -> Result<Option<(Vec<u8>, Part, usize)>, StoreError> {
+    pub(super) async fn first(
+        &self,
+        account: &str,
+        chat: &str,
+    ) -> Result<Option<(Vec<u8>, Part, usize)>, StoreError> {
         loop {
             let found = self.store.scan(SPACE, &numbered_prefix("out", &[account, chat])).await?;
             let count = found.len();
@@ -340,7 +380,9 @@ impl Ledger {
     /// Takes the assistant's parts out of what is still to be sent: from here on a person speaks.
     pub(super) async fn hush(&self, account: &str, chat: &str) -> Result<(), StoreError> {
         let found = self.store.scan(SPACE, &numbered_prefix("out", &[account, chat])).await?;
-        let own = found.into_iter().filter(|(_, value)| read::<Part>(value).is_none_or(|part| !part.by_agent));
+        let own = found
+            .into_iter()
+            .filter(|(_, value)| read::<Part>(value).is_none_or(|part| !part.by_agent));
         let pairs: Pairs = own.map(|(key, _)| (key, None)).collect();
         if pairs.is_empty() { Ok(()) } else { self.store.change(SPACE, pairs).await }
     }
@@ -355,7 +397,13 @@ impl Ledger {
     }
 
     /// A part was taken, and what that changes about the conversation.
-    pub(super) async fn sent(&self, part: &[u8], account: &str, chat: &str, row: &Chat) -> Result<(), StoreError> {
+    pub(super) async fn sent(
+        &self,
+        part: &[u8],
+        account: &str,
+        chat: &str,
+        row: &Chat,
+    ) -> Result<(), StoreError> {
         let pairs = vec![(part.to_vec(), None), (key("chat", &[account, chat]), Some(bytes(row)))];
         self.store.change(SPACE, pairs).await
     }
@@ -365,7 +413,10 @@ impl Ledger {
     }
 
     /// Where a session's conversation is: account and chat.
-    pub(super) async fn chat_of(&self, session: &SessionKey) -> Result<Option<(String, String)>, StoreError> {
+    pub(super) async fn chat_of(
+        &self,
+        session: &SessionKey,
+    ) -> Result<Option<(String, String)>, StoreError> {
         let value = self.store.get(SPACE, &key("session", &[&session.site, &session.id])).await?;
         Ok(value.and_then(|value| {
             let text = String::from_utf8(value).ok()?;
@@ -388,10 +439,15 @@ impl Ledger {
         }
         let prefix = numbered_prefix("chat", &[&id]);
         for (key, value) in self.store.scan(SPACE, &prefix).await? {
-            let Some(row) = read::<Chat>(&value).filter(|row| !row.session.is_empty()) else { continue };
+            let Some(row) = read::<Chat>(&value).filter(|row| !row.session.is_empty()) else {
+                continue;
+            };
             let stored = self.store.session(&account.site, &row.session).await?;
             if stored.is_some_and(|stored| stored.last_seq > row.cursor) {
-                chats.insert(String::from_utf8_lossy(key.get(prefix.len()..).unwrap_or_default()).into_owned());
+                chats.insert(
+                    String::from_utf8_lossy(key.get(prefix.len()..).unwrap_or_default())
+                        .into_owned(),
+                );
             }
         }
         Ok(chats.into_iter().collect())
@@ -404,7 +460,8 @@ impl Ledger {
         // A conversation that began anew since belongs to another session.
         if self.chat(&account, &chat).await?.session == session.id {
             for kind in ["in", "out"] {
-                let found = self.store.scan(SPACE, &numbered_prefix(kind, &[&account, &chat])).await?;
+                let found =
+                    self.store.scan(SPACE, &numbered_prefix(kind, &[&account, &chat])).await?;
                 pairs.extend(found.into_iter().map(|(key, _)| (key, None)));
             }
             pairs.extend(["turn", "chat"].map(|kind| (key(kind, &[&account, &chat]), None)));
@@ -414,15 +471,18 @@ impl Ledger {
 
     /// Forgets keys of events that no platform sends again.
     pub(super) async fn sweep(&self, account: &Account) -> Result<(), StoreError> {
-        let remembered_ms = if account.config.imap_url.is_some() { MAIL_REMEMBERED_MS } else { REMEMBERED_MS };
+        let remembered_ms =
+            if account.config.imap_url.is_some() { MAIL_REMEMBERED_MS } else { REMEMBERED_MS };
         let before = self.clock.now_ms().saturating_sub(remembered_ms);
         let found = self.store.scan(SPACE, &numbered_prefix("seen", &[&account.id()])).await?;
-        let old = found
-            .into_iter()
-            .filter(|(_, at)| <[u8; 8]>::try_from(at.as_slice()).is_ok_and(|at| u64::from_be_bytes(at) < before));
+        let old = found.into_iter().filter(|(_, at)| {
+            <[u8; 8]>::try_from(at.as_slice()).is_ok_and(|at| u64::from_be_bytes(at) < before)
+        });
         let old: Vec<Vec<u8>> = old.map(|(key, _)| key).collect();
         for portion in old.chunks(256) {
-            self.store.change(SPACE, portion.iter().map(|key| (key.clone(), None)).collect()).await?;
+            self.store
+                .change(SPACE, portion.iter().map(|key| (key.clone(), None)).collect())
+                .await?;
         }
         Ok(())
     }
@@ -446,15 +506,23 @@ mod tests {
         let path = directory.path().join("store");
         let store = Store::open(&StoreConfig { path, ..StoreConfig::default() }).unwrap();
         let ledger = Ledger::new(store, Clock::manual(1_700_000_000_000));
-        let file = Attachment { kind: "k".repeat(9_000), name: Some("n".repeat(9_000)), bytes: None };
-        let said =
-            |text: &str| What::Said { message: "m".into(), text: text.into(), attachments: vec![file.clone(); 500] };
-        let event = Incoming::new("e1", "c", "u", said(&"ö".repeat(100_000))).with_right(Some("r".repeat(100_000)));
+        let file =
+            Attachment { kind: "k".repeat(9_000), name: Some("n".repeat(9_000)), bytes: None };
+        let said = |text: &str| What::Said {
+            message: "m".into(),
+            text: text.into(),
+            attachments: vec![file.clone(); 500],
+        };
+        let event = Incoming::new("e1", "c", "u", said(&"ö".repeat(100_000)))
+            .with_right(Some("r".repeat(100_000)));
         assert_eq!(ledger.keep("shop/a", &event).await.unwrap(), Kept::New);
         assert_eq!(ledger.keep("shop/a", &event).await.unwrap(), Kept::Known);
         let kept = ledger.waiting("shop/a", "c").await.unwrap().remove(0).1;
         let What::Said { text, attachments, .. } = kept.what else { panic!("{kept:?}") };
-        assert_eq!((text.chars().count(), attachments.len(), kept.right), (MAX_TEXT + 1, MAX_FILES, None));
+        assert_eq!(
+            (text.chars().count(), attachments.len(), kept.right),
+            (MAX_TEXT + 1, MAX_FILES, None)
+        );
         assert!(text.ends_with('…') && attachments[0].mark().len() <= 2 * MAX_FILE_NAME + 10);
         for unnameable in ["", "a\0b", &"k".repeat(2_000)] {
             let event = Incoming::new(unnameable, "c", "u", said("hi"));

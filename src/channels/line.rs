@@ -27,7 +27,11 @@ fn incoming(event: &Value) -> Result<Incoming, &'static str> {
     let source = &event["source"];
     let key = event["webhookEventId"].as_str().ok_or("no event id")?;
     let user = source["userId"].as_str();
-    let chat = source["groupId"].as_str().or_else(|| source["roomId"].as_str()).or(user).ok_or("nobody wrote it")?;
+    let chat = source["groupId"]
+        .as_str()
+        .or_else(|| source["roomId"].as_str())
+        .or(user)
+        .ok_or("nobody wrote it")?;
     let message = &event["message"];
     let id = message["id"].as_str().unwrap_or(key).to_owned();
     let what = match event["type"].as_str() {
@@ -38,7 +42,9 @@ fn incoming(event: &Value) -> Result<Incoming, &'static str> {
             }
             let kind = match message["type"].as_str() {
                 Some("text") => None,
-                Some(kind @ ("image" | "video" | "audio" | "file" | "location" | "sticker")) => Some(kind),
+                Some(kind @ ("image" | "video" | "audio" | "file" | "location" | "sticker")) => {
+                    Some(kind)
+                }
                 _ => return Err("another type of message"),
             };
             let attachments = kind.map(|kind| Attachment {
@@ -53,9 +59,9 @@ fn incoming(event: &Value) -> Result<Incoming, &'static str> {
             let text = event["postback"]["data"].as_str().unwrap_or_default().to_owned();
             What::Said { message: id, text, attachments: Vec::new() }
         }
-        Some("unsend") => {
-            What::Deleted { message: event["unsend"]["messageId"].as_str().unwrap_or_default().to_owned() }
-        }
+        Some("unsend") => What::Deleted {
+            message: event["unsend"]["messageId"].as_str().unwrap_or_default().to_owned(),
+        },
         Some("unfollow" | "leave") => What::Left,
         Some("follow" | "join") => What::Returned,
         _ => return Err("another type of event"),
@@ -70,15 +76,21 @@ fn incoming(event: &Value) -> Result<Incoming, &'static str> {
 /// A message by the token of what it answers: free, once, and never tried again with the same key.
 #[must_use]
 pub(super) fn reply(token: &str, right: &str, part: &Rich) -> Call {
-    let body = json!({ "replyToken": right, "messages": [{ "type": "text", "text": part.plain() }] });
-    Call::post("/v2/bot/message/reply", vec![("authorization", format!("Bearer {token}"))], Body::Json(body))
+    let body =
+        json!({ "replyToken": right, "messages": [{ "type": "text", "text": part.plain() }] });
+    Call::post(
+        "/v2/bot/message/reply",
+        vec![("authorization", format!("Bearer {token}"))],
+        Body::Json(body),
+    )
 }
 
 /// A message, pushed: it counts against the month's quota. `id` is the same for every try, and LINE takes it once.
 #[must_use]
 pub(super) fn send(token: &str, chat: &str, part: &Rich, id: &str) -> Call {
     let body = json!({ "to": chat, "messages": [{ "type": "text", "text": part.plain() }] });
-    let headers = vec![("authorization", format!("Bearer {token}")), ("x-line-retry-key", uuid(id))];
+    let headers =
+        vec![("authorization", format!("Bearer {token}")), ("x-line-retry-key", uuid(id))];
     Call::post("/v2/bot/message/push", headers, Body::Json(body))
 }
 
@@ -123,7 +135,9 @@ pub(super) fn judge(answered: Answered<'_>) -> Outcome {
         429 if why.contains("monthly limit") => Outcome::Refused { why },
         403 => Outcome::Unauthorized { why },
         404 => Outcome::Closed { why },
-        200..=299 => Outcome::Sent(answered.body["sentMessages"][0]["id"].as_str().map(str::to_owned)),
+        200..=299 => {
+            Outcome::Sent(answered.body["sentMessages"][0]["id"].as_str().map(str::to_owned))
+        }
         _ => answered.by_status(why),
     }
 }
@@ -140,7 +154,8 @@ mod tests {
             event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             event
         };
-        let text = json!({ "type": "message", "message": { "id": "1", "type": "text", "text": "hi" } });
+        let text =
+            json!({ "type": "message", "message": { "id": "1", "type": "text", "text": "hi" } });
         let group = json!({ "type": "message", "source": { "type": "group", "groupId": "C1", "userId": "U1" },
             "message": { "id": "2", "type": "text", "text": "hi all" } });
         let mut spoken_to = group.clone();
@@ -152,8 +167,13 @@ mod tests {
             event("e", json!({ "type": "unsend", "unsend": { "messageId": "1" } })),
             event("f", json!({ "type": "unfollow" })), event("g", json!({ "type": "videoPlayComplete" })),
         ] }));
-        let what: Vec<_> = batch.events.iter().map(|event| (event.chat.as_str(), &event.what)).collect();
-        let said = |id: &str, text: &str| What::Said { message: id.into(), text: text.into(), attachments: vec![] };
+        let what: Vec<_> =
+            batch.events.iter().map(|event| (event.chat.as_str(), &event.what)).collect();
+        let said = |id: &str, text: &str| What::Said {
+            message: id.into(),
+            text: text.into(),
+            attachments: vec![],
+        };
         assert_eq!(
             what,
             [
@@ -173,7 +193,8 @@ mod tests {
         assert_eq!(key("s-1-0"), key("s-1-0"));
         assert_ne!(key("s-1-0"), key("s-1-1"));
         assert_eq!(key("s-1-0").len(), 36);
-        let judged = |status, body: Value| judge(Answered { status, retry_after_s: None, body: &body });
+        let judged =
+            |status, body: Value| judge(Answered { status, retry_after_s: None, body: &body });
         assert_eq!(judged(409, json!({})), Outcome::Sent(None));
         let quota = json!({ "message": "You have reached your monthly limit." });
         assert!(matches!(judged(429, quota), Outcome::Refused { .. }));

@@ -79,7 +79,8 @@ async fn read(
     luck: &mut Luck,
 ) -> Result<std::convert::Infallible, Trouble> {
     let (inner, id) = (&channels.0, account.id());
-    let (url, name) = (account.config.imap_url.clone().unwrap_or_default(), account.config.imap_folder.as_str());
+    let (url, name) =
+        (account.config.imap_url.clone().unwrap_or_default(), account.config.imap_folder.as_str());
     // The first failure in a row is told, too, where the mailbox was never open.
     let mut folder = match Folder::open(account).await {
         Ok(folder) => folder,
@@ -91,20 +92,25 @@ async fn read(
     let mut place = match inner.ledger.place(&id, name).await.map_err(unstored)? {
         Some(place) => place,
         None => {
-            tracing::info!(account = id, "the mailbox is connected; what came before isn't answered");
+            tracing::info!(
+                account = id,
+                "the mailbox is connected; what came before isn't answered"
+            );
             let since_ms = inner.clock.now_ms();
             Place { url: url.clone(), validity: folder.validity, next: folder.next, since_ms }
         }
     };
     // Numbers never fall: where the next one does, the mailbox is another one under an old name.
-    let renumbered = place.url != url || place.validity != folder.validity || folder.next < place.next;
+    let renumbered =
+        place.url != url || place.validity != folder.validity || folder.next < place.next;
     let found = if renumbered {
         tracing::warn!(
             account = id,
             "the mailbox is numbered anew: what came since it was connected is looked at again"
         );
         let since_ms = place.since_ms.max(inner.clock.now_ms().saturating_sub(MAIL_REMEMBERED_MS));
-        place = Place { url, validity: folder.validity, next: folder.next, since_ms: place.since_ms };
+        place =
+            Place { url, validity: folder.validity, next: folder.next, since_ms: place.since_ms };
         let mut found = folder.of_days_since(since_ms).await?;
         found.retain(|uid| *uid < place.next);
         found
@@ -141,7 +147,12 @@ async fn take(
 ) -> Result<(), Trouble> {
     let Some(head) = folder.head(uid).await? else { return Ok(()) };
     let skip = |why| {
-        tracing::debug!(account = account.id(), uid, why, "a message of the mailbox is passed over");
+        tracing::debug!(
+            account = account.id(),
+            uid,
+            why,
+            "a message of the mailbox is passed over"
+        );
         channels.0.metrics.channel_skipped(account.config.platform.name(), why);
     };
     if head.settled {
@@ -149,7 +160,12 @@ async fn take(
     } else if head.arrived_ms > 0 && head.arrived_ms.saturating_add(CLOCKS_APART_MS) < since_ms {
         skip("an e-mail from before the mailbox was connected");
     } else if head.bytes > MAX_MESSAGE {
-        tracing::warn!(account = account.id(), uid, bytes = head.bytes, "an e-mail is too large to be read");
+        tracing::warn!(
+            account = account.id(),
+            uid,
+            bytes = head.bytes,
+            "an e-mail is too large to be read"
+        );
         skip("an e-mail that is too large");
     } else if let Some(raw) = folder.message(uid).await?
         && channels.receive(account, &raw).await.map_err(unstored)?
@@ -157,7 +173,12 @@ async fn take(
         match folder.mark_seen(uid).await {
             // The folder may be one that we can only read.
             Err(Trouble::Denied(why)) => {
-                tracing::warn!(account = account.id(), uid, why, "an e-mail can't be marked as read");
+                tracing::warn!(
+                    account = account.id(),
+                    uid,
+                    why,
+                    "an e-mail can't be marked as read"
+                );
             }
             done => done?,
         }

@@ -25,14 +25,21 @@ pub(super) struct Access<'a> {
 #[must_use]
 pub(super) fn read_whatsapp(body: &Value, number: &str) -> Batch {
     let mut batch = Batch::default();
-    for change in body["entry"].as_array().into_iter().flatten().flat_map(|entry| entry["changes"].as_array()).flatten()
+    for change in body["entry"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|entry| entry["changes"].as_array())
+        .flatten()
     {
         let value = &change["value"];
         if change["field"] == "standby" {
             batch.skipped.push("another responder holds the conversation");
             continue;
         }
-        if change["field"] == "messaging_handovers" && value["metadata"]["phone_number_id"] == number {
+        if change["field"] == "messaging_handovers"
+            && value["metadata"]["phone_number_id"] == number
+        {
             match handover(value) {
                 Some(event) => batch.events.push(event),
                 None => batch.skipped.push("another kind of handover"),
@@ -66,7 +73,8 @@ fn handover(value: &Value) -> Option<Incoming> {
     let contact = &value["contacts"][0];
     let chat = [&event["wa_id"], &contact["wa_id"], &event["user_id"], &contact["user_id"]];
     let chat = chat.into_iter().find_map(Value::as_str)?;
-    let at = value["timestamp"].as_str().or_else(|| event["timestamp"].as_str()).unwrap_or_default();
+    let at =
+        value["timestamp"].as_str().or_else(|| event["timestamp"].as_str()).unwrap_or_default();
     Some(Incoming::new(format!("control:{chat}:{at}"), chat, chat, what))
 }
 
@@ -74,7 +82,8 @@ fn whatsapp(message: &Value, value: &Value) -> Result<Incoming, &'static str> {
     let key = message["id"].as_str().ok_or("no message id")?.to_owned();
     let contacts = value["contacts"].as_array();
     // People with a user name and no contact within 30 days show no phone number. Their own id stays when both are there.
-    let person = contacts.and_then(|all| all.iter().find(|one| one["wa_id"] == message["from"] || all.len() == 1));
+    let person = contacts
+        .and_then(|all| all.iter().find(|one| one["wa_id"] == message["from"] || all.len() == 1));
     let named = |from: &Value, field: &str| from[field].as_str().map(str::to_owned);
     let user = person
         .and_then(|person| named(person, "parent_user_id").or_else(|| named(person, "user_id")))
@@ -106,18 +115,24 @@ fn whatsapp(message: &Value, value: &Value) -> Result<Incoming, &'static str> {
                 "contacts" => "contact",
                 kind => kind,
             };
-            let attachment =
-                Attachment { kind: kind.into(), name: content["filename"].as_str().map(str::to_owned), bytes: None };
+            let attachment = Attachment {
+                kind: kind.into(),
+                name: content["filename"].as_str().map(str::to_owned),
+                bytes: None,
+            };
             said(content["caption"].as_str(), vec![attachment])
         }
         "edit" => What::Edited {
             message: content["original_message_id"].as_str().unwrap_or_default().to_owned(),
             text: content["message"]["text"]["body"].as_str().unwrap_or_default().to_owned(),
         },
-        "revoke" => What::Deleted { message: content["original_message_id"].as_str().unwrap_or_default().to_owned() },
+        "revoke" => What::Deleted {
+            message: content["original_message_id"].as_str().unwrap_or_default().to_owned(),
+        },
         _ => return Err("another type of message"),
     };
-    let seconds: u64 = message["timestamp"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default();
+    let seconds: u64 =
+        message["timestamp"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default();
     Ok(Incoming::new(key, chat, user, what).at(seconds.saturating_mul(1000)))
 }
 
@@ -165,16 +180,21 @@ fn messenger(event: &Value) -> Result<Incoming, &'static str> {
         let text = message["text"].as_str().unwrap_or_default().to_owned();
         (key.clone(), What::Said { message: key, text, attachments: attachments.collect() })
     } else if let Some(pressed) = event.get("postback") {
-        let key = pressed["mid"].as_str().map_or_else(|| format!("postback:{user}:{at_ms}"), str::to_owned);
+        let key = pressed["mid"]
+            .as_str()
+            .map_or_else(|| format!("postback:{user}:{at_ms}"), str::to_owned);
         let text = pressed["title"].as_str().unwrap_or_default().to_owned();
         (key.clone(), What::Said { message: key, text, attachments: Vec::new() })
     } else if let Some(edited) = event.get("message_edit") {
         let message = edited["mid"].as_str().ok_or("no message id")?.to_owned();
         let text = edited["text"].as_str().unwrap_or_default().to_owned();
         (format!("{message}:edit:{}", edited["num_edit"]), What::Edited { message, text })
-    } else if event.get("pass_thread_control").is_some() || event.get("take_thread_control").is_some() {
+    } else if event.get("pass_thread_control").is_some()
+        || event.get("take_thread_control").is_some()
+    {
         // Only who holds the conversation from now on is told of it otherwise: passing tells the new holder, taking the old.
-        let what = if event.get("take_thread_control").is_some() { What::Held } else { What::Released };
+        let what =
+            if event.get("take_thread_control").is_some() { What::Held } else { What::Released };
         (format!("control:{user}:{at_ms}"), what)
     } else {
         return Err("another type of event");
@@ -212,7 +232,11 @@ fn call(access: Access<'_>, body: Value) -> Call {
     let Access { token, secret, sender } = access;
     let headers = vec![("authorization", format!("Bearer {token}"))];
     let proof = meta_proof(secret, token);
-    Call::post(format!("/{GRAPH}/{sender}/messages?appsecret_proof={proof}"), headers, Body::Json(body))
+    Call::post(
+        format!("/{GRAPH}/{sender}/messages?appsecret_proof={proof}"),
+        headers,
+        Body::Json(body),
+    )
 }
 
 /// Whose number or page it is.
@@ -220,7 +244,8 @@ fn call(access: Access<'_>, body: Value) -> Call {
 pub(super) fn who(access: Access<'_>, fields: &str) -> Call {
     let Access { token, secret, sender } = access;
     let headers = vec![("authorization", format!("Bearer {token}"))];
-    let path = format!("/{GRAPH}/{sender}?fields={fields}&appsecret_proof={}", meta_proof(secret, token));
+    let path =
+        format!("/{GRAPH}/{sender}?fields={fields}&appsecret_proof={}", meta_proof(secret, token));
     Call { verb: Verb::Get, ..Call::post(path, headers, Body::Empty) }
 }
 
@@ -230,19 +255,26 @@ pub(super) fn judge(answered: Answered<'_>) -> Outcome {
     let error = &answered.body["error"];
     let Some(code) = error["code"].as_i64() else {
         if (200..300).contains(&answered.status) {
-            let id = answered.body["messages"][0]["id"].as_str().or_else(|| answered.body["message_id"].as_str());
+            let id = answered.body["messages"][0]["id"]
+                .as_str()
+                .or_else(|| answered.body["message_id"].as_str());
             return Outcome::Sent(id.map(str::to_owned));
         }
         return answered.by_status(format!("status {}", answered.status));
     };
-    let details = error["error_data"]["details"].as_str().or_else(|| error["message"].as_str()).unwrap_or_default();
+    let details = error["error_data"]["details"]
+        .as_str()
+        .or_else(|| error["message"].as_str())
+        .unwrap_or_default();
     let why = format!("{code}: {details}");
     let after_ms = answered.retry_after_s.map(|seconds| seconds.saturating_mul(1000));
     match code {
-        1 | 2 | 4 | 17 | 32 | 613 | 1_200 | 80_007 | 130_429 | 131_000 | 131_016 | 131_056 | 131_057 | 133_016
-        | 135_000 => Outcome::Later { after_ms, why },
+        1 | 2 | 4 | 17 | 32 | 613 | 1_200 | 80_007 | 130_429 | 131_000 | 131_016 | 131_056
+        | 131_057 | 133_016 | 135_000 => Outcome::Later { after_ms, why },
         // Outside the window, or nobody to reach: until the person writes again.
-        551 | 131_021 | 131_026 | 131_030 | 131_047 | 131_049 | 131_050 | 131_062 | 130_472 => Outcome::Closed { why },
+        551 | 131_021 | 131_026 | 131_030 | 131_047 | 131_049 | 131_050 | 131_062 | 130_472 => {
+            Outcome::Closed { why }
+        }
         10 if error["error_subcode"] == 2_018_278 => Outcome::Closed { why },
         100 if error["error_subcode"] == 2_018_001 => Outcome::Closed { why },
         0 | 3 | 10 | 190 | 200..=299 | 368 | 130_497 | 131_005 | 131_031 | 131_042 | 131_045 => {
@@ -260,7 +292,10 @@ mod tests {
 
     fn whatsapp_batch(message: Value, contact: Value) -> Batch {
         let value = json!({ "metadata": { "phone_number_id": "1065" }, "contacts": [contact], "messages": [message] });
-        read_whatsapp(&json!({ "entry": [{ "changes": [{ "field": "messages", "value": value }] }] }), "1065")
+        read_whatsapp(
+            &json!({ "entry": [{ "changes": [{ "field": "messages", "value": value }] }] }),
+            "1065",
+        )
     }
 
     #[test]
@@ -269,9 +304,13 @@ mod tests {
             "text": { "body": "hi" } });
         let event = &whatsapp_batch(text, json!({ "user_id": "US.1349" })).events[0];
         assert_eq!((event.chat.as_str(), event.user.as_str()), ("US.1349", "US.1349"));
-        let Body::Json(body) =
-            send_whatsapp(Access { token: "t", secret: "s", sender: "1065" }, &event.chat, &Rich::default(), false)
-                .body
+        let Body::Json(body) = send_whatsapp(
+            Access { token: "t", secret: "s", sender: "1065" },
+            &event.chat,
+            &Rich::default(),
+            false,
+        )
+        .body
         else {
             panic!()
         };
@@ -288,9 +327,12 @@ mod tests {
             let message = json!({ "id": "wamid.X", "from": "1650", "type": kind, kind: content });
             whatsapp_batch(message, json!({ "wa_id": "1650" })).events.pop().map(|event| event.what)
         };
-        let said = |text: &str| Some(What::Said { message: "wamid.X".into(), text: text.into(), attachments: vec![] });
+        let said = |text: &str| {
+            Some(What::Said { message: "wamid.X".into(), text: text.into(), attachments: vec![] })
+        };
         assert_eq!(what("button", json!({ "payload": "p", "text": "Yes" })), said("Yes"));
-        let pressed = json!({ "type": "button_reply", "button_reply": { "id": "1", "title": "No" } });
+        let pressed =
+            json!({ "type": "button_reply", "button_reply": { "id": "1", "title": "No" } });
         assert_eq!(what("interactive", pressed), said("No"));
         assert_eq!(
             what("revoke", json!({ "original_message_id": "wamid.W" })),
@@ -319,7 +361,8 @@ mod tests {
     #[test]
     fn codes() {
         let judged = |code: i64, subcode: i64| {
-            let body = json!({ "error": { "code": code, "error_subcode": subcode, "message": "m" } });
+            let body =
+                json!({ "error": { "code": code, "error_subcode": subcode, "message": "m" } });
             judge(Answered { status: 400, retry_after_s: None, body: &body })
         };
         assert!(matches!(judged(131_047, 0), Outcome::Closed { .. }));

@@ -6,7 +6,8 @@ use super::ledger::Placed;
 use super::signature::{self, Rejected, Signed, scheme, wechat as wechat_signature};
 use super::text::{Rich, Unit};
 use super::{
-    Account, Request, chatwoot, discord, email, generic, json_of, line, meta, slack, teams, telegram, twilio, wechat,
+    Account, Request, chatwoot, discord, email, generic, json_of, line, meta, slack, teams,
+    telegram, twilio, wechat,
 };
 use crate::site::channel::{Platform, SignedAs, mail_address};
 
@@ -81,9 +82,12 @@ impl Platform {
             // One message in six seconds to one person, with bursts; each is billed, so parts are as long as they may be.
             Self::WhatsApp => Capability { limit: 3_900, spacing_ms: 6_000, ..plain },
             // `typing_on` is shown for about 20 s.
-            Self::Messenger => {
-                Capability { limit: 2_000, spacing_ms: 250, waiting: Waiting::Typing { every_ms: 15_000 }, ..plain }
-            }
+            Self::Messenger => Capability {
+                limit: 2_000,
+                spacing_ms: 250,
+                waiting: Waiting::Typing { every_ms: 15_000 },
+                ..plain
+            },
             // A reply token holds for about a minute; half of it is kept for what the way costs.
             Self::Line => Capability {
                 limit: 5_000,
@@ -125,8 +129,16 @@ impl Platform {
                 ..plain
             },
             // Nothing is shown of an answer that is made; its parts would be e-mails of their own.
-            Self::Email => Capability { unit: Unit::Chars, limit: 12_000, most_parts: 1, due: Due::Standing, ..plain },
-            Self::Webhook => Capability { unit: Unit::Chars, limit: 16_000, spacing_ms: 0, ..plain },
+            Self::Email => Capability {
+                unit: Unit::Chars,
+                limit: 12_000,
+                most_parts: 1,
+                due: Due::Standing,
+                ..plain
+            },
+            Self::Webhook => {
+                Capability { unit: Unit::Chars, limit: 16_000, spacing_ms: 0, ..plain }
+            }
         }
     }
 
@@ -147,7 +159,9 @@ impl Platform {
             }
             Self::Discord => signature::discord(signed, secrets),
             Self::WeChat => match &account.crypt {
-                Some(crypt) => crypt.open(signed.query, signed.body, secrets, signed.now_s).map(drop),
+                Some(crypt) => {
+                    crypt.open(signed.query, signed.body, secrets, signed.now_s).map(drop)
+                }
                 None => wechat_signature::verify(signed.query, secrets, signed.now_s),
             },
             Self::Chatwoot => scheme::verify(SignedAs::Chatwoot, signed, secrets),
@@ -155,13 +169,20 @@ impl Platform {
                 let kind = (signed.header)("content-type").unwrap_or_default();
                 scheme::mailgun(&email::fields(kind, signed.body), signed.now_s, secrets)
             }
-            Self::Email | Self::Webhook => scheme::verify(account.config.signed_as, signed, secrets),
+            Self::Email | Self::Webhook => {
+                scheme::verify(account.config.signed_as, signed, secrets)
+            }
             Self::Teams => {
                 let activity = json_of(signed.body);
                 let (service_url, channel) = teams::origin(&activity);
                 let app = account.config.app_id.as_str();
-                let expected = signature::teams::Expected { app, service_url, channel, now_s: signed.now_s };
-                signature::teams::verify((signed.header)("authorization"), &account.keys().known, &expected)
+                let expected =
+                    signature::teams::Expected { app, service_url, channel, now_s: signed.now_s };
+                signature::teams::verify(
+                    (signed.header)("authorization"),
+                    &account.keys().known,
+                    &expected,
+                )
             }
         }
     }
@@ -183,7 +204,9 @@ impl Platform {
             Self::Chatwoot => chatwoot::read(&body),
             Self::WeChat => {
                 let opened = match &account.crypt {
-                    Some(crypt) => crypt.open(request.query, request.body, &account.secrets, now_s).ok(),
+                    Some(crypt) => {
+                        crypt.open(request.query, request.body, &account.secrets, now_s).ok()
+                    }
                     None => std::str::from_utf8(request.body).ok().map(str::to_owned),
                 };
                 wechat::read(&opened.unwrap_or_default())
@@ -204,15 +227,25 @@ impl Platform {
             Self::Webhook => {
                 let Request { header, query, body: bytes } = request;
                 // A system that names nothing is told apart by what it says.
-                let key = scheme::key(account.config.signed_as, Signed { header, query, body: bytes, now_s })
-                    .unwrap_or_else(|| crate::secret::key_hash(&String::from_utf8_lossy(bytes)));
-                let zoom = account.secrets.first().and_then(|secret| scheme::zoom_validation(&body, secret));
+                let key = scheme::key(
+                    account.config.signed_as,
+                    Signed { header, query, body: bytes, now_s },
+                )
+                .unwrap_or_else(|| crate::secret::key_hash(&String::from_utf8_lossy(bytes)));
+                let zoom = account
+                    .secrets
+                    .first()
+                    .and_then(|secret| scheme::zoom_validation(&body, secret));
                 match (account.config.signed_as, zoom) {
-                    (SignedAs::Zoom, Some(reply)) => Batch { reply: Some(Reply::Json(reply)), ..Batch::default() },
-                    _ if account.config.fields.is_empty() => generic::read(&body, &key),
-                    _ if body.is_null() => {
-                        generic::read_fields(&generic::object_of_form(bytes), &key, &account.config.fields)
+                    (SignedAs::Zoom, Some(reply)) => {
+                        Batch { reply: Some(Reply::Json(reply)), ..Batch::default() }
                     }
+                    _ if account.config.fields.is_empty() => generic::read(&body, &key),
+                    _ if body.is_null() => generic::read_fields(
+                        &generic::object_of_form(bytes),
+                        &key,
+                        &account.config.fields,
+                    ),
                     _ => generic::read_fields(&body, &key, &account.config.fields),
                 }
             }
@@ -227,20 +260,31 @@ impl Platform {
         let right = right.map(|right| right.token.as_str());
         match self {
             Self::Telegram => Some(telegram::send(token, chat, part, plain)),
-            Self::Slack => Some(match placed.filter(|placed| way == Way::Replace && !placed.id.is_empty()) {
-                Some(placed) => match markdown.strip_prefix(placed.text.as_str()) {
-                    Some(rest) if streams(account, chat) => slack::stop_stream(token, chat, &placed.id, rest),
-                    _ => slack::update(token, chat, &placed.id, &if plain { part.plain() } else { part.mrkdwn() }),
-                },
-                None => slack::send(token, chat, part, plain),
-            }),
+            Self::Slack => {
+                Some(match placed.filter(|placed| way == Way::Replace && !placed.id.is_empty()) {
+                    Some(placed) => match markdown.strip_prefix(placed.text.as_str()) {
+                        Some(rest) if streams(account, chat) => {
+                            slack::stop_stream(token, chat, &placed.id, rest)
+                        }
+                        _ => slack::update(
+                            token,
+                            chat,
+                            &placed.id,
+                            &if plain { part.plain() } else { part.mrkdwn() },
+                        ),
+                    },
+                    None => slack::send(token, chat, part, plain),
+                })
+            }
             Self::WhatsApp => Some(meta::send_whatsapp(account.meta_access(), chat, part, plain)),
             Self::Messenger => Some(meta::send_messenger(account.meta_access(), chat, part)),
             Self::Line => Some(match right.filter(|_| way == Way::Right) {
                 Some(right) => line::reply(token, right, part),
                 None => line::send(token, chat, part, id),
             }),
-            Self::Twilio => Some(twilio::send(token, &account.config.account_sid, sender, chat, part)),
+            Self::Twilio => {
+                Some(twilio::send(token, &account.config.account_sid, sender, chat, part))
+            }
             Self::Discord => {
                 let (app, text) = (account.config.app_id.as_str(), discord::text(part, plain));
                 let to = match (way, right) {
@@ -274,18 +318,28 @@ impl Platform {
         let so_far = if text.is_empty() { "…" } else { text };
         match self {
             // Groups have negative ids and no drafts.
-            Self::Telegram if text.is_empty() || chat.starts_with('-') => Some(telegram::typing(token, chat)),
+            Self::Telegram if text.is_empty() || chat.starts_with('-') => {
+                Some(telegram::typing(token, chat))
+            }
             Self::Telegram => Some(telegram::draft(token, chat, turn.max(1), text)),
             Self::Slack if streams(account, chat) => match placed {
-                None => Some(slack::start_stream(token, chat, right, text)).filter(|_| !text.is_empty()),
+                None => {
+                    Some(slack::start_stream(token, chat, right, text)).filter(|_| !text.is_empty())
+                }
                 Some(placed) => {
                     // White space at the end isn't shown yet, and behind the longest message nothing is.
-                    let more = text.strip_prefix(placed.text.as_str()).filter(|more| !more.is_empty())?;
+                    let more =
+                        text.strip_prefix(placed.text.as_str()).filter(|more| !more.is_empty())?;
                     Some(slack::append_stream(token, chat, &placed.id, more))
                 }
             },
             Self::Slack => Some(match placed {
-                None => slack::send(token, chat, &Rich { text: so_far.to_owned(), spans: Vec::new() }, true),
+                None => slack::send(
+                    token,
+                    chat,
+                    &Rich { text: so_far.to_owned(), spans: Vec::new() },
+                    true,
+                ),
                 Some(placed) => slack::update(token, chat, &placed.id, so_far),
             }),
             Self::Messenger => Some(meta::typing_messenger(account.meta_access(), chat)),
@@ -301,7 +355,8 @@ impl Platform {
                 if !chat.starts_with("1:") {
                     return Some(teams::typing(to));
                 }
-                let (id, sequence) = placed.map_or((None, 1), |placed| (Some(placed.id.as_str()), placed.sequence + 1));
+                let (id, sequence) = placed
+                    .map_or((None, 1), |placed| (Some(placed.id.as_str()), placed.sequence + 1));
                 Some(teams::stream(to, id, sequence, so_far))
             }
             Self::Chatwoot => Some(chatwoot::typing(token, chat)),
@@ -359,7 +414,11 @@ impl Platform {
         match self {
             Self::WeChat => Some(wechat::lend(app, secret)),
             Self::Teams => {
-                let login = account.config.login_url.as_deref().unwrap_or("https://login.microsoftonline.com");
+                let login = account
+                    .config
+                    .login_url
+                    .as_deref()
+                    .unwrap_or("https://login.microsoftonline.com");
                 Some(teams::lend(login, &account.config.tenant, app, secret))
             }
             _ => None,

@@ -44,7 +44,11 @@ impl Responses {
             // The first of the two is answered.
             Some(Answer::Awaited(first)) if !first.is_closed() => {}
             _ => {
-                let asked = Asked { key: key.to_owned(), at: Instant::now(), answer: Answer::Awaited(answer) };
+                let asked = Asked {
+                    key: key.to_owned(),
+                    at: Instant::now(),
+                    answer: Answer::Awaited(answer),
+                };
                 all.insert(place, asked);
             }
         }
@@ -54,7 +58,9 @@ impl Responses {
     pub(super) fn waits(&self, account: &str, chat: &str) -> bool {
         let all = self.asked();
         let asked = all.get(&(account.to_owned(), chat.to_owned()));
-        asked.is_some_and(|asked| matches!(&asked.answer, Answer::Awaited(answer) if !answer.is_closed()))
+        asked.is_some_and(
+            |asked| matches!(&asked.answer, Answer::Awaited(answer) if !answer.is_closed()),
+        )
     }
 
     /// Answers the request; false if none waits any more.
@@ -75,7 +81,10 @@ impl Responses {
 }
 
 /// The answer, if it comes in time. One that came while the time ended counts.
-pub(super) async fn wait(mut answered: oneshot::Receiver<String>, limit: Duration) -> Option<String> {
+pub(super) async fn wait(
+    mut answered: oneshot::Receiver<String>,
+    limit: Duration,
+) -> Option<String> {
     if let Ok(answer) = tokio::time::timeout(limit, &mut answered).await {
         return answer.ok();
     }
@@ -106,7 +115,11 @@ mod tests {
         let responses = Responses::default();
         let limit = Duration::from_millis(50);
         let first = responses.open("a", "c", "1");
-        assert_eq!(wait(responses.open("a", "c", "1"), limit).await, None, "the first is waited with");
+        assert_eq!(
+            wait(responses.open("a", "c", "1"), limit).await,
+            None,
+            "the first is waited with"
+        );
         assert!(responses.answer("a", "c", "hi"));
         // Nobody reads it: the connection is gone.
         drop(first);

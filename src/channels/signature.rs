@@ -28,7 +28,9 @@ pub enum Rejected {
     Unsigned,
     #[error("its signature is not one of this account's secrets")]
     Forged,
-    #[error("it was signed more than {TOLERANCE_S} s before or after now: it is replayed, or a clock is wrong")]
+    #[error(
+        "it was signed more than {TOLERANCE_S} s before or after now: it is replayed, or a clock is wrong"
+    )]
     Stale,
     #[error("it is signed in a way that isn't known here")]
     UnknownScheme,
@@ -94,7 +96,8 @@ pub fn slack(signed: Signed<'_>, secrets: &[String]) -> Result<(), Rejected> {
     let shown = (signed.header)("x-slack-signature").ok_or(Rejected::Unsigned)?;
     fresh(at, signed.now_s)?;
     one_of(secrets, |secret| {
-        let tag = mac(hmac::HMAC_SHA256, secret.as_bytes(), &[b"v0:", at.as_bytes(), b":", signed.body]);
+        let tag =
+            mac(hmac::HMAC_SHA256, secret.as_bytes(), &[b"v0:", at.as_bytes(), b":", signed.body]);
         equal(shown.as_bytes(), format!("v0={}", hex(tag.as_ref())).as_bytes())
     })
 }
@@ -135,11 +138,13 @@ pub fn twilio(signed: Signed<'_>, url: &str, secrets: &[String]) -> Result<(), R
     let shown = (signed.header)("x-twilio-signature").ok_or(Rejected::Unsigned)?;
     let algorithm = match (signed.header)("x-twilio-webhooks-signature-settings") {
         None => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-        Some(settings) => match settings.split(',').find_map(|part| part.trim().strip_prefix("algorithm=")) {
-            Some("HMAC_SHA256") => hmac::HMAC_SHA256,
-            Some("HMAC_SHA1") => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-            _ => return Err(Rejected::UnknownScheme),
-        },
+        Some(settings) => {
+            match settings.split(',').find_map(|part| part.trim().strip_prefix("algorithm=")) {
+                Some("HMAC_SHA256") => hmac::HMAC_SHA256,
+                Some("HMAC_SHA1") => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+                _ => return Err(Rejected::UnknownScheme),
+            }
+        }
     };
     let body_hash = url.split(['?', '&']).find_map(|part| part.strip_prefix("bodySHA256="));
     let mut values: BTreeMap<String, std::collections::BTreeSet<String>> = BTreeMap::new();
@@ -156,8 +161,10 @@ pub fn twilio(signed: Signed<'_>, url: &str, secrets: &[String]) -> Result<(), R
             }
         }
     }
-    let pairs: String =
-        values.iter().flat_map(|(name, values)| values.iter().map(move |value| format!("{name}{value}"))).collect();
+    let pairs: String = values
+        .iter()
+        .flat_map(|(name, values)| values.iter().map(move |value| format!("{name}{value}")))
+        .collect();
     let addresses = with_and_without_port(url);
     one_of(secrets, |secret| {
         addresses.iter().fold(false, |found, url| {
@@ -222,8 +229,11 @@ pub fn form_bytes(pairs: &[(&'static str, String)]) -> String {
 
 /// A text as a part of an address (RFC 3986): all but unreserved characters and `also` as percent signs and hexadecimal.
 pub(super) fn percent_encoded(text: &str, also: &[u8]) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || also.contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") }).collect()
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || also.contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 fn digit(byte: u8) -> Option<u8> {
@@ -237,16 +247,21 @@ fn digit(byte: u8) -> Option<u8> {
 /// When it is missing, forged or stale.
 pub fn standard(signed: Signed<'_>, secrets: &[String]) -> Result<(), Rejected> {
     let header = |name: &str| (signed.header)(name).ok_or(Rejected::Unsigned);
-    let (id, at, shown) = (header("webhook-id")?, header("webhook-timestamp")?, header("webhook-signature")?);
+    let (id, at, shown) =
+        (header("webhook-id")?, header("webhook-timestamp")?, header("webhook-signature")?);
     fresh(at, signed.now_s)?;
-    one_of(secrets, |secret| shown.split(' ').fold(false, |found, one| fits(one, secret, id, at, signed.body) | found))
+    one_of(secrets, |secret| {
+        shown.split(' ').fold(false, |found, one| fits(one, secret, id, at, signed.body) | found)
+    })
 }
 
 fn fits(shown: &str, secret: &str, id: &str, at: &str, body: &[u8]) -> bool {
     match shown.split_once(',') {
         Some(("v1", shown)) => {
             let own = WebhookKey::parse(secret).map(|key| key.sign(id, at, body));
-            own.is_some_and(|own| own.strip_prefix("v1,").is_some_and(|own| equal(shown.as_bytes(), own.as_bytes())))
+            own.is_some_and(|own| {
+                own.strip_prefix("v1,").is_some_and(|own| equal(shown.as_bytes(), own.as_bytes()))
+            })
         }
         Some(("v1a", shown)) => {
             let key = secret.strip_prefix("whpk_").and_then(|key| BASE64.decode(key).ok());
@@ -270,13 +285,21 @@ pub fn discord(signed: Signed<'_>, keys: &[String]) -> Result<(), Rejected> {
     let shown = unhex(shown).ok_or(Rejected::Forged)?;
     let message = [at.as_bytes(), signed.body].concat();
     one_of(keys, |key| {
-        unhex(key).is_some_and(|key| UnparsedPublicKey::new(&ED25519, key).verify(&message, &shown).is_ok())
+        unhex(key).is_some_and(|key| {
+            UnparsedPublicKey::new(&ED25519, key).verify(&message, &shown).is_ok()
+        })
     })
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| if let [high, low] = pair { Some(digit(*high)? * 16 + digit(*low)?) } else { None }).collect()
+    pairs
+        .map(
+            |pair| {
+                if let [high, low] = pair { Some(digit(*high)? * 16 + digit(*low)?) } else { None }
+            },
+        )
+        .collect()
 }
 
 /// Meta's `appsecret_proof`: that who holds the token also holds the app's secret.
@@ -298,8 +321,9 @@ mod tests {
         body: &str,
         expected: Result<(), Rejected>,
     ) {
-        let header =
-            |name: &str| headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
+        let header = |name: &str| {
+            headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+        };
         assert_eq!(
             verify(Signed { header: &header, query: "", body: body.as_bytes(), now_s: NOW }),
             expected,
@@ -316,7 +340,12 @@ mod tests {
         let name = "X-Telegram-Bot-Api-Secret-Token";
         let known = secrets(&["old", "fd_Secret-1"]);
         check(|signed| telegram(signed, &known), &[(name, "fd_Secret-1")], "{}", Ok(()));
-        check(|signed| telegram(signed, &known), &[(name, "fd_Secret-")], "{}", Err(Rejected::Forged));
+        check(
+            |signed| telegram(signed, &known),
+            &[(name, "fd_Secret-")],
+            "{}",
+            Err(Rejected::Forged),
+        );
         check(|signed| telegram(signed, &known), &[], "{}", Err(Rejected::Unsigned));
         check(|signed| telegram(signed, &[]), &[(name, "")], "{}", Err(Rejected::Forged));
     }
@@ -324,10 +353,17 @@ mod tests {
     #[test]
     fn a_form_is_read_as_browsers_write_it() {
         let read = form("Body=Gr%C3%BC%C3%9Fe+an+50%25&Empty=&Bare&%zz=1&&a=b=c".as_bytes());
-        let pairs: Vec<(&str, &str)> = read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let pairs: Vec<(&str, &str)> =
+            read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let written = form_bytes(&[("To", "+1 500".into()), ("Body", "Grüße & 50%".into())]);
-        assert_eq!(form(written.as_bytes()), [("To".into(), "+1 500".into()), ("Body".into(), "Grüße & 50%".into())]);
-        assert_eq!(pairs, [("Body", "Grüße an 50%"), ("Empty", ""), ("Bare", ""), ("%zz", "1"), ("a", "b=c")]);
+        assert_eq!(
+            form(written.as_bytes()),
+            [("To".into(), "+1 500".into()), ("Body".into(), "Grüße & 50%".into())]
+        );
+        assert_eq!(
+            pairs,
+            [("Body", "Grüße an 50%"), ("Empty", ""), ("Bare", ""), ("%zz", "1"), ("a", "b=c")]
+        );
     }
 
     #[test]
@@ -346,8 +382,11 @@ mod tests {
         for (at, signed_body, expected) in cases {
             let shown = format!("v2,zzz {}", sign(at, signed_body));
             let at = at.to_string();
-            let headers =
-                [("webhook-id", "msg_1"), ("webhook-timestamp", at.as_str()), ("webhook-signature", shown.as_str())];
+            let headers = [
+                ("webhook-id", "msg_1"),
+                ("webhook-timestamp", at.as_str()),
+                ("webhook-signature", shown.as_str()),
+            ];
             check(|signed| standard(signed, &known), &headers, "{}", expected);
         }
     }

@@ -20,7 +20,8 @@ pub(super) fn read(bytes: &[u8], body: &Value) -> Batch {
     }
     match body["type"].as_str() {
         Some("url_verification") => {
-            batch.reply = body["challenge"].as_str().map(|challenge| Reply::Text(challenge.to_owned()));
+            batch.reply =
+                body["challenge"].as_str().map(|challenge| Reply::Text(challenge.to_owned()));
         }
         Some("event_callback") => match event(body) {
             Ok(event) => batch.events.push(event),
@@ -35,10 +36,13 @@ fn event(body: &Value) -> Result<Incoming, &'static str> {
     let event = &body["event"];
     let key = body["event_id"].as_str().ok_or("no event id")?;
     let incoming = |key: String, message: &Value, what| {
-        let user = message["user"].as_str().or_else(|| event["user"].as_str()).ok_or("nobody wrote it")?;
+        let user =
+            message["user"].as_str().or_else(|| event["user"].as_str()).ok_or("nobody wrote it")?;
         // Streams name the reader.
         let right = body["team_id"].as_str().map(|team| format!("{team}/{user}"));
-        Ok(Incoming::new(key, chat(event, message)?, user, what).at(milliseconds(&event["event_ts"])).with_right(right))
+        Ok(Incoming::new(key, chat(event, message)?, user, what)
+            .at(milliseconds(&event["event_ts"]))
+            .with_right(right))
     };
     if event["bot_id"].is_string() || event["subtype"] == "bot_message" {
         return Err("a bot wrote it");
@@ -106,12 +110,20 @@ fn chat(event: &Value, message: &Value) -> Result<String, &'static str> {
 
 fn attachment(file: &Value) -> Attachment {
     let kind = Attachment::kind_of(file["mimetype"].as_str().unwrap_or_default());
-    Attachment { kind, name: file["name"].as_str().map(str::to_owned), bytes: file["size"].as_u64() }
+    Attachment {
+        kind,
+        name: file["name"].as_str().map(str::to_owned),
+        bytes: file["size"].as_u64(),
+    }
 }
 
 fn milliseconds(stamp: &Value) -> u64 {
     let seconds: f64 = stamp.as_str().and_then(|text| text.parse().ok()).unwrap_or_default();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time since 1970")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a time since 1970"
+    )]
     let milliseconds = (seconds.max(0.0) * 1000.0) as u64;
     milliseconds
 }
@@ -211,7 +223,9 @@ pub(super) fn judge(answered: Answered<'_>) -> Outcome {
     let Some(error) = body["error"].as_str() else {
         if (200..300).contains(&answered.status) {
             // Something in between may have answered in Slack's place.
-            return Outcome::Unanswered { why: format!("status {} without \"ok\": true", answered.status) };
+            return Outcome::Unanswered {
+                why: format!("status {} without \"ok\": true", answered.status),
+            };
         }
         return answered.by_status(format!("status {}", answered.status));
     };
@@ -221,15 +235,18 @@ pub(super) fn judge(answered: Answered<'_>) -> Outcome {
             let after_ms = answered.retry_after_s.unwrap_or(1).saturating_mul(1000);
             Outcome::Later { after_ms: Some(after_ms), why }
         }
-        "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout" | "team_added_to_org" => {
-            Outcome::Later { after_ms: None, why }
-        }
-        "invalid_auth" | "not_authed" | "account_inactive" | "token_revoked" | "token_expired" | "missing_scope" => {
-            Outcome::Unauthorized { why }
-        }
-        "channel_not_found" | "not_in_channel" | "is_archived" | "cannot_reply_to_message" | "user_not_found" => {
-            Outcome::Closed { why }
-        }
+        "internal_error"
+        | "fatal_error"
+        | "service_unavailable"
+        | "request_timeout"
+        | "team_added_to_org" => Outcome::Later { after_ms: None, why },
+        "invalid_auth" | "not_authed" | "account_inactive" | "token_revoked" | "token_expired"
+        | "missing_scope" => Outcome::Unauthorized { why },
+        "channel_not_found"
+        | "not_in_channel"
+        | "is_archived"
+        | "cannot_reply_to_message"
+        | "user_not_found" => Outcome::Closed { why },
         "invalid_blocks" | "invalid_arguments" => Outcome::Plain { why },
         _ => Outcome::Refused { why },
     }
@@ -254,7 +271,11 @@ mod tests {
     }
 
     fn said(text: &str) -> What {
-        What::Said { message: "1790000000.000100".into(), text: text.into(), attachments: Vec::new() }
+        What::Said {
+            message: "1790000000.000100".into(),
+            text: text.into(),
+            attachments: Vec::new(),
+        }
     }
 
     fn message(more: Value) -> Value {
@@ -270,19 +291,20 @@ mod tests {
             message(json!({ "text": "is 5 &lt; 6 <https://a.example|a>?" })),
             Ok(("D1", said("is 5 < 6 https://a.example?"))),
         );
-        let mention =
-            json!({ "type": "app_mention", "channel": "C1", "channel_type": "channel", "text": "<@UBOT> help" });
+        let mention = json!({ "type": "app_mention", "channel": "C1", "channel_type": "channel", "text": "<@UBOT> help" });
         check(message(mention), Ok(("C1/1790000000.000100", said("help"))));
         let channel = json!({ "channel": "C1", "channel_type": "channel", "text": "<@UBOT> help" });
         check(message(channel), Err("said in a channel, not to us"));
         check(message(json!({ "text": "own", "bot_id": "B1" })), Err("a bot wrote it"));
         let edited = json!({ "subtype": "message_changed",
             "message": { "user": "U1", "ts": "1.2", "text": "new", "edited": { "user": "U1" } } });
-        check(message(edited), Ok(("D1", What::Edited { message: "1.2".into(), text: "new".into() })));
+        check(
+            message(edited),
+            Ok(("D1", What::Edited { message: "1.2".into(), text: "new".into() })),
+        );
         let unfolded = json!({ "subtype": "message_changed", "message": { "user": "U1", "ts": "1.2", "text": "x" } });
         check(message(unfolded), Err("a change that nobody made"));
-        let deleted =
-            json!({ "subtype": "message_deleted", "deleted_ts": "1.2", "previous_message": { "user": "U1" } });
+        let deleted = json!({ "subtype": "message_deleted", "deleted_ts": "1.2", "previous_message": { "user": "U1" } });
         check(message(deleted), Ok(("D1", What::Deleted { message: "1.2".into() })));
         check(json!({ "type": "reaction_added" }), Err("another type of event"));
     }
@@ -293,7 +315,10 @@ mod tests {
         assert_eq!(verify.reply, Some(Reply::Text("3eZ".into())));
         let key = |kind: &str, id: &str| {
             let event = message(json!({ "type": kind, "text": "hi" }));
-            read(b"{}", &json!({ "type": "event_callback", "event_id": id, "event": event })).events[0].key.clone()
+            read(b"{}", &json!({ "type": "event_callback", "event_id": id, "event": event })).events
+                [0]
+            .key
+            .clone()
         };
         assert_eq!(key("message", "Ev1"), key("app_mention", "Ev2"));
     }
@@ -301,7 +326,11 @@ mod tests {
     #[test]
     fn a_refusal_hides_in_a_200() {
         let judged = |error: &str| {
-            judge(Answered { status: 200, retry_after_s: Some(7), body: &json!({ "ok": false, "error": error }) })
+            judge(Answered {
+                status: 200,
+                retry_after_s: Some(7),
+                body: &json!({ "ok": false, "error": error }),
+            })
         };
         assert!(matches!(judged("ratelimited"), Outcome::Later { after_ms: Some(7_000), .. }));
         assert!(matches!(judged("token_revoked"), Outcome::Unauthorized { .. }));

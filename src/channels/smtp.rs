@@ -31,7 +31,9 @@ pub(super) async fn send(account: &Account, mail: &Mail) -> Result<(u16, String)
     // The library waits for its sockets, each time for a bounded while.
     let sent = tokio::task::spawn_blocking(move || transport.send(&message)).await;
     match sent.map_err(|error| NoAnswer { why: error.to_string(), sent: true })? {
-        Ok(response) => Ok((u16::from(response.code()), response.message().collect::<Vec<_>>().join(" "))),
+        Ok(response) => {
+            Ok((u16::from(response.code()), response.message().collect::<Vec<_>>().join(" ")))
+        }
         Err(error) => match error.status() {
             Some(code) => Ok((u16::from(code), said(&error))),
             None => Err(NoAnswer { sent: may_have_arrived(&error), why: error.to_string() }),
@@ -53,7 +55,8 @@ pub(super) async fn check(account: &Account) -> anyhow::Result<()> {
 
 async fn transport(account: &Account) -> anyhow::Result<SmtpTransport> {
     let url = reqwest::Url::parse(&account.base_url).context("base_url is no address")?;
-    let host = url.host_str().context("base_url names no host")?.trim_matches(['[', ']']).to_owned();
+    let host =
+        url.host_str().context("base_url names no host")?.trim_matches(['[', ']']).to_owned();
     let wrapped = url.scheme() == "smtps";
     let allow_private = account.config.allow_private;
     let port = url.port().unwrap_or(if wrapped { 465 } else { 587 });
@@ -100,7 +103,8 @@ fn written(sender: &str, mail: &Mail) -> anyhow::Result<Message> {
         .message_id(Some(bracketed(&mail.id)));
     if let Some(last) = mail.references.last() {
         builder = builder.in_reply_to(bracketed(last));
-        builder = builder.references(mail.references.iter().map(bracketed).collect::<Vec<_>>().join(" "));
+        builder =
+            builder.references(mail.references.iter().map(bracketed).collect::<Vec<_>>().join(" "));
     }
     // RFC 3834, and what Exchange goes by: no machine is to answer.
     let marks: &[(&'static str, &str)] = match mail.automatic {

@@ -39,8 +39,9 @@ fn event(activity: &Value) -> Result<Incoming, &'static str> {
     let (key, what) = match activity["type"].as_str() {
         Some("message") => {
             let mentions = activity["entities"].as_array().into_iter().flatten();
-            let mentions: Vec<&Value> =
-                mentions.filter(|entity| entity["type"] == "mention" && entity["mentioned"]["id"] == *bot).collect();
+            let mentions: Vec<&Value> = mentions
+                .filter(|entity| entity["type"] == "mention" && entity["mentioned"]["id"] == *bot)
+                .collect();
             if !personal && mentions.is_empty() {
                 return Err("said in a channel, not to us");
             }
@@ -49,7 +50,9 @@ fn event(activity: &Value) -> Result<Incoming, &'static str> {
                 text = text.replace(mention, "");
             }
             let files = activity["attachments"].as_array().into_iter().flatten();
-            let files = files.filter(|file| !file["contentType"].as_str().unwrap_or_default().starts_with("text/html"));
+            let files = files.filter(|file| {
+                !file["contentType"].as_str().unwrap_or_default().starts_with("text/html")
+            });
             let attachments: Vec<Attachment> = files
                 .map(|file| Attachment {
                     kind: Attachment::kind_of(file["contentType"].as_str().unwrap_or_default()),
@@ -92,7 +95,11 @@ fn call(to: To<'_>, body: Value) -> Call {
     let headers = vec![("authorization", format!("Bearer {}", to.token))];
     Call {
         base: Some(to.service.trim_end_matches('/').to_owned()),
-        ..Call::post(format!("/v3/conversations/{conversation}/activities"), headers, Body::Json(body))
+        ..Call::post(
+            format!("/v3/conversations/{conversation}/activities"),
+            headers,
+            Body::Json(body),
+        )
     }
 }
 
@@ -106,8 +113,12 @@ fn message(part: &Rich, plain: bool) -> Value {
     let label = json!({ "type": "https://schema.org/Message", "@type": "Message",
         "@context": "https://schema.org", "additionalType": ["AIGeneratedContent"] });
     match plain {
-        true => json!({ "type": "message", "textFormat": "plain", "text": part.plain(), "entities": [label] }),
-        false => json!({ "type": "message", "textFormat": "markdown", "text": part.markdown(), "entities": [label] }),
+        true => {
+            json!({ "type": "message", "textFormat": "plain", "text": part.plain(), "entities": [label] })
+        }
+        false => {
+            json!({ "type": "message", "textFormat": "markdown", "text": part.markdown(), "entities": [label] })
+        }
     }
 }
 
@@ -149,20 +160,29 @@ pub(super) fn lend(login: &str, tenant: &str, app: &str, secret: &str) -> Call {
         ("scope", "https://api.botframework.com/.default".to_owned()),
     ];
     let path = format!("/{tenant}/oauth2/v2.0/token");
-    Call { base: Some(login.trim_end_matches('/').to_owned()), ..Call::post(path, Vec::new(), Body::Form(form)) }
+    Call {
+        base: Some(login.trim_end_matches('/').to_owned()),
+        ..Call::post(path, Vec::new(), Body::Form(form))
+    }
 }
 
 /// Asks for the keys that the Bot Framework signs with.
 #[must_use]
 pub(super) fn keys(address: &str) -> Call {
-    Call { verb: Verb::Get, base: Some(address.to_owned()), ..Call::post("", Vec::new(), Body::Empty) }
+    Call {
+        verb: Verb::Get,
+        base: Some(address.to_owned()),
+        ..Call::post("", Vec::new(), Body::Empty)
+    }
 }
 
 #[must_use]
 pub(super) fn judge(answered: Answered<'_>) -> Outcome {
     let error = &answered.body["error"];
-    let text = error["message"].as_str().or_else(|| answered.body["message"].as_str()).unwrap_or_default();
-    let why = format!("status {} {} {text}", answered.status, error["code"].as_str().unwrap_or_default());
+    let text =
+        error["message"].as_str().or_else(|| answered.body["message"].as_str()).unwrap_or_default();
+    let why =
+        format!("status {} {} {text}", answered.status, error["code"].as_str().unwrap_or_default());
     let after_ms = answered.retry_after_s.map(|seconds| seconds.saturating_mul(1000));
     match answered.status {
         200..=299 => Outcome::Sent(answered.body["id"].as_str().map(str::to_owned)),
@@ -190,15 +210,24 @@ mod tests {
 
     #[test]
     fn activities() {
-        let what = |kind: &str, more: Value| read(&activity(kind, &more)).events.pop().map(|event| event.what);
-        let said = |text: &str| Some(What::Said { message: "1790".into(), text: text.into(), attachments: vec![] });
+        let what = |kind: &str, more: Value| {
+            read(&activity(kind, &more)).events.pop().map(|event| event.what)
+        };
+        let said = |text: &str| {
+            Some(What::Said { message: "1790".into(), text: text.into(), attachments: vec![] })
+        };
         assert_eq!(what("message", json!({ "text": "hi" })), said("hi"));
         let channel = json!({ "conversationType": "channel", "id": "19:x;messageid=1" });
         assert_eq!(what("message", json!({ "text": "hi", "conversation": channel })), None);
-        let mention = json!([{ "type": "mention", "mentioned": { "id": "28:bot" }, "text": "<at>Bot</at>" }]);
-        let spoken = json!({ "text": "<at>Bot</at> hi", "conversation": channel, "entities": mention });
+        let mention =
+            json!([{ "type": "mention", "mentioned": { "id": "28:bot" }, "text": "<at>Bot</at>" }]);
+        let spoken =
+            json!({ "text": "<at>Bot</at> hi", "conversation": channel, "entities": mention });
         assert_eq!(what("message", spoken), said("hi"));
-        assert_eq!(what("messageDelete", json!({})), Some(What::Deleted { message: "1790".into() }));
+        assert_eq!(
+            what("messageDelete", json!({})),
+            Some(What::Deleted { message: "1790".into() })
+        );
         assert_eq!(what("message", json!({ "text": "x", "from": { "id": "28:bot" } })), None);
         assert_eq!(what("conversationUpdate", json!({})), None);
         assert!(read(&json!([])).events.is_empty());
@@ -210,8 +239,10 @@ mod tests {
         let call = stream(to, None, 1, "…");
         assert_eq!(call.path, "/v3/conversations/a:1%2F2/activities");
         assert_eq!(call.base.as_deref(), Some("https://smba.example/emea"));
-        let judged = |status, body: Value| judge(Answered { status, retry_after_s: None, body: &body });
-        let error = |text: &str| json!({ "error": { "code": "ContentStreamNotAllowed", "message": text } });
+        let judged =
+            |status, body: Value| judge(Answered { status, retry_after_s: None, body: &body });
+        let error =
+            |text: &str| json!({ "error": { "code": "ContentStreamNotAllowed", "message": text } });
         assert_eq!(judged(403, error("Content stream was cancelled by user")), Outcome::Stopped);
         assert!(matches!(judged(403, error("exceeded streaming time")), Outcome::Refused { .. }));
         assert!(matches!(judged(403, json!({})), Outcome::Closed { .. }));

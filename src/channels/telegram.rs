@@ -33,7 +33,12 @@ fn event(update: &Value, bot: &str) -> Result<Found, &'static str> {
     if let Some(message) = update.get("message") {
         let said = |text, attachments| What::Said { message: id(message), text, attachments };
         let (text, attachments) = contents(message, bot)?;
-        return Ok((chat(message)?, user(message)?, seconds(message, "date"), said(text, attachments)));
+        return Ok((
+            chat(message)?,
+            user(message)?,
+            seconds(message, "date"),
+            said(text, attachments),
+        ));
     }
     if let Some(message) = update.get("edited_message") {
         let (text, _) = contents(message, bot)?;
@@ -91,7 +96,8 @@ fn contents(message: &Value, bot: &str) -> Result<(String, Vec<Attachment>), &'s
     let private = message["chat"]["type"] == "private";
     let name = format!("@{bot}");
     let names_us = !bot.is_empty() && text.to_lowercase().contains(&name.to_lowercase());
-    let replies = message["reply_to_message"]["from"]["username"].as_str().is_some_and(|to| to == bot);
+    let replies =
+        message["reply_to_message"]["from"]["username"].as_str().is_some_and(|to| to == bot);
     if !private && !names_us && !replies {
         return Err("said in a group, not to us");
     }
@@ -149,8 +155,10 @@ fn attachments(message: &Value) -> Vec<Attachment> {
 }
 
 fn target(chat: &str) -> Value {
-    let (chat, thread) = chat.split_once('/').map_or((chat, None), |(chat, thread)| (chat, Some(thread)));
-    let number = |text: &str| text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number));
+    let (chat, thread) =
+        chat.split_once('/').map_or((chat, None), |(chat, thread)| (chat, Some(thread)));
+    let number =
+        |text: &str| text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number));
     let mut target = json!({ "chat_id": number(chat) });
     if let Some(thread) = thread {
         target["message_thread_id"] = number(thread);
@@ -217,16 +225,23 @@ pub(super) fn judge(answered: Answered<'_>) -> Outcome {
     if body["ok"] == true {
         return Outcome::Sent(body["result"]["message_id"].as_i64().map(|id| id.to_string()));
     }
-    let why = body["description"].as_str().map_or_else(|| format!("status {}", answered.status), str::to_owned);
+    let why = body["description"]
+        .as_str()
+        .map_or_else(|| format!("status {}", answered.status), str::to_owned);
     let says = |text: &str| why.contains(text);
-    let after_ms = body["parameters"]["retry_after"].as_u64().map(|seconds| seconds.saturating_mul(1000));
+    let after_ms =
+        body["parameters"]["retry_after"].as_u64().map(|seconds| seconds.saturating_mul(1000));
     match body["error_code"].as_u64().unwrap_or(u64::from(answered.status)) {
         429 => Outcome::Later { after_ms: after_ms.or(Some(5_000)), why },
         403 => Outcome::Closed { why },
-        400 if says("chat not found") || says("upgraded to a supergroup") => Outcome::Closed { why },
+        400 if says("chat not found") || says("upgraded to a supergroup") => {
+            Outcome::Closed { why }
+        }
         400 if says("message is not modified") => Outcome::Sent(None),
         400 if says("can't parse entities") || says("ENTITY") => Outcome::Plain { why },
-        404 => Outcome::Unauthorized { why: format!("{why}: Telegram answers so where the token isn't a bot's") },
+        404 => Outcome::Unauthorized {
+            why: format!("{why}: Telegram answers so where the token isn't a bot's"),
+        },
         // Something in between may have answered in Telegram's place.
         200..=299 => Outcome::Unanswered { why: format!("{why} without \"ok\": true") },
         _ => answered.by_status(why),
@@ -266,17 +281,27 @@ mod tests {
     #[test]
     fn messages_of_a_private_chat() {
         check(private(json!({ "text": " hi " })), Ok(said("hi", vec![])));
-        for start in ["/start", "/start from_page", "/start@Shop_Bot", "/start@shop_bot from_page", "/start\nx"] {
+        for start in [
+            "/start",
+            "/start from_page",
+            "/start@Shop_Bot",
+            "/start@shop_bot from_page",
+            "/start\nx",
+        ] {
             check(private(json!({ "text": start })), Ok(said("/start", vec![])));
         }
         for words in ["/starting", "/start@other_bot", "/help"] {
             check(private(json!({ "text": words })), Ok(said(words, vec![])));
         }
         let image = Attachment { kind: "image".into(), name: None, bytes: Some(9_000) };
-        let photo = json!({ "photo": [{ "file_size": 100 }, { "file_size": 9_000 }], "caption": "broken" });
+        let photo =
+            json!({ "photo": [{ "file_size": 100 }, { "file_size": 9_000 }], "caption": "broken" });
         check(private(photo), Ok(said("broken", vec![image])));
         check(private(json!({ "pinned_message": {} })), Err("a service message"));
-        check(private(json!({ "text": "hi", "from": { "id": 1, "is_bot": true } })), Err("a bot wrote it"));
+        check(
+            private(json!({ "text": "hi", "from": { "id": 1, "is_bot": true } })),
+            Err("a bot wrote it"),
+        );
         check(private(json!({ "text": "hi", "from": null })), Err("nobody wrote it"));
     }
 
@@ -307,26 +332,50 @@ mod tests {
         assert_eq!(what(member("member")), Some(What::Returned));
         let stop = json!({ "update_id": 1, "stopped_message_generation": { "chat": { "id": 1 }, "draft_id": 7 } });
         assert_eq!(what(stop), Some(What::Stopped));
-        assert_eq!(read(&json!({ "update_id": 2, "poll": {} }), "b").skipped, ["another kind of update"]);
-        for broken in [json!([]), json!(null), json!({ "update_id": "x" }), json!({ "update_id": 3, "message": 5 })] {
+        assert_eq!(
+            read(&json!({ "update_id": 2, "poll": {} }), "b").skipped,
+            ["another kind of update"]
+        );
+        for broken in [
+            json!([]),
+            json!(null),
+            json!({ "update_id": "x" }),
+            json!({ "update_id": 3, "message": 5 }),
+        ] {
             assert!(read(&broken, "b").events.is_empty(), "{broken}");
         }
     }
 
     #[test]
     fn what_refusals_mean() {
-        let judged = |status: u16, body: Value| judge(Answered { status, retry_after_s: None, body: &body });
-        let error = |code: u16, text: &str| json!({ "ok": false, "error_code": code, "description": text });
-        assert_eq!(judged(200, json!({ "ok": true, "result": { "message_id": 9 } })), Outcome::Sent(Some("9".into())));
+        let judged =
+            |status: u16, body: Value| judge(Answered { status, retry_after_s: None, body: &body });
+        let error =
+            |code: u16, text: &str| json!({ "ok": false, "error_code": code, "description": text });
+        assert_eq!(
+            judged(200, json!({ "ok": true, "result": { "message_id": 9 } })),
+            Outcome::Sent(Some("9".into()))
+        );
         let mut slow = error(429, "Too Many Requests: retry after 5");
         slow["parameters"] = json!({ "retry_after": 5 });
         assert!(matches!(judged(429, slow), Outcome::Later { after_ms: Some(5_000), .. }));
-        assert!(matches!(judged(403, error(403, "Forbidden: bot was blocked by the user")), Outcome::Closed { .. }));
-        assert!(matches!(judged(400, error(400, "Bad Request: chat not found")), Outcome::Closed { .. }));
+        assert!(matches!(
+            judged(403, error(403, "Forbidden: bot was blocked by the user")),
+            Outcome::Closed { .. }
+        ));
+        assert!(matches!(
+            judged(400, error(400, "Bad Request: chat not found")),
+            Outcome::Closed { .. }
+        ));
         assert!(matches!(judged(401, error(401, "Unauthorized")), Outcome::Unauthorized { .. }));
-        assert!(matches!(judged(400, error(400, "Bad Request: message is too long")), Outcome::Refused { .. }));
+        assert!(matches!(
+            judged(400, error(400, "Bad Request: message is too long")),
+            Outcome::Refused { .. }
+        ));
         assert!(matches!(judged(502, json!(null)), Outcome::Later { after_ms: None, .. }));
-        for unsure in [json!(null), json!({}), json!([]), json!({ "ok": "true" }), json!({ "ok": false })] {
+        for unsure in
+            [json!(null), json!({}), json!([]), json!({ "ok": "true" }), json!({ "ok": false })]
+        {
             assert!(matches!(judged(200, unsure.clone()), Outcome::Unanswered { .. }), "{unsure}");
         }
     }

@@ -63,7 +63,9 @@ impl Rich {
     #[must_use]
     pub fn of_markdown(markdown: &str) -> Self {
         let mut writer = Writer::default();
-        for event in Parser::new_ext(markdown, Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES) {
+        for event in
+            Parser::new_ext(markdown, Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES)
+        {
             writer.take(event);
         }
         writer.finish()
@@ -77,7 +79,8 @@ impl Rich {
         let start = self.text.len();
         self.text.push_str(text);
         if let Some(link) = link.filter(|_| !text.is_empty()) {
-            self.spans.push(Span { range: start..self.text.len(), style: Style::Link(link.to_owned()) });
+            self.spans
+                .push(Span { range: start..self.text.len(), style: Style::Link(link.to_owned()) });
         }
     }
 
@@ -107,8 +110,11 @@ impl Rich {
         if parts.len() > most.max(1) {
             parts.truncate(most.max(1));
             if let Some(last) = parts.pop() {
-                let mut short =
-                    last.split(unit, limit.saturating_sub(unit.len("…"))).into_iter().next().unwrap_or_default();
+                let mut short = last
+                    .split(unit, limit.saturating_sub(unit.len("…")))
+                    .into_iter()
+                    .next()
+                    .unwrap_or_default();
                 short.text.push('…');
                 parts.push(short);
             }
@@ -121,7 +127,10 @@ impl Rich {
         let end = range.start + text.len();
         let spans = self.spans.iter().filter_map(|span| {
             let (from, to) = (span.range.start.max(range.start), span.range.end.min(end));
-            (from < to).then(|| Span { range: from - range.start..to - range.start, style: span.style.clone() })
+            (from < to).then(|| Span {
+                range: from - range.start..to - range.start,
+                style: span.style.clone(),
+            })
         });
         Self { text: text.to_owned(), spans: spans.collect() }
     }
@@ -139,7 +148,9 @@ impl Rich {
                     Style::Italic => ("italic", None),
                     Style::Strike => ("strikethrough", None),
                     Style::Code => ("code", None),
-                    Style::Block(language) => ("pre", (!language.is_empty()).then_some(("language", language))),
+                    Style::Block(language) => {
+                        ("pre", (!language.is_empty()).then_some(("language", language)))
+                    }
                     Style::Quote => ("blockquote", None),
                     Style::Link(url) => ("text_link", Some(("url", url))),
                 };
@@ -155,7 +166,8 @@ impl Rich {
     /// Slack's mrkdwn. What a visitor could use to call a whole channel is escaped with everything else.
     #[must_use]
     pub fn mrkdwn(&self) -> String {
-        let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let escape =
+            |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         self.marked(
             |text, _| escape(text),
             |style, opens| match style {
@@ -237,7 +249,11 @@ impl Rich {
 
     /// The text with something before and after each span, inner ones inside.
     /// `escape` is told whether what it gets is code.
-    fn marked(&self, escape: impl Fn(&str, bool) -> String, mark: impl Fn(&Style, bool) -> String) -> String {
+    fn marked(
+        &self,
+        escape: impl Fn(&str, bool) -> String,
+        mark: impl Fn(&Style, bool) -> String,
+    ) -> String {
         // Spans that end come before those that begin at the same place; of those that begin, the longest first.
         let mut marks: Vec<(usize, bool, usize, usize)> = Vec::new();
         for (i, span) in self.spans.iter().enumerate() {
@@ -348,7 +364,8 @@ impl Writer {
             }
             Tag::Link { dest_url, .. } => self.begin(Style::Link(dest_url.into_string())),
             Tag::List(first) => {
-                self.gap = self.gap.max(if self.lists.is_empty() { Gap::Paragraph } else { Gap::Line });
+                self.gap =
+                    self.gap.max(if self.lists.is_empty() { Gap::Paragraph } else { Gap::Line });
                 self.lists.push(first);
             }
             Tag::Item => {
@@ -380,13 +397,19 @@ impl Writer {
                 self.close();
                 self.gap = Gap::Paragraph;
             }
-            TagEnd::Strong | TagEnd::Emphasis | TagEnd::Strikethrough | TagEnd::Link => self.close(),
-            TagEnd::Paragraph => self.gap = if self.lists.is_empty() { Gap::Paragraph } else { Gap::Line },
+            TagEnd::Strong | TagEnd::Emphasis | TagEnd::Strikethrough | TagEnd::Link => {
+                self.close()
+            }
+            TagEnd::Paragraph => {
+                self.gap = if self.lists.is_empty() { Gap::Paragraph } else { Gap::Line }
+            }
             TagEnd::List(_) => {
                 self.lists.pop();
                 self.gap = if self.lists.is_empty() { Gap::Paragraph } else { Gap::Line };
             }
-            TagEnd::Item | TagEnd::TableRow | TagEnd::TableHead => self.gap = self.gap.max(Gap::Line),
+            TagEnd::Item | TagEnd::TableRow | TagEnd::TableHead => {
+                self.gap = self.gap.max(Gap::Line)
+            }
             TagEnd::Table => self.gap = Gap::Paragraph,
             _ => {}
         }
@@ -488,7 +511,11 @@ mod tests {
     fn a_span_that_is_cut_goes_on_in_the_next_part() {
         let rich = Rich::of_markdown("**one two three four five six**");
         for part in rich.split(Unit::Utf16, 12) {
-            assert_eq!(part.spans, [Span { range: 0..part.text.len(), style: Style::Bold }], "{part:?}");
+            assert_eq!(
+                part.spans,
+                [Span { range: 0..part.text.len(), style: Style::Bold }],
+                "{part:?}"
+            );
         }
     }
 

@@ -37,15 +37,27 @@ fn event(xml: &str) -> Result<Incoming, &'static str> {
             "unsubscribe" => What::Left,
             "subscribe" => What::Returned,
             "CLICK" => {
-                let pressed = value("EventKey").filter(|key| !key.is_empty()).ok_or("a menu without a key")?;
-                What::Said { message: format!("menu:{seconds}"), text: pressed, attachments: Vec::new() }
+                let pressed = value("EventKey")
+                    .filter(|key| !key.is_empty())
+                    .ok_or("a menu without a key")?;
+                What::Said {
+                    message: format!("menu:{seconds}"),
+                    text: pressed,
+                    attachments: Vec::new(),
+                }
             }
             _ => return Err("another type of event"),
         },
         _ => return Err("another type of message"),
     };
-    let key = if id.is_empty() { format!("{user}:{seconds}:{}", value("Event").unwrap_or_default()) } else { id };
-    Ok(Incoming::new(key, user.clone(), user, what).at(seconds.saturating_mul(1000)).with_right(value("ToUserName")))
+    let key = if id.is_empty() {
+        format!("{user}:{seconds}:{}", value("Event").unwrap_or_default())
+    } else {
+        id
+    };
+    Ok(Incoming::new(key, user.clone(), user, what)
+        .at(seconds.saturating_mul(1000))
+        .with_right(value("ToUserName")))
 }
 
 /// The response that is an answer. `account` is our own name (`gh_…`).
@@ -73,7 +85,11 @@ pub(super) fn typing(access: &str, chat: &str) -> Call {
 }
 
 fn call(access: &str, method: &str, body: Value) -> Call {
-    Call::post(format!("/cgi-bin/message/{method}?access_token={access}"), Vec::new(), Body::Json(body))
+    Call::post(
+        format!("/cgi-bin/message/{method}?access_token={access}"),
+        Vec::new(),
+        Body::Json(body),
+    )
 }
 
 /// Asks for an access token; each new one ends the one before, except by this method.
@@ -87,7 +103,11 @@ pub(super) fn lend(app: &str, secret: &str) -> Call {
 #[must_use]
 pub(super) fn judge(answered: Answered<'_>) -> Outcome {
     let code = answered.body["errcode"].as_i64();
-    let why = format!("{}: {}", code.unwrap_or_default(), answered.body["errmsg"].as_str().unwrap_or_default());
+    let why = format!(
+        "{}: {}",
+        code.unwrap_or_default(),
+        answered.body["errmsg"].as_str().unwrap_or_default()
+    );
     match code {
         Some(0) => Outcome::Sent(None),
         // Something in between may have answered in WeChat's place.
@@ -97,7 +117,9 @@ pub(super) fn judge(answered: Answered<'_>) -> Outcome {
         None => answered.by_status(format!("status {}", answered.status)),
         Some(-1) => Outcome::Later { after_ms: None, why },
         Some(45_009 | 45_011) => Outcome::Later { after_ms: Some(60_000), why },
-        Some(40_001 | 40_014 | 42_001 | 40_013 | 40_125 | 40_164 | 48_001 | 41_004) => Outcome::Unauthorized { why },
+        Some(40_001 | 40_014 | 42_001 | 40_013 | 40_125 | 40_164 | 48_001 | 41_004) => {
+            Outcome::Unauthorized { why }
+        }
         // Out of the window or of its quota, or nobody is there: until the person writes again.
         Some(40_003 | 43_004 | 45_015 | 45_047) => Outcome::Closed { why },
         _ => Outcome::Refused { why },
@@ -118,7 +140,8 @@ mod tests {
         };
         let what = |more: &str| read(&xml(more)).events.pop().map(|event| (event.key, event.what));
         let text = "<MsgType><![CDATA[text]]></MsgType><Content><![CDATA[你好]]></Content><MsgId>6054</MsgId>";
-        let said = What::Said { message: "6054".into(), text: "你好".into(), attachments: Vec::new() };
+        let said =
+            What::Said { message: "6054".into(), text: "你好".into(), attachments: Vec::new() };
         assert_eq!(what(text), Some(("6054".into(), said)));
         let left = "<MsgType><![CDATA[event]]></MsgType><Event><![CDATA[unsubscribe]]></Event>";
         assert_eq!(what(left), Some(("oyO:1790000000:unsubscribe".into(), What::Left)));
@@ -133,7 +156,11 @@ mod tests {
     #[test]
     fn codes() {
         let judged = |code: i64| {
-            judge(Answered { status: 200, retry_after_s: None, body: &json!({ "errcode": code, "errmsg": "m" }) })
+            judge(Answered {
+                status: 200,
+                retry_after_s: None,
+                body: &json!({ "errcode": code, "errmsg": "m" }),
+            })
         };
         assert_eq!(judged(0), Outcome::Sent(None));
         assert!(matches!(judged(-1), Outcome::Later { .. }));

@@ -94,7 +94,8 @@ pub(super) async fn run(config: &Config, args: AgentArgs) -> anyhow::Result<Exit
         AgentCommand::Add { login, name, site, role, limit, json } => {
             let first = config.sites.first().map(|site| site.id.clone());
             let sites = if site.is_empty() { first.into_iter().collect() } else { site };
-            let roles: BTreeMap<String, Role> = sites.into_iter().map(|site| (site, role)).collect();
+            let roles: BTreeMap<String, Role> =
+                sites.into_iter().map(|site| (site, role)).collect();
             let password = password()?;
             let desk = Accounts::open(config).await?;
             let account = desk.add(NewAccount { login, name, password, roles, limit }).await?;
@@ -134,7 +135,10 @@ pub(super) async fn run(config: &Config, args: AgentArgs) -> anyhow::Result<Exit
 
 fn done(json: bool, login: &str, what: &str) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "login": login, "done": what }))?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&serde_json::json!({ "login": login, "done": what }))?
+        );
     } else {
         println!("{login} {what}");
     }
@@ -147,11 +151,19 @@ fn print_accounts(accounts: &[Account]) {
         return;
     }
     let mut table = Table::new();
-    table.load_preset(comfy_table::presets::NOTHING).set_header(["login", "name", "roles", "limit"]);
+    table
+        .load_preset(comfy_table::presets::NOTHING)
+        .set_header(["login", "name", "roles", "limit"]);
     for account in accounts {
         let role = |role: &Role| format!("{role:?}").to_lowercase();
-        let roles: Vec<String> = account.roles.iter().map(|(site, of)| format!("{site}: {}", role(of))).collect();
-        table.add_row([account.login.clone(), account.agent.name.clone(), roles.join(", "), account.limit.to_string()]);
+        let roles: Vec<String> =
+            account.roles.iter().map(|(site, of)| format!("{site}: {}", role(of))).collect();
+        table.add_row([
+            account.login.clone(),
+            account.agent.name.clone(),
+            roles.join(", "),
+            account.limit.to_string(),
+        ]);
     }
     println!("{table}");
 }
@@ -160,9 +172,15 @@ fn print_accounts(accounts: &[Account]) {
 fn password() -> anyhow::Result<String> {
     if !std::io::stdin().is_terminal() {
         let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).context("reading the password from standard input")?;
+        std::io::stdin()
+            .lock()
+            .read_line(&mut line)
+            .context("reading the password from standard input")?;
         let line = line.trim_end_matches(['\r', '\n']);
-        anyhow::ensure!(!line.is_empty(), "standard input holds no password; type it at a terminal or pipe one line");
+        anyhow::ensure!(
+            !line.is_empty(),
+            "standard input holds no password; type it at a terminal or pipe one line"
+        );
         return Ok(line.to_owned());
     }
     let terminal = console::Term::stderr();
@@ -213,7 +231,8 @@ impl Accounts {
         match self {
             Self::Store(_, agents) => Ok(agents.accounts()),
             Self::Server(admin) => {
-                let listed: Listed = admin.ask(reqwest::Method::GET, "/v1/agents", None::<&()>).await?;
+                let listed: Listed =
+                    admin.ask(reqwest::Method::GET, "/v1/agents", None::<&()>).await?;
                 Ok(listed.accounts)
             }
         }
@@ -223,17 +242,27 @@ impl Accounts {
         match self {
             Self::Store(_, agents) => Ok(agents.remove(&id(agents, login)?, None).await?),
             Self::Server(admin) => {
-                admin.tell(reqwest::Method::DELETE, &format!("/v1/agents/{login}"), None::<&()>).await
+                admin
+                    .tell(reqwest::Method::DELETE, &format!("/v1/agents/{login}"), None::<&()>)
+                    .await
             }
         }
     }
 
     async fn set_password(&self, login: &str, password: String) -> anyhow::Result<()> {
         match self {
-            Self::Store(_, agents) => Ok(agents.set_password(&id(agents, login)?, None, password, None).await?),
+            Self::Store(_, agents) => {
+                Ok(agents.set_password(&id(agents, login)?, None, password, None).await?)
+            }
             Self::Server(admin) => {
                 let body = NewPassword { current: None, password };
-                admin.tell(reqwest::Method::PUT, &format!("/v1/agents/{login}/password"), Some(&body)).await
+                admin
+                    .tell(
+                        reqwest::Method::PUT,
+                        &format!("/v1/agents/{login}/password"),
+                        Some(&body),
+                    )
+                    .await
             }
         }
     }
@@ -247,9 +276,9 @@ impl Accounts {
 }
 
 fn id(agents: &Agents, login: &str) -> anyhow::Result<String> {
-    agents
-        .id_of(login)
-        .with_context(|| format!("there is no agent {login:?}; `frontdesk agent list` shows who there is"))
+    agents.id_of(login).with_context(|| {
+        format!("there is no agent {login:?}; `frontdesk agent list` shows who there is")
+    })
 }
 
 impl Admin {
@@ -258,10 +287,17 @@ impl Admin {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let file = config.store.path.parent().unwrap_or(&config.store.path).join("admin.key");
         let key = std::fs::read_to_string(&file).with_context(|| {
-            format!("a server has the store open, and its admin key can't be read from {}", file.display())
+            format!(
+                "a server has the store open, and its admin key can't be read from {}",
+                file.display()
+            )
         })?;
         let base = format!("http://{}", config.server.admin_bind);
-        Ok(Self { client: reqwest::Client::builder().no_proxy().build()?, base, key: key.trim().to_owned() })
+        Ok(Self {
+            client: reqwest::Client::builder().no_proxy().build()?,
+            base,
+            key: key.trim().to_owned(),
+        })
     }
 
     async fn send(
@@ -271,13 +307,17 @@ impl Admin {
         body: Option<&impl serde::Serialize>,
     ) -> anyhow::Result<reqwest::Response> {
         // Logins may hold what an address must not.
-        let url = reqwest::Url::parse(&self.base).and_then(|base| base.join(&path.replace('+', "%2B")))?;
+        let url = reqwest::Url::parse(&self.base)
+            .and_then(|base| base.join(&path.replace('+', "%2B")))?;
         let mut request = self.client.request(method, url).bearer_auth(&self.key);
         if let Some(body) = body {
             request = request.json(body);
         }
         let response = request.send().await.with_context(|| {
-            format!("a server has the store open but does not answer at {} (server.admin_bind)", self.base)
+            format!(
+                "a server has the store open but does not answer at {} (server.admin_bind)",
+                self.base
+            )
         })?;
         if response.status().is_success() {
             return Ok(response);

@@ -63,8 +63,10 @@ pub(super) async fn run(config: &Config, args: &AuditArgs) -> anyhow::Result<Exi
             match chain.follow(stored) {
                 Ok(_) if args.json => println!("{stored}"),
                 Ok(entry) => {
-                    let to: Vec<String> = entry.to.iter().map(|(name, value)| format!("{name}={value}")).collect();
-                    let status = entry.status.map_or_else(String::new, |status| format!(" → {status}"));
+                    let to: Vec<String> =
+                        entry.to.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                    let status =
+                        entry.status.map_or_else(String::new, |status| format!(" → {status}"));
                     println!(
                         "{} {} {} {} {}{status}",
                         entry.number,
@@ -94,7 +96,9 @@ pub(super) async fn run(config: &Config, args: &AuditArgs) -> anyhow::Result<Exi
     match broken {
         Some(error) => anyhow::bail!("the audit log was changed, or is damaged: {error}"),
         None if args.json => {}
-        None => println!("{} entries, unbroken; the newest is {}", page.head.number, page.head.hash),
+        None => {
+            println!("{} entries, unbroken; the newest is {}", page.head.number, page.head.hash)
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -70,14 +70,25 @@ pub(super) async fn backup(config: &Config, args: &BackupArgs) -> anyhow::Result
     let folder = plain(&args.folder);
     ensure!(!folder.exists(), "{} exists already; name another folder", folder.display());
     // A copy of a folder into itself would have no end, and what lies among the documents would be told to visitors.
-    if let Some(own) = read_by_the_server(config).into_iter().find(|own| real(&folder).starts_with(real(own))) {
-        bail!("{} lies in {}, which the server reads; name a folder elsewhere", folder.display(), own.display());
+    if let Some(own) =
+        read_by_the_server(config).into_iter().find(|own| real(&folder).starts_with(real(own)))
+    {
+        bail!(
+            "{} lies in {}, which the server reads; name a folder elsewhere",
+            folder.display(),
+            own.display()
+        );
     }
     permissions::keep_new_files_private();
     // It has its name once it is whole.
     let part = beside(&folder, "part");
-    ensure!(!part.exists(), "{} is there already, from a backup that broke off; remove it", part.display());
-    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    ensure!(
+        !part.exists(),
+        "{} is there already, from a backup that broke off; remove it",
+        part.display()
+    );
+    let above =
+        folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Made by us, it could be the place of a disk that isn't mounted, and the backup would lie on another one.
     ensure!(
         above.is_dir(),
@@ -87,7 +98,8 @@ pub(super) async fn backup(config: &Config, args: &BackupArgs) -> anyhow::Result
     std::fs::create_dir(&part).with_context(|| format!("making {}", part.display()))?;
     let made = make(config, &part).await;
     let named = made.and_then(|manifest| {
-        std::fs::rename(&part, &folder).with_context(|| format!("can't name the folder {}", folder.display()))?;
+        std::fs::rename(&part, &folder)
+            .with_context(|| format!("can't name the folder {}", folder.display()))?;
         on_disk(&folder)?;
         Ok(manifest)
     });
@@ -96,7 +108,12 @@ pub(super) async fn backup(config: &Config, args: &BackupArgs) -> anyhow::Result
     }
     let manifest = named?;
     let bytes: u64 = manifest.files.iter().map(|file| file.bytes).sum();
-    println!("{}, {} in {}", counted(manifest.files.len() as u64, "file"), counted(bytes, "byte"), folder.display());
+    println!(
+        "{}, {} in {}",
+        counted(manifest.files.len() as u64, "file"),
+        counted(bytes, "byte"),
+        folder.display()
+    );
     println!("Try it: frontdesk restore --check {}", folder.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -130,7 +147,11 @@ pub(super) async fn restore(config: &Config, args: &RestoreArgs) -> anyhow::Resu
     let export = folder.join(STORE);
     if args.check {
         let path = beside(&folder, "trial");
-        ensure!(!path.exists(), "{} is there already, from a check that broke off; remove it", path.display());
+        ensure!(
+            !path.exists(),
+            "{} is there already, from a check that broke off; remove it",
+            path.display()
+        );
         let trial = StoreConfig { path: path.clone(), ..config.store.clone() };
         let read = read_in(&trial, &export).await;
         remove(&path);
@@ -158,25 +179,35 @@ pub(super) async fn restore(config: &Config, args: &RestoreArgs) -> anyhow::Resu
     }
     brought?;
     for (_, path) in to.iter().filter(|(_, path)| staged(path).exists()) {
-        std::fs::rename(staged(path), path).with_context(|| format!("can't name {}", path.display()))?;
+        std::fs::rename(staged(path), path)
+            .with_context(|| format!("can't name {}", path.display()))?;
         on_disk(path)?;
     }
-    println!("Next: `frontdesk ingest` reads the documents, and `frontdesk serve` makes a new data/admin.key.");
+    println!(
+        "Next: `frontdesk ingest` reads the documents, and `frontdesk serve` makes a new data/admin.key."
+    );
     Ok(ExitCode::SUCCESS)
 }
 
 /// Writes what the manifest lists beside the places `to`, and nothing that it doesn't list.
-async fn bring(config: &Config, folder: &Path, manifest: &Manifest, to: &[(&str, PathBuf)]) -> anyhow::Result<()> {
+async fn bring(
+    config: &Config,
+    folder: &Path,
+    manifest: &Manifest,
+    to: &[(&str, PathBuf)],
+) -> anyhow::Result<()> {
     for listed in manifest.files.iter().filter(|listed| listed.path != STORE) {
         let (name, below) = listed.path.split_once('/').unwrap_or((&listed.path, ""));
-        let place = to.iter().find(|(known, _)| *known == name).map(|(_, path)| beside(path, "restoring"));
+        let place =
+            to.iter().find(|(known, _)| *known == name).map(|(_, path)| beside(path, "restoring"));
         let place = place.with_context(|| {
             format!("{} is nothing that frontdesk {} knows", listed.path, env!("CARGO_PKG_VERSION"))
         })?;
         let place = if below.is_empty() { place } else { place.join(below) };
         copy(&folder.join(&listed.path), &place)?;
     }
-    let store = StoreConfig { path: beside(&config.store.path, "restoring"), ..config.store.clone() };
+    let store =
+        StoreConfig { path: beside(&config.store.path, "restoring"), ..config.store.clone() };
     read_in(&store, &folder.join(STORE)).await
 }
 
@@ -194,7 +225,13 @@ fn sources(config: &Config) -> Vec<(&'static str, PathBuf)> {
 fn read_by_the_server(config: &Config) -> Vec<&Path> {
     let sites = config.sites.iter().filter_map(|site| site.knowledge.as_deref());
     let knowledge = &config.knowledge;
-    let own = [&config.store.path, &knowledge.index, &knowledge.uploads, &knowledge.path, &config.intent.models];
+    let own = [
+        &config.store.path,
+        &knowledge.index,
+        &knowledge.uploads,
+        &knowledge.path,
+        &config.intent.models,
+    ];
     own.into_iter().map(PathBuf::as_path).chain(sites).collect()
 }
 
@@ -223,7 +260,8 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 
 /// Removes what a command made itself, if it is there.
 fn remove(path: &Path) {
-    let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    let removed =
+        if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     if let Err(error) = removed
         && error.kind() != std::io::ErrorKind::NotFound
     {
@@ -233,8 +271,11 @@ fn remove(path: &Path) {
 
 /// Has a new name on disk, too.
 fn on_disk(path: &Path) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).with_context(|| format!("syncing {}", folder.display()))
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .with_context(|| format!("syncing {}", folder.display()))
 }
 
 /// An export of the store, by the server that has it open or, without one, from its directory. It is read again before it counts.
@@ -278,7 +319,11 @@ async fn read_in(config: &StoreConfig, export: &Path) -> anyhow::Result<()> {
     store.close().await?;
     let records = counted(imported.written + imported.present, "record");
     println!("{records} of {}", counted(verified.sessions, "conversation"));
-    ensure!(verified.is_sound(), "the store is damaged after the import: {}", verified.problems.join("; "));
+    ensure!(
+        verified.is_sound(),
+        "the store is damaged after the import: {}",
+        verified.problems.join("; ")
+    );
     Ok(())
 }
 
@@ -292,8 +337,10 @@ fn holds_something(path: &Path) -> bool {
 /// The manifest, once every file of it was found to be as it says.
 fn checked(folder: &Path) -> anyhow::Result<Manifest> {
     let path = folder.join(MANIFEST);
-    let text = std::fs::read(&path).with_context(|| format!("{} is no backup, or was cut off", folder.display()))?;
-    let manifest: Manifest = serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))?;
+    let text = std::fs::read(&path)
+        .with_context(|| format!("{} is no backup, or was cut off", folder.display()))?;
+    let manifest: Manifest =
+        serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))?;
     ensure!(
         manifest.version <= VERSION,
         "the backup has the format {}, which frontdesk {} made and {} doesn't know; use the later release",
@@ -301,9 +348,14 @@ fn checked(folder: &Path) -> anyhow::Result<Manifest> {
         manifest.frontdesk,
         env!("CARGO_PKG_VERSION")
     );
-    ensure!(manifest.files.iter().any(|listed| listed.path == STORE), "{} lists no {STORE}", path.display());
+    ensure!(
+        manifest.files.iter().any(|listed| listed.path == STORE),
+        "{} lists no {STORE}",
+        path.display()
+    );
     for listed in &manifest.files {
-        let inside = Path::new(&listed.path).components().all(|part| matches!(part, Component::Normal(_)));
+        let inside =
+            Path::new(&listed.path).components().all(|part| matches!(part, Component::Normal(_)));
         ensure!(inside, "{:?} leads out of the backup", listed.path);
         let (bytes, sha256) = measured(&folder.join(&listed.path))?;
         ensure!(
@@ -320,14 +372,17 @@ fn listed(folder: &Path) -> anyhow::Result<Vec<Listed>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(&next).with_context(|| format!("reading {}", next.display()))? {
+        for entry in
+            std::fs::read_dir(&next).with_context(|| format!("reading {}", next.display()))?
+        {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
                 continue;
             }
             let (bytes, sha256) = measured(&path)?;
-            let below = path.strip_prefix(folder)?.to_str().context("a file name is not UTF-8")?.to_owned();
+            let below =
+                path.strip_prefix(folder)?.to_str().context("a file name is not UTF-8")?.to_owned();
             files.push(Listed { path: below, bytes, sha256 });
         }
     }
@@ -354,7 +409,9 @@ fn measured(path: &Path) -> anyhow::Result<(u64, String)> {
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     if from.is_dir() {
         std::fs::create_dir_all(to).with_context(|| format!("making {}", to.display()))?;
-        for entry in std::fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
+        for entry in
+            std::fs::read_dir(from).with_context(|| format!("reading {}", from.display()))?
+        {
             let entry = entry?;
             if entry.file_type().is_ok_and(|kind| !kind.is_symlink()) {
                 copy(&entry.path(), &to.join(entry.file_name()))?;
@@ -371,7 +428,8 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     };
     // Not with the permissions that it had: a copy on another medium may have lost them.
     let mut written = File::create(to).with_context(|| format!("can't write {}", to.display()))?;
-    std::io::copy(&mut read, &mut written).with_context(|| format!("copying {}", from.display()))?;
+    std::io::copy(&mut read, &mut written)
+        .with_context(|| format!("copying {}", from.display()))?;
     Ok(written.sync_all()?)
 }
 
@@ -387,8 +445,10 @@ mod tests {
         std::fs::write(folder.path().join(STORE), "").unwrap();
         let files = listed(folder.path()).unwrap();
         let write = |files: Vec<Listed>| {
-            let manifest = Manifest { version: VERSION, frontdesk: "0".into(), made_at_ms: 0, files };
-            std::fs::write(folder.path().join(MANIFEST), serde_json::to_vec(&manifest).unwrap()).unwrap();
+            let manifest =
+                Manifest { version: VERSION, frontdesk: "0".into(), made_at_ms: 0, files };
+            std::fs::write(folder.path().join(MANIFEST), serde_json::to_vec(&manifest).unwrap())
+                .unwrap();
         };
         write(files);
         assert_eq!(checked(folder.path()).unwrap().files.len(), 2);
@@ -397,7 +457,10 @@ mod tests {
         for outside in ["../outside", "/etc/hostname", "uploads/../../x"] {
             let of = |path: &str| Listed { path: path.into(), bytes: 0, sha256: String::new() };
             write(vec![of(outside), of(STORE)]);
-            assert!(checked(folder.path()).unwrap_err().to_string().contains("leads out"), "{outside}");
+            assert!(
+                checked(folder.path()).unwrap_err().to_string().contains("leads out"),
+                "{outside}"
+            );
         }
         write(Vec::new());
         assert!(checked(folder.path()).unwrap_err().to_string().contains("lists no store.export"));

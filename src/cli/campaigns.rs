@@ -79,13 +79,14 @@ enum Dates {
 
 impl Advise {
     fn options(&self) -> anyhow::Result<Options> {
-        let currency = self
-            .currency
-            .as_deref()
-            .map(|code| money::code(code).with_context(|| format!("--currency {code:?} is no code such as EUR")));
+        let currency = self.currency.as_deref().map(|code| {
+            money::code(code).with_context(|| format!("--currency {code:?} is no code such as EUR"))
+        });
         let renamed = self.rename.iter().map(|pair| {
             // Names of platforms may hold "=", those of links hardly do.
-            let (name, utm) = pair.rsplit_once('=').with_context(|| format!("--rename {pair:?} is no NAME=UTM"))?;
+            let (name, utm) = pair
+                .rsplit_once('=')
+                .with_context(|| format!("--rename {pair:?} is no NAME=UTM"))?;
             Ok((name.trim().to_owned(), utm.trim().to_owned()))
         });
         Ok(Options {
@@ -129,7 +130,9 @@ pub(super) async fn run(config: &Config, command: CampaignsCommand) -> anyhow::R
     let calendar = site.calendar.calendar()?;
     let oldest = entries.first().map(|entry| calendar.day(entry.state.started_at_ms));
     if entries.len() >= MAX_SESSIONS && oldest > rows.iter().map(|row| row.first).min() {
-        eprintln!("only the newest {MAX_SESSIONS} conversations are read; give spend of fewer weeks");
+        eprintln!(
+            "only the newest {MAX_SESSIONS} conversations are read; give spend of fewer weeks"
+        );
     }
     let states: Vec<_> = entries.iter().map(|entry| &entry.state).collect();
     let tally = Tally::of(states.iter().copied(), &calendar, &rows, None);
@@ -148,7 +151,9 @@ pub(super) async fn run(config: &Config, command: CampaignsCommand) -> anyhow::R
         Some(Figure { value, low, high }) => format!("{value:.2} [{low:.2} to {high:.2}]"),
         None => "too few".into(),
     };
-    let count = |count: Option<usize>| count.map_or_else(|| "under 5".to_owned(), |count| count.to_string());
+    let count = |count: Option<usize>| {
+        count.map_or_else(|| "under 5".to_owned(), |count| count.to_string())
+    };
     let percent = |share: f64| format!("{:.0}%", 100.0 * share);
     let row = |campaign: &spend::Campaign| {
         vec![
@@ -164,8 +169,17 @@ pub(super) async fn run(config: &Config, command: CampaignsCommand) -> anyhow::R
         ]
     };
     println!("{} to {}, in {}", advice.from, advice.to, advice.currency);
-    let header =
-        ["", "spent", "conversations", "orders", "a conversation", "an order", "back per unit", "best", "split"];
+    let header = [
+        "",
+        "spent",
+        "conversations",
+        "orders",
+        "a conversation",
+        "an order",
+        "back per unit",
+        "best",
+        "split",
+    ];
     println!("{}", show::table(&header, advice.campaigns.iter().map(row)));
     println!("{}", said(&advice.verdict));
     if let Some(replay) = replay {

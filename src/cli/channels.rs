@@ -51,7 +51,10 @@ enum Action {
 pub(super) async fn run(config: &Config, args: ChannelsArgs) -> anyhow::Result<ExitCode> {
     // A second installation changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let sites = config.sites.iter().filter(|site| args.site.as_ref().is_none_or(|wanted| site.id == *wanted));
+    let sites = config
+        .sites
+        .iter()
+        .filter(|site| args.site.as_ref().is_none_or(|wanted| site.id == *wanted));
     let mut accounts = Vec::new();
     for site in sites {
         for channel in &site.channels {
@@ -61,7 +64,9 @@ pub(super) async fn run(config: &Config, args: ChannelsArgs) -> anyhow::Result<E
         }
     }
     if accounts.is_empty() {
-        anyhow::bail!("no such channel is configured; docs/channels.md tells what to write under [[sites.channels]]");
+        anyhow::bail!(
+            "no such channel is configured; docs/channels.md tells what to write under [[sites.channels]]"
+        );
     }
     if let Action::Send { text, .. } = &args.action {
         anyhow::ensure!(!text.trim().is_empty(), "the text is empty: there is nothing to send");
@@ -75,8 +80,11 @@ pub(super) async fn run(config: &Config, args: ChannelsArgs) -> anyhow::Result<E
             );
         }
     }
-    let origin = args.origin.as_deref().or(config.server.public_origins.first().map(String::as_str));
-    let needed = || origin.context("name the address of this server with --origin, or in server.public_origins");
+    let origin =
+        args.origin.as_deref().or(config.server.public_origins.first().map(String::as_str));
+    let needed = || {
+        origin.context("name the address of this server with --origin, or in server.public_origins")
+    };
     let mut well = true;
     for account in &accounts {
         match &args.action {
@@ -87,7 +95,12 @@ pub(super) async fn run(config: &Config, args: ChannelsArgs) -> anyhow::Result<E
             Action::Check => {
                 for finding in account.check(origin).await? {
                     well &= finding.ok;
-                    println!("{}  {}  {}", account.id(), if finding.ok { "ok" } else { "FAILS" }, finding.text);
+                    println!(
+                        "{}  {}  {}",
+                        account.id(),
+                        if finding.ok { "ok" } else { "FAILS" },
+                        finding.text
+                    );
                 }
             }
             Action::Register if !account.registers() => {

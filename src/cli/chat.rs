@@ -73,7 +73,9 @@ pub async fn run(args: ChatArgs, config: &Path) -> anyhow::Result<ExitCode> {
     let target = target(&args, config)?;
     let typing = std::io::stdin().is_terminal();
     if args.json && args.once.is_none() && typing {
-        bail!("--json is for scripts: give it a question with --once, or questions from a pipe, one a line");
+        bail!(
+            "--json is for scripts: give it a question with --once, or questions from a pipe, one a line"
+        );
     }
     let conversation = Conversation::new(target.site.clone(), args.token.clone());
     let limit = Duration::from_secs(args.timeout);
@@ -112,7 +114,8 @@ fn target(args: &ChatArgs, config: &Path) -> anyhow::Result<Target> {
         (None, None) => address("127.0.0.1:8080")?,
     };
     // Another server has sites of its own.
-    let first = known.filter(|_| args.url.is_none()).and_then(|known| known.sites.into_iter().next());
+    let first =
+        known.filter(|_| args.url.is_none()).and_then(|known| known.sites.into_iter().next());
     let site = args.site.clone().or(first.map(|site| site.id)).unwrap_or_else(|| "default".into());
     Ok(Target { url, site })
 }
@@ -130,7 +133,9 @@ fn address(text: &str) -> anyhow::Result<String> {
     let text = text.trim();
     let (scheme, rest) = text.split_once("://").unwrap_or(("ws", text));
     if scheme == "wss" || scheme == "https" {
-        bail!("{text}: this client speaks no TLS; connect to the server's own port with ws://, behind the proxy");
+        bail!(
+            "{text}: this client speaks no TLS; connect to the server's own port with ws://, behind the proxy"
+        );
     }
     if scheme != "ws" && scheme != "http" {
         bail!("{text} is no address of a server; it looks like ws://127.0.0.1:8080/v1/chat");
@@ -190,9 +195,23 @@ impl Chat {
         let (orders, wanted) = mpsc::channel(QUEUE);
         let (news, reports) = mpsc::channel(QUEUE);
         let (named, session) = tokio::sync::watch::channel(String::new());
-        let link =
-            Link { url, conversation, orders: wanted, reports: news, session: named, attempt: 0, said_lost: false };
-        Self { link: Some(Box::pin(link.run())), orders, reports, session, limit, screen: Screen::new() }
+        let link = Link {
+            url,
+            conversation,
+            orders: wanted,
+            reports: news,
+            session: named,
+            attempt: 0,
+            said_lost: false,
+        };
+        Self {
+            link: Some(Box::pin(link.run())),
+            orders,
+            reports,
+            session,
+            limit,
+            screen: Screen::new(),
+        }
     }
 
     /// The next report. Nothing is lost if this is dropped before it ends.
@@ -209,9 +228,9 @@ impl Chat {
     }
 
     fn order(&self, order: Order) -> anyhow::Result<()> {
-        self.orders
-            .try_send(order)
-            .map_err(|_| anyhow::anyhow!("too much waits to be sent; try again when the server answers"))
+        self.orders.try_send(order).map_err(|_| {
+            anyhow::anyhow!("too much waits to be sent; try again when the server answers")
+        })
     }
 
     /// Says something; the id it goes by.
@@ -272,8 +291,12 @@ impl Chat {
                         self.screen.stream(&text)?;
                     }
                 }
-                Report::News(News::Done(answer)) if ours.is_none_or(|ours| ours == answer.turn) => break answer,
-                Report::News(News::Refused { code, message, id, .. }) if id.as_ref() == Some(&asked) => {
+                Report::News(News::Done(answer)) if ours.is_none_or(|ours| ours == answer.turn) => {
+                    break answer;
+                }
+                Report::News(News::Refused { code, message, id, .. })
+                    if id.as_ref() == Some(&asked) =>
+                {
                     bail!("{}: {}", name(code), clean(&message));
                 }
                 Report::News(News::Waiting { place, .. }) => {
@@ -296,7 +319,9 @@ impl Chat {
                 usage: answer.usage,
                 turn: answer.turn,
                 session: &self.session.borrow().clone(),
-                ms_to_first_text: first.or_else(|| (!answer.text.is_empty()).then_some(total)).map(millis),
+                ms_to_first_text: first
+                    .or_else(|| (!answer.text.is_empty()).then_some(total))
+                    .map(millis),
                 ms_total: millis(total),
             };
             self.screen.line(&serde_json::to_string(&answered)?)?;
@@ -320,7 +345,11 @@ impl Chat {
                 self.screen.line("")?;
             }
             // A failure outranks an answer that was declined.
-            worst = Some(if found == 1 || worst == Some(1) { 1 } else { found.max(worst.unwrap_or(0)) });
+            worst = Some(if found == 1 || worst == Some(1) {
+                1
+            } else {
+                found.max(worst.unwrap_or(0))
+            });
         }
         worst.context("stdin held no question; give one a line, or one with --once")
     }
@@ -373,10 +402,14 @@ impl Chat {
             match report {
                 Report::News(news) => {
                     match &news {
-                        News::Started { turn } | News::Text { turn, .. } if running != Some(*turn) => {
+                        News::Started { turn } | News::Text { turn, .. }
+                            if running != Some(*turn) =>
+                        {
                             (running, stopping) = (Some(*turn), false);
                         }
-                        News::Done(answer) if running == Some(answer.turn) => (running, stopping) = (None, false),
+                        News::Done(answer) if running == Some(answer.turn) => {
+                            (running, stopping) = (None, false)
+                        }
                         News::Welcome if !self.screen.greeted => {
                             self.screen.greeted = true;
                             let site = &target.site;
@@ -405,7 +438,9 @@ impl Chat {
     fn show(&mut self, news: News) -> anyhow::Result<()> {
         match news {
             News::Text { text, .. } => self.screen.stream(&text)?,
-            News::Waiting { place, .. } => self.screen.notice(&format!("waiting: place {place} in line")),
+            News::Waiting { place, .. } => {
+                self.screen.notice(&format!("waiting: place {place} in line"))
+            }
             News::Thinking => self.screen.notice("thinking"),
             News::Withheld { .. } => self.screen.withheld += 1,
             News::Done(answer) => {
@@ -413,7 +448,9 @@ impl Chat {
                 self.screen.prompt()?;
             }
             News::PersonAsked => {
-                self.screen.notice("your wish to talk to a person is noted; you can go on asking meanwhile");
+                self.screen.notice(
+                    "your wish to talk to a person is noted; you can go on asking meanwhile",
+                );
                 self.screen.prompt()?;
             }
             News::Person(text) => {
@@ -422,17 +459,24 @@ impl Chat {
             }
             News::Ended { reason } => {
                 let reason = if reason == "expired" { " after a long silence" } else { "" };
-                self.screen.notice(&format!("the conversation has ended{reason}; your next question begins a new one"));
+                self.screen.notice(&format!(
+                    "the conversation has ended{reason}; your next question begins a new one"
+                ));
                 self.screen.prompt()?;
             }
             // A stop that came too late needs no words; what is over is begun anew by the connection.
             News::Refused { code: ErrorCode::UnknownTurn, .. } => {}
             News::Refused { code, message, retry_after_ms, .. } => {
-                let wait = retry_after_ms.map_or(String::new(), |ms| format!(" (in {} s)", ms.div_ceil(1000)));
+                let wait = retry_after_ms
+                    .map_or(String::new(), |ms| format!(" (in {} s)", ms.div_ceil(1000)));
                 self.screen.notice(&format!("{}: {}{wait}", name(code), clean(&message)));
                 self.screen.prompt()?;
             }
-            News::Welcome | News::Taken { .. } | News::Started { .. } | News::Gap | News::Nothing => {}
+            News::Welcome
+            | News::Taken { .. }
+            | News::Started { .. }
+            | News::Gap
+            | News::Nothing => {}
         }
         Ok(())
     }
@@ -478,7 +522,10 @@ impl Link {
                         self.url
                     )
                 }
-                Err(why) => Ended::Lost { why: format!("the server can't be reached ({why})"), wait: Duration::ZERO },
+                Err(why) => Ended::Lost {
+                    why: format!("the server can't be reached ({why})"),
+                    wait: Duration::ZERO,
+                },
             };
             match ended {
                 Ended::Done => return Ok(()),
@@ -545,18 +592,23 @@ impl Link {
                 Ok(None | Some(Ok(Message::Close(_)) | Err(tungstenite::Error::Protocol(_)))) => {
                     return Ok(lost("the connection was closed"));
                 }
-                Ok(Some(Err(error))) => return Ok(lost(&format!("the connection broke ({error})"))),
+                Ok(Some(Err(error))) => {
+                    return Ok(lost(&format!("the connection broke ({error})")));
+                }
                 Ok(Some(Ok(Message::Text(text)))) => text,
                 Ok(Some(Ok(_))) => continue,
             };
             // A newer server may say more than this client knows.
-            let Ok(message) = serde_json::from_str::<ServerMessage>(text.as_str()) else { continue };
+            let Ok(message) = serde_json::from_str::<ServerMessage>(text.as_str()) else {
+                continue;
+            };
             let news = self.conversation.apply(message);
             match &news {
                 News::Welcome => {
                     welcomed = true;
                     self.attempt = 0;
-                    self.session.send_replace(self.conversation.session.clone().unwrap_or_default());
+                    self.session
+                        .send_replace(self.conversation.session.clone().unwrap_or_default());
                     if std::mem::take(&mut self.said_lost) {
                         self.report(Report::Again).await;
                     }
@@ -570,17 +622,25 @@ impl Link {
                 News::Refused { code, message, retry_after_ms, id } => {
                     let wait = Duration::from_millis(retry_after_ms.unwrap_or(0));
                     match code {
-                        ErrorCode::Draining => return Ok(Ended::Lost { why: "the server restarts".into(), wait }),
+                        ErrorCode::Draining => {
+                            return Ok(Ended::Lost { why: "the server restarts".into(), wait });
+                        }
                         ErrorCode::Overloaded | ErrorCode::StorageFailed
                             if !welcomed && self.conversation.session.is_some() =>
                         {
                             return Ok(Ended::Lost { why: clean(message), wait });
                         }
-                        ErrorCode::TooSlow => return Ok(Ended::Lost { why: "we read too slowly".into(), wait }),
-                        ErrorCode::SessionEnded if id.is_some() && self.conversation.last_seq > 0 => {
+                        ErrorCode::TooSlow => {
+                            return Ok(Ended::Lost { why: "we read too slowly".into(), wait });
+                        }
+                        ErrorCode::SessionEnded
+                            if id.is_some() && self.conversation.last_seq > 0 =>
+                        {
                             return Ok(Ended::Anew);
                         }
-                        ErrorCode::UnknownSession if !welcomed && self.conversation.session.is_some() => {
+                        ErrorCode::UnknownSession
+                            if !welcomed && self.conversation.session.is_some() =>
+                        {
                             return Ok(Ended::Anew);
                         }
                         _ if !welcomed => bail!("{}: {}", name(*code), clean(message)),
@@ -599,7 +659,12 @@ fn lost(why: &str) -> Ended {
 }
 
 async fn connect(url: &str) -> Result<Socket, String> {
-    match tokio::time::timeout(NETWORK_LIMIT, tokio_tungstenite::connect_async_with_config(url, None, true)).await {
+    match tokio::time::timeout(
+        NETWORK_LIMIT,
+        tokio_tungstenite::connect_async_with_config(url, None, true),
+    )
+    .await
+    {
         Ok(Ok((socket, _))) => Ok(socket),
         Ok(Err(tungstenite::Error::Http(response))) => Err(match response.status().as_u16() {
             503 => "it has no room or is restarting (503)".into(),
@@ -612,8 +677,8 @@ async fn connect(url: &str) -> Result<Socket, String> {
 }
 
 async fn send(socket: &mut Socket, message: &ClientMessage) -> Result<(), Ended> {
-    let text =
-        serde_json::to_string(message).map_err(|error| lost(&format!("a message can't be written ({error})")))?;
+    let text = serde_json::to_string(message)
+        .map_err(|error| lost(&format!("a message can't be written ({error})")))?;
     match tokio::time::timeout(NETWORK_LIMIT, socket.send(Message::Text(text.into()))).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(lost(&format!("the connection broke ({error})"))),
@@ -733,7 +798,9 @@ impl Screen {
         match std::mem::take(&mut self.withheld) {
             0 => {}
             1 => self.notice("one sentence was left out: the sources don't support it"),
-            n => self.notice(&format!("{n} sentences were left out: the sources don't support them")),
+            n => {
+                self.notice(&format!("{n} sentences were left out: the sources don't support them"))
+            }
         }
         if let Some(remark) = remark(answer.end) {
             self.notice(remark);
@@ -744,9 +811,17 @@ impl Screen {
     /// Something about the answer, on stderr. A running answer is begun again below it.
     fn notice(&mut self, text: &str) {
         let before =
-            if std::mem::take(&mut self.prompted) || (self.streams && !self.shown.is_empty()) { "\n" } else { "" };
+            if std::mem::take(&mut self.prompted) || (self.streams && !self.shown.is_empty()) {
+                "\n"
+            } else {
+                ""
+            };
         self.shown.clear();
-        let text = if self.colour { format!("{before}\x1b[2m{text}\x1b[0m\n") } else { format!("{before}{text}\n") };
+        let text = if self.colour {
+            format!("{before}\x1b[2m{text}\x1b[0m\n")
+        } else {
+            format!("{before}{text}\n")
+        };
         // Stderr is gone: there is nobody to tell.
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
@@ -759,7 +834,8 @@ impl Screen {
 /// Text of others, without what would steer a terminal.
 fn clean(text: &str) -> String {
     let steers = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     text.chars().filter(|&c| !steers(c)).collect()
 }
@@ -780,7 +856,9 @@ fn source(citation: &Citation) -> String {
 
 fn remark(end: AnswerEnd) -> Option<&'static str> {
     match end {
-        AnswerEnd::Complete | AnswerEnd::Declined | AnswerEnd::Clarified | AnswerEnd::SmallTalk => None,
+        AnswerEnd::Complete | AnswerEnd::Declined | AnswerEnd::Clarified | AnswerEnd::SmallTalk => {
+            None
+        }
         AnswerEnd::Length => Some("the answer reached its greatest length"),
         AnswerEnd::Cancelled => Some("stopped"),
         AnswerEnd::Superseded => Some("stopped for the next question"),
@@ -793,13 +871,18 @@ fn code(end: AnswerEnd) -> u8 {
     match end {
         AnswerEnd::Complete | AnswerEnd::Length | AnswerEnd::Clarified | AnswerEnd::SmallTalk => 0,
         AnswerEnd::Declined => 3,
-        AnswerEnd::Cancelled | AnswerEnd::Superseded | AnswerEnd::TakenOver | AnswerEnd::Failed => 1,
+        AnswerEnd::Cancelled | AnswerEnd::Superseded | AnswerEnd::TakenOver | AnswerEnd::Failed => {
+            1
+        }
     }
 }
 
 /// A code as the protocol spells it.
 fn name(code: ErrorCode) -> String {
-    serde_json::to_value(code).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(code)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -67,13 +67,28 @@ async fn parts(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     println!("configuration  ok, {}", counted(config.sites.len() as u64, "site"));
-    println!("model          {} ({}, {} of context)", facts.name, facts.quantisation, facts.context_tokens);
-    println!("embedder       {}, reads {}", retrieval.embedder.facts().model.name, languages.join(", "));
-    let multilingual = retrieval.multilingual.as_ref().map(|model| model.facts().model.name.as_str());
+    println!(
+        "model          {} ({}, {} of context)",
+        facts.name, facts.quantisation, facts.context_tokens
+    );
+    println!(
+        "embedder       {}, reads {}",
+        retrieval.embedder.facts().model.name,
+        languages.join(", ")
+    );
+    let multilingual =
+        retrieval.multilingual.as_ref().map(|model| model.facts().model.name.as_str());
     println!("multilingual   {}", multilingual.unwrap_or("none"));
-    println!("reranker       {}", reranker.as_ref().map_or("none", |reranker| &reranker.facts().model.name));
+    println!(
+        "reranker       {}",
+        reranker.as_ref().map_or("none", |reranker| &reranker.facts().model.name)
+    );
     println!("index          {passages} passages");
-    println!("answers        {}: {}", if answers.mode == Mode::Generate { "generated" } else { "quoted" }, answers.why);
+    println!(
+        "answers        {}: {}",
+        if answers.mode == Mode::Generate { "generated" } else { "quoted" },
+        answers.why
+    );
     for (name, text) in samples {
         println!("\n--- prompts/{name}\n{text}");
     }
@@ -95,14 +110,16 @@ async fn model(config: &Config, args: CheckArgs) -> anyhow::Result<ExitCode> {
         spine.catalogue.refresh(&spine.retrieval.index, &site.id).await?;
         let what = format!("Testing the model on {}", site.id);
         let show = |done: usize, all: usize| show::step(&bar, &what, done, all);
-        let tested = Tested { id: site.id.clone(), facts: site.facts(), language: site.language.clone() };
+        let tested =
+            Tested { id: site.id.clone(), facts: site.facts(), language: site.language.clone() };
         let result = qualify::run(&spine, &tested, args.questions, &show).await?;
         qualify::keep(&qualify::file(config), result.0.clone())?;
         results.push(result);
     }
     bar.finish_and_clear();
     let prompts = spine.prompts.revision()?;
-    let answers = qualify::decision(config, &spine.retrieval.index, spine.llm.facts(), &prompts).await?;
+    let answers =
+        qualify::decision(config, &spine.retrieval.index, spine.llm.facts(), &prompts).await?;
     let qualifies = results.iter().all(|(result, _)| result.missed.is_empty());
     if args.json {
         let sites: Vec<_> = results
@@ -130,16 +147,39 @@ async fn model(config: &Config, args: CheckArgs) -> anyhow::Result<ExitCode> {
 fn print(result: &Qualification) {
     let Qualification { site, model, measured, missed, .. } = result;
     let mut table = Table::new();
-    let heading = format!("{model} on {site}, {} questions, {} sentences", measured.questions, measured.sentences);
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header([heading.as_str(), "measured", "bar"]);
+    let heading = format!(
+        "{model} on {site}, {} questions, {} sentences",
+        measured.questions, measured.sentences
+    );
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header([
+        heading.as_str(),
+        "measured",
+        "bar",
+    ]);
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     let right = measured.right_document.map_or_else(|| "none".to_owned(), percent);
     for (what, value, bar) in [
-        ("sentences withheld", percent(measured.withheld), format!("at most {}", percent(BAR.withheld))),
-        ("sentences with invented facts", percent(measured.invented), format!("at most {}", percent(BAR.invented))),
-        ("answers without a sentence that stands", percent(measured.empty), format!("at most {}", percent(BAR.empty))),
+        (
+            "sentences withheld",
+            percent(measured.withheld),
+            format!("at most {}", percent(BAR.withheld)),
+        ),
+        (
+            "sentences with invented facts",
+            percent(measured.invented),
+            format!("at most {}", percent(BAR.invented)),
+        ),
+        (
+            "answers without a sentence that stands",
+            percent(measured.empty),
+            format!("at most {}", percent(BAR.empty)),
+        ),
         ("right document cited", right, format!("at least {}", percent(BAR.right_document))),
-        ("half of the answers within", format!("{:.1} s", measured.seconds), format!("at most {:.0} s", BAR.seconds)),
+        (
+            "half of the answers within",
+            format!("{:.1} s", measured.seconds),
+            format!("at most {:.0} s", BAR.seconds),
+        ),
         ("tokens a second", format!("{:.0}", measured.tokens_per_second), String::new()),
     ] {
         table.add_row([what, &value, &bar]);

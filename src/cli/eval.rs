@@ -12,8 +12,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::eval::policy::Estimator;
 use crate::eval::{
-    self, allocation, answers, cases, desk, drafts, forecast, gaps, injection, intents, policy, purchase, retrieval,
-    seo,
+    self, allocation, answers, cases, desk, drafts, forecast, gaps, injection, intents, policy,
+    purchase, retrieval, seo,
 };
 use crate::forecast::backtest::Plan;
 use crate::insight::policy::Value;
@@ -316,12 +316,24 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
         What::Retrieval { asked, rerank, cross, language } => {
             let by_model = rerank.unwrap_or(config.knowledge.rerank);
             let judged = retrieval::Judged { by_model, by_cross_encoder: cross };
-            let report =
-                retrieval::run(config, &asked.knowledge, &asked.questions()?, judged, &language, &show).await?;
+            let report = retrieval::run(
+                config,
+                &asked.knowledge,
+                &asked.questions()?,
+                judged,
+                &language,
+                &show,
+            )
+            .await?;
             bar.finish_and_clear();
             let row = |name: &str, scores: retrieval::Scores, ms: Option<f64>| {
-                let shares =
-                    [scores.recall_at_1, scores.recall_at_5, scores.recall_at_10, scores.mrr, scores.ndcg_at_10];
+                let shares = [
+                    scores.recall_at_1,
+                    scores.recall_at_5,
+                    scores.recall_at_10,
+                    scores.mrr,
+                    scores.ndcg_at_10,
+                ];
                 let ms = ms.map_or_else(String::new, |ms| format!("{ms:.1}"));
                 std::iter::once(name.to_owned()).chain(shares.map(share)).chain([ms]).collect()
             };
@@ -331,13 +343,20 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
                 row("lexical", report.halves.lexical, None),
                 row("fused", report.summary, Some(report.search_ms)),
             ];
-            let rows = rows
-                .into_iter()
-                .chain(report.reranked.map(|scores| row("reranked", scores, report.rerank_ms.map(whole_ms))));
+            let rows = rows.into_iter().chain(
+                report
+                    .reranked
+                    .map(|scores| row("reranked", scores, report.rerank_ms.map(whole_ms))),
+            );
             let rows = rows.chain(report.crossed.iter().map(|crossed| {
-                row(&format!("crossed {:.1}", crossed.weight), crossed.scores, Some(whole_ms(crossed.cross_ms)))
+                row(
+                    &format!("crossed {:.1}", crossed.weight),
+                    crossed.scores,
+                    Some(whole_ms(crossed.cross_ms)),
+                )
             }));
-            let header = ["", "recall@1", "recall@5", "recall@10", "MRR", "nDCG@10", "ms a question"];
+            let header =
+                ["", "recall@1", "recall@5", "recall@10", "MRR", "nDCG@10", "ms a question"];
             show::report(&report, args.json, &header, rows)
         }
         What::Answers(asked) => {
@@ -372,7 +391,8 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
         What::Injection { attacks, knowledge, mode, limit } => {
             let mut config = config.clone();
             config.answers.mode = mode.unwrap_or(config.answers.mode);
-            let report = injection::run(&config, &attacks, knowledge.as_deref(), limit, &show).await?;
+            let report =
+                injection::run(&config, &attacks, knowledge.as_deref(), limit, &show).await?;
             bar.finish_and_clear();
             show::report(&report, args.json, &["measure", "value"], measures(&report.summary)?)
         }
@@ -381,7 +401,10 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             bar.finish_and_clear();
             let rows = report.thresholds.iter().chain([&report.summary]).map(|scores| {
                 let shares = [scores.precision, scores.recall, scores.f1, scores.f_half].map(share);
-                [format!("{:.2}", scores.same_cosine), scores.gaps.to_string()].into_iter().chain(shares).collect()
+                [format!("{:.2}", scores.same_cosine), scores.gaps.to_string()]
+                    .into_iter()
+                    .chain(shares)
+                    .collect()
             });
             let header = ["same_cosine", "gaps", "precision", "recall", "F1", "F0.5"];
             show::report(&report, args.json, &header, rows)
@@ -422,8 +445,17 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
                     format!("{:.2}", scores.predict_ms),
                 ]
             });
-            let header =
-                ["", "accuracy", "macro F1", "oos AUROC", "oos refused", "known kept", "ECE", "train s", "predict ms"];
+            let header = [
+                "",
+                "accuracy",
+                "macro F1",
+                "oos AUROC",
+                "oos refused",
+                "known kept",
+                "ECE",
+                "train s",
+                "predict ms",
+            ];
             show::report(&report, args.json, &header, rows)
         }
         What::Forecast { past, horizon, hide_stock } => {
@@ -437,7 +469,9 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
                     ("left out", hidden.left_out),
                     ("read as 0", hidden.read_as_zero),
                 ];
-                rows.extend(parts.map(|(name, scores)| vec![format!("bias, {name}"), share(scores.bias)]));
+                rows.extend(
+                    parts.map(|(name, scores)| vec![format!("bias, {name}"), share(scores.bias)]),
+                );
             }
             show::report(&report, args.json, &["measure", "value"], rows)
         }
@@ -453,7 +487,18 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             bar.finish_and_clear();
             show::report(&report, args.json, &["measure", "value"], measures(&report.summary)?)
         }
-        What::Policy { log, policy, randomised, sender, rows, times, action, reward, propensity, seed } => {
+        What::Policy {
+            log,
+            policy,
+            randomised,
+            sender,
+            rows,
+            times,
+            action,
+            reward,
+            propensity,
+            seed,
+        } => {
             let columns = policy::Columns { action, reward, propensity };
             if let (Some(table), Some(sender)) = (&randomised, &sender) {
                 let thinned = policy::Thinned { table, policy: &policy, sender, rows, times };
@@ -486,7 +531,8 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
                 Some(Value { value, low, high }) => format!("{value:.4} [{low:.4} to {high:.4}]"),
                 None => "can't tell".into(),
             };
-            let values = [("IPW", report.ipw), ("SNIPW", report.snipw), ("doubly robust", report.dr)];
+            let values =
+                [("IPW", report.ipw), ("SNIPW", report.snipw), ("doubly robust", report.dr)];
             let mut rows = measures(&report)?;
             rows.retain(|row| !(row[1].starts_with('{') || row[1] == "null"));
             rows.extend(values.map(|(name, found)| vec![name.to_owned(), value(found)]));
@@ -494,12 +540,17 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
         }
         What::Seo { cases, jsonld, faults, seed } => {
             let now_ms = Clock::system().now_ms();
-            let report = seo::run(cases.as_deref(), jsonld.as_deref(), faults, seed, now_ms, &show)?;
+            let report =
+                seo::run(cases.as_deref(), jsonld.as_deref(), faults, seed, now_ms, &show)?;
             bar.finish_and_clear();
             let mut rows = measures(&report.summary)?;
             let audits = report.audits.iter().map(|(name, of)| (name.as_str(), of.agree, of.cases));
             let kinds = report.faults.iter().map(|(name, of)| (*name, of.found, of.put_in));
-            rows.extend(audits.chain(kinds).map(|(name, part, of)| vec![name.to_owned(), format!("{part} of {of}")]));
+            rows.extend(
+                audits
+                    .chain(kinds)
+                    .map(|(name, part, of)| vec![name.to_owned(), format!("{part} of {of}")]),
+            );
             show::report(&report, args.json, &["measure", "value"], rows)
         }
         What::Purchase(Outcomes { train, test, folds, label, drop, seed }) => {
@@ -520,15 +571,27 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
             let deployed = named(format!("deployed ({})", report.summary.model), &report.summary);
             let models = report.models.iter().map(|scores| named(scores.model.clone(), scores));
             let turns = report.turns.iter().map(|after| {
-                let name = after.turns.map_or("after all turns".into(), |turns| format!("after {turns} turn(s)"));
-                let quality = [after.quality.auroc, after.quality.auprc, after.quality.brier, after.quality.ece];
+                let name = after
+                    .turns
+                    .map_or("after all turns".into(), |turns| format!("after {turns} turn(s)"));
+                let quality = [
+                    after.quality.auroc,
+                    after.quality.auprc,
+                    after.quality.brier,
+                    after.quality.ece,
+                ];
                 let mut row = vec![name];
                 row.extend(quality.map(share));
                 row.extend([String::new(), String::new()]);
                 row
             });
             let rows: Vec<_> = models.chain([deployed]).chain(turns).collect();
-            show::report(&report, args.json, &["", "AUROC", "AUPRC", "Brier", "ECE", "train s", "predict ms"], rows)
+            show::report(
+                &report,
+                args.json,
+                &["", "AUROC", "AUPRC", "Brier", "ECE", "train s", "predict ms"],
+                rows,
+            )
         }
     }
 }
@@ -536,21 +599,30 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
 /// A desk's grades by language and kind, risk against coverage, every reply that isn't right, and what has changed.
 fn graded(report: &desk::Report, compared: bool) {
     let row = |name: &str, counts: &desk::Counts| {
-        std::iter::once(name.to_owned()).chain(counts.row().map(|count| count.to_string())).collect::<Vec<_>>()
+        std::iter::once(name.to_owned())
+            .chain(counts.row().map(|count| count.to_string()))
+            .collect::<Vec<_>>()
     };
     let summary = &report.summary;
     let all = std::iter::once(row("all", &summary.all));
-    let groups = summary.by_language.iter().chain(&summary.by_kind).map(|(name, counts)| row(name, counts));
+    let groups =
+        summary.by_language.iter().chain(&summary.by_kind).map(|(name, counts)| row(name, counts));
     println!("{}", show::table(&["", "all", "A", "B", "C", "D", "E", "F"], all.chain(groups)));
     let risks = summary.risk.iter().map(|at| {
         let (coverage, risk) = (share(at.coverage), share(at.risk));
         vec![format!("{:.1}", at.confidence), coverage, risk]
     });
     println!("{}", show::table(&["confidence from", "answered", "of these wrong"], risks));
-    println!("{:.0} ms a reply in the median, {:.0} ms at the 95th percentile", summary.p50_ms, summary.p95_ms);
+    println!(
+        "{:.0} ms a reply in the median, {:.0} ms at the 95th percentile",
+        summary.p50_ms, summary.p95_ms
+    );
     for record in report.records.iter().filter(|record| record.grade != desk::Grade::A) {
         let (grade, item) = (record.grade, &record.item);
-        println!("\n{grade:?} {}: {}\n  {}\n  ({})", item.id, item.text, record.reply, record.reason);
+        println!(
+            "\n{grade:?} {}: {}\n  {}\n  ({})",
+            item.id, item.text, record.reply, record.reason
+        );
     }
     if compared {
         println!("\n{} of {} replies have changed", report.changes.len(), report.records.len());
@@ -573,8 +645,12 @@ fn told(report: &cases::Report) {
                 println!("  note: {note}");
             }
         }
-        let grade = asked.graded.as_ref().map_or_else(String::new, |record| format!("{:?} ", record.grade));
-        println!("{grade}{}\n  reply ({:?}): {}\n  right: {}", asked.question, asked.end, asked.reply, asked.right);
+        let grade =
+            asked.graded.as_ref().map_or_else(String::new, |record| format!("{:?} ", record.grade));
+        println!(
+            "{grade}{}\n  reply ({:?}): {}\n  right: {}",
+            asked.question, asked.end, asked.reply, asked.right
+        );
     }
     let counts = report.summary.all.row().map(|count| count.to_string()).to_vec();
     if report.records.iter().any(|asked| asked.graded.is_some()) {
@@ -584,13 +660,20 @@ fn told(report: &cases::Report) {
 
 /// A summary's fields, one a row; what couldn't be measured is left out.
 fn measures(summary: &impl Serialize) -> anyhow::Result<Vec<Vec<String>>> {
-    let serde_json::Value::Object(fields) = serde_json::to_value(summary)? else { return Ok(Vec::new()) };
+    let serde_json::Value::Object(fields) = serde_json::to_value(summary)? else {
+        return Ok(Vec::new());
+    };
     let value = |value: &serde_json::Value| match value {
         serde_json::Value::Null => None,
         serde_json::Value::String(text) => Some(text.clone()),
-        value => Some(value.as_f64().filter(|_| value.is_f64()).map_or_else(|| value.to_string(), share)),
+        value => {
+            Some(value.as_f64().filter(|_| value.is_f64()).map_or_else(|| value.to_string(), share))
+        }
     };
-    Ok(fields.iter().filter_map(|(name, field)| Some(vec![name.replace('_', " "), value(field)?])).collect())
+    Ok(fields
+        .iter()
+        .filter_map(|(name, field)| Some(vec![name.replace('_', " "), value(field)?]))
+        .collect())
 }
 
 fn mode(text: &str) -> Result<Mode, String> {

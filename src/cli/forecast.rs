@@ -91,14 +91,21 @@ pub(super) async fn run(config: &Config, args: ForecastArgs) -> anyhow::Result<E
             report.days
         );
         let of = of.unwrap_or_else(|| "this".into());
-        anyhow::bail!("nothing is known of {of}, or fewer than {} conversations are about it", demand::LEAST);
+        anyhow::bail!(
+            "nothing is known of {of}, or fewer than {} conversations are about it",
+            demand::LEAST
+        );
     }
     let warnings = if of.is_none() { warnings } else { Vec::new() };
     let lines: Vec<Forecast> = report
         .lines
         .iter()
         .map(|line| Forecast {
-            name: if line.subject.name.is_empty() { line.of.clone() } else { line.subject.name.clone() },
+            name: if line.subject.name.is_empty() {
+                line.of.clone()
+            } else {
+                line.subject.name.clone()
+            },
             days: line.days.clone(),
             totals: line.totals.clone(),
             held: line.held,
@@ -133,9 +140,13 @@ async fn of_site(
         Err(error) => return Err(error.into()),
     };
     let entries = Book::new(store.clone(), Touched::default()).read(&site.id).await?;
-    let retrieval = crate::server::open_retrieval(config, &crate::telemetry::Metrics::new()).await?;
+    let retrieval =
+        crate::server::open_retrieval(config, &crate::telemetry::Metrics::new()).await?;
     let products = Catalogue::default();
-    products.refresh(&retrieval.index, &site.id).await.context("the products in the knowledge index")?;
+    products
+        .refresh(&retrieval.index, &site.id)
+        .await
+        .context("the products in the knowledge index")?;
     let goods = products.goods(&site.id);
     let whole = entries.len() < MAX_SESSIONS;
     let found = Demand::of(&entries, &goods, calendar, Clock::system().now_ms(), whole);
@@ -151,18 +162,28 @@ async fn of_site(
 /// A value of a query.
 fn escaped(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~:".contains(&byte);
-    let one = |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let one =
+        |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     text.bytes().map(one).collect()
 }
 
-fn of_table(path: &Path, value: &str, calendar: &Calendar, days: usize) -> anyhow::Result<Vec<Forecast>> {
+fn of_table(
+    path: &Path,
+    value: &str,
+    calendar: &Calendar,
+    days: usize,
+) -> anyhow::Result<Vec<Forecast>> {
     let text = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
-    let read = series::read(&text, value, calendar).with_context(|| format!("in {}", path.display()))?;
+    let read =
+        series::read(&text, value, calendar).with_context(|| format!("in {}", path.display()))?;
     let Series { names, panel } = read;
     let made = forecast::forecast(&panel);
     let made = made.with_context(|| {
         let known = panel.len();
-        format!("{}: nothing was counted, or {known} days are too few; a forecast needs {MIN_DAYS}", path.display())
+        format!(
+            "{}: nothing was counted, or {known} days are too few; a forecast needs {MIN_DAYS}",
+            path.display()
+        )
     })?;
     let after = panel.first_day + panel.len() as i64;
     let line = |(name, outlook): (String, &forecast::Outlook)| {
@@ -204,7 +225,13 @@ fn print(
         let rows = line.days.iter().map(|day| {
             let closed = if day.closed { "closed" } else { "" };
             let band = &day.band;
-            vec![day.date.clone(), one(band.expected), range(band.band80), range(band.band95), closed.to_owned()]
+            vec![
+                day.date.clone(),
+                one(band.expected),
+                range(band.band80),
+                range(band.band95),
+                closed.to_owned(),
+            ]
         });
         format!("{}\n{}", line.name, show::table(&["day", "expected", "80%", "95%", ""], rows))
     };
@@ -217,7 +244,13 @@ fn print(
         let totals = lines.iter().flat_map(|line| {
             line.totals.iter().map(|total| {
                 let (days, band) = (total.days.to_string(), &total.band);
-                vec![line.name.clone(), days, one(band.expected), range(band.band80), range(band.band95)]
+                vec![
+                    line.name.clone(),
+                    days,
+                    one(band.expected),
+                    range(band.band80),
+                    range(band.band95),
+                ]
             })
         });
         println!("{}", show::table(&["", "days", "expected", "80%", "95%"], totals));
@@ -225,27 +258,46 @@ fn print(
     if let Some(held) = lines.first().map(|line| line.held).filter(|held| held.of > 0) {
         let share = |count: usize| 100.0 * count as f64 / held.of as f64;
         let (in80, in95) = (share(held.in80), share(held.in95));
-        println!("Such bands held {in80:.0}% and {in95:.0}% of {} days of the last weeks.", held.of);
+        println!(
+            "Such bands held {in80:.0}% and {in95:.0}% of {} days of the last weeks.",
+            held.of
+        );
     }
     if !warnings.is_empty() {
         let rows = warnings.iter().map(|warning| {
             let chance = format!("{:.0}%", 100.0 * warning.chance[1]);
             let band = &warning.band;
             let on = warning.empty_on.clone().unwrap_or_default();
-            vec![warning.name.clone(), warning.stock.to_string(), one(band.expected), range(band.band80), chance, on]
+            vec![
+                warning.name.clone(),
+                warning.stock.to_string(),
+                one(band.expected),
+                range(band.band80),
+                chance,
+                on,
+            ]
         });
-        println!("{}", show::table(&["runs out", "stock", "asked for in 14 days", "80%", "chance", "used up"], rows));
+        println!(
+            "{}",
+            show::table(
+                &["runs out", "stock", "asked for in 14 days", "80%", "chance", "used up"],
+                rows
+            )
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn csv(lines: &[Forecast]) -> anyhow::Result<()> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["name", "date", "expected", "low80", "high80", "low95", "high95", "closed"])?;
+    writer.write_record([
+        "name", "date", "expected", "low80", "high80", "low95", "high95", "closed",
+    ])?;
     for line in lines {
         for day in &line.days {
             let band = &day.band;
-            let numbers = [band.expected, band.band80[0], band.band80[1], band.band95[0], band.band95[1]];
+            let numbers =
+                [band.expected, band.band80[0], band.band80[1], band.band95[0], band.band95[1]];
             let numbers = numbers.map(|number| format!("{number:.3}"));
             let row = [line.name.clone(), day.date.clone()].into_iter().chain(numbers);
             writer.write_record(row.chain([day.closed.to_string()]))?;

@@ -110,12 +110,16 @@ pub(super) async fn run(config: &Config, args: GapsArgs) -> anyhow::Result<ExitC
     };
     let code = match args.action {
         None => list(&source, &site.id, args.state.state(), args.json).await,
-        Some(Action::Dismiss { id }) => set(&source, &site.id, &id, State::Dismissed, args.json).await,
+        Some(Action::Dismiss { id }) => {
+            set(&source, &site.id, &id, State::Dismissed, args.json).await
+        }
         Some(Action::Reopen { id }) => set(&source, &site.id, &id, State::Open, args.json).await,
         Some(Action::Draft { id, out, trial }) => {
             draft(config, &source, site, &id, out.as_deref(), trial, args.json).await
         }
-        Some(Action::Publish { id, text }) => publish(&source, &site.id, &id, text.as_deref(), args.json).await,
+        Some(Action::Publish { id, text }) => {
+            publish(&source, &site.id, &id, text.as_deref(), args.json).await
+        }
     };
     if let Source::Store(store, _) = source {
         store.close().await?;
@@ -123,7 +127,12 @@ pub(super) async fn run(config: &Config, args: GapsArgs) -> anyhow::Result<ExitC
     code
 }
 
-async fn list(source: &Source, site: &str, state: Option<State>, json: bool) -> anyhow::Result<ExitCode> {
+async fn list(
+    source: &Source,
+    site: &str,
+    state: Option<State>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     #[derive(Deserialize)]
     struct Answer {
         gaps: Vec<Gap>,
@@ -132,8 +141,13 @@ async fn list(source: &Source, site: &str, state: Option<State>, json: bool) -> 
         Source::Store(_, gaps) => gaps.list(site, state).await?,
         Source::Remote(remote) => {
             let state = state.and_then(|state| serde_json::to_value(state).ok());
-            let state = state.and_then(|state| Some(format!("&state={}", state.as_str()?))).unwrap_or_default();
-            remote.json::<Answer>(Method::GET, &format!("/v1/sites/{site}/gaps?limit=1000{state}")).await?.gaps
+            let state = state
+                .and_then(|state| Some(format!("&state={}", state.as_str()?)))
+                .unwrap_or_default();
+            remote
+                .json::<Answer>(Method::GET, &format!("/v1/sites/{site}/gaps?limit=1000{state}"))
+                .await?
+                .gaps
         }
     };
     if json {
@@ -151,7 +165,12 @@ async fn list(source: &Source, site: &str, state: Option<State>, json: bool) -> 
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(["id", "asked", "question", "answered by"]);
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header([
+        "id",
+        "asked",
+        "question",
+        "answered by",
+    ]);
     for gap in gaps {
         let by = gap.answered_by.map(|by| by.document).unwrap_or_default();
         table.add_row([gap.id, gap.count.to_string(), gap.question, by]);
@@ -163,20 +182,36 @@ async fn list(source: &Source, site: &str, state: Option<State>, json: bool) -> 
     Ok(ExitCode::SUCCESS)
 }
 
-async fn set(source: &Source, site: &str, id: &str, state: State, json: bool) -> anyhow::Result<ExitCode> {
+async fn set(
+    source: &Source,
+    site: &str,
+    id: &str,
+    state: State,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let gap = match source {
         Source::Store(_, gaps) => gaps.set_state(site, id, state).await?,
         Source::Remote(remote) => {
             let verb = if state == State::Open { "reopen" } else { "dismiss" };
-            Some(remote.json::<Gap>(Method::POST, &format!("/v1/sites/{site}/gaps/{id}/{verb}")).await?)
+            Some(
+                remote
+                    .json::<Gap>(Method::POST, &format!("/v1/sites/{site}/gaps/{id}/{verb}"))
+                    .await?,
+            )
         }
     };
-    let gap =
-        gap.with_context(|| format!("no knowledge gap {id:?} is known; `frontdesk gaps --state all` lists them"))?;
+    let gap = gap.with_context(|| {
+        format!("no knowledge gap {id:?} is known; `frontdesk gaps --state all` lists them")
+    })?;
     if json {
         println!("{}", serde_json::to_string_pretty(&gap)?);
     } else {
-        println!("{} is now {}: {}", gap.id, if state == State::Open { "open" } else { "dismissed" }, gap.question);
+        println!(
+            "{} is now {}: {}",
+            gap.id,
+            if state == State::Open { "open" } else { "dismissed" },
+            gap.question
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -190,15 +225,19 @@ async fn draft(
     trial: bool,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let unknown = || format!("no knowledge gap {id:?} is known; `frontdesk gaps --state all` lists them");
+    let unknown =
+        || format!("no knowledge gap {id:?} is known; `frontdesk gaps --state all` lists them");
     let (draft, tried): (Draft, Option<Trial>) = match source {
         Source::Store(_, gaps) => {
             if trial {
-                bail!("a draft is tried by the running server; start it (`frontdesk serve`), or leave --try out");
+                bail!(
+                    "a draft is tried by the running server; start it (`frontdesk serve`), or leave --try out"
+                );
             }
             let retrieval = server::open_retrieval(config, &Metrics::new()).await?;
             let (contact, now_ms) = (site.facts().contact, Clock::system().now_ms());
-            let made = gaps.make_draft(&retrieval, &site.id, &site.language, &contact, id, now_ms).await;
+            let made =
+                gaps.make_draft(&retrieval, &site.id, &site.language, &contact, id, now_ms).await;
             retrieval.index.close().await?;
             (made?.with_context(unknown)?, None)
         }
@@ -206,7 +245,11 @@ async fn draft(
             let path = format!("/v1/sites/{}/drafts/{id}", site.id);
             let draft = remote.json(Method::POST, &path).await?;
             let tried = if trial {
-                Some(remote.sending(Method::POST, &format!("{path}/trial"), &serde_json::json!({})).await?)
+                Some(
+                    remote
+                        .sending(Method::POST, &format!("{path}/trial"), &serde_json::json!({}))
+                        .await?,
+                )
             } else {
                 None
             };
@@ -214,10 +257,14 @@ async fn draft(
         }
     };
     if let Some(path) = out {
-        std::fs::write(path, markdown(&draft)).with_context(|| format!("{} can't be written", path.display()))?;
+        std::fs::write(path, markdown(&draft))
+            .with_context(|| format!("{} can't be written", path.display()))?;
     }
     if json {
-        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "draft": draft, "trial": tried }))?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&serde_json::json!({ "draft": draft, "trial": tried }))?
+        );
         return Ok(ExitCode::SUCCESS);
     }
     if draft.sentences.is_empty() {
@@ -229,7 +276,11 @@ async fn draft(
         );
         return Ok(ExitCode::SUCCESS);
     }
-    let title = if draft.title.is_empty() { "(no title: every question holds personal data)" } else { &draft.title };
+    let title = if draft.title.is_empty() {
+        "(no title: every question holds personal data)"
+    } else {
+        &draft.title
+    };
     println!("{title}\n");
     for (at, sentence) in draft.sentences.iter().enumerate() {
         println!("{:>2}. {}", at + 1, sentence.text);
@@ -239,7 +290,11 @@ async fn draft(
     }
     for found in &draft.contradictions {
         let [first, second] = &found.says;
-        println!("\n{} and {} differ: {first:?} against {second:?}", found.first + 1, found.second + 1);
+        println!(
+            "\n{} and {} differ: {first:?} against {second:?}",
+            found.first + 1,
+            found.second + 1
+        );
     }
     if let Some(tried) = tried {
         println!("\n{}", told(&tried));
@@ -255,7 +310,10 @@ fn told(trial: &Trial) -> String {
         None if trial.none => "answers none of the few questions".to_owned(),
         None => "answers some of the few questions".to_owned(),
     };
-    format!("{answers}; of {} other questions that have an answer, {} would get a worse one", trial.others, trial.worse)
+    format!(
+        "{answers}; of {} other questions that have an answer, {} would get a worse one",
+        trial.others, trial.worse
+    )
 }
 
 /// A day of the calendar, in UTC.
@@ -270,14 +328,24 @@ fn markdown(draft: &Draft) -> String {
     for sentence in &draft.sentences {
         for Said { session, seq, agent, at_ms } in &sentence.sources {
             let (session, agent) = (serde_json::json!(session), serde_json::json!(agent));
-            let _ = writeln!(text, "  - {{session: {session}, seq: {seq}, agent: {agent}, at: {}}}", day(*at_ms));
+            let _ = writeln!(
+                text,
+                "  - {{session: {session}, seq: {seq}, agent: {agent}, at: {}}}",
+                day(*at_ms)
+            );
         }
     }
     let _ = write!(text, "---\n# {}\n\n{}\n", draft.title, draft::text(&draft.sentences));
     text
 }
 
-async fn publish(source: &Source, site: &str, id: &str, text: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
+async fn publish(
+    source: &Source,
+    site: &str,
+    id: &str,
+    text: Option<&Path>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     #[derive(Serialize, Deserialize)]
     struct Answer {
         document: String,
@@ -288,20 +356,23 @@ async fn publish(source: &Source, site: &str, id: &str, text: Option<&Path>, jso
     let body = match text {
         None => serde_json::json!({}),
         Some(path) => {
-            let article = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+            let article = std::fs::read_to_string(path)
+                .with_context(|| format!("can't read {}", path.display()))?;
             // What stands between lines of dashes at the beginning tells where it is from.
             let article = article
                 .strip_prefix("---\n")
                 .and_then(|rest| rest.split_once("\n---\n"))
                 .map_or(article.as_str(), |(_, rest)| rest);
             let (title, text) = article.trim_start().split_once('\n').unwrap_or((article, ""));
-            let title = title
-                .strip_prefix("# ")
-                .with_context(|| format!("the first line of {} is to be the title: \"# …\"", path.display()))?;
+            let title = title.strip_prefix("# ").with_context(|| {
+                format!("the first line of {} is to be the title: \"# …\"", path.display())
+            })?;
             serde_json::json!({ "title": title.trim(), "text": text.trim() })
         }
     };
-    let answer: Answer = remote.sending(Method::POST, &format!("/v1/sites/{site}/drafts/{id}/publish"), &body).await?;
+    let answer: Answer = remote
+        .sending(Method::POST, &format!("/v1/sites/{site}/drafts/{id}/publish"), &body)
+        .await?;
     if json {
         println!("{}", serde_json::to_string_pretty(&answer)?);
     } else {

@@ -95,8 +95,12 @@ file's. Importing a file twice adds nothing. Stop the server first.")]
 
 pub(super) async fn signals(config: &Config, command: SignalsCommand) -> anyhow::Result<ExitCode> {
     let SignalsCommand::Export { file, features, meanings, site } = command;
-    let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
-    anyhow::ensure!(["csv", "parquet"].contains(&ending.as_str()), "name a file that ends in .csv or .parquet");
+    let ending =
+        file.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
+    anyhow::ensure!(
+        ["csv", "parquet"].contains(&ending.as_str()),
+        "name a file that ends in .csv or .parquet"
+    );
     anyhow::ensure!(!file.exists(), "{} exists already; name another file", file.display());
     let sites: Vec<&Site> = match &site {
         Some(_) => vec![site_of(config, site.as_deref())?],
@@ -106,13 +110,18 @@ pub(super) async fn signals(config: &Config, command: SignalsCommand) -> anyhow:
     let bar = progress("Reading");
     let (columns, count) = if features {
         let mut columns: Vec<Column> = Vec::new();
-        anyhow::ensure!(sites.len() == 1, "features are written for one site at a time; name it with --site");
-        let book = Book::new(store.clone(), Touched::default()).patient(patience(&config.sites), Clock::system());
+        anyhow::ensure!(
+            sites.len() == 1,
+            "features are written for one site at a time; name it with --site"
+        );
+        let book = Book::new(store.clone(), Touched::default())
+            .patient(patience(&config.sites), Clock::system());
         let mut count = 0;
         for site in sites {
             let entries = book.read(&site.id).await?;
             count += entries.len();
-            let states: Vec<_> = entries.iter().map(|entry| (entry.id.clone(), entry.state.clone())).collect();
+            let states: Vec<_> =
+                entries.iter().map(|entry| (entry.id.clone(), entry.state.clone())).collect();
             columns = export::feature_columns(&site.id, &states, meanings);
         }
         (columns, count)
@@ -133,15 +142,25 @@ pub(super) async fn signals(config: &Config, command: SignalsCommand) -> anyhow:
     }
     part.finish()?;
     bar.finish_and_clear();
-    println!("{count} {} written to {}", if features { "sessions" } else { "rows" }, file.display());
+    println!(
+        "{count} {} written to {}",
+        if features { "sessions" } else { "rows" },
+        file.display()
+    );
     store.close().await?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn read_signals(store: &Store, site: &str, rows: &mut SignalRows, bar: &ProgressBar) -> anyhow::Result<()> {
+async fn read_signals(
+    store: &Store,
+    site: &str,
+    rows: &mut SignalRows,
+    bar: &ProgressBar,
+) -> anyhow::Result<()> {
     let mut after = None;
     loop {
-        let query = SessionQuery { site: site.to_owned(), limit: 500, after: after.take(), since_ms: 0 };
+        let query =
+            SessionQuery { site: site.to_owned(), limit: 500, after: after.take(), since_ms: 0 };
         let page = store.sessions(query).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.cursor());
@@ -156,7 +175,10 @@ async fn read_signals(store: &Store, site: &str, rows: &mut SignalRows, bar: &Pr
     }
 }
 
-pub(super) async fn outcomes(config: &Config, command: OutcomesCommand) -> anyhow::Result<ExitCode> {
+pub(super) async fn outcomes(
+    config: &Config,
+    command: OutcomesCommand,
+) -> anyhow::Result<ExitCode> {
     let OutcomesCommand::Import { file, site, json } = command;
     let site = site_of(config, site.as_deref())?;
     let opened = File::open(&file).with_context(|| format!("can't read {}", file.display()))?;
@@ -191,8 +213,10 @@ pub(super) async fn outcomes(config: &Config, command: OutcomesCommand) -> anyho
     }
     bar.finish_and_clear();
     if json {
-        let refused: Vec<_> =
-            refused.iter().map(|(line, reason)| serde_json::json!({ "line": line, "reason": reason })).collect();
+        let refused: Vec<_> = refused
+            .iter()
+            .map(|(line, reason)| serde_json::json!({ "line": line, "reason": reason }))
+            .collect();
         let result = serde_json::json!({ "noted": noted, "known": known, "refused": refused });
         println!("{}", serde_json::to_string_pretty(&result)?);
     } else {
@@ -211,13 +235,19 @@ pub(super) async fn demo(config: &Config, command: DemoCommand) -> anyhow::Resul
     let site = site_of(config, site.as_deref())?;
     let mut reports = Vec::new();
     let store = Store::open(&config.store)?;
-    let retrieval = crate::server::open_retrieval(config, &crate::telemetry::Metrics::new()).await?;
+    let retrieval =
+        crate::server::open_retrieval(config, &crate::telemetry::Metrics::new()).await?;
     let products = crate::catalogue::Catalogue::default();
-    products.refresh(&retrieval.index, &site.id).await.context("the products in the knowledge index")?;
+    products
+        .refresh(&retrieval.index, &site.id)
+        .await
+        .context("the products in the knowledge index")?;
     let catalogue = products.goods(&site.id);
-    let meanings = if no_meanings { Meanings::None } else { Meanings::Embedder(retrieval.embedder.clone()) };
+    let meanings =
+        if no_meanings { Meanings::None } else { Meanings::Embedder(retrieval.embedder.clone()) };
     for file in &files {
-        let text = std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("can't read {}", file.display()))?;
         let conversations = replay::read(&text, modified_ms(file), replay::CONVERTED)
             .with_context(|| format!("in {}", file.display()))?;
         let named = file.file_stem().and_then(|name| name.to_str()).unwrap_or("import").to_owned();
@@ -231,7 +261,8 @@ pub(super) async fn demo(config: &Config, command: DemoCommand) -> anyhow::Resul
             catalogue: &catalogue,
             meanings: &meanings,
         };
-        let report = replay::import(&parts, &conversations, |done| bar.set_position(done as u64)).await?;
+        let report =
+            replay::import(&parts, &conversations, |done| bar.set_position(done as u64)).await?;
         bar.finish_and_clear();
         if !json {
             println!(

@@ -161,7 +161,9 @@ pub(super) async fn run(config: &Config, args: IntentArgs) -> anyhow::Result<Exi
     let registry = Registry::new(&config.intent.models, &site.id, args.head);
     let json = args.json;
     match args.what {
-        What::Train { rows, deploy } => train(config, &site.id, &registry, args.head, &rows, deploy, json).await,
+        What::Train { rows, deploy } => {
+            train(config, &site.id, &registry, args.head, &rows, deploy, json).await
+        }
         What::Eval { rows, version } => {
             ensure!(args.head == Head::Purchase, "measure classes with `frontdesk eval intents`");
             let bar = show::progress("");
@@ -171,7 +173,8 @@ pub(super) async fn run(config: &Config, args: IntentArgs) -> anyhow::Result<Exi
                 None => match Source::of(config)? {
                     Source::Store(store) => Some(store),
                     Source::Remote(remote) => {
-                        let which = version.map_or_else(String::new, |version| format!("?version={version}"));
+                        let which = version
+                            .map_or_else(String::new, |version| format!("?version={version}"));
                         let path = format!("/v1/sites/{}/intent/purchase/eval{which}", site.id);
                         return show_evaluation(&remote.json(Method::POST, &path).await?, json);
                     }
@@ -189,13 +192,20 @@ pub(super) async fn run(config: &Config, args: IntentArgs) -> anyhow::Result<Exi
             bar.finish_and_clear();
             show_evaluation(&evaluation, json)
         }
-        What::Deploy { version, force } => deployed(&registry.deploy(version, force)?, args.head, json),
+        What::Deploy { version, force } => {
+            deployed(&registry.deploy(version, force)?, args.head, json)
+        }
         What::Rollback => deployed(&registry.roll_back()?, args.head, json),
         What::List => list(&registry, json),
         What::Watch => watch(config, &site.id, &registry, json).await,
-        What::Label { session, seq, intent } => label(config, &site.id, session, seq, &intent).await,
+        What::Label { session, seq, intent } => {
+            label(config, &site.id, session, seq, &intent).await
+        }
         What::Explain { session: Some(session), turns, .. } => {
-            ensure!(args.head == Head::Purchase, "what messages are about is in the console, and in `intent label`");
+            ensure!(
+                args.head == Head::Purchase,
+                "what messages are about is in the console, and in `intent label`"
+            );
             explain_session(config, &site.id, &registry, session, turns, json).await
         }
         What::Explain { rows, session: None, row, turns } => match args.head {
@@ -227,16 +237,29 @@ fn book(config: &Config, store: &Store) -> Book {
 }
 
 /// The site's own conversations with an outcome that a version did not learn from, the oldest first.
-async fn own(config: &Config, site: &str, store: &Store, version: &Version, like: &[Column]) -> anyhow::Result<Data> {
+async fn own(
+    config: &Config,
+    site: &str,
+    store: &Store,
+    version: &Version,
+    like: &[Column],
+) -> anyhow::Result<Data> {
     let data = training::unseen(&book(config, store), site, version, like).await;
     store.close().await?;
     data
 }
 
-async fn watch(config: &Config, site: &str, registry: &Registry, json: bool) -> anyhow::Result<ExitCode> {
+async fn watch(
+    config: &Config,
+    site: &str,
+    registry: &Registry,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let watch: Watch = match Source::of(config)? {
         Source::Remote(remote) => {
-            remote.json(Method::GET, &format!("/v1/sites/{site}/intent/purchase/watch?now=true")).await?
+            remote
+                .json(Method::GET, &format!("/v1/sites/{site}/intent/purchase/watch?now=true"))
+                .await?
         }
         Source::Store(store) => {
             let (version, model) = purchase(registry, None)?;
@@ -255,11 +278,14 @@ async fn watch(config: &Config, site: &str, registry: &Registry, json: bool) -> 
         watch.version, watch.sessions, watch.outcomes
     );
     if let Some(quality) = &watch.quality {
-        let row = [quality.auroc, quality.auprc, quality.brier, quality.ece, quality.log_loss].map(share).to_vec();
+        let row = [quality.auroc, quality.auprc, quality.brier, quality.ece, quality.log_loss]
+            .map(share)
+            .to_vec();
         println!("{}", show::table(&["AUROC", "AUPRC", "Brier", "ECE", "log loss"], vec![row]));
     }
     if !watch.drift.is_empty() {
-        let drift = watch.drift.iter().take(10).map(|(column, index)| vec![column.clone(), share(*index)]);
+        let drift =
+            watch.drift.iter().take(10).map(|(column, index)| vec![column.clone(), share(*index)]);
         println!("{}", show::table(&["column", "stability index"], drift));
     }
     for warning in &watch.warnings {
@@ -268,15 +294,24 @@ async fn watch(config: &Config, site: &str, registry: &Registry, json: bool) -> 
     Ok(ExitCode::SUCCESS)
 }
 
-async fn label(config: &Config, site: &str, session: String, seq: u64, intent: &str) -> anyhow::Result<ExitCode> {
+async fn label(
+    config: &Config,
+    site: &str,
+    session: String,
+    seq: u64,
+    intent: &str,
+) -> anyhow::Result<ExitCode> {
     match Source::of(config)? {
         Source::Remote(remote) => {
             let body = json!({ "seq": seq, "intent": intent });
-            remote.done(Method::POST, &format!("/v1/sites/{site}/sessions/{session}/label"), body).await?;
+            remote
+                .done(Method::POST, &format!("/v1/sites/{site}/sessions/{session}/label"), body)
+                .await?;
         }
         Source::Store(store) => {
             let key = SessionKey { site: site.to_owned(), id: session };
-            let noted = labels::put(&store, &key, seq, intent, "admin", Clock::system().now_ms()).await;
+            let noted =
+                labels::put(&store, &key, seq, intent, "admin", Clock::system().now_ms()).await;
             store.close().await?;
             noted?;
         }
@@ -322,7 +357,15 @@ async fn train_on_own(
                 let show = |what: &str, done: usize, of: usize| show::step(bar, what, done, of);
                 let (vectors, called) = training::lessons(&embedder, &examples, &show).await?;
                 tokio::task::block_in_place(|| {
-                    round::train_classes(registry, &config.intent, &examples, &vectors, &called, now_ms, &mut step)
+                    round::train_classes(
+                        registry,
+                        &config.intent,
+                        &examples,
+                        &vectors,
+                        &called,
+                        now_ms,
+                        &mut step,
+                    )
                 })
             }
         }
@@ -359,24 +402,37 @@ async fn train(
             let embedder = crate::retrieval::embedder::Embedder::load(&config.embedder)?;
             let (vectors, called) = training::lessons(&embedder, &examples, &show).await?;
             tokio::task::block_in_place(|| {
-                round::train_classes(registry, &config.intent, &examples, &vectors, &called, now_ms, &mut step)
+                round::train_classes(
+                    registry,
+                    &config.intent,
+                    &examples,
+                    &vectors,
+                    &called,
+                    now_ms,
+                    &mut step,
+                )
             })?
         }
     };
     bar.finish_and_clear();
     let verdict = deploy.then(|| registry.deploy(round.version.version, false));
-    let refused = verdict.as_ref().and_then(|verdict| verdict.as_ref().err()).map(ToString::to_string);
+    let refused =
+        verdict.as_ref().and_then(|verdict| verdict.as_ref().err()).map(ToString::to_string);
     if json {
         let deployed = verdict.as_ref().is_some_and(Result::is_ok);
         println!(
             "{}",
-            serde_json::to_string_pretty(&json!({ "round": round, "deployed": deployed, "refused": refused }))?
+            serde_json::to_string_pretty(
+                &json!({ "round": round, "deployed": deployed, "refused": refused })
+            )?
         );
     } else {
         show_round(&round);
         match (&verdict, &round.version.objection) {
             (Some(Ok(version)), _) => println!("Version {} is deployed.", version.version),
-            (None, None) => println!("It earns its place: `frontdesk intent deploy {}`", round.version.version),
+            (None, None) => {
+                println!("It earns its place: `frontdesk intent deploy {}`", round.version.version)
+            }
             (None, Some(objection)) => println!("It doesn't earn its place: {objection}."),
             (Some(Err(_)), _) => {}
         }
@@ -393,7 +449,10 @@ fn show_round(round: &Round) {
         let rows = round.compared.iter().map(|compared| {
             let quality = &compared.quality;
             let mut row = vec![compared.kind.name().to_owned()];
-            row.extend([quality.log_loss, quality.auroc, quality.auprc, quality.brier, quality.ece].map(share));
+            row.extend(
+                [quality.log_loss, quality.auroc, quality.auprc, quality.brier, quality.ece]
+                    .map(share),
+            );
             row.push(format!("{:.1}", compared.train_s));
             row
         });
@@ -427,7 +486,11 @@ fn range(version: &Version) -> String {
 fn metrics(version: &Version) -> String {
     let mut names: Vec<_> = version.metrics.iter().collect();
     names.sort_by_key(|(name, _)| *name);
-    names.into_iter().map(|(name, value)| format!("{name} {value:.3}")).collect::<Vec<_>>().join(", ")
+    names
+        .into_iter()
+        .map(|(name, value)| format!("{name} {value:.3}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn show_evaluation(evaluation: &Evaluation, json: bool) -> anyhow::Result<ExitCode> {
@@ -437,14 +500,17 @@ fn show_evaluation(evaluation: &Evaluation, json: bool) -> anyhow::Result<ExitCo
     }
     let quality = &evaluation.quality;
     let mut row = vec![format!("version {} ({})", evaluation.version, evaluation.model)];
-    row.extend([quality.auroc, quality.auprc, quality.brier, quality.ece, quality.log_loss].map(share));
+    row.extend(
+        [quality.auroc, quality.auprc, quality.brier, quality.ece, quality.log_loss].map(share),
+    );
     println!("{}", show::table(&["", "AUROC", "AUPRC", "Brier", "ECE", "log loss"], vec![row]));
     let bins = evaluation.calibration.iter().map(|bin| {
         let bar = "█".repeat(bar_length(bin.observed));
         vec![share(bin.predicted), share(bin.observed), bin.rows.to_string(), bar]
     });
     println!("{}", show::table(&["predicted", "observed", "rows", ""], bins));
-    let drift = evaluation.drift.iter().take(10).map(|(column, index)| vec![column.clone(), share(*index)]);
+    let drift =
+        evaluation.drift.iter().take(10).map(|(column, index)| vec![column.clone(), share(*index)]);
     println!("{}", show::table(&["column", "stability index"], drift));
     for warning in &evaluation.warnings {
         println!("warning: {warning}");
@@ -469,7 +535,12 @@ fn deployed(version: &Version, head: Head, json: bool) -> anyhow::Result<ExitCod
     if json {
         println!("{}", serde_json::to_string_pretty(version)?);
     } else {
-        println!("Version {} of the {} model is deployed: {}", version.version, head.name(), metrics(version));
+        println!(
+            "Version {} of the {} model is deployed: {}",
+            version.version,
+            head.name(),
+            metrics(version)
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -501,7 +572,13 @@ fn list(registry: &Registry, json: bool) -> anyhow::Result<ExitCode> {
             state.to_owned(),
         ]
     });
-    println!("{}", show::table(&["version", "model", "rows", "data from, to", "on later rows", "SHA-256", ""], rows));
+    println!(
+        "{}",
+        show::table(
+            &["version", "model", "rows", "data from, to", "on later rows", "SHA-256", ""],
+            rows
+        )
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -529,9 +606,17 @@ async fn explain(
 ) -> anyhow::Result<ExitCode> {
     let (version, model) = purchase(registry, None)?;
     let columns: Vec<Column> = model.columns().cloned().collect();
-    let path = rows.data.as_deref().context("name a file, or a conversation of the site with --session")?;
+    let path = rows
+        .data
+        .as_deref()
+        .context("name a file, or a conversation of the site with --session")?;
     let (table, outcomes) = read_moment(path, &rows.label, turns, &columns)?;
-    ensure!(row >= 1 && row <= table.len(), "--row is {row}; {} has rows 1 to {}", path.display(), table.len());
+    ensure!(
+        row >= 1 && row <= table.len(),
+        "--row is {row}; {} has rows 1 to {}",
+        path.display(),
+        table.len()
+    );
     let one = table.select(&[row - 1]);
     let vectors = training::vectors(&config.embedder, &[&one], &|_, _, _| {}).await?;
     let probability = model.predict(&one, &vectors)?.first().copied().unwrap_or_default();
@@ -557,7 +642,11 @@ async fn explain(
     };
     println!("Version {} says {:.1}%; {outcome}.", version.version, probability * 100.0);
     let rows = explanation.reasons.iter().take(12).map(|reason| {
-        vec![reason.moved.column.clone(), reason.value.clone(), format!("{:+.2}", reason.moved.log_odds)]
+        vec![
+            reason.moved.column.clone(),
+            reason.value.clone(),
+            format!("{:+.2}", reason.moved.log_odds),
+        ]
     });
     println!("{}", show::table(&["column", "value", "log-odds"], rows));
     Ok(ExitCode::SUCCESS)
@@ -584,20 +673,30 @@ async fn explain_session(
     let found = match Source::of(config)? {
         Source::Remote(remote) => {
             let which = turns.map_or_else(String::new, |turns| format!("?turns={turns}"));
-            remote.json::<Moments>(Method::GET, &format!("/v1/sites/{site}/sessions/{session}/intent{which}")).await?
+            remote
+                .json::<Moments>(
+                    Method::GET,
+                    &format!("/v1/sites/{site}/sessions/{session}/intent{which}"),
+                )
+                .await?
         }
         Source::Store(store) => {
             let key = SessionKey { site: site.to_owned(), id: session };
             let known = store.session(&key.site, &key.id).await;
             let track = book(config, &store).track(&key).await;
             store.close().await?;
-            ensure!(known?.is_some(), "no conversation {:?} is known here; it may have been erased", key.id);
+            ensure!(
+                known?.is_some(),
+                "no conversation {:?} is known here; it may have been erased",
+                key.id
+            );
             let track = track?;
             let deployed = match registry.manifest()?.deployed {
                 Some(version) => Some(registry.version::<Model>(version)?),
                 None => None,
             };
-            let moments = turns.map_or_else(|| (1..=track.messages()).collect(), |turns| vec![turns]);
+            let moments =
+                turns.map_or_else(|| (1..=track.messages()).collect(), |turns| vec![turns]);
             let at = |turns: usize| -> anyhow::Result<Moment> {
                 let intent = match &deployed {
                     Some(deployed) => deployed.intent(&track, Some(turns))?,
@@ -616,10 +715,13 @@ async fn explain_session(
         println!("The visitor has written nothing.");
     }
     for Moment { turns, intent } in &found.moments {
-        let by = intent.version.map_or_else(|| crate::intent::SUM.to_owned(), |version| format!("version {version}"));
+        let by = intent
+            .version
+            .map_or_else(|| crate::intent::SUM.to_owned(), |version| format!("version {version}"));
         println!("After message {turns}: {:.1}% ({by})", intent.score * 100.0);
         let rows = intent.reasons.iter().map(|reason| {
-            let times = || if reason.count > 0 { format!("×{}", reason.count) } else { String::new() };
+            let times =
+                || if reason.count > 0 { format!("×{}", reason.count) } else { String::new() };
             let value = reason.value.clone().unwrap_or_else(times);
             vec![reason.signal.clone().into_owned(), value, format!("{:+.2}", reason.weight)]
         });
@@ -636,17 +738,20 @@ fn read_moment(
     columns: &[Column],
 ) -> anyhow::Result<(crate::intent::table::Table, Vec<Option<bool>>)> {
     use crate::intent::table::Table;
-    let file = std::fs::File::open(path).with_context(|| format!("can't read {}", path.display()))?;
+    let file =
+        std::fs::File::open(path).with_context(|| format!("can't read {}", path.display()))?;
     let named = || format!("reading {}", path.display());
     if path.extension().is_some_and(|extension| extension == "jsonl") {
-        let tracks = training::recorded(std::io::BufReader::new(file), label).with_context(named)?;
+        let tracks =
+            training::recorded(std::io::BufReader::new(file), label).with_context(named)?;
         return Ok((
             Table::of_tracks(&tracks, turns, Some(columns)),
             tracks.iter().map(|track| track.converted).collect(),
         ));
     }
     let (table, labelled) = Table::csv(file, label, Some(columns)).with_context(named)?;
-    let outcomes = table.labels.iter().zip(labelled).map(|(label, known)| known.then_some(*label)).collect();
+    let outcomes =
+        table.labels.iter().zip(labelled).map(|(label, known)| known.then_some(*label)).collect();
     Ok((table, outcomes))
 }
 
@@ -656,7 +761,8 @@ fn show_value(value: &Value) -> String {
         Value::Number(number) => number.to_string(),
         Value::Category(name) => name.clone(),
         Value::Text(text) => {
-            let short: String = text.lines().next_back().unwrap_or_default().chars().take(40).collect();
+            let short: String =
+                text.lines().next_back().unwrap_or_default().chars().take(40).collect();
             format!("… {short}")
         }
         Value::Vector(_) => "its meaning".into(),
@@ -675,15 +781,15 @@ async fn explain_class(
     let examples = training::examples(path)?;
     let count = examples.len();
     let example = row.checked_sub(1).and_then(|row| examples.get(row));
-    let example = example.with_context(|| format!("--row is {row}; {} has rows 1 to {count}", path.display()))?;
+    let example = example
+        .with_context(|| format!("--row is {row}; {} has rows 1 to {count}", path.display()))?;
     let embedder = crate::retrieval::embedder::Embedder::load(&config.embedder)?;
     let vector = embedder.embed_query(example.text.clone()).await?;
     let guesses = classes.guess(&[&example.text], &[&vector])?;
     let guess = guesses.first().context("no guess")?;
     let name = classes.names.get(guess.class).cloned().unwrap_or_default();
     if json {
-        let found =
-            json!({ "version": version.version, "class": name, "guess": guess, "threshold": classes.threshold });
+        let found = json!({ "version": version.version, "class": name, "guess": guess, "threshold": classes.threshold });
         println!("{}", serde_json::to_string_pretty(&found)?);
     } else if guess.in_scope {
         println!("{name}, {:.1}% (version {})", guess.probability * 100.0, version.version);

@@ -121,12 +121,18 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
             let rows = rows.map(|(name, share)| {
                 // The target is for what is ours.
                 let judged = name == "own share";
-                let target = if judged { format!("{:.0}", report.target_own_p99_ms) } else { String::new() };
+                let target =
+                    if judged { format!("{:.0}", report.target_own_p99_ms) } else { String::new() };
                 let reached = if judged { yes_or_no(report.reached) } else { "" };
                 let (p50, p99) = (format!("{:.3}", share.p50_ms), format!("{:.3}", share.p99_ms));
                 vec![name.into(), p50, p99, target, reached.into()]
             });
-            show::report(&report, args.json, &["part", "p50 ms", "p99 ms", "target p99 ms", "reached"], rows)
+            show::report(
+                &report,
+                args.json,
+                &["part", "p50 ms", "p99 ms", "target p99 ms", "reached"],
+                rows,
+            )
         }
         What::Ingest { rows } => {
             bar.set_length(rows as u64);
@@ -144,7 +150,12 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 row("seconds", report.seconds, report.target_seconds),
                 row("peak MiB", report.peak_mib, report.target_mib),
             ];
-            show::report(&report, args.json, &["measure", "value", "target at 100,000 rows", "reached"], rows)
+            show::report(
+                &report,
+                args.json,
+                &["measure", "value", "target at 100,000 rows", "reached"],
+                rows,
+            )
         }
         What::Sockets { count } => {
             bar.set_length(count as u64);
@@ -156,7 +167,12 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 report.after_kib.to_string(),
                 format!("{:.2}", report.kib_per_socket),
             ];
-            show::report(&report, args.json, &["idle sockets", "before KiB", "after KiB", "KiB a socket"], [row])
+            show::report(
+                &report,
+                args.json,
+                &["idle sockets", "before KiB", "after KiB", "KiB a socket"],
+                [row],
+            )
         }
         What::Insight { conversations, count } => {
             bar.set_length(count as u64);
@@ -169,10 +185,19 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 format!("{:.3}", report.again_s),
                 format!("{:.2}", report.report_s),
             ];
-            show::report(&report, args.json, &["sessions", "messages", "features s", "unchanged s", "report s"], [row])
+            show::report(
+                &report,
+                args.json,
+                &["sessions", "messages", "features s", "unchanged s", "report s"],
+                [row],
+            )
         }
         What::Store { rounds } => {
-            let options = store::StoreBench { directory: scratch.0.clone(), rounds, ..store::StoreBench::default() };
+            let options = store::StoreBench {
+                directory: scratch.0.clone(),
+                rounds,
+                ..store::StoreBench::default()
+            };
             let report = tokio::task::block_in_place(|| {
                 store::run(&options, |progress| {
                     bar.set_length(progress.total);
@@ -210,7 +235,14 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
         }
         What::Rerank { pairs, rounds } => {
             let show = |done, total| show::step(&bar, "judging", done, total);
-            let report = rerank::run(&config.knowledge, &config.embedder, pairs.into(), rounds.into(), &show).await?;
+            let report = rerank::run(
+                &config.knowledge,
+                &config.embedder,
+                pairs.into(),
+                rounds.into(),
+                &show,
+            )
+            .await?;
             bar.finish_and_clear();
             let rows: Vec<_> = report
                 .rows
@@ -226,21 +258,27 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                     ]
                 })
                 .collect();
-            let header = ["threads", "tokens a pair", "pairs", "ms a pair", "all p50 ms", "all p95 ms"];
+            let header =
+                ["threads", "tokens a pair", "pairs", "ms a pair", "all p50 ms", "all p95 ms"];
             show::report(&report, args.json, &header, rows)
         }
         What::Engine { only, rounds, seed, against, sleeping_tokens } => {
             let show = |what: &str, done, total| show::step(&bar, what, done, total);
-            let bench = engine::EngineBench { only, rounds: rounds.into(), seed, against, sleeping_tokens };
+            let bench =
+                engine::EngineBench { only, rounds: rounds.into(), seed, against, sleeping_tokens };
             let report = engine::run(config, &bench, &show).await?;
             bar.finish_and_clear();
             let rows: Vec<_> = report.rows.iter().map(engine_row).collect();
-            let header = ["scenario", "measure", "unit", "ours", "p95", "p99", "theirs", "p95", "p99", "ahead"];
+            let header = [
+                "scenario", "measure", "unit", "ours", "p95", "p99", "theirs", "p95", "p99",
+                "ahead",
+            ];
             show::report(&report, args.json, &header, rows)
         }
         What::Retrieval { articles, questions, sizes } => {
             // Each question is asked several times; a visitor's is new.
-            let embedder = Embedder::load(&EmbedderConfig { remembered: 0, ..config.embedder.clone() })?;
+            let embedder =
+                Embedder::load(&EmbedderConfig { remembered: 0, ..config.embedder.clone() })?;
             let runtime = tokio::runtime::Handle::current();
             let embed = |text: &str| Ok(runtime.block_on(embedder.embed_query(text.to_owned()))?);
             let options = retrieval::RetrievalOptions {
@@ -286,8 +324,12 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
 }
 
 fn engine_row(row: &engine::Row) -> Vec<String> {
-    let figure = |value: f64| if value < 10.0 { format!("{value:.3}") } else { format!("{value:.0}") };
-    let scenario = row.scenario.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+    let figure =
+        |value: f64| if value < 10.0 { format!("{value:.3}") } else { format!("{value:.0}") };
+    let scenario = row
+        .scenario
+        .to_possible_value()
+        .map_or_else(String::new, |value| value.get_name().to_owned());
     let mut cells = vec![scenario, row.measure.into(), row.unit.into()];
     for side in [Some(row.ours), row.theirs] {
         match side {
@@ -295,7 +337,9 @@ fn engine_row(row: &engine::Row) -> Vec<String> {
             None => cells.extend(["", "", ""].map(String::from)),
         }
     }
-    let ahead = |ratio: engine::Ratio| format!("{:.2} ({:.2} to {:.2})", ratio.median, ratio.lowest, ratio.highest);
+    let ahead = |ratio: engine::Ratio| {
+        format!("{:.2} ({:.2} to {:.2})", ratio.median, ratio.lowest, ratio.highest)
+    };
     cells.push(row.ahead.map_or_else(String::new, ahead));
     cells
 }
@@ -310,7 +354,8 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn new(base: &std::path::Path) -> anyhow::Result<Self> {
         let path = base.join(format!("frontdesk-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&path).with_context(|| format!("can't write in {}", base.display()))?;
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("can't write in {}", base.display()))?;
         Ok(Self(path))
     }
 }

@@ -57,11 +57,17 @@ struct Listed {
     is_recommended: bool,
 }
 
-pub(super) async fn run(config: &Config, file: &Path, args: &ModelsArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    config: &Config,
+    file: &Path,
+    args: &ModelsArgs,
+) -> anyhow::Result<ExitCode> {
     let models = models::catalogue()?;
     let of_name = |name: &str| {
         let found = models.iter().find(|model| model.name == name);
-        found.with_context(|| format!("no model is called {name:?}; `frontdesk models list` names them"))
+        found.with_context(|| {
+            format!("no model is called {name:?}; `frontdesk models list` names them")
+        })
     };
     match &args.what {
         What::List => list(config, &models, args),
@@ -86,7 +92,12 @@ fn list(config: &Config, models: &[Model], args: &ModelsArgs) -> anyhow::Result<
         })
         .collect();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "machine": machine, "models": listed }))?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(
+                &serde_json::json!({ "machine": machine, "models": listed })
+            )?
+        );
         return Ok(ExitCode::SUCCESS);
     }
     let yes = |yes: bool, text: &str| if yes { text.to_owned() } else { String::new() };
@@ -103,17 +114,26 @@ fn list(config: &Config, models: &[Model], args: &ModelsArgs) -> anyhow::Result<
             model.measured.clone().unwrap_or_else(|| "not tried here".to_owned()),
         ]
     });
-    let header = ["model", "role", "languages", "licence", "about MiB", "is", "recommended", "measured"];
+    let header =
+        ["model", "role", "languages", "licence", "about MiB", "is", "recommended", "measured"];
     println!("{}", show::table(&header, rows));
-    let memory = machine.memory_mib.map_or_else(|| "unknown".to_owned(), |memory| format!("{memory} MiB"));
-    println!("Recommended for this machine: {} core(s), memory {memory}, no GPU reckoned with.", machine.cores);
+    let memory =
+        machine.memory_mib.map_or_else(|| "unknown".to_owned(), |memory| format!("{memory} MiB"));
+    println!(
+        "Recommended for this machine: {} core(s), memory {memory}, no GPU reckoned with.",
+        machine.cores
+    );
     Ok(ExitCode::SUCCESS)
 }
 
 async fn pull(model: &Model, args: &ModelsArgs) -> anyhow::Result<ExitCode> {
     let target = args.folder.join(&model.file);
     let Some(source) = &model.hub else {
-        bail!("{} is made by scripts/models, of the Python packages {}", model.name, model.packages.join(" and "));
+        bail!(
+            "{} is made by scripts/models, of the Python packages {}",
+            model.name,
+            model.packages.join(" and ")
+        );
     };
     if target.exists() {
         println!("{} is here already: {}", model.name, target.display());
@@ -128,18 +148,26 @@ async fn pull(model: &Model, args: &ModelsArgs) -> anyhow::Result<ExitCode> {
         bar.set_length(total);
         bar.set_position(done);
     };
-    let sum = Hub::from_environment()?.pull(source, model.sha256.as_deref(), &target, &progress).await?;
+    let sum =
+        Hub::from_environment()?.pull(source, model.sha256.as_deref(), &target, &progress).await?;
     bar.finish_and_clear();
     let facts = gguf::check(&target, &[])?;
-    println!("{}  {} bytes  sha256 {sum}  {}", target.display(), facts.size_bytes, facts.architecture);
+    println!(
+        "{}  {} bytes  sha256 {sum}  {}",
+        target.display(),
+        facts.size_bytes,
+        facts.architecture
+    );
     println!("Licence: {}. Set it with: frontdesk models use {}", model.licence, model.name);
     Ok(ExitCode::SUCCESS)
 }
 
 fn set(model: &Model, file: &Path, args: &ModelsArgs) -> anyhow::Result<ExitCode> {
     let path = args.folder.join(&model.file);
-    gguf::check(&path, &[]).with_context(|| format!("{} isn't here; fetch it first", model.name))?;
-    let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    gguf::check(&path, &[])
+        .with_context(|| format!("{} isn't here; fetch it first", model.name))?;
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
     let path = if path.is_absolute() { path } else { std::path::absolute(path)? };
     // Paths in the file count from its folder.
     let base = std::path::absolute(file)?.parent().map(Path::to_owned).unwrap_or_default();
@@ -152,7 +180,9 @@ fn set(model: &Model, file: &Path, args: &ModelsArgs) -> anyhow::Result<ExitCode
     let (section, key) = model.role.option();
     println!("{}: {section}.{key} = {shown:?}; it counts from the next start on", file.display());
     if model.role == Role::Embedder {
-        println!("Vectors of another embedder don't compare: move the index aside and run `frontdesk ingest`.");
+        println!(
+            "Vectors of another embedder don't compare: move the index aside and run `frontdesk ingest`."
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -180,8 +210,10 @@ fn check(models: &[&Model], args: &ModelsArgs) -> anyhow::Result<ExitCode> {
         let (Ok((text, sum)) | Err((text, sum))) = state;
         rows.push(vec![model.name.clone(), text, sum]);
     }
-    let report: Vec<_> =
-        rows.iter().map(|row| serde_json::json!({ "name": row[0], "state": row[1], "sha256": row[2] })).collect();
+    let report: Vec<_> = rows
+        .iter()
+        .map(|row| serde_json::json!({ "name": row[0], "state": row[1], "sha256": row[2] }))
+        .collect();
     show::report(&report, args.json, &["model", "state", "sha256"], rows)?;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -77,7 +77,8 @@ pub(super) async fn run(config: &Config, args: Publish) -> anyhow::Result<ExitCo
     let shop = Shop { name, contact: site.contact.clone(), language: site.language.clone(), base };
     let built = publish::build(&shop, read.documents, Clock::system().now_ms())?;
     let change = folder::write(&args.folder, &site.id, &built, args.force)?;
-    let answer = Answer { base_url: shop.base.into(), change, report: built.report, failed: read.failed };
+    let answer =
+        Answer { base_url: shop.base.into(), change, report: built.report, failed: read.failed };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&answer)?);
     } else {
@@ -90,16 +91,19 @@ pub(super) async fn run(config: &Config, args: Publish) -> anyhow::Result<ExitCo
 fn base_url(given: Option<&str>, site: &Site, documents: &[Vec<Passage>]) -> anyhow::Result<Url> {
     let parsed = |text: &str| {
         let text = if text.ends_with('/') { text.to_owned() } else { format!("{text}/") };
-        Url::parse(&text).with_context(|| format!("{text:?} is no address; write https://shop.example/help/"))
+        Url::parse(&text)
+            .with_context(|| format!("{text:?} is no address; write https://shop.example/help/"))
     };
     if let Some(text) = given.or(site.origins.first().map(String::as_str)) {
         return parsed(text);
     }
     let mut origins: BTreeMap<String, usize> = BTreeMap::new();
-    let urls = documents.iter().filter_map(|passages| Url::parse(passages.first()?.url.as_deref()?).ok());
+    let urls =
+        documents.iter().filter_map(|passages| Url::parse(passages.first()?.url.as_deref()?).ok());
     urls.for_each(|url| *origins.entry(url.origin().ascii_serialization()).or_default() += 1);
     let most = origins.into_iter().max_by_key(|(_, count)| *count);
-    let (origin, _) = most.context("where the pages will be found isn't known; say it by --base-url https://…/")?;
+    let (origin, _) =
+        most.context("where the pages will be found isn't known; say it by --base-url https://…/")?;
     parsed(&origin)
 }
 
@@ -121,10 +125,16 @@ fn tell(args: &Publish, answer: &Answer) {
     for (reason, documents) in reasons {
         let more = if documents.len() > 3 { ", …" } else { "" };
         let named = documents[..documents.len().min(3)].join(", ");
-        println!("left out, {}: {reason} ({named}{more})", show::counted(documents.len() as u128, "document or row"));
+        println!(
+            "left out, {}: {reason} ({named}{more})",
+            show::counted(documents.len() as u128, "document or row")
+        );
     }
     for failure in failed.iter().take(10) {
         println!("not read: {failure}");
     }
-    println!("Now look at them, and run: frontdesk seo check {} --base-url {base_url}", args.folder.display());
+    println!(
+        "Now look at them, and run: frontdesk seo check {} --base-url {base_url}",
+        args.folder.display()
+    );
 }

@@ -26,17 +26,29 @@ impl Remote {
     /// When there are none; the text says what to do.
     pub(super) fn of(config: &Config) -> anyhow::Result<Self> {
         let beside = config.store.path.parent().unwrap_or(Path::new("."));
-        let read = |name: &str| std::fs::read_to_string(beside.join(name)).map(|text| text.trim().to_owned());
-        let key = read("admin.key").with_context(|| format!("no admin.key in {}", beside.display()))?;
+        let read = |name: &str| {
+            std::fs::read_to_string(beside.join(name)).map(|text| text.trim().to_owned())
+        };
+        let key =
+            read("admin.key").with_context(|| format!("no admin.key in {}", beside.display()))?;
         let address = read("admin.addr").unwrap_or_else(|_| config.server.admin_bind.clone());
         // A second installation changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5)).build()?;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .connect_timeout(Duration::from_secs(5))
+            .build()?;
         Ok(Self { client, base: format!("http://{address}"), key })
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<reqwest::Response> {
-        let mut request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<reqwest::Response> {
+        let mut request =
+            self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -61,16 +73,27 @@ impl Remote {
     ///
     /// # Errors
     /// When the server doesn't answer or refuses.
-    pub(super) async fn json<T: DeserializeOwned>(&self, method: Method, path: &str) -> anyhow::Result<T> {
+    pub(super) async fn json<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> anyhow::Result<T> {
         let response = self.send(method, path, None).await?;
-        response.json().await.context("the running server's answer is not understood; is it another version?")
+        response
+            .json()
+            .await
+            .context("the running server's answer is not understood; is it another version?")
     }
 
     /// Writes what the server sends to a file or a pipe.
     ///
     /// # Errors
     /// When the server doesn't answer, refuses or breaks off, or it can't be written.
-    pub(super) async fn download(&self, path: &str, to: &mut impl std::io::Write) -> anyhow::Result<()> {
+    pub(super) async fn download(
+        &self,
+        path: &str,
+        to: &mut impl std::io::Write,
+    ) -> anyhow::Result<()> {
         let mut response = self.send(Method::GET, path, None).await?;
         while let Some(piece) = response.chunk().await.context("the running server broke off")? {
             to.write_all(&piece)?;
@@ -97,7 +120,10 @@ impl Remote {
         body: &Value,
     ) -> anyhow::Result<T> {
         let response = self.send(method, path, Some(body.clone())).await?;
-        response.json().await.context("the running server's answer is not understood; is it another version?")
+        response
+            .json()
+            .await
+            .context("the running server's answer is not understood; is it another version?")
     }
 
     /// Has the server read documents.
@@ -111,17 +137,26 @@ impl Remote {
         progress: &(dyn Fn(IngestProgress<'_>) + Sync),
     ) -> anyhow::Result<IngestReport> {
         let body = serde_json::to_value(request)?;
-        let mut response = self.send(Method::POST, &format!("/v1/sites/{site}/ingest"), Some(body)).await?;
+        let mut response =
+            self.send(Method::POST, &format!("/v1/sites/{site}/ingest"), Some(body)).await?;
         let mut waiting = Vec::new();
-        while let Some(piece) = response.chunk().await.context("the running server ended before its run did")? {
+        while let Some(piece) =
+            response.chunk().await.context("the running server ended before its run did")?
+        {
             waiting.extend_from_slice(&piece);
             while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = waiting.drain(..=end).collect();
                 let line = serde_json::from_slice(&line);
-                match line.context("the running server's answer is not understood; is it another version?")? {
+                match line.context(
+                    "the running server's answer is not understood; is it another version?",
+                )? {
                     IngestLine::Found { files } => progress(IngestProgress::Found { files }),
-                    IngestLine::File { path, number } => progress(IngestProgress::File { path: &path, number }),
-                    IngestLine::Written { passages } => progress(IngestProgress::Written { passages }),
+                    IngestLine::File { path, number } => {
+                        progress(IngestProgress::File { path: &path, number })
+                    }
+                    IngestLine::Written { passages } => {
+                        progress(IngestProgress::Written { passages })
+                    }
                     IngestLine::Done { report } => return Ok(report),
                     IngestLine::Failed { message } => bail!("the run failed: {message}"),
                 }

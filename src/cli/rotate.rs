@@ -45,7 +45,10 @@ pub(super) async fn run(config: &Config, args: &RotateArgs) -> anyhow::Result<Ex
                 Which::Visitors => "/v1/keys/visitors/rotate",
                 Which::Admin => "/v1/keys/admin/rotate",
             };
-            Remote::of(config).map_err(|cause| cause.context(error))?.done(Method::POST, path, json!({})).await?;
+            Remote::of(config)
+                .map_err(|cause| cause.context(error))?
+                .done(Method::POST, path, json!({}))
+                .await?;
         }
         Err(error) => return Err(error.into()),
     }
@@ -56,7 +59,10 @@ pub(super) async fn run(config: &Config, args: &RotateArgs) -> anyhow::Result<Ex
              who come back meanwhile get new ones."
         ),
         Which::Admin => {
-            println!("The new key is in {}; the one before is no longer good.", beside.join("admin.key").display())
+            println!(
+                "The new key is in {}; the one before is no longer good.",
+                beside.join("admin.key").display()
+            )
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -45,8 +45,9 @@ pub(super) fn run(command: SeoCommand) -> anyhow::Result<ExitCode> {
     let SeoCommand::Check(args) = command;
     let bar = show::progress("");
     let progress = |done, of| show::step(&bar, "reading pages", done, of);
-    let report = check::run(&args.path, args.base_url.as_ref(), Clock::system().now_ms(), &progress)
-        .with_context(|| format!("{} can't be checked", args.path.display()))?;
+    let report =
+        check::run(&args.path, args.base_url.as_ref(), Clock::system().now_ms(), &progress)
+            .with_context(|| format!("{} can't be checked", args.path.display()))?;
     bar.finish_and_clear();
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);

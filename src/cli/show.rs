@@ -9,7 +9,9 @@ use serde::Serialize;
 /// Progress over so many of something, where standard error is a terminal; nothing otherwise.
 pub(super) fn progress(what: impl Into<String>) -> ProgressBar {
     let bar = ProgressBar::no_length().with_message(what.into());
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len}, {elapsed}") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{spinner} {msg} [{bar:30}] {pos}/{len}, {elapsed}")
+    {
         bar.set_style(style);
     }
     bar
@@ -44,7 +46,9 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
 /// Rows of texts under a header, broken to the terminal's width.
 pub(super) fn texts(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header.to_vec());
     for row in rows {
         table.add_row(row);

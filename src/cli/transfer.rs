@@ -41,7 +41,11 @@ pub struct VerifyArgs {
 }
 
 pub(super) async fn export(config: &Config, args: &ExportArgs) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(!args.file.exists(), "{} exists already; name another file", args.file.display());
+    anyhow::ensure!(
+        !args.file.exists(),
+        "{} exists already; name another file",
+        args.file.display()
+    );
     let store = Store::open(&config.store)?;
     let (part, file) = Part::create(&args.file)?;
     let report = on_a_thread(store.clone(), move |store| {
@@ -57,13 +61,16 @@ pub(super) async fn export(config: &Config, args: &ExportArgs) -> anyhow::Result
     .await?;
     let (records, bytes) = (counted(report.records, "record"), counted(report.bytes, "byte"));
     println!("{records}, {bytes} written to {}", args.file.display());
-    println!("Keys are not in it: on another machine, put visitor.keys beside the store, so that visitors can go on.");
+    println!(
+        "Keys are not in it: on another machine, put visitor.keys beside the store, so that visitors can go on."
+    );
     store.close().await?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) async fn import(config: &Config, args: &ImportArgs) -> anyhow::Result<ExitCode> {
-    let file = File::open(&args.file).with_context(|| format!("can't read {}", args.file.display()))?;
+    let file =
+        File::open(&args.file).with_context(|| format!("can't read {}", args.file.display()))?;
     let store = Store::open(&config.store)?;
     let report = on_a_thread(store.clone(), |store| {
         let bar = progress("Reading");
@@ -72,7 +79,11 @@ pub(super) async fn import(config: &Config, args: &ImportArgs) -> anyhow::Result
         Ok(report)
     })
     .await?;
-    println!("{} written, {} were there already", counted(report.written, "record"), report.present);
+    println!(
+        "{} written, {} were there already",
+        counted(report.written, "record"),
+        report.present
+    );
     store.close().await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -102,7 +113,11 @@ pub(super) async fn verify(config: &Config, args: &VerifyArgs) -> anyhow::Result
         }
         opened => opened?,
     };
-    anyhow::ensure!(!args.set_aside, "the store at {} opens; nothing was moved", config.store.path.display());
+    anyhow::ensure!(
+        !args.set_aside,
+        "the store at {} opens; nothing was moved",
+        config.store.path.display()
+    );
     let report = on_a_thread(store.clone(), |store| {
         let bar = progress("Checking");
         let understood = |body: &[u8]| match Event::read(body) {
@@ -137,7 +152,9 @@ async fn on_a_thread<T: Send + 'static>(
     store: Store,
     work: impl FnOnce(&Store) -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
-    tokio::task::spawn_blocking(move || work(&store)).await.context("the work on the store crashed")?
+    tokio::task::spawn_blocking(move || work(&store))
+        .await
+        .context("the work on the store crashed")?
 }
 
 /// A file in the making: it has its name once it is whole, and is removed otherwise.
@@ -149,7 +166,8 @@ pub(super) struct Part {
 impl Part {
     pub(super) fn create(whole: &Path) -> anyhow::Result<(Self, File)> {
         let path = whole.with_extension("part");
-        let file = File::create(&path).with_context(|| format!("can't write {}", path.display()))?;
+        let file =
+            File::create(&path).with_context(|| format!("can't write {}", path.display()))?;
         Ok((Self { path, whole: whole.to_owned() }, file))
     }
 

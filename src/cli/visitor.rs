@@ -54,9 +54,12 @@ impl Who {
 pub(super) async fn run(config: &Config, args: &VisitorArgs) -> anyhow::Result<ExitCode> {
     let site = match &args.site {
         Some(site) => site.clone(),
-        None => config.sites.first().map(|site| site.id.clone()).context("no site is configured")?,
+        None => {
+            config.sites.first().map(|site| site.id.clone()).context("no site is configured")?
+        }
     };
-    let server = Remote::of(config).context("a visitor is looked for by the running server; start it first")?;
+    let server = Remote::of(config)
+        .context("a visitor is looked for by the running server; start it first")?;
     let path = |who: &Who| format!("/v1/sites/{site}/visitors/{}", in_a_path(&who.visitor()));
     match &args.action {
         Action::Export(who) => server.download(&path(who), &mut super::output::Output).await?,

@@ -17,7 +17,12 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let deserializer = toml::Deserializer::parse(text).map_err(|error| syntax(&error))?;
     serde_path_to_error::deserialize(deserializer).map_err(|error| {
         let at = error.inner().span().map_or(0, |span| span.start);
-        format!("{}{}: {}", position(text, at), at_key(error.path()), wording(error.inner().message()))
+        format!(
+            "{}{}: {}",
+            position(text, at),
+            at_key(error.path()),
+            wording(error.inner().message())
+        )
     })
 }
 
@@ -26,12 +31,20 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 /// # Errors
 /// With the key and what is expected there.
 pub(super) fn convert<T: DeserializeOwned>(table: toml::Table) -> Result<T, String> {
-    serde_path_to_error::deserialize(toml::Value::Table(table))
-        .map_err(|error| format!("with the environment{}: {}", at_key(error.path()), wording(error.inner().message())))
+    serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| {
+        format!(
+            "with the environment{}: {}",
+            at_key(error.path()),
+            wording(error.inner().message())
+        )
+    })
 }
 
 /// The known key that an unknown one is nearest to.
-pub(super) fn suggestion(unknown: &str, known: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+pub(super) fn suggestion(
+    unknown: &str,
+    known: impl IntoIterator<Item = impl AsRef<str>>,
+) -> String {
     known
         .into_iter()
         .map(|key| (strsim::jaro_winkler(unknown, key.as_ref()), key.as_ref().to_owned()))
@@ -80,7 +93,8 @@ fn wording(message: &str) -> String {
         // A number in the place of a number is no secret, and shows the slip.
         let number = got.strip_prefix("integer `").or_else(|| got.strip_prefix("floating point `"));
         let number = number.and_then(|rest| rest.split_once('`')).map(|(number, _)| number);
-        let got = number.map_or_else(|| kind(got).to_owned(), |number| format!("the number {number}"));
+        let got =
+            number.map_or_else(|| kind(got).to_owned(), |number| format!("the number {number}"));
         return format!("{got} stands here, but {expected} is expected");
     }
     let unknown = message.strip_prefix("unknown field `").and_then(|rest| {
@@ -94,7 +108,9 @@ fn wording(message: &str) -> String {
 fn kind(unexpected: &str) -> &'static str {
     match unexpected {
         text if text.starts_with("string") || text.starts_with("character") => "a text in quotes",
-        number if number.starts_with("integer") || number.starts_with("floating point") => "a number",
+        number if number.starts_with("integer") || number.starts_with("floating point") => {
+            "a number"
+        }
         truth if truth.starts_with("boolean") => "true or false",
         list if list.starts_with("sequence") => "a list in [brackets]",
         table if table.starts_with("map") => "a table",
@@ -111,7 +127,11 @@ fn in_words(expected: &str) -> String {
         "f32" | "f64" => "a number".into(),
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 on".into(),
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".into(),
-        table if table == "a map" || table.starts_with("struct ") || table.starts_with("internally tagged") => {
+        table
+            if table == "a map"
+                || table.starts_with("struct ")
+                || table.starts_with("internally tagged") =>
+        {
             "a table".into()
         }
         choice if choice.starts_with("enum ") => "one of its words in quotes".into(),
@@ -137,7 +157,10 @@ mod tests {
             "[llm]\napi_key = [\"sk-SECRET\"]",
             "line 2, column 11, at `llm.api_key`: a list in [brackets] stands here, but a text in quotes is expected",
         );
-        check("[llm]\napi_key = \"sk-SECRET", "line 2, column 21, at `api_key`: invalid basic string, expected `\"`");
+        check(
+            "[llm]\napi_key = \"sk-SECRET",
+            "line 2, column 21, at `api_key`: invalid basic string, expected `\"`",
+        );
         check(
             "[[sites]]\nid = \"a\"\n[[sites.channels]]\nplatform = \"telegram\"\nsecrets = \"SECRET, expected x\"",
             "line 5, column 11, at `sites[0].channels[0].secrets`: a text in quotes stands here, but a list in \
@@ -164,7 +187,8 @@ mod tests {
 
     #[test]
     fn a_line_of_a_longer_text_is_no_key() {
-        let text = "[[sites]]\nid = \"a\"\n[sites.jwt]\nalgorithm = \"EdDSA\"\nkey = \"\"\"\nsecretabc=\n";
+        let text =
+            "[[sites]]\nid = \"a\"\n[sites.jwt]\nalgorithm = \"EdDSA\"\nkey = \"\"\"\nsecretabc=\n";
         let error = Config::parse(text, []).unwrap_err().to_string();
         assert!(error.contains("at `key`") && !error.contains("secretabc"), "{error}");
     }

@@ -51,7 +51,9 @@ impl Mistakes {
         match self.0.as_slice() {
             [] => Ok(()),
             [one] => Err(anyhow::anyhow!("{one}")),
-            several => Err(anyhow::anyhow!("{} mistakes:\n  {}", several.len(), several.join("\n  "))),
+            several => {
+                Err(anyhow::anyhow!("{} mistakes:\n  {}", several.len(), several.join("\n  ")))
+            }
         }
     }
 }
@@ -69,9 +71,13 @@ impl Config {
             mistakes.add("there is no [[sites]] section; at least one site is needed");
         }
         for (i, site) in self.sites.iter().enumerate() {
-            let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+            let sound =
+                |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
             if !(1..=32).contains(&site.id.len()) || !site.id.bytes().all(sound) {
-                mistakes.add(format!("sites[{i}].id is {:?}; use 1 to 32 of a-z, 0-9, - and _", site.id));
+                mistakes.add(format!(
+                    "sites[{i}].id is {:?}; use 1 to 32 of a-z, 0-9, - and _",
+                    site.id
+                ));
             }
             if self.sites.iter().take(i).any(|other| other.id == site.id) {
                 mistakes.add(format!("two sites have the id {:?}; give each its own", site.id));
@@ -85,12 +91,17 @@ impl Config {
 
     fn check_listeners(&self, mistakes: &mut Mistakes) {
         let server = &self.server;
-        for (option, address) in [("server.bind", &server.bind), ("server.admin_bind", &server.admin_bind)] {
+        for (option, address) in
+            [("server.bind", &server.bind), ("server.admin_bind", &server.admin_bind)]
+        {
             let may = "an address and a port such as \"127.0.0.1:8080\" or \"[::1]:8080\"";
             mistakes.must(port(address).is_some(), option, format_args!("{address:?}"), may);
         }
         if server.bind == server.admin_bind && port(&server.bind) != Some(0) {
-            mistakes.add(format!("server.bind and server.admin_bind are both {:?}; they need two ports", server.bind));
+            mistakes.add(format!(
+                "server.bind and server.admin_bind are both {:?}; they need two ports",
+                server.bind
+            ));
         }
         for origin in server.public_origins.iter().filter(|origin| !is_origin(origin)) {
             mistakes.add(format!("server.public_origins: {origin:?} is no origin; {ORIGIN}"));
@@ -110,7 +121,8 @@ impl Config {
         for Key { name, sha256, scopes, site } in &self.auth.keys {
             let key = format!("[[auth.keys]] {name:?}");
             if !names.insert(name) {
-                mistakes.add(format!("{key}: two keys have this name; the log tells them apart by it"));
+                mistakes
+                    .add(format!("{key}: two keys have this name; the log tells them apart by it"));
             }
             let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
             // What stands there may be the key itself.
@@ -121,15 +133,22 @@ impl Config {
                     sha256.chars().count()
                 ));
             } else if !sums.insert(sha256) {
-                mistakes.add(format!("{key}: another key has the same sha256; each name needs a key of its own"));
+                mistakes.add(format!(
+                    "{key}: another key has the same sha256; each name needs a key of its own"
+                ));
             }
             if scopes.is_empty() {
-                mistakes.add(format!("{key}: scopes is empty, so it opens nothing; `frontdesk key --help` lists them"));
+                mistakes.add(format!(
+                    "{key}: scopes is empty, so it opens nothing; `frontdesk key --help` lists them"
+                ));
             }
             let Some(site) = site else { continue };
             if self.site(site).is_none() {
                 let known: Vec<&str> = self.sites.iter().map(|site| site.id.as_str()).collect();
-                mistakes.add(format!("{key}: site is {site:?}, which is none of the sites: {}", known.join(", ")));
+                mistakes.add(format!(
+                    "{key}: site is {site:?}, which is none of the sites: {}",
+                    known.join(", ")
+                ));
             }
             if scopes.contains(&Scope::Metrics) {
                 mistakes
@@ -139,7 +158,19 @@ impl Config {
     }
 
     fn check_numbers(&self, mistakes: &mut Mistakes) {
-        let Self { server, sessions, store, knowledge, embedder, llm, answers, gaps, console, intent, .. } = self;
+        let Self {
+            server,
+            sessions,
+            store,
+            knowledge,
+            embedder,
+            llm,
+            answers,
+            gaps,
+            console,
+            intent,
+            ..
+        } = self;
         mistakes.share("answers.min_confidence", answers.min_confidence);
         mistakes.share("gaps.min_confidence", gaps.min_confidence);
         mistakes.share("gaps.same_cosine", gaps.same_cosine);
@@ -148,10 +179,17 @@ impl Config {
         mistakes.share("llm.min_p", llm.min_p);
         // Neither holds for what is no number.
         mistakes.must(llm.temperature >= 0.0, "llm.temperature", llm.temperature, "0 or more");
-        mistakes.must(llm.repeat_penalty > 0.0, "llm.repeat_penalty", llm.repeat_penalty, "more than 0; 1 is none");
+        mistakes.must(
+            llm.repeat_penalty > 0.0,
+            "llm.repeat_penalty",
+            llm.repeat_penalty,
+            "more than 0; 1 is none",
+        );
         mistakes.must((1..=256).contains(&llm.parallel), "llm.parallel", llm.parallel, "1 to 256");
         let least = llm.max_tokens.saturating_add(LEAST_PROMPT);
-        let may = format!("at least {least}: llm.max_tokens for the answer and {LEAST_PROMPT} for the prompt");
+        let may = format!(
+            "at least {least}: llm.max_tokens for the answer and {LEAST_PROMPT} for the prompt"
+        );
         mistakes.must(llm.context_tokens >= least, "llm.context_tokens", llm.context_tokens, &may);
         let (ms, hours) = (sessions.checkpoint_ms, console.sign_in_h);
         mistakes.must((1..=250).contains(&ms), "sessions.checkpoint_ms", ms, "1 to 250");
@@ -210,8 +248,12 @@ impl Config {
     pub fn warnings(&self) -> Vec<String> {
         let folder = &self.knowledge.path;
         let wanted = self.sites.iter().any(|site| site.knowledge.is_none()) && !folder.is_dir();
-        let missing =
-            || format!("{}; only documents handed in over HTTP are known", no_folder("knowledge.path", folder));
+        let missing = || {
+            format!(
+                "{}; only documents handed in over HTTP are known",
+                no_folder("knowledge.path", folder)
+            )
+        };
         wanted.then(missing).into_iter().collect()
     }
 }
@@ -226,11 +268,17 @@ fn check_names(site: &Site, mistakes: &mut Mistakes) {
     for channel in &site.channels {
         let name = channel.name();
         if !names.insert(name) {
-            mistakes.add(format!("site {:?} has two channels {name:?}; give one an `id` of its own", site.id));
+            mistakes.add(format!(
+                "site {:?} has two channels {name:?}; give one an `id` of its own",
+                site.id
+            ));
         }
         let both = [
             ("token", !channel.token.is_empty() && channel.token_file.is_some()),
-            ("encoding_aes_key", !channel.encoding_aes_key.is_empty() && channel.encoding_aes_key_file.is_some()),
+            (
+                "encoding_aes_key",
+                !channel.encoding_aes_key.is_empty() && channel.encoding_aes_key_file.is_some(),
+            ),
         ];
         for (option, _) in both.into_iter().filter(|(_, both)| *both) {
             mistakes.add(format!(
@@ -241,7 +289,10 @@ fn check_names(site: &Site, mistakes: &mut Mistakes) {
     }
     let mut names = HashSet::new();
     for action in site.actions.iter().filter(|action| !names.insert(&action.name)) {
-        mistakes.add(format!("site {:?} has two actions {:?}; give each its own name", site.id, action.name));
+        mistakes.add(format!(
+            "site {:?} has two actions {:?}; give each its own name",
+            site.id, action.name
+        ));
     }
 }
 
@@ -250,7 +301,9 @@ fn check_times_of(path: &str, value: &toml::Value, mistakes: &mut Mistakes) {
     const DAY_S: i64 = 86_400;
     let at = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     match value {
-        toml::Value::Table(table) => table.iter().for_each(|(key, value)| check_times_of(&at(key), value, mistakes)),
+        toml::Value::Table(table) => {
+            table.iter().for_each(|(key, value)| check_times_of(&at(key), value, mistakes))
+        }
         toml::Value::Array(list) => {
             for (i, value) in list.iter().enumerate() {
                 check_times_of(&format!("{path}[{i}]"), value, mistakes);
@@ -266,7 +319,12 @@ fn check_times_of(path: &str, value: &toml::Value, mistakes: &mut Mistakes) {
                 _ => return,
             };
             let most = MAX_YEARS * 365 * in_a_day;
-            mistakes.must(*time <= most, path, time, &format!("at most {most}, which is {MAX_YEARS} years"));
+            mistakes.must(
+                *time <= most,
+                path,
+                time,
+                &format!("at most {most}, which is {MAX_YEARS} years"),
+            );
         }
         _ => {}
     }
@@ -277,7 +335,9 @@ fn port(address: &str) -> Option<u16> {
     let (host, port) = address.rsplit_once(':')?;
     let sound = match host.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().is_ok(),
-        None => host.parse::<Ipv4Addr>().is_ok() || !host.is_empty() && !host.contains([':', '/', ' ']),
+        None => {
+            host.parse::<Ipv4Addr>().is_ok() || !host.is_empty() && !host.contains([':', '/', ' '])
+        }
     };
     port.parse().ok().filter(|_| sound)
 }

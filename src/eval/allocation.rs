@@ -95,13 +95,22 @@ pub struct Plan {
 /// When the file can't be read, isn't such a table, or holds no test of two choices.
 pub fn run(path: &Path, plan: Plan, progress: Progress<'_>) -> anyhow::Result<Report> {
     let Plan { policy, impressions, limit, as_measured, seed } = plan;
-    let mut reader = csv::Reader::from_path(path).with_context(|| format!("can't read {}", path.display()))?;
+    let mut reader =
+        csv::Reader::from_path(path).with_context(|| format!("can't read {}", path.display()))?;
     let mut tests: BTreeMap<String, Vec<Seen>> = BTreeMap::new();
     for (at, row) in reader.deserialize::<Row>().enumerate() {
         let row = row.with_context(|| format!("{}, line {}", path.display(), at + 2))?;
         let sound = row.impressions >= 1.0 && (0.0..=row.impressions).contains(&row.clicks);
-        ensure!(sound, "{}, line {}: clicks are no part of the impressions", path.display(), at + 2);
-        tests.entry(row.test).or_default().push(Seen { events: row.clicks, exposure: row.impressions });
+        ensure!(
+            sound,
+            "{}, line {}: clicks are no part of the impressions",
+            path.display(),
+            at + 2
+        );
+        tests
+            .entry(row.test)
+            .or_default()
+            .push(Seen { events: row.clicks, exposure: row.impressions });
     }
     tests.retain(|_, arms| arms.len() > 1 && arms.iter().any(|arm| arm.events > 0.0));
     ensure!(!tests.is_empty(), "{} holds no test of two choices and a click", path.display());
@@ -113,7 +122,8 @@ pub fn run(path: &Path, plan: Plan, progress: Progress<'_>) -> anyhow::Result<Re
         progress("playing", done, of);
         let mut random = StdRng::seed_from_u64(seed.wrapping_add(done as u64));
         let (got, seen) = play(&rates, policy, impressions, &mut random);
-        let best = (0..rates.len()).fold(0, |best, at| if rates[at] > rates[best] { at } else { best });
+        let best =
+            (0..rates.len()).fold(0, |best, at| if rates[at] > rates[best] { at } else { best });
         let chances = thompson::best(&seen, DRAWS, &mut random);
         records.push(Record {
             test,
@@ -123,7 +133,8 @@ pub fn run(path: &Path, plan: Plan, progress: Progress<'_>) -> anyhow::Result<Re
             best,
         });
     }
-    let said: Vec<bool> = records.iter().filter_map(|record| Some(record.said? == record.best)).collect();
+    let said: Vec<bool> =
+        records.iter().filter_map(|record| Some(record.said? == record.best)).collect();
     let right = said.iter().filter(|right| **right).count() as f64;
     let summary = Scores {
         policy,
@@ -167,7 +178,12 @@ fn truth(arms: &[Seen], spread: Option<f64>) -> Vec<f64> {
 }
 
 /// The mean true rate of what was shown, and what was seen.
-fn play(rates: &[f64], policy: Policy, impressions: usize, random: &mut StdRng) -> (f64, Vec<Seen>) {
+fn play(
+    rates: &[f64],
+    policy: Policy,
+    impressions: usize,
+    random: &mut StdRng,
+) -> (f64, Vec<Seen>) {
     let mut seen = vec![Seen { events: 0.0, exposure: 0.0 }; rates.len()];
     let (mut shown, mut sum) = (0, 0.0);
     while shown < impressions {
@@ -199,7 +215,9 @@ fn play(rates: &[f64], policy: Policy, impressions: usize, random: &mut StdRng) 
                     // Rounding may leave a little above the last share.
                     reached.position(|reached| reached).unwrap_or(even)
                 }
-                Policy::ProbabilityMatching => thompson::winner(&before, rate, random).unwrap_or(even),
+                Policy::ProbabilityMatching => {
+                    thompson::winner(&before, rate, random).unwrap_or(even)
+                }
             };
             sum += rates[chosen];
             seen[chosen].exposure += 1.0;
@@ -222,13 +240,22 @@ mod tests {
             "test,impressions,clicks\na,1000,20\na,1000,60\nb,1000,50\nb,1000,50\nc,9,0\nc,9,0\n",
         )
         .unwrap();
-        let plan = Plan { policy: Policy::Even, impressions: 5_000, limit: usize::MAX, as_measured: true, seed: 1 };
+        let plan = Plan {
+            policy: Policy::Even,
+            impressions: 5_000,
+            limit: usize::MAX,
+            as_measured: true,
+            seed: 1,
+        };
         let played = |plan| run(file.path(), plan, &|_, _, _| ());
         let run = |policy| played(Plan { policy, ..plan }).unwrap();
         let (thompson, even) = (run(Policy::Thompson), run(Policy::Even));
         assert_eq!((thompson.summary.tests, thompson.records[0].said), (2, Some(1)));
         assert!((even.records[0].short_of_best - 1.0 / 3.0).abs() < 1e-6, "{even:?}");
-        assert!(thompson.records[0].short_of_best < 0.1 && thompson.records[1].short_of_best.abs() < 1e-9);
+        assert!(
+            thompson.records[0].short_of_best < 0.1
+                && thompson.records[1].short_of_best.abs() < 1e-9
+        );
         // Without the luck of the highest measured rate an even split is short of less.
         let corrected = played(Plan { as_measured: false, ..plan }).unwrap();
         assert!((0.28..0.33).contains(&corrected.records[0].short_of_best), "{corrected:?}");

@@ -114,7 +114,8 @@ pub async fn run(
     let mut records = Vec::with_capacity(questions.len());
     for (done, question) in questions.iter().enumerate() {
         progress("asking", done, questions.len());
-        records.push(asker.ask(question).await.with_context(|| format!("question {}", question.id))?);
+        records
+            .push(asker.ask(question).await.with_context(|| format!("question {}", question.id))?);
     }
     asker.stop().await;
     Ok(Report { summary: summary(&records, asker.spine.mode), records })
@@ -150,7 +151,14 @@ impl<'a> Asker<'a> {
             config.llm.engine = "scripted".into();
         }
         let llm = crate::llm::Llm::start(&config.llm).context("the language model")?;
-        let spine = server::spine(&config, bench.retrieval.clone(), llm, mode, Clock::system(), Metrics::new())?;
+        let spine = server::spine(
+            &config,
+            bench.retrieval.clone(),
+            llm,
+            mode,
+            Clock::system(),
+            Metrics::new(),
+        )?;
         Self::beside(bench, Arc::new(spine)).await
     }
 
@@ -167,7 +175,10 @@ impl<'a> Asker<'a> {
     /// What is said from templates as an answer, in the languages that they have.
     pub(super) fn templates(&self) -> anyhow::Result<Vec<String>> {
         let prompts = &self.spine.prompts;
-        prompts.languages().map(|language| prompts.person(&self.bench.site.facts(), language)).collect()
+        prompts
+            .languages()
+            .map(|language| prompts.person(&self.bench.site.facts(), language))
+            .collect()
     }
 
     pub(super) async fn stop(&self) {
@@ -176,7 +187,11 @@ impl<'a> Asker<'a> {
     }
 
     /// What a visitor would get for a message in its conversation.
-    pub(super) async fn reply(&self, history: Vec<Line>, question: &str) -> anyhow::Result<Answered> {
+    pub(super) async fn reply(
+        &self,
+        history: Vec<Line>,
+        question: &str,
+    ) -> anyhow::Result<Answered> {
         let ask = self.in_conversation(history, question);
         let since = Instant::now();
         let (sender, mut outputs) = mpsc::channel(64);
@@ -246,23 +261,29 @@ impl<'a> Asker<'a> {
             .into_iter()
             .map(|range| answer.get(range).unwrap_or_default().to_owned())
             .collect();
-        let conversation = || ask.history.iter().map(|line| line.text.as_str()).chain([ask.question.as_str()]);
+        let conversation =
+            || ask.history.iter().map(|line| line.text.as_str()).chain([ask.question.as_str()]);
         let (mut invented, mut unsupported) = (Vec::new(), Vec::new());
         if answered {
             // A passage stands under its title and headings.
-            let quoted: Vec<&Cited> = cited.iter().filter(|cited| !cited.citation.related).collect();
+            let quoted: Vec<&Cited> =
+                cited.iter().filter(|cited| !cited.citation.related).collect();
             let contexts: Vec<String> = quoted
                 .iter()
-                .map(|Cited { citation, .. }| format!("{}\n{}", citation.title, citation.headings.join("\n")))
+                .map(|Cited { citation, .. }| {
+                    format!("{}\n{}", citation.title, citation.headings.join("\n"))
+                })
                 .collect();
             let passages = || quoted.iter().map(|cited| cited.passage.as_str());
-            let all = || passages().chain(contexts.iter().map(String::as_str)).chain(conversation());
+            let all =
+                || passages().chain(contexts.iter().map(String::as_str)).chain(conversation());
             let mut known: HashSet<String> = all().flat_map(grounding::facts).collect();
             // "40px.Then" is two words only where blocks that were glued together come apart.
             let units = passages().flat_map(|passage| grounding::units(0, passage));
             known.extend(units.flat_map(|unit| grounding::facts(&unit.text)));
             let told = self.without_own_words(&answer, &ask);
-            invented = grounding::facts(&told).into_iter().filter(|fact| !known.contains(fact)).collect();
+            invented =
+                grounding::facts(&told).into_iter().filter(|fact| !known.contains(fact)).collect();
             invented.sort();
             let sources = passages().zip(&contexts).map(|(text, context)| Source { text, context });
             let evidence = Evidence::of(sources, conversation());
@@ -273,10 +294,12 @@ impl<'a> Asker<'a> {
                 .map(str::to_owned)
                 .collect();
         }
-        let right = cited.iter().any(|cited| question.article_ids.contains(&cited.citation.document));
+        let right =
+            cited.iter().any(|cited| question.article_ids.contains(&cited.citation.document));
         let can = question.answerability.is_none_or(|kind| kind == Answerability::Answerable);
         let token_f1 = question.answer.as_deref().filter(|_| can);
-        let token_f1 = token_f1.map(|gold| if answered { self::token_f1(&answer, gold) } else { 0.0 });
+        let token_f1 =
+            token_f1.map(|gold| if answered { self::token_f1(&answer, gold) } else { 0.0 });
         Ok(Record {
             id: question.id.clone(),
             question: question.question.clone(),
@@ -304,8 +327,8 @@ impl<'a> Asker<'a> {
     fn without_own_words(&self, answer: &str, ask: &Ask) -> String {
         let prompts = &self.spine.prompts;
         let of = |language: &str| {
-            let unanswered =
-                (1..=MAX_QUESTIONS).filter_map(|number| prompts.unanswered(number, &ask.facts, language).ok());
+            let unanswered = (1..=MAX_QUESTIONS)
+                .filter_map(|number| prompts.unanswered(number, &ask.facts, language).ok());
             unanswered
                 .chain(prompts.lead("", language, true))
                 .chain(prompts.unsure(&ask.facts, language))
@@ -316,7 +339,8 @@ impl<'a> Asker<'a> {
     }
 
     async fn passage(&self, citation: &Citation) -> anyhow::Result<String> {
-        let passages = self.bench.retrieval.index.passages(&self.bench.site.id, &citation.document).await?;
+        let passages =
+            self.bench.retrieval.index.passages(&self.bench.site.id, &citation.document).await?;
         let cited = passages
             .into_iter()
             .filter(|passage| passage.start < citation.end && citation.start < passage.end)
@@ -326,18 +350,25 @@ impl<'a> Asker<'a> {
 }
 
 fn summary(records: &[Record], mode: Mode) -> Summary {
-    let of = |kind: Answerability| records.iter().filter(move |record| record.answerability == Some(kind));
+    let of = |kind: Answerability| {
+        records.iter().filter(move |record| record.answerability == Some(kind))
+    };
     let declined = |record: &Record| f64::from(u8::from(record.end == AnswerEnd::Declined));
     let answered = |record: &Record| f64::from(u8::from(record.answered));
     let hopeless = |record: &&Record| {
-        matches!(record.answerability, Some(Answerability::Unanswerable | Answerability::Underspecified))
+        matches!(
+            record.answerability,
+            Some(Answerability::Unanswerable | Answerability::Underspecified)
+        )
     };
     let judged = || records.iter().filter(|record| record.answerability.is_some());
-    let sent: usize = records.iter().filter(|record| record.answered).map(|record| record.sent.len()).sum();
+    let sent: usize =
+        records.iter().filter(|record| record.answered).map(|record| record.sent.len()).sum();
     let unsupported: usize = records.iter().map(|record| record.unsupported.len()).sum();
     let mut times: Vec<f64> = records.iter().map(|record| record.total_ms).collect();
     times.sort_by(f64::total_cmp);
-    let percentile = |share: usize| times.get((times.len() * share / 100).min(times.len().saturating_sub(1)));
+    let percentile =
+        |share: usize| times.get((times.len() * share / 100).min(times.len().saturating_sub(1)));
     #[expect(clippy::cast_precision_loss, reason = "counts of sentences")]
     let supported = (sent > 0).then(|| 1.0 - unsupported as f64 / sent as f64);
     Summary {
@@ -347,19 +378,27 @@ fn summary(records: &[Record], mode: Mode) -> Summary {
         invented_facts: records.iter().map(|record| record.invented.len()).sum(),
         supported_sentences: supported,
         right_document_cited: share(
-            records.iter().filter_map(|record| record.right_document_cited).map(|right| f64::from(u8::from(right))),
+            records
+                .iter()
+                .filter_map(|record| record.right_document_cited)
+                .map(|right| f64::from(u8::from(right))),
         ),
         token_f1: share(records.iter().filter_map(|record| record.token_f1)),
         declined_unanswerable: share(of(Answerability::Unanswerable).map(declined)),
         answered_answerable: share(of(Answerability::Answerable).map(answered)),
         clarified_underspecified: share(
-            of(Answerability::Underspecified).map(|record| f64::from(u8::from(record.end == AnswerEnd::Clarified))),
+            of(Answerability::Underspecified)
+                .map(|record| f64::from(u8::from(record.end == AnswerEnd::Clarified))),
         ),
         abstention_precision: share(
-            judged().filter(|record| !record.answered).map(|record| f64::from(u8::from(hopeless(&record)))),
+            judged()
+                .filter(|record| !record.answered)
+                .map(|record| f64::from(u8::from(hopeless(&record)))),
         ),
         abstention_recall: share(judged().filter(hopeless).map(|record| 1.0 - answered(record))),
-        ece: ece(records.iter().filter_map(|record| Some((f64::from(record.confidence), outcome(record)?)))),
+        ece: ece(records
+            .iter()
+            .filter_map(|record| Some((f64::from(record.confidence), outcome(record)?)))),
         p50_ms: percentile(50).copied().unwrap_or(0.0),
         p95_ms: percentile(95).copied().unwrap_or(0.0),
     }
@@ -390,7 +429,9 @@ fn ece(outcomes: impl Iterator<Item = (f64, bool)>) -> Option<f64> {
         *bin = (bin.0 + 1.0, bin.1 + confidence, bin.2 + f64::from(u8::from(good)));
         count += 1.0;
     }
-    (count > 0.0).then(|| bins.iter().map(|(_, confidence, good)| (confidence - good).abs()).sum::<f64>() / count)
+    (count > 0.0).then(|| {
+        bins.iter().map(|(_, confidence, good)| (confidence - good).abs()).sum::<f64>() / count
+    })
 }
 
 /// F1 of the words two texts share, each as often as both hold it (the measure of SQuAD; Rajpurkar and others, 2016): lower

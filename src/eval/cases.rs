@@ -63,7 +63,8 @@ pub struct Asked {
 /// # Errors
 /// When the folder or a case's questions can't be read, or no case is found.
 pub fn cases(folder: &Path, only: Option<&str>) -> anyhow::Result<Vec<Case>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("{} can't be read", folder.display()))?;
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("{} can't be read", folder.display()))?;
     let mut cases = Vec::new();
     for entry in entries {
         let path = entry.with_context(|| folder.display().to_string())?.path();
@@ -77,7 +78,9 @@ pub fn cases(folder: &Path, only: Option<&str>) -> anyhow::Result<Vec<Case>> {
         let told = if told.exists() {
             let text = fs::read_to_string(&told).with_context(|| told.display().to_string())?;
             let told = serde_json::from_str(&text);
-            Some(told.with_context(|| format!("{}: no case.json with question and right", path.display()))?)
+            Some(told.with_context(|| {
+                format!("{}: no case.json with question and right", path.display())
+            })?)
         } else {
             None
         };
@@ -97,7 +100,11 @@ pub fn cases(folder: &Path, only: Option<&str>) -> anyhow::Result<Vec<Case>> {
 ///
 /// # Errors
 /// When a case's knowledge can't be read at all, or a part fails; the text names the case.
-pub async fn run(config: &Config, cases: &[Case], progress: Progress<'_>) -> anyhow::Result<Report> {
+pub async fn run(
+    config: &Config,
+    cases: &[Case],
+    progress: Progress<'_>,
+) -> anyhow::Result<Report> {
     let first = config.sites.first().context("no site is configured")?;
     let index = FreshIndex::open(config).await?;
     let mut benches = Vec::with_capacity(cases.len());
@@ -106,7 +113,9 @@ pub async fn run(config: &Config, cases: &[Case], progress: Progress<'_>) -> any
         let mut site = first.clone();
         site.id = format!("case-{done}");
         site.knowledge = Some(case.knowledge.clone());
-        benches.push(index.read(config, site, &|_, _, _| {}).await.with_context(|| case.name.clone())?);
+        benches.push(
+            index.read(config, site, &|_, _, _| {}).await.with_context(|| case.name.clone())?,
+        );
     }
     let models = Asker::new(config, benches.first().context("no cases")?).await?;
     let (mut records, mut graded) = (Vec::new(), Vec::new());
@@ -114,9 +123,11 @@ pub async fn run(config: &Config, cases: &[Case], progress: Progress<'_>) -> any
         progress("asking", done, cases.len());
         let asker = models.of_another(bench).await?;
         let report = &bench.report;
-        let notes: Vec<String> = report.failed.iter().chain(&report.warnings).map(ToString::to_string).collect();
+        let notes: Vec<String> =
+            report.failed.iter().chain(&report.warnings).map(ToString::to_string).collect();
         if let Some(told) = &case.told {
-            let got = asker.reply(Vec::new(), &told.question).await.with_context(|| case.name.clone())?;
+            let got =
+                asker.reply(Vec::new(), &told.question).await.with_context(|| case.name.clone())?;
             records.push(Asked {
                 case: case.name.clone(),
                 question: told.question.clone(),
@@ -129,7 +140,8 @@ pub async fn run(config: &Config, cases: &[Case], progress: Progress<'_>) -> any
         }
         for item in &case.items {
             let record = desk::ask(&asker, &bench.site, item);
-            let record = record.await.with_context(|| format!("{}: message {}", case.name, item.id))?;
+            let record =
+                record.await.with_context(|| format!("{}: message {}", case.name, item.id))?;
             let facts = item.must.iter().map(|fact| fact.join(" / "));
             records.push(Asked {
                 case: case.name.clone(),

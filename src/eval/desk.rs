@@ -115,12 +115,13 @@ pub struct Change {
 /// # Errors
 /// When the file can't be read or holds a line that is no message; the text names file and line.
 pub fn items(path: &Path) -> anyhow::Result<Vec<Item>> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("the messages {} can't be read", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("the messages {} can't be read", path.display()))?;
     let mut items = Vec::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let item = serde_json::from_str(line)
-            .with_context(|| format!("{}, line {}: not a message with its facts", path.display(), at + 1))?;
+        let item = serde_json::from_str(line).with_context(|| {
+            format!("{}, line {}: not a message with its facts", path.display(), at + 1)
+        })?;
         items.push(item);
     }
     ensure!(!items.is_empty(), "{} holds no messages", path.display());
@@ -133,7 +134,8 @@ pub fn items(path: &Path) -> anyhow::Result<Vec<Item>> {
 /// # Errors
 /// When the file can't be read or isn't one.
 pub fn report(path: &Path) -> anyhow::Result<Report> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("the run {} can't be read", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("the run {} can't be read", path.display()))?;
     serde_json::from_str(&text)
         .with_context(|| format!("{} is no report of `frontdesk eval desk --json`", path.display()))
 }
@@ -161,7 +163,9 @@ pub async fn run(
     let mut records = Vec::with_capacity(items.len());
     for (done, item) in items.iter().enumerate() {
         progress("asking", done, items.len());
-        records.push(ask(&asker, &bench.site, item).await.with_context(|| format!("message {}", item.id))?);
+        records.push(
+            ask(&asker, &bench.site, item).await.with_context(|| format!("message {}", item.id))?,
+        );
     }
     asker.stop().await;
     Ok(Report { summary: summary(&records), records, changes: Vec::new() })
@@ -234,7 +238,9 @@ pub(super) fn summary(records: &[Record]) -> Summary {
     summary.risk = risk(records);
     let mut times: Vec<f64> = records.iter().map(|record| record.ms).collect();
     times.sort_by(f64::total_cmp);
-    let percentile = |share: usize| times.get((times.len() * share / 100).min(times.len().saturating_sub(1))).copied();
+    let percentile = |share: usize| {
+        times.get((times.len() * share / 100).min(times.len().saturating_sub(1))).copied()
+    };
     summary.p50_ms = percentile(50).unwrap_or_default();
     summary.p95_ms = percentile(95).unwrap_or_default();
     summary
@@ -247,9 +253,13 @@ const CONFIDENCES: [f32; 7] = [0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9];
 fn risk(records: &[Record]) -> Vec<Risk> {
     let answers = |record: &&Record| matches!(record.end, AnswerEnd::Complete | AnswerEnd::Length);
     let at = |confidence: f32| {
-        let sent: Vec<&Record> =
-            records.iter().filter(answers).filter(|record| record.confidence >= confidence).collect();
-        let wrong = sent.iter().filter(|record| matches!(record.grade, Grade::E | Grade::F)).count();
+        let sent: Vec<&Record> = records
+            .iter()
+            .filter(answers)
+            .filter(|record| record.confidence >= confidence)
+            .collect();
+        let wrong =
+            sent.iter().filter(|record| matches!(record.grade, Grade::E | Grade::F)).count();
         Risk {
             confidence,
             coverage: sent.len() as f64 / records.len().max(1) as f64,

@@ -170,7 +170,11 @@ type OfGap<'a> = (Vec<(usize, &'a Replied)>, Vec<&'a str>);
 ///
 /// # Errors
 /// When a file isn't what it should be, or a part fails.
-pub async fn run(config: &Config, options: &Options, progress: Progress<'_>) -> anyhow::Result<Report> {
+pub async fn run(
+    config: &Config,
+    options: &Options,
+    progress: Progress<'_>,
+) -> anyhow::Result<Report> {
     let replied: Vec<Replied> = lines(&options.replies, "a reply ({\"gap\": …, \"text\": …})")?;
     let asked: Vec<Asked> = lines(&options.questions, "a question ({\"gap\": …, \"text\": …})")?;
     let mut gaps: BTreeMap<&str, OfGap<'_>> = BTreeMap::new();
@@ -190,9 +194,13 @@ pub async fn run(config: &Config, options: &Options, progress: Progress<'_>) -> 
     let mut drafts = Vec::with_capacity(gaps.len());
     for (done, (gap, (replies, questions))) in gaps.iter().enumerate() {
         progress("drafting", done, gaps.len());
-        let replies: Vec<Reply> = replies.iter().map(|(line, reply)| reply_of(*line, reply)).collect();
-        let known: Vec<String> =
-            questions.iter().take(options.known.max(1)).map(|question| (*question).to_owned()).collect();
+        let replies: Vec<Reply> =
+            replies.iter().map(|(line, reply)| reply_of(*line, reply)).collect();
+        let known: Vec<String> = questions
+            .iter()
+            .take(options.known.max(1))
+            .map(|question| (*question).to_owned())
+            .collect();
         let material = Material {
             site: &site.id,
             language: &site.language,
@@ -200,12 +208,23 @@ pub async fn run(config: &Config, options: &Options, progress: Progress<'_>) -> 
             questions: &known,
             replies: &replies,
         };
-        let Composed { title, collected, contradictions } = compose(&index.retrieval, &material).await?;
-        let title = title.and_then(|at| known.get(at)).map(|question| draft::title(question)).unwrap_or_default();
+        let Composed { title, collected, contradictions } =
+            compose(&index.retrieval, &material).await?;
+        let title = title
+            .and_then(|at| known.get(at))
+            .map(|question| draft::title(question))
+            .unwrap_or_default();
         summary.sentences_without_source +=
             collected.sentences.iter().filter(|sentence| !stands(sentence, &replies)).count();
         let draft::Collected { sentences, left_out, dropped } = collected;
-        drafts.push(Drafted { gap: (*gap).to_owned(), title, sentences, contradictions, left_out, dropped });
+        drafts.push(Drafted {
+            gap: (*gap).to_owned(),
+            title,
+            sentences,
+            contradictions,
+            left_out,
+            dropped,
+        });
     }
     for drafted in &drafts {
         summary.sentences += drafted.sentences.len();
@@ -220,28 +239,37 @@ pub async fn run(config: &Config, options: &Options, progress: Progress<'_>) -> 
             summary.personal_in_drafts += usize::from(text.contains(&personal.to_lowercase()));
         }
     }
-    let records = asking(config, &index, &site, &gaps_questions(&gaps, options), &drafts, progress).await?;
+    let records =
+        asking(config, &index, &site, &gaps_questions(&gaps, options), &drafts, progress).await?;
     summary.held_out = records.len();
     let share = |values: Vec<bool>| {
-        (!values.is_empty()).then(|| mean(values.into_iter().map(|value| f64::from(u8::from(value)))))
+        (!values.is_empty())
+            .then(|| mean(values.into_iter().map(|value| f64::from(u8::from(value)))))
     };
     summary.answered = share(records.iter().map(|record| record.answered).collect());
-    summary.answered_by_another = share(records.iter().map(|record| !record.answered && record.by.is_some()).collect());
-    let worse: Vec<f64> = drafts.iter().filter_map(|drafted| worse_by(&records, &drafted.gap)).collect();
+    summary.answered_by_another =
+        share(records.iter().map(|record| !record.answered && record.by.is_some()).collect());
+    let worse: Vec<f64> =
+        drafts.iter().filter_map(|drafted| worse_by(&records, &drafted.gap)).collect();
     summary.others_worse_by = (!worse.is_empty()).then(|| mean(worse.iter().copied()));
     summary.others_worse_by_at_most = worse.into_iter().reduce(f64::max);
     let said: Vec<(String, String)> = drafts
         .iter()
-        .flat_map(|drafted| drafted.sentences.iter().map(|sentence| (drafted.gap.clone(), sentence.text.clone())))
+        .flat_map(|drafted| {
+            drafted.sentences.iter().map(|sentence| (drafted.gap.clone(), sentence.text.clone()))
+        })
         .collect();
     let built_in = pairs::built_in(options.seed)?;
-    let (fresh, chosen_by): (Vec<Pair>, Vec<Pair>) = built_in.into_iter().partition(|pair| pair.check);
+    let (fresh, chosen_by): (Vec<Pair>, Vec<Pair>) =
+        built_in.into_iter().partition(|pair| pair.check);
     let mut compared = Vec::new();
     progress("comparing pairs", 0, 1);
     summary.contradictions = told(&index.retrieval, &site, &fresh, &mut compared).await?;
-    summary.contradictions_chosen_by = told(&index.retrieval, &site, &chosen_by, &mut compared).await?;
+    summary.contradictions_chosen_by =
+        told(&index.retrieval, &site, &chosen_by, &mut compared).await?;
     let of_replies = pairs::of_sentences(&said, options.seed);
-    summary.contradictions_of_replies = told(&index.retrieval, &site, &of_replies, &mut compared).await?;
+    summary.contradictions_of_replies =
+        told(&index.retrieval, &site, &of_replies, &mut compared).await?;
     Ok(Report { summary, drafts, records, pairs: compared })
 }
 
@@ -274,7 +302,11 @@ fn reply_of(line: usize, reply: &Replied) -> Reply {
 /// Whether every source of a sentence is a reply that holds it; the first one letter by letter.
 fn stands(sentence: &Sentence, replies: &[Reply]) -> bool {
     let named = |source: &Source| replies.iter().find(|reply| reply.source == *source);
-    sentence.sources.first().and_then(named).is_some_and(|reply| reply.text.contains(&sentence.text))
+    sentence
+        .sources
+        .first()
+        .and_then(named)
+        .is_some_and(|reply| reply.text.contains(&sentence.text))
         && sentence.sources.iter().all(|source| named(source).is_some())
 }
 
@@ -286,7 +318,10 @@ fn gaps_questions<'a>(gaps: &Gaps<'a>, options: &Options) -> Vec<(&'a str, &'a s
     for (gap, (_, questions)) in gaps {
         // What the draft was made with is no test of it, in the same words neither.
         let known: HashSet<&str> = questions.iter().take(options.known.max(1)).copied().collect();
-        let others = questions.iter().skip(options.known.max(1)).filter(|question| !known.contains(**question));
+        let others = questions
+            .iter()
+            .skip(options.known.max(1))
+            .filter(|question| !known.contains(**question));
         held_out.extend(others.take(options.per_gap).map(|question| (*gap, *question)));
     }
     held_out
@@ -296,7 +331,10 @@ fn gaps_questions<'a>(gaps: &Gaps<'a>, options: &Options) -> Vec<(&'a str, &'a s
 #[expect(clippy::cast_precision_loss, reason = "counts of questions")]
 fn worse_by(records: &[Record], gap: &str) -> Option<f64> {
     let others: Vec<&Record> = records.iter().filter(|record| record.gap != gap).collect();
-    let displaced = others.iter().filter(|record| record.displaced && record.by.as_deref() == Some(gap)).count();
+    let displaced = others
+        .iter()
+        .filter(|record| record.displaced && record.by.as_deref() == Some(gap))
+        .count();
     (!others.is_empty()).then(|| displaced as f64 / others.len() as f64)
 }
 
@@ -311,10 +349,13 @@ async fn asking(
     progress: Progress<'_>,
 ) -> anyhow::Result<Vec<Record>> {
     let scratch = Scratch::new(SCRATCH)?;
-    for (at, drafted) in drafts.iter().enumerate().filter(|(_, drafted)| !drafted.sentences.is_empty()) {
+    for (at, drafted) in
+        drafts.iter().enumerate().filter(|(_, drafted)| !drafted.sentences.is_empty())
+    {
         let text = format!("# {}\n\n{}\n", drafted.title, draft::text(&drafted.sentences));
         let file = scratch.path().join(format!("{at}.md"));
-        std::fs::write(&file, text).with_context(|| format!("{} can't be written", file.display()))?;
+        std::fs::write(&file, text)
+            .with_context(|| format!("{} can't be written", file.display()))?;
     }
     let site = Site { knowledge: Some(scratch.path().to_owned()), ..site.clone() };
     let bench = index.read(config, site, progress).await?;
@@ -322,7 +363,8 @@ async fn asking(
     let mut records = Vec::with_capacity(questions.len());
     for (done, (gap, question)) in questions.iter().enumerate() {
         progress("asking", done, questions.len());
-        let (by, confidence, end) = answered_by(&asker, question, config.gaps.min_confidence, drafts).await?;
+        let (by, confidence, end) =
+            answered_by(&asker, question, config.gaps.min_confidence, drafts).await?;
         let answered = by.as_deref() == Some(gap);
         let (gap, question) = ((*gap).to_owned(), (*question).to_owned());
         records.push(Record { gap, question, answered, by, confidence, end, displaced: false });
@@ -330,7 +372,8 @@ async fn asking(
     let index = &bench.retrieval.index;
     for (at, drafted) in drafts.iter().enumerate() {
         progress("asking without a draft", at, drafts.len());
-        let drawn = |record: &&mut Record| !record.answered && record.by.as_ref() == Some(&drafted.gap);
+        let drawn =
+            |record: &&mut Record| !record.answered && record.by.as_ref() == Some(&drafted.gap);
         let mut drawn = records.iter_mut().filter(drawn).peekable();
         if drawn.peek().is_none() {
             continue;
@@ -339,11 +382,13 @@ async fn asking(
         let passages = index.passages(&bench.site.id, &document).await?;
         index.remove_documents(&bench.site.id, &[document]).await?;
         for record in drawn {
-            let (by, ..) = answered_by(&asker, &record.question, config.gaps.min_confidence, drafts).await?;
+            let (by, ..) =
+                answered_by(&asker, &record.question, config.gaps.min_confidence, drafts).await?;
             record.displaced = by.as_ref() == Some(&record.gap);
         }
         let texts = passages.iter().map(crate::retrieval::chunk::embedding_text).collect();
-        let vectors = crate::retrieval::ingest::PassageEmbedder::embed(&bench.retrieval, texts).await?;
+        let vectors =
+            crate::retrieval::ingest::PassageEmbedder::embed(&bench.retrieval, texts).await?;
         index.upsert(passages.into_iter().zip(vectors).collect()).await?;
     }
     asker.stop().await;
@@ -358,7 +403,8 @@ async fn answered_by(
     drafts: &[Drafted],
 ) -> anyhow::Result<(Option<String>, f32, AnswerEnd)> {
     let verdict = asker.reply(Vec::new(), question).await?.verdict;
-    let document = crate::gaps::answering(&verdict, min_confidence).map(|citation| citation.document.as_str());
+    let document =
+        crate::gaps::answering(&verdict, min_confidence).map(|citation| citation.document.as_str());
     let at = document.and_then(|document| document.strip_suffix(".md")?.parse::<usize>().ok());
     let by = at.and_then(|at| drafts.get(at)).map(|drafted| drafted.gap.clone());
     Ok((by, verdict.confidence, verdict.end))
@@ -376,7 +422,12 @@ async fn told(
         let read = |text: &str| Claim::read(text, language_of(text).unwrap_or(&site.language));
         let claims = [read(&pair.first), read(&pair.second)];
         let vectors = subjects(retrieval, &claims).await?;
-        let source = |session: &str| Source { session: session.into(), seq: 1, agent: "agent".into(), at_ms: 0 };
+        let source = |session: &str| Source {
+            session: session.into(),
+            seq: 1,
+            agent: "agent".into(),
+            at_ms: 0,
+        };
         let sentences = [(&pair.first, "a"), (&pair.second, "b")]
             .map(|(text, session)| Sentence { text: text.clone(), sources: vec![source(session)] });
         let said = !draft::contradictions(&sentences, &claims, &vectors).is_empty();
@@ -389,5 +440,10 @@ async fn told(
         if pair.contradict { &mut found } else { &mut alarms }.push(f64::from(u8::from(said)));
     }
     let share = |values: Vec<f64>| (!values.is_empty()).then(|| mean(values));
-    Ok(Told { contradicting: found.len(), agreeing: alarms.len(), found: share(found), false_alarms: share(alarms) })
+    Ok(Told {
+        contradicting: found.len(),
+        agreeing: alarms.len(),
+        found: share(found),
+        false_alarms: share(alarms),
+    })
 }

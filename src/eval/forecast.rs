@@ -59,14 +59,21 @@ pub struct TotalRecord {
 /// When the file can't be read or isn't such a table.
 pub fn read(path: &Path, value: &str) -> anyhow::Result<Series> {
     let text = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
-    series::read(&text, value, &Calendar::default()).with_context(|| format!("in {}", path.display()))
+    series::read(&text, value, &Calendar::default())
+        .with_context(|| format!("in {}", path.display()))
 }
 
 /// Forecasts a table's past.
 ///
 /// # Errors
 /// When the table is no such thing, or too short for the plan.
-pub fn run(path: &Path, value: &str, plan: Plan, hide: usize, progress: Progress<'_>) -> anyhow::Result<Report> {
+pub fn run(
+    path: &Path,
+    value: &str,
+    plan: Plan,
+    hide: usize,
+    progress: Progress<'_>,
+) -> anyhow::Result<Report> {
     let Series { names, panel } = read(path, value)?;
     check(&panel, plan, path)?;
     let show = |done: usize, of: usize| progress("forecasting", done, of);
@@ -78,8 +85,11 @@ pub fn run(path: &Path, value: &str, plan: Plan, hide: usize, progress: Progress
         date: date(row.day),
         row,
     };
-    let total =
-        |total: Total| TotalRecord { series: names[total.series].clone(), known_until: date(total.origin - 1), total };
+    let total = |total: Total| TotalRecord {
+        series: names[total.series].clone(),
+        known_until: date(total.origin - 1),
+        total,
+    };
     let hidden = (hide > 0).then(|| {
         let with = |value: Option<f64>| {
             let change = |known: &mut Panel| {
@@ -92,7 +102,8 @@ pub fn run(path: &Path, value: &str, plan: Plan, hide: usize, progress: Progress
             };
             backtest::run(&panel, plan, is_fast, change, show).2
         };
-        let (nothing_hidden, left_out, read_as_zero) = (with(None), with(Some(f64::NAN)), with(Some(0.0)));
+        let (nothing_hidden, left_out, read_as_zero) =
+            (with(None), with(Some(f64::NAN)), with(Some(0.0)));
         Hidden { days: hide, nothing_hidden, left_out, read_as_zero }
     });
     let records = rows.into_iter().map(record).collect();
@@ -154,7 +165,12 @@ const WARNED_AT: f64 = 0.7;
 ///
 /// # Errors
 /// When the table is no such thing, or too short.
-pub fn stock_outs(path: &Path, value: &str, plan: Plan, progress: Progress<'_>) -> anyhow::Result<StockReport> {
+pub fn stock_outs(
+    path: &Path,
+    value: &str,
+    plan: Plan,
+    progress: Progress<'_>,
+) -> anyhow::Result<StockReport> {
     let Series { names, panel } = read(path, value)?;
     check(&panel, plan, path)?;
     let at = forecast::spread::PERIODS.iter().position(|period| *period == plan.horizon);
@@ -166,16 +182,24 @@ pub fn stock_outs(path: &Path, value: &str, plan: Plan, progress: Progress<'_>) 
         let Some(made) = forecast::forecast(&panel.until(origin)) else { continue };
         for (series, days) in panel.series.iter().enumerate() {
             let known_until = calendar::iso(panel.first_day + origin as i64 - 1);
-            let known: Vec<f64> = days[..origin].iter().copied().filter(|count| count.is_finite()).collect();
+            let known: Vec<f64> =
+                days[..origin].iter().copied().filter(|count| count.is_finite()).collect();
             let mean = known.iter().sum::<f64>() / known.len().max(1) as f64 * plan.horizon as f64;
             let stock = (mean * (0.4 + 1.6 * drawn(&names[series], &known_until))).round();
             let seen: f64 = days[origin..origin + plan.horizon].iter().sum();
-            let Some(found) = stock::runs_out(&made, series, stock, 1.0).filter(|_| seen.is_finite()) else { continue };
+            let Some(found) =
+                stock::runs_out(&made, series, stock, 1.0).filter(|_| seen.is_finite())
+            else {
+                continue;
+            };
             records.push(StockRecord {
                 series: names[series].clone(),
                 known_until,
                 stock,
-                expected: made.outlooks[series].days[..plan.horizon].iter().map(|day| day.expected).sum(),
+                expected: made.outlooks[series].days[..plan.horizon]
+                    .iter()
+                    .map(|day| day.expected)
+                    .sum(),
                 chance: found.chance[at],
                 seen,
                 ran_out: seen > stock,
@@ -184,8 +208,11 @@ pub fn stock_outs(path: &Path, value: &str, plan: Plan, progress: Progress<'_>) 
     }
     let chances: Vec<f32> = records.iter().map(|record| record.chance as f32).collect();
     let labels: Vec<bool> = records.iter().map(|record| record.ran_out).collect();
-    let warned: Vec<bool> =
-        records.iter().filter(|record| record.chance >= WARNED_AT).map(|record| record.ran_out).collect();
+    let warned: Vec<bool> = records
+        .iter()
+        .filter(|record| record.chance >= WARNED_AT)
+        .map(|record| record.ran_out)
+        .collect();
     let right = warned.iter().filter(|right| **right).count() as f64;
     let over = |count: usize| if count > 0 { right / count as f64 } else { 0.0 };
     let summary = StockScores {
@@ -245,6 +272,11 @@ mod tests {
         assert_eq!(report.records.len(), 9);
         assert!(report.summary.quality.brier < 0.25, "{:?}", report.summary);
         let far = Plan { origins: 20, ..PLAN };
-        assert!(run(file.path(), "orders", far, 0, &|_, _, _| ()).unwrap_err().to_string().contains("140 days"));
+        assert!(
+            run(file.path(), "orders", far, 0, &|_, _, _| ())
+                .unwrap_err()
+                .to_string()
+                .contains("140 days")
+        );
     }
 }

@@ -41,7 +41,12 @@ pub struct Scores {
 ///
 /// # Errors
 /// When the file isn't what it should be, or the embedder fails.
-pub async fn run(config: &Config, path: &Path, per_class: usize, progress: Progress<'_>) -> anyhow::Result<Report> {
+pub async fn run(
+    config: &Config,
+    path: &Path,
+    per_class: usize,
+    progress: Progress<'_>,
+) -> anyhow::Result<Report> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     let mut rows: Vec<(usize, Example)> = Vec::new();
     for row in examples(path)?.into_iter().filter(|row| !is_out_of_scope(&row.intent)) {
@@ -59,9 +64,15 @@ pub async fn run(config: &Config, path: &Path, per_class: usize, progress: Progr
     let embedder = Embedder::load(&config.embedder)?;
     let vectors = embed(&embedder, &texts, progress).await?;
     let own = config.gaps.same_cosine;
-    let thresholds: Vec<Scores> =
-        (10..19).map(|step| scores(&vectors, &labels, f32::from(i16::try_from(step).unwrap_or(0)) * 0.05)).collect();
-    Ok(Report { summary: scores(&vectors, &labels, own), thresholds, questions: rows.len(), classes: counts.len() })
+    let thresholds: Vec<Scores> = (10..19)
+        .map(|step| scores(&vectors, &labels, f32::from(i16::try_from(step).unwrap_or(0)) * 0.05))
+        .collect();
+    Ok(Report {
+        summary: scores(&vectors, &labels, own),
+        thresholds,
+        questions: rows.len(),
+        classes: counts.len(),
+    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of questions")]

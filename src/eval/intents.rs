@@ -57,12 +57,17 @@ pub struct Scores {
 ///
 /// # Errors
 /// When a file isn't what it should be, or the embedder fails.
-pub async fn run(config: &Config, options: &Options, progress: Progress<'_>) -> anyhow::Result<Report> {
+pub async fn run(
+    config: &Config,
+    options: &Options,
+    progress: Progress<'_>,
+) -> anyhow::Result<Report> {
     let train = examples(&options.train)?;
     let test = examples(&options.test)?;
     let oos = options.oos.as_deref().map(examples).transpose()?.unwrap_or_default();
     // Foreign texts within the test file count with the others.
-    let (foreign, test): (Vec<Example>, Vec<Example>) = test.into_iter().partition(|row| is_out_of_scope(&row.intent));
+    let (foreign, test): (Vec<Example>, Vec<Example>) =
+        test.into_iter().partition(|row| is_out_of_scope(&row.intent));
     let oos: Vec<Example> = oos.into_iter().chain(foreign).collect();
     ensure!(!test.is_empty(), "{} has no rows of a known class", options.test.display());
 
@@ -76,9 +81,10 @@ pub async fn run(config: &Config, options: &Options, progress: Progress<'_>) -> 
 
     tokio::task::block_in_place(|| {
         let start = Instant::now();
-        let classes = Classes::fit(&train, &train_vectors, &called, options.seed, &mut |done, total| {
-            progress("Training", done, total);
-        })?;
+        let classes =
+            Classes::fit(&train, &train_vectors, &called, options.seed, &mut |done, total| {
+                progress("Training", done, total);
+            })?;
         let train_s = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let guesses = classes.guess(&texts_of(&test), &slices(test_vectors))?;
@@ -89,11 +95,13 @@ pub async fn run(config: &Config, options: &Options, progress: Progress<'_>) -> 
         let strange = classes.guess(&texts_of(&oos), &slices(oos_vectors))?;
         let share = |guesses: &[Guess], wanted: bool| {
             #[expect(clippy::cast_precision_loss, reason = "a share")]
-            let share = guesses.iter().filter(|guess| guess.in_scope == wanted).count() as f64 / guesses.len() as f64;
+            let share = guesses.iter().filter(|guess| guess.in_scope == wanted).count() as f64
+                / guesses.len() as f64;
             share
         };
         let oos_auroc = (!strange.is_empty()).then(|| {
-            let scores: Vec<f32> = guesses.iter().chain(&strange).map(|guess| guess.familiar).collect();
+            let scores: Vec<f32> =
+                guesses.iter().chain(&strange).map(|guess| guess.familiar).collect();
             let labels: Vec<bool> = (0..scores.len()).map(|i| i < guesses.len()).collect();
             auroc(&scores, &labels)
         });

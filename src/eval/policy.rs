@@ -46,9 +46,9 @@ impl Condition {
     fn holds(&self, cell: &str) -> bool {
         match self {
             Self::Is(text) => text == cell,
-            Self::Between { min, max } => cell
-                .parse::<f64>()
-                .is_ok_and(|number| min.is_none_or(|min| number >= min) && max.is_none_or(|max| number <= max)),
+            Self::Between { min, max } => cell.parse::<f64>().is_ok_and(|number| {
+                min.is_none_or(|min| number >= min) && max.is_none_or(|max| number <= max)
+            }),
         }
     }
 }
@@ -57,12 +57,19 @@ impl Policy {
     /// # Errors
     /// When the file can't be read, is no policy, or the chances of a case don't sum to 1.
     fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
-        let wanted: Self = serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("can't read {}", path.display()))?;
+        let wanted: Self =
+            serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))?;
         for actions in wanted.rules.iter().map(|rule| &rule.actions).chain([&wanted.otherwise]) {
             let sum: f64 = actions.values().sum();
-            let sound = actions.values().all(|chance| (0.0..=1.0).contains(chance)) && (sum - 1.0).abs() < 1e-6;
-            ensure!(sound, "{}: the chances of a case's actions are 0 to 1 and sum to 1, not {sum}", path.display());
+            let sound = actions.values().all(|chance| (0.0..=1.0).contains(chance))
+                && (sum - 1.0).abs() < 1e-6;
+            ensure!(
+                sound,
+                "{}: the chances of a case's actions are 0 to 1 and sum to 1, not {sum}",
+                path.display()
+            );
         }
         Ok(wanted)
     }
@@ -70,9 +77,9 @@ impl Policy {
     /// The first rule that fits, or their number where none does.
     fn case(&self, table: &Table, row: &StringRecord) -> usize {
         let fits = |rule: &Rule| {
-            rule.when
-                .iter()
-                .all(|(name, is)| table.place(name).is_ok_and(|at| is.holds(row.get(at).unwrap_or_default())))
+            rule.when.iter().all(|(name, is)| {
+                table.place(name).is_ok_and(|at| is.holds(row.get(at).unwrap_or_default()))
+            })
         };
         self.rules.iter().position(fits).unwrap_or(self.rules.len())
     }
@@ -97,9 +104,11 @@ struct Table {
 impl Table {
     fn read(path: &Path) -> anyhow::Result<Self> {
         let name = path.display().to_string();
-        let mut reader = csv::Reader::from_path(path).with_context(|| format!("can't read {name}"))?;
+        let mut reader =
+            csv::Reader::from_path(path).with_context(|| format!("can't read {name}"))?;
         let headers = reader.headers()?.clone();
-        let rows: Vec<StringRecord> = reader.records().collect::<Result<_, _>>().with_context(|| name.clone())?;
+        let rows: Vec<StringRecord> =
+            reader.records().collect::<Result<_, _>>().with_context(|| name.clone())?;
         ensure!(!rows.is_empty(), "{name} holds no row");
         Ok(Self { name, headers, rows })
     }
@@ -142,7 +151,11 @@ pub fn run(log: &Path, policy: &Path, columns: &Columns) -> anyhow::Result<Repor
         let what = "propensity: above 0 and at most 1";
         let chance = table.number(row, propensity, what)?;
         let line = row.position().map_or(0, csv::Position::line);
-        ensure!(chance > 0.0 && chance <= 1.0, "{}, line {line}: {chance} is no {what}", table.name);
+        ensure!(
+            chance > 0.0 && chance <= 1.0,
+            "{}, line {line}: {chance} is no {what}",
+            table.name
+        );
         let case = wanted.case(&table, row);
         choices.push(Choice {
             action: row.get(action).unwrap_or_default().to_owned(),
@@ -235,7 +248,8 @@ pub fn coverage(
     for (&(case, sent), rows) in &pairs {
         for (name, chance) in wanted.actions(case).iter().filter(|(_, chance)| **chance > 0.0) {
             let cell = cells.get(&(case, sent, name.as_str()));
-            let (count, sum) = cell.with_context(|| format!("{}: no row of a case has {name:?}", table.name))?;
+            let (count, sum) =
+                cell.with_context(|| format!("{}: no row of a case has {name:?}", table.name))?;
             truth += rows / shown.len() as f64 * chance * sum / count;
         }
     }
@@ -300,13 +314,18 @@ mod tests {
     use super::*;
 
     fn columns() -> Columns {
-        Columns { action: "action".into(), reward: "reward".into(), propensity: "propensity".into() }
+        Columns {
+            action: "action".into(),
+            reward: "reward".into(),
+            propensity: "propensity".into(),
+        }
     }
 
     #[test]
     fn rules_choose_by_columns_and_what_is_wrong_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        let (log, policy) = (directory.path().join("log.csv"), directory.path().join("policy.json"));
+        let (log, policy) =
+            (directory.path().join("log.csv"), directory.path().join("policy.json"));
         // Old visitors are won by b, new ones by a; the log tossed a coin.
         let rows: String = (0..2_000)
             .map(|n| {
@@ -324,7 +343,8 @@ mod tests {
         assert!((value(good).unwrap().dr.unwrap().value - 0.8).abs() < 0.01);
         let bad = value(r#"{"otherwise": {"a": 0.5}}"#).unwrap_err().to_string();
         assert!(bad.contains("sum to 1, not 0.5"), "{bad}");
-        let unknown = r#"{"rules": [{"when": {"age": "9"}, "actions": {"b": 1}}], "otherwise": {"a": 1}}"#;
+        let unknown =
+            r#"{"rules": [{"when": {"age": "9"}, "actions": {"b": 1}}], "otherwise": {"a": 1}}"#;
         assert!(value(unknown).unwrap_err().to_string().contains("no column \"age\""));
     }
 
@@ -338,7 +358,12 @@ mod tests {
             .map(|n| {
                 let (old, b) = (n % 2 == 0, n / 2 % 2 == 0);
                 let came = n / 4 % 10 < if old && b { 3 } else { 1 };
-                format!("{},{},{}\n", if b { "b" } else { "a" }, u8::from(came), if old { 9 } else { 1 })
+                format!(
+                    "{},{},{}\n",
+                    if b { "b" } else { "a" },
+                    u8::from(came),
+                    if old { 9 } else { 1 }
+                )
             })
             .collect();
         std::fs::write(&table, format!("action,reward,months\n{rows}")).unwrap();
@@ -353,7 +378,8 @@ mod tests {
             r#"{"rules": [{"when": {"months": {"min": 6}}, "actions": {"a": 0.7, "b": 0.3}}], "otherwise": {"a": 0.4, "b": 0.6}}"#,
         )
         .unwrap();
-        let thinned = Thinned { table: &table, policy: &policy, sender: &sender, rows: 1_500, times: 30 };
+        let thinned =
+            Thinned { table: &table, policy: &policy, sender: &sender, rows: 1_500, times: 30 };
         let found = coverage(&thinned, &columns(), 1, &|_, _, _| ()).unwrap();
         assert!((found.truth - 0.2).abs() < 1e-9 && found.refused == 0, "{found:?}");
         for score in [found.ipw, found.snipw, found.dr].map(Option::unwrap) {

@@ -66,10 +66,16 @@ pub struct AfterTurns {
 ///
 /// # Errors
 /// When a file isn't what it should be, has too few rows, or the embedder fails.
-pub async fn run(config: &Config, options: &Options, progress: Progress<'_>) -> anyhow::Result<Report> {
+pub async fn run(
+    config: &Config,
+    options: &Options,
+    progress: Progress<'_>,
+) -> anyhow::Result<Report> {
     let train = training::read(&options.train, &options.label, &options.drop, None)?;
     let test = match &options.test {
-        Some(path) => Some(training::read(path, &options.label, &options.drop, Some(&train.table.columns))?),
+        Some(path) => {
+            Some(training::read(path, &options.label, &options.drop, Some(&train.table.columns))?)
+        }
         None => None,
     };
     if test.is_none() && options.folds < 2 {
@@ -78,7 +84,8 @@ pub async fn run(config: &Config, options: &Options, progress: Progress<'_>) -> 
             options.folds
         );
     }
-    let tables: Vec<&Table> = std::iter::once(&train.table).chain(test.as_ref().map(|test| &test.table)).collect();
+    let tables: Vec<&Table> =
+        std::iter::once(&train.table).chain(test.as_ref().map(|test| &test.table)).collect();
     let vectors = vectors(&config.embedder, &tables, progress).await?;
     tokio::task::block_in_place(|| measure(&train, test.as_ref(), &vectors, options, progress))
 }
@@ -95,14 +102,24 @@ fn measure(
     let mut pooled = Pooled::default();
     if let Some(test) = test {
         let start = Instant::now();
-        let trained = fit(train, None, vectors, options.seed, &|done, total| progress("Training", done, total))?;
+        let trained = fit(train, None, vectors, options.seed, &|done, total| {
+            progress("Training", done, total)
+        })?;
         pooled.add(&trained, &test.table, &(0..rows).collect::<Vec<_>>(), rows, vectors, start)?;
     } else {
-        let folds = train::folds(&train.table.labels, train.groups.as_deref(), options.folds, options.seed);
+        let folds =
+            train::folds(&train.table.labels, train.groups.as_deref(), options.folds, options.seed);
         for fold in 0..options.folds {
-            let (outside, inside): (Vec<usize>, Vec<usize>) = (0..rows).partition(|row| folds[*row] != fold);
-            ensure!(!inside.is_empty(), "--folds is {}, which is more than the rows allow", options.folds);
-            let show = |done: usize, total: usize| progress("Training", fold * total + done, options.folds * total);
+            let (outside, inside): (Vec<usize>, Vec<usize>) =
+                (0..rows).partition(|row| folds[*row] != fold);
+            ensure!(
+                !inside.is_empty(),
+                "--folds is {}, which is more than the rows allow",
+                options.folds
+            );
+            let show = |done: usize, total: usize| {
+                progress("Training", fold * total + done, options.folds * total)
+            };
             let start = Instant::now();
             let trained = fit(train, Some(&outside), vectors, options.seed, &show)?;
             pooled.add(&trained, &train.table.select(&inside), &inside, rows, vectors, start)?;
@@ -111,7 +128,8 @@ fn measure(
 
     let labels = &measured.table.labels;
     // A conversation counts once, at its end; a table's rows all count.
-    let at_end = |row: usize| measured.moments.get(row).is_none_or(|moment| MOMENTS[*moment].is_none());
+    let at_end =
+        |row: usize| measured.moments.get(row).is_none_or(|moment| MOMENTS[*moment].is_none());
     let part = |probabilities: &[f32], keep: &dyn Fn(usize) -> bool| -> (Vec<f32>, Vec<bool>) {
         (0..rows).filter(|row| keep(*row)).map(|row| (probabilities[row], labels[row])).unzip()
     };
@@ -130,7 +148,8 @@ fn measure(
         Vec::new()
     } else {
         let after = MOMENTS.iter().enumerate().map(|(moment, turns)| {
-            let (p, outcomes) = part(&deployed.probabilities, &|row| measured.moments[row] == moment);
+            let (p, outcomes) =
+                part(&deployed.probabilities, &|row| measured.moments[row] == moment);
             AfterTurns { turns: *turns, quality: Quality::of(&p, &outcomes) }
         });
         after.collect()
@@ -154,7 +173,13 @@ fn fit(
 ) -> anyhow::Result<Trained> {
     let part = rows.map(|rows| data.select(rows));
     let data = part.as_ref().unwrap_or(data);
-    let training = Training { table: &data.table, vectors, groups: data.groups.as_deref(), seed, keep_all: true };
+    let training = Training {
+        table: &data.table,
+        vectors,
+        groups: data.groups.as_deref(),
+        seed,
+        keep_all: true,
+    };
     Ok(train::train(training, &mut |done, total| progress(done, total))?)
 }
 
@@ -201,7 +226,10 @@ impl Pooled {
             }
             for (column, seconds) in columns {
                 column.probabilities.resize(rows, 0.0);
-                places.iter().zip(&probabilities).for_each(|(row, p)| column.probabilities[*row] = *p);
+                places
+                    .iter()
+                    .zip(&probabilities)
+                    .for_each(|(row, p)| column.probabilities[*row] = *p);
                 column.train_s += seconds;
                 column.predict_ms += predict_ms;
                 column.fits += 1.0;
@@ -212,7 +240,11 @@ impl Pooled {
 
     /// The kind that was chosen most often.
     fn chosen(&self) -> String {
-        self.choices.iter().max_by_key(|(_, count)| **count).map_or("", |(kind, _)| kind.name()).to_owned()
+        self.choices
+            .iter()
+            .max_by_key(|(_, count)| **count)
+            .map_or("", |(kind, _)| kind.name())
+            .to_owned()
     }
 }
 

@@ -135,12 +135,16 @@ pub async fn run(
     language: &str,
     progress: Progress<'_>,
 ) -> anyhow::Result<Report> {
-    let asked: Vec<&Question> = questions.iter().filter(|question| !question.article_ids.is_empty()).collect();
+    let asked: Vec<&Question> =
+        questions.iter().filter(|question| !question.article_ids.is_empty()).collect();
     ensure!(!asked.is_empty(), "no question names its documents in `article_ids`");
     let bench = Bench::open(config, knowledge, progress).await?;
     let Judged { by_model: judged, by_cross_encoder } = judged;
     let reranker = if by_cross_encoder > 1 {
-        Some(server::open_reranker(config)?.context("knowledge.reranker names no file that is there")?)
+        Some(
+            server::open_reranker(config)?
+                .context("knowledge.reranker names no file that is there")?,
+        )
     } else {
         None
     };
@@ -148,11 +152,13 @@ pub async fn run(
         (vec![Vec::new(); WEIGHTS.len()], Vec::new());
     let judge = if judged > 1 { Some(judge(config, &bench)?) } else { None };
     let mut records: Vec<Record> = Vec::with_capacity(asked.len());
-    let (mut dense_scores, mut lexical_scores, mut reranked_scores) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut dense_scores, mut lexical_scores, mut reranked_scores) =
+        (Vec::new(), Vec::new(), Vec::new());
     for (done, question) in asked.iter().enumerate() {
         progress("searching", done, asked.len());
         let since = Instant::now();
-        let query = Query { language: language.to_owned(), ..question.query(&bench.site.id, DEPTH) };
+        let query =
+            Query { language: language.to_owned(), ..question.query(&bench.site.id, DEPTH) };
         let mut hits = bench.retrieval.search(&query).await?;
         let search_ms = since.elapsed().as_secs_f64() * 1_000.0;
         let fused = documents(hits.iter());
@@ -190,13 +196,21 @@ pub async fn run(
         });
     }
     let cross_ms = mean(cross_ms);
-    let of_weight =
-        |(weight, scores): (f32, &Vec<Scores>)| Crossed { weight, scores: average(scores.iter().copied()), cross_ms };
-    let rerank_ms = records.iter().filter_map(|record| record.judged.as_ref()).map(|judged| judged.rerank_ms);
+    let of_weight = |(weight, scores): (f32, &Vec<Scores>)| Crossed {
+        weight,
+        scores: average(scores.iter().copied()),
+        cross_ms,
+    };
+    let rerank_ms =
+        records.iter().filter_map(|record| record.judged.as_ref()).map(|judged| judged.rerank_ms);
     Ok(Report {
         summary: average(records.iter().map(|record| record.scores)),
         halves: Halves { dense: average(dense_scores), lexical: average(lexical_scores) },
-        crossed: reranker.iter().flat_map(|_| WEIGHTS.into_iter().zip(&crossed_scores)).map(of_weight).collect(),
+        crossed: reranker
+            .iter()
+            .flat_map(|_| WEIGHTS.into_iter().zip(&crossed_scores))
+            .map(of_weight)
+            .collect(),
         rerank_ms: judge.is_some().then(|| mean(rerank_ms)),
         reranked: judge.is_some().then(|| average(reranked_scores)),
         search_ms: mean(records.iter().map(|record| record.search_ms)),
@@ -218,7 +232,10 @@ async fn crossed(
     let judged = unit(&reranker.score(&question.question, &texts).await?);
     let found = unit(&first.iter().map(|hit| hit.score).collect::<Vec<_>>());
     let of_weight = |weight: f32| {
-        let mixed = found.iter().zip(&judged).map(|(found, judged)| (1.0 - weight) * found + weight * judged);
+        let mixed = found
+            .iter()
+            .zip(&judged)
+            .map(|(found, judged)| (1.0 - weight) * found + weight * judged);
         let mut ranked: Vec<(f32, &Hit)> = mixed.zip(first).collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
         documents(ranked.into_iter().map(|(_, hit)| hit).chain(rest))
@@ -228,7 +245,8 @@ async fn crossed(
 
 /// Values scaled so that the least is 0 and the greatest 1.
 fn unit(values: &[f32]) -> Vec<f32> {
-    let (least, greatest) = values.iter().fold((f32::MAX, f32::MIN), |(a, b), value| (a.min(*value), b.max(*value)));
+    let (least, greatest) =
+        values.iter().fold((f32::MAX, f32::MIN), |(a, b), value| (a.min(*value), b.max(*value)));
     let range = (greatest - least).max(f32::MIN_POSITIVE);
     values.iter().map(|value| (value - least) / range).collect()
 }
@@ -236,7 +254,14 @@ fn unit(values: &[f32]) -> Vec<f32> {
 /// The parts that judge passages, with the configured model.
 fn judge(config: &Config, bench: &Bench) -> anyhow::Result<Spine> {
     let llm = Llm::start(&config.llm).context("the language model")?;
-    server::spine(config, bench.retrieval.clone(), llm, Mode::Quote, Clock::system(), Metrics::new())
+    server::spine(
+        config,
+        bench.retrieval.clone(),
+        llm,
+        Mode::Quote,
+        Clock::system(),
+        Metrics::new(),
+    )
 }
 
 async fn rerank_by(
@@ -247,7 +272,8 @@ async fn rerank_by(
 ) -> anyhow::Result<JudgedPassages> {
     let before: Vec<String> =
         question.lines().into_iter().filter(|line| line.by_visitor).map(|line| line.text).collect();
-    let before: Vec<&str> = before.iter().skip(before.len().saturating_sub(2)).map(String::as_str).collect();
+    let before: Vec<&str> =
+        before.iter().skip(before.len().saturating_sub(2)).map(String::as_str).collect();
     let count = count.min(hits.len());
     let first = hits.get_mut(..count).unwrap_or_default();
     let since = Instant::now();
@@ -266,7 +292,8 @@ async fn rerank_by(
 
 /// Hits that have this score, best first.
 fn by(hits: &[Hit], score: impl Fn(&Hit) -> Option<f32>) -> impl Iterator<Item = &Hit> {
-    let mut ranked: Vec<(f32, &Hit)> = hits.iter().filter_map(|hit| Some((score(hit)?, hit))).collect();
+    let mut ranked: Vec<(f32, &Hit)> =
+        hits.iter().filter_map(|hit| Some((score(hit)?, hit))).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     ranked.into_iter().map(|(_, hit)| hit)
 }
@@ -274,14 +301,20 @@ fn by(hits: &[Hit], score: impl Fn(&Hit) -> Option<f32>) -> impl Iterator<Item =
 /// The first ten documents of ranked passages.
 fn documents<'a>(hits: impl Iterator<Item = &'a Hit>) -> Vec<String> {
     let mut seen = HashSet::new();
-    hits.map(|hit| &hit.passage.document).filter(|document| seen.insert(*document)).take(CUT).cloned().collect()
+    hits.map(|hit| &hit.passage.document)
+        .filter(|document| seen.insert(*document))
+        .take(CUT)
+        .cloned()
+        .collect()
 }
 
 /// The scores of one ranking of documents, none twice.
 #[expect(clippy::cast_precision_loss, reason = "ranks up to ten")]
 fn scores(ranked: &[String], right: &[String]) -> Scores {
     let right: HashSet<&String> = right.iter().collect();
-    let recall = |n: usize| ranked.iter().take(n).filter(|id| right.contains(id)).count() as f64 / right.len() as f64;
+    let recall = |n: usize| {
+        ranked.iter().take(n).filter(|id| right.contains(id)).count() as f64 / right.len() as f64
+    };
     let gain = |rank: usize| 1.0 / ((rank + 2) as f64).log2();
     let best: f64 = (0..right.len().min(CUT)).map(gain).sum();
     let found = ranked.iter().take(CUT).enumerate().filter(|(_, id)| right.contains(id));
@@ -289,7 +322,10 @@ fn scores(ranked: &[String], right: &[String]) -> Scores {
         recall_at_1: recall(1),
         recall_at_5: recall(5),
         recall_at_10: recall(10),
-        mrr: ranked.iter().position(|id| right.contains(id)).map_or(0.0, |rank| 1.0 / (rank + 1) as f64),
+        mrr: ranked
+            .iter()
+            .position(|id| right.contains(id))
+            .map_or(0.0, |rank| 1.0 / (rank + 1) as f64),
         ndcg_at_10: found.map(|(rank, _)| gain(rank)).sum::<f64>() / best,
     }
 }
@@ -313,9 +349,15 @@ mod tests {
     #[track_caller]
     fn check(ranked: &str, right: &str, expected: [f64; 5]) {
         let list = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        let Scores { recall_at_1, recall_at_5, recall_at_10, mrr, ndcg_at_10 } = scores(&list(ranked), &list(right));
-        for (found, expected) in [recall_at_1, recall_at_5, recall_at_10, mrr, ndcg_at_10].iter().zip(expected) {
-            assert!((found - expected).abs() < 5e-4, "{ranked} / {right}: {found} instead of {expected}");
+        let Scores { recall_at_1, recall_at_5, recall_at_10, mrr, ndcg_at_10 } =
+            scores(&list(ranked), &list(right));
+        for (found, expected) in
+            [recall_at_1, recall_at_5, recall_at_10, mrr, ndcg_at_10].iter().zip(expected)
+        {
+            assert!(
+                (found - expected).abs() < 5e-4,
+                "{ranked} / {right}: {found} instead of {expected}"
+            );
         }
     }
 

@@ -146,7 +146,13 @@ pub fn run(
             counted.1 += usize::from(items == found.len());
         }
         let faults = found.into_iter().map(|finding| finding.fault).collect();
-        let judged = Judged { id: case.id.clone(), audit: case.audit.clone(), expected: case.fails, fails, faults };
+        let judged = Judged {
+            id: case.id.clone(),
+            audit: case.audit.clone(),
+            expected: case.fails,
+            fails,
+            faults,
+        };
         report.cases.push(judged);
     }
     let mut random = StdRng::seed_from_u64(seed);
@@ -161,7 +167,12 @@ pub fn run(
             found.map(|finding| finding.fault.clone()).collect::<Vec<_>>()
         };
         let (errors, warnings) = (of(Level::Error), of(Level::Warning));
-        report.blocks.push(Checked { id: block.id.clone(), expected: block.fails, errors, warnings });
+        report.blocks.push(Checked {
+            id: block.id.clone(),
+            expected: block.fails,
+            errors,
+            warnings,
+        });
     }
     report.summary = summary(&report, counted);
     Ok(report)
@@ -172,7 +183,10 @@ fn summary(report: &Report, (told, told_right): (usize, usize)) -> Summary {
     let agree = report.cases.iter().filter(|case| case.fails == case.expected).count();
     let right = || report.blocks.iter().filter(|block| !block.expected);
     let given = report.blocks.iter().filter(|block| block.expected);
-    let given_found = given.clone().filter(|block| !block.errors.is_empty() || !block.warnings.is_empty()).count();
+    let given_found = given
+        .clone()
+        .filter(|block| !block.errors.is_empty() || !block.warnings.is_empty())
+        .count();
     let put_in = report.faults.values().map(|kind| kind.put_in).sum::<usize>() + given.count();
     let found = report.faults.values().map(|kind| kind.found).sum::<usize>() + given_found;
     Summary {
@@ -190,10 +204,12 @@ fn summary(report: &Report, (told, told_right): (usize, usize)) -> Summary {
 }
 
 fn lines<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{} can't be read", path.display()))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let read = lines.map(|(at, line)| {
-        serde_json::from_str(line).with_context(|| format!("{}, line {}: not such a record", path.display(), at + 1))
+        serde_json::from_str(line)
+            .with_context(|| format!("{}, line {}: not such a record", path.display(), at + 1))
     });
     let read = read.collect::<anyhow::Result<Vec<T>>>()?;
     ensure!(!read.is_empty(), "{} holds nothing", path.display());
@@ -221,14 +237,21 @@ fn judge(case: &Case, now_ms: u64) -> anyhow::Result<Vec<Finding>> {
 }
 
 /// Puts each kind of fault that fits into copies of a block, and looks whether something new is found.
-fn put_in(block: &Block, before: &[Finding], faults: usize, random: &mut StdRng, report: &mut Report) {
+fn put_in(
+    block: &Block,
+    before: &[Finding],
+    faults: usize,
+    random: &mut StdRng,
+    report: &mut Report,
+) {
     for (kind, fault) in KINDS {
         for _ in 0..faults {
             let mut jsonld = block.jsonld.clone();
             if fault(&mut jsonld, random).is_none() {
                 break;
             }
-            let found = structured::check_value(&jsonld).iter().any(|finding| !before.contains(finding));
+            let found =
+                structured::check_value(&jsonld).iter().any(|finding| !before.contains(finding));
             let caught = report.faults.entry(kind).or_default();
             caught.put_in += 1;
             caught.found += usize::from(found);
@@ -253,7 +276,9 @@ const KINDS: [(&str, Fault); 15] = [
     }),
     ("no type", |block, _| {
         let top = first(block)?;
-        top.contains_key("@graph").then_some(()).map_or_else(|| top.remove("@type").map(drop), |()| None)
+        top.contains_key("@graph")
+            .then_some(())
+            .map_or_else(|| top.remove("@type").map(drop), |()| None)
     }),
     ("type misspelt", |block, random| {
         let thing = pick(block, random, |thing| type_of(thing).is_some())?;
@@ -263,7 +288,9 @@ const KINDS: [(&str, Fault); 15] = [
     }),
     ("property misspelt", |block, random| {
         let is_known = |key: &str| terms().property(key).is_some();
-        let thing = pick(block, random, |thing| type_of(thing).is_some() && thing.keys().any(|key| is_known(key)))?;
+        let thing = pick(block, random, |thing| {
+            type_of(thing).is_some() && thing.keys().any(|key| is_known(key))
+        })?;
         let keys: Vec<String> = thing.keys().filter(|key| is_known(key)).cloned().collect();
         let key = keys.choose(random)?;
         let wrong = misspelt(key, random, is_known)?;
@@ -272,7 +299,8 @@ const KINDS: [(&str, Fault); 15] = [
         Some(())
     }),
     ("property of another type", |block, random| {
-        let thing = pick(block, random, |thing| type_of(thing).is_some_and(|kind| !is_a(kind, "Role")))?;
+        let thing =
+            pick(block, random, |thing| type_of(thing).is_some_and(|kind| !is_a(kind, "Role")))?;
         let is = terms().with_ancestors(type_of(thing)?);
         let others: Vec<&str> = [
             "numberOfPages",
@@ -286,7 +314,11 @@ const KINDS: [(&str, Fault); 15] = [
             "servesCuisine",
         ]
         .into_iter()
-        .filter(|name| terms().property(name).is_some_and(|property| !property.of.iter().any(|of| is.contains(of))))
+        .filter(|name| {
+            terms()
+                .property(name)
+                .is_some_and(|property| !property.of.iter().any(|of| is.contains(of)))
+        })
         .collect();
         thing.insert((*others.choose(random)?).to_owned(), json!("3"));
         Some(())
@@ -294,13 +326,16 @@ const KINDS: [(&str, Fault); 15] = [
     ("value of another kind", |block, random| {
         let fits = |key: &str, value: &Value| {
             value.as_object().is_some_and(|inner| type_of(inner).is_some())
-                && terms()
-                    .property(key)
-                    .is_some_and(|property| !property.takes.iter().any(|takes| is_a("Recipe", takes)))
+                && terms().property(key).is_some_and(|property| {
+                    !property.takes.iter().any(|takes| is_a("Recipe", takes))
+                })
         };
         let thing = pick(block, random, |thing| thing.iter().any(|(key, value)| fits(key, value)))?;
-        let keys: Vec<String> =
-            thing.iter().filter(|(key, value)| fits(key, value)).map(|(key, _)| key.clone()).collect();
+        let keys: Vec<String> = thing
+            .iter()
+            .filter(|(key, value)| fits(key, value))
+            .map(|(key, _)| key.clone())
+            .collect();
         thing.insert(keys.choose(random)?.clone(), json!({"@type": "Recipe", "name": "Soup"}));
         Some(())
     }),
@@ -311,9 +346,14 @@ const KINDS: [(&str, Fault); 15] = [
             let name = value.as_str()?.rsplit('/').next()?;
             (only && terms().enumerations(name).is_some()).then_some(())
         };
-        let thing = pick(block, random, |thing| thing.iter().any(|(key, value)| fits(key, value).is_some()))?;
-        let keys: Vec<String> =
-            thing.iter().filter(|(key, value)| fits(key, value).is_some()).map(|(key, _)| key.clone()).collect();
+        let thing = pick(block, random, |thing| {
+            thing.iter().any(|(key, value)| fits(key, value).is_some())
+        })?;
+        let keys: Vec<String> = thing
+            .iter()
+            .filter(|(key, value)| fits(key, value).is_some())
+            .map(|(key, _)| key.clone())
+            .collect();
         let key = keys.choose(random)?;
         let wrong = misspelt(thing.get(key)?.as_str()?.rsplit('/').next()?, random, |name| {
             terms().enumerations(name).is_some()
@@ -329,7 +369,9 @@ const KINDS: [(&str, Fault); 15] = [
     }),
     ("currency left out", |block, random| {
         let priced = |thing: &Map<String, Value>| {
-            let price = thing.get("price").map(|price| price.as_str().map_or_else(|| price.to_string(), str::to_owned));
+            let price = thing
+                .get("price")
+                .map(|price| price.as_str().map_or_else(|| price.to_string(), str::to_owned));
             price.and_then(|price| price.parse::<f64>().ok()).is_some_and(|price| price > 0.0)
         };
         pick(block, random, |thing| thing.contains_key("priceCurrency") && priced(thing))?
@@ -338,18 +380,27 @@ const KINDS: [(&str, Fault); 15] = [
     }),
     ("currency as people write it", |block, random| {
         let thing = pick(block, random, |thing| thing.contains_key("priceCurrency"))?;
-        thing.insert("priceCurrency".into(), json!(["$", "Euro", "US Dollar", "€", "eur"].choose(random)?));
+        thing.insert(
+            "priceCurrency".into(),
+            json!(["$", "Euro", "US Dollar", "€", "eur"].choose(random)?),
+        );
         Some(())
     }),
     ("name of a product left out", |block, random| {
-        let product = |thing: &Map<String, Value>| type_of(thing) == Some("Product") && !thing.contains_key("@id");
-        pick(block, random, |thing| product(thing) && thing.contains_key("name"))?.remove("name").map(drop)
+        let product = |thing: &Map<String, Value>| {
+            type_of(thing) == Some("Product") && !thing.contains_key("@id")
+        };
+        pick(block, random, |thing| product(thing) && thing.contains_key("name"))?
+            .remove("name")
+            .map(drop)
     }),
     ("answer left out", |block, random| {
         let top = first(block)?;
         let is_page = type_of(top) == Some("FAQPage");
         let top = Some(block).filter(|_| is_page)?;
-        pick(top, random, |thing| thing.contains_key("acceptedAnswer"))?.remove("acceptedAnswer").map(drop)
+        pick(top, random, |thing| thing.contains_key("acceptedAnswer"))?
+            .remove("acceptedAnswer")
+            .map(drop)
     }),
     ("place of a breadcrumb left out", |block, random| {
         let is_list = type_of(first(block)?) == Some("BreadcrumbList");
@@ -365,7 +416,10 @@ const KINDS: [(&str, Fault); 15] = [
         };
         let thing = pick(block, random, |thing| thing.keys().any(|key| is_date(key)))?;
         let keys: Vec<String> = thing.keys().filter(|key| is_date(key)).cloned().collect();
-        thing.insert(keys.choose(random)?.clone(), json!(["next Friday", "31.12.2026", "12/31/2026"].choose(random)?));
+        thing.insert(
+            keys.choose(random)?.clone(),
+            json!(["next Friday", "31.12.2026", "12/31/2026"].choose(random)?),
+        );
         Some(())
     }),
 ];
@@ -399,9 +453,8 @@ fn pick<'a>(
     let mut open = vec![(String::new(), &*block)];
     while let Some((place, value)) = open.pop() {
         match value {
-            Value::Array(items) => {
-                open.extend(items.iter().enumerate().map(|(at, item)| (format!("{place}/{at}"), item)))
-            }
+            Value::Array(items) => open
+                .extend(items.iter().enumerate().map(|(at, item)| (format!("{place}/{at}"), item))),
             Value::Object(thing) => {
                 if !thing.get("@context").is_none_or(Value::is_string) {
                     continue;
@@ -410,9 +463,9 @@ fn pick<'a>(
                     places.push(place.clone());
                 }
                 let inner = thing.iter().filter(|(key, _)| *key != "@context");
-                open.extend(
-                    inner.map(|(key, value)| (format!("{place}/{}", key.replace('~', "~0").replace('/', "~1")), value)),
-                );
+                open.extend(inner.map(|(key, value)| {
+                    (format!("{place}/{}", key.replace('~', "~0").replace('/', "~1")), value)
+                }));
             }
             _ => {}
         }
@@ -431,7 +484,10 @@ fn misspelt(word: &str, random: &mut StdRng, is_known: impl Fn(&str) -> bool) ->
             0 if at + 1 < wrong.len() => wrong.swap(at, at + 1),
             1 if wrong.len() > 3 => drop(wrong.remove(at)),
             2 => wrong.insert(at, letters[at]),
-            _ => wrong[at] = if letters[at].is_uppercase() { letters[at].to_ascii_lowercase() } else { 'x' },
+            _ => {
+                wrong[at] =
+                    if letters[at].is_uppercase() { letters[at].to_ascii_lowercase() } else { 'x' }
+            }
         }
         let wrong: String = wrong.into_iter().collect();
         (wrong != word && !is_known(&wrong)).then_some(wrong)

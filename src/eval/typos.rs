@@ -6,7 +6,8 @@ use crate::language::content_words;
 /// Mistakes put into content words of each question, in different words as long as there are any.
 pub fn misspell(questions: &mut [Question], mistakes: usize, seed: u64) {
     for (number, question) in (0_u64..).zip(questions) {
-        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number).wrapping_add(1));
+        let mut random =
+            Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number).wrapping_add(1));
         question.question = misspelt(&question.question, mistakes, &mut random);
     }
 }
@@ -18,7 +19,12 @@ fn misspelt(text: &str, mistakes: usize, random: &mut Random) -> String {
     let mut pieces: Vec<String> = Vec::new();
     for c in text.chars() {
         match pieces.last_mut() {
-            Some(last) if last.chars().next().is_some_and(char::is_alphanumeric) == c.is_alphanumeric() => last.push(c),
+            Some(last)
+                if last.chars().next().is_some_and(char::is_alphanumeric)
+                    == c.is_alphanumeric() =>
+            {
+                last.push(c)
+            }
             _ => pieces.push(c.to_string()),
         }
     }
@@ -89,7 +95,11 @@ mod tests {
     #[test]
     fn mistakes_are_few_and_the_same_for_a_seed() {
         let with = |mistakes, seed| {
-            let mut questions = vec![Question::plain("How long is the warranty on a Tarn 3 tent in Switzerland?"); 3];
+            let mut questions =
+                vec![
+                    Question::plain("How long is the warranty on a Tarn 3 tent in Switzerland?");
+                    3
+                ];
             misspell(&mut questions, mistakes, seed);
             questions.into_iter().map(|question| question.question).collect::<Vec<_>>()
         };
@@ -102,7 +112,11 @@ mod tests {
                 assert!(strsim::osa_distance(&text, clean) <= 1, "{text}");
             }
             for text in with(2, seed) {
-                assert!(strsim::osa_distance(&text, clean) <= 2 && text.starts_with("How long is the w"), "{text}");
+                assert!(
+                    strsim::osa_distance(&text, clean) <= 2
+                        && text.starts_with("How long is the w"),
+                    "{text}"
+                );
             }
         }
         let mut chinese = vec![Question::plain("退货政策是什么？")];

@@ -156,7 +156,8 @@ struct Naive {
 impl Naive {
     fn of(history: &[f64]) -> Self {
         let week = std::array::from_fn(|day| history[history.len() - WEEK + day]);
-        let mut errors: Vec<f64> = history.iter().zip(history.iter().skip(WEEK)).map(|(a, b)| b - a).collect();
+        let mut errors: Vec<f64> =
+            history.iter().zip(history.iter().skip(WEEK)).map(|(a, b)| b - a).collect();
         errors.sort_by(f64::total_cmp);
         Self { week, errors }
     }
@@ -215,7 +216,9 @@ impl Tally {
         self.scaled += 1.0;
         self.mase += off / scale;
         self.naive += (row.naive - row.seen).abs() / scale;
-        for (at, (inside, band)) in [(0.8, row.band.band80), (0.95, row.band.band95)].into_iter().enumerate() {
+        for (at, (inside, band)) in
+            [(0.8, row.band.band80), (0.95, row.band.band95)].into_iter().enumerate()
+        {
             self.own[at] += interval_score(band, row.seen, inside) / scale;
             let band = naive.band(row.day - row.origin, inside);
             self.naive_own[at] += interval_score(band, row.seen, inside) / scale;

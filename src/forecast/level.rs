@@ -54,12 +54,17 @@ impl Weekdays {
             // share of 0, and one that was never seen an average one.
             let mean = |at: usize| if days[at] > 0.0 { sums[at] / days[at] } else { f64::NAN };
             let known = (0..WEEK).map(mean).filter(|mean| mean.is_finite());
-            let (sum, count) = known.fold((0.0, 0.0), |(sum, count), mean| (sum + mean, count + 1.0));
+            let (sum, count) =
+                known.fold((0.0, 0.0), |(sum, count), mean| (sum + mean, count + 1.0));
             let all = if count > 0.0 { sum / count } else { 0.0 };
             shares = std::array::from_fn(|at| if days[at] > 0.0 { mean(at) } else { all });
         }
         let mean = shares.iter().sum::<f64>() / WEEK as f64;
-        if mean > 0.0 { Self { shares: shares.map(|share| share / mean) } } else { Self { shares: [1.0; WEEK] } }
+        if mean > 0.0 {
+            Self { shares: shares.map(|share| share / mean) }
+        } else {
+            Self { shares: [1.0; WEEK] }
+        }
     }
 }
 
@@ -90,7 +95,8 @@ impl Levels {
                 weights[half] = weights[half] * keep[half] + weight;
             }
         }
-        let mean = |half: usize| if exposure[half] > 0.0 { counts[half] / exposure[half] } else { 0.0 };
+        let mean =
+            |half: usize| if exposure[half] > 0.0 { counts[half] / exposure[half] } else { 0.0 };
         let is_large = mean(HALVES - 1) >= LARGE;
         Self(std::array::from_fn(|way| match way.checked_sub(HALVES) {
             None => mean(way),
@@ -105,8 +111,12 @@ impl Levels {
 #[must_use]
 pub fn pooled(losses: &[[f64; WAYS]], tried: &[f64]) -> [f64; WAYS] {
     let (mut sums, mut counts) = ([0.0; WAYS], [0.0; WAYS]);
-    for losses in losses.iter().zip(tried).filter(|(_, tried)| **tried > 0.0).map(|(losses, _)| losses) {
-        for (way, loss) in relative(losses).into_iter().enumerate().filter(|(_, loss)| loss.is_finite()) {
+    for losses in
+        losses.iter().zip(tried).filter(|(_, tried)| **tried > 0.0).map(|(losses, _)| losses)
+    {
+        for (way, loss) in
+            relative(losses).into_iter().enumerate().filter(|(_, loss)| loss.is_finite())
+        {
             sums[way] += loss;
             counts[way] += 1.0;
         }

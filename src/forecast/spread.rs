@@ -37,7 +37,8 @@ impl Kept {
         match self {
             Self::Day(ahead) => ahead.min(HORIZON - 1) / 7,
             Self::Period(days) => {
-                HORIZON / 7 + PERIODS.iter().position(|period| *period >= days).unwrap_or(PERIODS.len() - 1)
+                HORIZON / 7
+                    + PERIODS.iter().position(|period| *period >= days).unwrap_or(PERIODS.len() - 1)
             }
         }
     }
@@ -105,13 +106,15 @@ impl Errors {
         }
         self.known.extend(due);
         self.phi = [false, true].map(|period| self.dispersion(period));
-        let plain = |noted: &Noted| (noted.seen - noted.expected) / self.noise(noted.kept, noted.expected);
+        let plain =
+            |noted: &Noted| (noted.seen - noted.expected) / self.noise(noted.kept, noted.expected);
         // Scales compare a series' errors with the usual ones of its size, so they need groups
         // first; then the groups are made again, without what is a series' own.
         let usual = self.grouped(plain);
         let (mut own, mut others) = (vec![0.0; self.scales.len()], vec![0.0; self.scales.len()]);
         let mut days = vec![0.0; self.scales.len()];
-        let means: Vec<Vec<f64>> = usual.iter().map(|groups| groups.iter().map(mean_size).collect()).collect();
+        let means: Vec<Vec<f64>> =
+            usual.iter().map(|groups| groups.iter().map(mean_size).collect()).collect();
         for noted in self.known.iter().filter(|noted| matches!(noted.kept, Kept::Day(_))) {
             let shelf = noted.kept.shelf();
             own[noted.series] += plain(noted).abs();
@@ -120,7 +123,11 @@ impl Errors {
         }
         let scale = |at: usize| {
             let usual = if days[at] > 0.0 { others[at] / days[at] } else { 1.0 };
-            if usual > 0.0 { (own[at] + PRIOR_DAYS * usual) / ((days[at] + PRIOR_DAYS) * usual) } else { 1.0 }
+            if usual > 0.0 {
+                (own[at] + PRIOR_DAYS * usual) / ((days[at] + PRIOR_DAYS) * usual)
+            } else {
+                1.0
+            }
         };
         let scales: Vec<f64> = (0..self.scales.len()).map(scale).collect();
         self.groups = self.grouped(|noted| plain(noted) / scales[noted.series]);
@@ -152,7 +159,8 @@ impl Errors {
             .collect();
         ratios.sort_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)));
         ratios.truncate(ratios.len() - ratios.len() / 20);
-        let (beyond, squares) = ratios.iter().fold((0.0, 0.0), |(a, b), (beyond, square)| (a + beyond, b + square));
+        let (beyond, squares) =
+            ratios.iter().fold((0.0, 0.0), |(a, b), (beyond, square)| (a + beyond, b + square));
         if squares > 0.0 { (beyond / squares).max(0.0) } else { 0.0 }
     }
 
@@ -222,10 +230,13 @@ impl Group {
     /// errors a normal tail, if that is wider.
     fn quantile(&self, share: f64) -> f64 {
         let count = self.errors.len() as f64;
-        let (Some(first), Some(last)) = (self.errors.first(), self.errors.last()) else { return 0.0 };
+        let (Some(first), Some(last)) = (self.errors.first(), self.errors.last()) else {
+            return 0.0;
+        };
         let rank = (count + 1.0) * share;
         if rank < 1.0 || rank > count {
-            let spread = (self.errors.iter().map(|error| error * error).sum::<f64>() / count).sqrt();
+            let spread =
+                (self.errors.iter().map(|error| error * error).sum::<f64>() / count).sqrt();
             let tail = normal_quantile(share) * spread;
             return if share < 0.5 { first.min(tail) } else { last.max(tail) };
         }
@@ -249,7 +260,8 @@ impl Group {
         let spread = (points.iter().map(|point| (point - mean).powi(2)).sum::<f64>() / used).sqrt();
         // A logistic of scale s has the standard deviation 1.81 s.
         let width = (1.06 * spread * (count as f64).powf(-0.2) / 1.81).max(1e-6);
-        let above: f64 = points.iter().map(|point| 1.0 / (1.0 + ((least - point) / width).exp())).sum();
+        let above: f64 =
+            points.iter().map(|point| 1.0 / (1.0 + ((least - point) / width).exp())).sum();
         let wide = 3.0 * spread.max(1.0) / 1.81;
         let unseen = 1.0 / (1.0 + ((least - mean) / wide).exp());
         (above / used * count as f64 + 2.0 * unseen) / (count as f64 + 2.0)

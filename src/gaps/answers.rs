@@ -58,7 +58,8 @@ async fn of_conversation(
         match Event::read(&record.body) {
             Ok(Some(Event::Said { text, .. })) => {
                 names.extend(introduced(&text, language));
-                let next = record.seq > example.turn && !replies.is_empty() && text.contains(['?', '？']);
+                let next =
+                    record.seq > example.turn && !replies.is_empty() && text.contains(['?', '？']);
                 if next && !over && small_talk(&text).is_none() {
                     over = is_elsewhere(retrieval, &gap.question, &text).await?;
                 }
@@ -86,7 +87,8 @@ async fn of_conversation(
 
 /// Whether a visitor's next question is about something else than the gap.
 async fn is_elsewhere(retrieval: &Retrieval, question: &str, text: &str) -> anyhow::Result<bool> {
-    let vectors = retrieval.embedder.embed_queries(vec![question.to_owned(), text.to_owned()]).await?;
+    let vectors =
+        retrieval.embedder.embed_queries(vec![question.to_owned(), text.to_owned()]).await?;
     let [a, b] = vectors.as_slice() else { return Ok(false) };
     let cosine: f32 = a.iter().zip(b).map(|(a, b)| a * b).sum();
     Ok(cosine < SAME_TALK)
@@ -94,7 +96,9 @@ async fn is_elsewhere(retrieval: &Retrieval, question: &str, text: &str) -> anyh
 
 /// Names that a visitor gives: "my name is …", in small letters.
 fn introduced(text: &str, site_language: &str) -> Vec<String> {
-    let Some(manner) = manner(language_of(text).unwrap_or(site_language)) else { return Vec::new() };
+    let Some(manner) = manner(language_of(text).unwrap_or(site_language)) else {
+        return Vec::new();
+    };
     let words = plain(text);
     let given = manner.called.captures_iter(&words).filter_map(|found| found.get(1));
     // "I am sorry" introduces nobody.

@@ -31,7 +31,10 @@ pub struct Composed {
 ///
 /// # Errors
 /// When the embedder or the index fails.
-pub async fn compose(retrieval: &Retrieval, material: &Material<'_>) -> Result<Composed, RetrievalError> {
+pub async fn compose(
+    retrieval: &Retrieval,
+    material: &Material<'_>,
+) -> Result<Composed, RetrievalError> {
     let Material { site, language, contact, questions, replies } = *material;
     let mut public = retrieval.index.public_texts(site).await?;
     public.push(contact.to_owned());
@@ -55,13 +58,24 @@ pub async fn compose(retrieval: &Retrieval, material: &Material<'_>) -> Result<C
 ///
 /// # Errors
 /// When the embedder fails.
-pub async fn subjects(retrieval: &Retrieval, claims: &[Claim]) -> Result<Vec<Vec<f32>>, EmbedError> {
+pub async fn subjects(
+    retrieval: &Retrieval,
+    claims: &[Claim],
+) -> Result<Vec<Vec<f32>>, EmbedError> {
     let wanted = |at: usize, claim: &Claim| {
         let mut others = claims.iter().enumerate().filter(|(other, _)| *other != at);
         claim.is_english() && others.any(|(_, other)| claim.may_contradict(other))
     };
-    let wanted: Vec<bool> = claims.iter().enumerate().map(|(at, claim)| wanted(at, claim)).collect();
-    let texts = claims.iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(claim, _)| claim.subject.clone());
+    let wanted: Vec<bool> =
+        claims.iter().enumerate().map(|(at, claim)| wanted(at, claim)).collect();
+    let texts = claims
+        .iter()
+        .zip(&wanted)
+        .filter(|(_, wanted)| **wanted)
+        .map(|(claim, _)| claim.subject.clone());
     let mut vectors = retrieval.embedder.embed(texts.collect()).await?.into_iter();
-    Ok(wanted.into_iter().map(|wanted| if wanted { vectors.next().unwrap_or_default() } else { Vec::new() }).collect())
+    Ok(wanted
+        .into_iter()
+        .map(|wanted| if wanted { vectors.next().unwrap_or_default() } else { Vec::new() })
+        .collect())
 }

@@ -131,20 +131,25 @@ impl Claim {
         subject.push_str(text.get(from..).unwrap_or_default());
         let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
         let lower = subject.to_lowercase().replace('’', "'").replace("non-", "non");
-        let told =
-            NO_DENIAL.as_ref().map_or_else(|| lower.clone(), |regex| regex.replace_all(&lower, " ").into_owned());
+        let told = NO_DENIAL
+            .as_ref()
+            .map_or_else(|| lower.clone(), |regex| regex.replace_all(&lower, " ").into_owned());
         let verdict = manner(language).and_then(|manner| manner.verdict(&plain(text)));
         // "No, it doesn't": what the first word says, the sentence says again.
-        let behind = told.split_once([',', '.', '，']).map(|(_, rest)| rest).filter(|rest| !rest.trim().is_empty());
-        let told = behind.filter(|_| verdict == Some(false)).map_or_else(|| told.clone(), str::to_owned);
-        let mut denies =
-            has(&told, cues::DENIALS) || told.contains("n't") || told.split_whitespace().any(|word| word == "without");
+        let behind = told
+            .split_once([',', '.', '，'])
+            .map(|(_, rest)| rest)
+            .filter(|rest| !rest.trim().is_empty());
+        let told =
+            behind.filter(|_| verdict == Some(false)).map_or_else(|| told.clone(), str::to_owned);
+        let mut denies = has(&told, cues::DENIALS)
+            || told.contains("n't")
+            || told.split_whitespace().any(|word| word == "without");
         let mut words = Vec::new();
         for word in meanings(&told) {
-            match CONTRARIES
-                .iter()
-                .find(|(_, contrary)| contrary.iter().any(|other| crate::language::stem(other) == word))
-            {
+            match CONTRARIES.iter().find(|(_, contrary)| {
+                contrary.iter().any(|other| crate::language::stem(other) == word)
+            }) {
                 Some((same, _)) => {
                     denies = !denies;
                     words.extend(meanings(same));
@@ -154,12 +159,25 @@ impl Claim {
         }
         words.retain(|word| !has(word, cues::DENIALS));
         let limited = has(&lower, cues::HEDGES)
-            || ["only", "except", "unless", "nur", "außer", "sauf", "seulement", "solo", "sólo", "salvo", "excepto"]
-                .iter()
-                .any(|word| plain(&lower).split(' ').any(|own| own == *word))
+            || [
+                "only",
+                "except",
+                "unless",
+                "nur",
+                "außer",
+                "sauf",
+                "seulement",
+                "solo",
+                "sólo",
+                "salvo",
+                "excepto",
+            ]
+            .iter()
+            .any(|word| plain(&lower).split(' ').any(|own| own == *word))
             || ["只", "仅", "除"].iter().any(|word| lower.contains(word));
-        let places =
-            places::places(text).into_iter().flat_map(|place| place.codes.into_iter().map(|code| format!("{code:?}")));
+        let places = places::places(text)
+            .into_iter()
+            .flat_map(|place| place.codes.into_iter().map(|code| format!("{code:?}")));
         Self {
             figures,
             places: places.collect(),
@@ -196,23 +214,33 @@ impl Claim {
     /// How two sentences contradict each other, with what each of them says; `nearness` is the cosine
     /// between the embeddings of their subjects, `None` where only their words can tell.
     #[must_use]
-    pub fn contradicts(&self, other: &Self, nearness: Option<f32>) -> Option<(Differs, [String; 2])> {
+    pub fn contradicts(
+        &self,
+        other: &Self,
+        nearness: Option<f32>,
+    ) -> Option<(Differs, [String; 2])> {
         if self.places != other.places {
             return None;
         }
         let shared = self.shared(other);
-        let near = |least: f32, in_words: f32| nearness.map_or(shared >= in_words, |nearness| nearness >= least);
+        let near = |least: f32, in_words: f32| {
+            nearness.map_or(shared >= in_words, |nearness| nearness >= least)
+        };
         let replaced = self.is_replaced(other) && !near(SAME_BUT_A_WORD, 1.1);
-        let same = !replaced && (near(NEAR, SAME_WORDS) || shared >= 0.5 && near(NEAR_IN_WORDS, SAME_WORDS));
+        let same = !replaced
+            && (near(NEAR, SAME_WORDS) || shared >= 0.5 && near(NEAR_IN_WORDS, SAME_WORDS));
         if same && let Some((a, b)) = different(&self.figures, &other.figures) {
             return Some((Differs::Number, [a, b]));
         }
         let contrary = self.denies != other.denies && self.limited == other.limited;
-        let asked = self.verdict.is_some() && other.verdict.is_some() && self.verdict != other.verdict;
+        let asked =
+            self.verdict.is_some() && other.verdict.is_some() && self.verdict != other.verdict;
         if contrary && shared >= 0.5 && near(NEAR_CONTRARY, 0.6)
             || asked && near(ONE_QUESTION, 0.3) && self.limited == other.limited
         {
-            let told = |claim: &Self| if claim.verdict.unwrap_or(!claim.denies) { "yes" } else { "no" }.to_owned();
+            let told = |claim: &Self| {
+                if claim.verdict.unwrap_or(!claim.denies) { "yes" } else { "no" }.to_owned()
+            };
             let told = [told(self), told(other)];
             return (told[0] != told[1]).then_some((Differs::YesNo, told));
         }
@@ -222,7 +250,8 @@ impl Claim {
     /// Share of the shorter subject's words that the other one has.
     #[expect(clippy::cast_precision_loss, reason = "counts of words")]
     fn shared(&self, other: &Self) -> f32 {
-        let (a, b): (HashSet<&String>, HashSet<&String>) = (self.words.iter().collect(), other.words.iter().collect());
+        let (a, b): (HashSet<&String>, HashSet<&String>) =
+            (self.words.iter().collect(), other.words.iter().collect());
         let least = a.len().min(b.len()).max(1);
         a.intersection(&b).count() as f32 / least as f32
     }
@@ -233,7 +262,8 @@ impl Claim {
         let (a, b) = (&self.words, &other.words);
         let before = a.iter().zip(b).take_while(|(a, b)| a == b).count();
         let most = a.len().min(b.len()) - before;
-        let behind = a.iter().rev().zip(b.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
+        let behind =
+            a.iter().rev().zip(b.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
         let same = before + behind;
         let (left, right) = (a.len() - same, b.len() - same);
         same >= 1 && (1..=2).contains(&left) && (1..=2).contains(&right)
@@ -279,11 +309,16 @@ fn figures(text: &str, language: &str) -> (Vec<Figure>, Vec<Range<usize>>) {
         }
     }
     for (value, range) in quantity::numbers(text, language) {
-        if taken(&ranges, &range) || !text.is_char_boundary(range.start) || !text.is_char_boundary(range.end) {
+        if taken(&ranges, &range)
+            || !text.is_char_boundary(range.start)
+            || !text.is_char_boundary(range.end)
+        {
             continue;
         }
         let behind = text.get(range.end..).unwrap_or_default();
-        let Some(of) = meanings(behind.get(..behind.floor_char_boundary(40)).unwrap_or_default()).next() else {
+        let Some(of) =
+            meanings(behind.get(..behind.floor_char_boundary(40)).unwrap_or_default()).next()
+        else {
             continue;
         };
         found.push(Figure { of: Measured::Count { value, of }, told: told(&range) });
@@ -299,7 +334,10 @@ fn different(ours: &[Figure], theirs: &[Figure]) -> Option<(String, String)> {
     let equal = |a: &Figure, b: &Figure| comparison(&a.of, &b.of) == Some(true);
     // What both say isn't what they differ in.
     let rest = |own: &[Figure], others: &[Figure]| -> Vec<Figure> {
-        own.iter().filter(|figure| !others.iter().any(|other| equal(figure, other))).cloned().collect()
+        own.iter()
+            .filter(|figure| !others.iter().any(|other| equal(figure, other)))
+            .cloned()
+            .collect()
     };
     let (a, b) = (rest(ours, theirs), rest(theirs, ours));
     let pairs = a.iter().flat_map(|one| b.iter().map(move |other| (one, other)));
@@ -345,7 +383,8 @@ fn agree(a: &Amount, b: &Amount) -> Option<bool> {
     let inside = |one: &Amount, range: &Amount| {
         one.to.is_none()
             && one.order(range.value, &range.unit) != Some(Order::Less)
-            && quantity::compare(one.value, &one.unit, high(range), &range.unit) != Some(Order::More)
+            && quantity::compare(one.value, &one.unit, high(range), &range.unit)
+                != Some(Order::More)
     };
     Some(inside(a, b) || inside(b, a))
 }
@@ -355,7 +394,9 @@ fn agree(a: &Amount, b: &Amount) -> Option<bool> {
 fn apart_in_days(a: &Amount, b: &Amount) -> bool {
     let working = |amount: &Amount| amount.unit.kind == Kind::WorkingTime;
     let (work, time) = if working(a) { (a, b) } else { (b, a) };
-    let (Some(day), true) = (quantity::unit("day"), time.unit.kind == Kind::Time) else { return false };
+    let (Some(day), true) = (quantity::unit("day"), time.unit.kind == Kind::Time) else {
+        return false;
+    };
     let (least, most) = (work.value, 2.0 * work.to.unwrap_or(work.value) + 2.0);
     let last = quantity::compare(time.to.unwrap_or(time.value), &time.unit, least, &day);
     let first = quantity::compare(time.value, &time.unit, most, &day);
@@ -375,10 +416,17 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(language: &str, a: &str, b: &str, nearness: f32, expected: Option<(Differs, &str, &str)>) {
+    fn check(
+        language: &str,
+        a: &str,
+        b: &str,
+        nearness: f32,
+        expected: Option<(Differs, &str, &str)>,
+    ) {
         let (one, other) = (Claim::read(a, language), Claim::read(b, language));
         let found = one.contradicts(&other, (language == "en").then_some(nearness));
-        let found = found.as_ref().map(|(differs, told)| (*differs, told[0].as_str(), told[1].as_str()));
+        let found =
+            found.as_ref().map(|(differs, told)| (*differs, told[0].as_str(), told[1].as_str()));
         assert_eq!(found, expected, "{a} / {b}\n{one:?}\n{other:?}");
     }
 
@@ -396,9 +444,21 @@ mod tests {
         check("en", "You can have 3 cards.", "You can have 5 cards.", 0.99, number("3", "5"));
         check("en", "We close at 6 pm.", "We close at 20:00.", 0.95, number("6 pm", "20:00"));
         check("en", "We close at 6 pm.", "We close at 18:00.", 0.95, None);
-        check("en", "A refund takes 3 to 5 working days.", "A refund takes 4 working days.", 0.99, None);
+        check(
+            "en",
+            "A refund takes 3 to 5 working days.",
+            "A refund takes 4 working days.",
+            0.99,
+            None,
+        );
         check("en", "Standard delivery takes 3 days.", "Express delivery takes 1 day.", 0.7, None);
-        check("en", "Delivery to France takes 3 days.", "Delivery to Spain takes 5 days.", 0.9, None);
+        check(
+            "en",
+            "Delivery to France takes 3 days.",
+            "Delivery to Spain takes 5 days.",
+            0.9,
+            None,
+        );
         check("en", "A refund takes 5 days.", "The warranty holds for 2 years.", 0.2, None);
         check(
             "de",
@@ -413,12 +473,30 @@ mod tests {
     #[test]
     fn yes_and_no_contradict() {
         let yes_no = |a, b| Some((Differs::YesNo, a, b));
-        check("en", "Gas cartridges may fly.", "Gas cartridges may not fly.", 0.95, yes_no("yes", "no"));
+        check(
+            "en",
+            "Gas cartridges may fly.",
+            "Gas cartridges may not fly.",
+            0.95,
+            yes_no("yes", "no"),
+        );
         check("en", "Yes, it can be washed.", "No, it only takes a cloth.", 0.6, None);
         check("en", "Yes, it can be washed.", "No, use a damp cloth.", 0.6, yes_no("yes", "no"));
-        check("en", "Exchanges are possible.", "Exchanges are impossible.", 0.9, yes_no("yes", "no"));
+        check(
+            "en",
+            "Exchanges are possible.",
+            "Exchanges are impossible.",
+            0.9,
+            yes_no("yes", "no"),
+        );
         check("en", "It takes no more than 5 days.", "It takes up to 5 days.", 0.95, None);
         check("en", "The tent isn't waterproof.", "The stove is light.", 0.3, None);
-        check("de", "Der Versand ist kostenlos.", "Der Versand ist nicht kostenlos.", 0.95, yes_no("yes", "no"));
+        check(
+            "de",
+            "Der Versand ist kostenlos.",
+            "Der Versand ist nicht kostenlos.",
+            0.95,
+            yes_no("yes", "no"),
+        );
     }
 }

@@ -128,15 +128,20 @@ fn take(reply: &Reply, site_language: &str, known: &Known<'_>, collected: &mut C
     for range in sentences(text) {
         let sentence = text.get(range.clone()).unwrap_or_default();
         let words = plain(sentence);
-        if manner.verdict(&words).is_some() && words.split(' ').count() <= 2 && words.chars().count() <= 20 {
+        if manner.verdict(&words).is_some()
+            && words.split(' ').count() <= 2
+            && words.chars().count() <= 20
+        {
             verdict = Some(range.start);
             continue;
         }
         let whole = text.get(verdict.take().unwrap_or(range.start)..range.end).unwrap_or(sentence);
         let question = sentence.ends_with(['?', '？']);
         // "Jo!" or "Kind regards" says nothing to others.
-        let short = if manner.spaced { words.split(' ').count() < 3 } else { words.chars().count() < 5 };
-        let idle = short || question || small_talk(sentence).is_some() || manner.is_courtesy(&words);
+        let short =
+            if manner.spaced { words.split(' ').count() < 3 } else { words.chars().count() < 5 };
+        let idle =
+            short || question || small_talk(sentence).is_some() || manner.is_courtesy(&words);
         let found = if names_somebody(&words, &reply.names) {
             Some(Personal::Name)
         } else {
@@ -147,7 +152,9 @@ fn take(reply: &Reply, site_language: &str, known: &Known<'_>, collected: &mut C
             _ if idle => Why::Courtesy,
             Some(kind) => Why::Personal(kind),
             None if manner.is_case(&words) || is_order_to_assistant(sentence) => Why::Case,
-            None if whole.chars().count() > MAX_CHARS || meanings(sentence).next().is_none() => Why::Courtesy,
+            None if whole.chars().count() > MAX_CHARS || meanings(sentence).next().is_none() => {
+                Why::Courtesy
+            }
             None if repeated.is_some() => {
                 collected.left_out.repeated += 1;
                 let same = repeated.and_then(|at| collected.sentences.get_mut(at));
@@ -176,7 +183,10 @@ fn take(reply: &Reply, site_language: &str, known: &Known<'_>, collected: &mut C
 /// Whether a sentence holds one of the names that are known of its conversation.
 fn names_somebody(plain: &str, names: &[String]) -> bool {
     let spaced = format!(" {plain} ");
-    names.iter().filter(|name| name.chars().count() > 1).any(|name| spaced.contains(&format!(" {name} ")))
+    names
+        .iter()
+        .filter(|name| name.chars().count() > 1)
+        .any(|name| spaced.contains(&format!(" {name} ")))
 }
 
 /// Whether two sentences say the same in nearly the same words.
@@ -196,14 +206,20 @@ fn repeats(a: &str, b: &str) -> bool {
 /// The sentences that may contradict each other, with their claims: only these are worth to embed.
 #[must_use]
 pub fn claims(sentences: &[Sentence], site_language: &str) -> Vec<Claim> {
-    let read = |sentence: &Sentence| Claim::read(&sentence.text, language_of(&sentence.text).unwrap_or(site_language));
+    let read = |sentence: &Sentence| {
+        Claim::read(&sentence.text, language_of(&sentence.text).unwrap_or(site_language))
+    };
     sentences.iter().map(read).collect()
 }
 
 /// The contradictions between claims that were said in different replies. `vectors` are the embeddings of their
 /// subjects, of length 1, or empty where it isn't known.
 #[must_use]
-pub fn contradictions(sentences: &[Sentence], claims: &[Claim], vectors: &[Vec<f32>]) -> Vec<Contradiction> {
+pub fn contradictions(
+    sentences: &[Sentence],
+    claims: &[Claim],
+    vectors: &[Vec<f32>],
+) -> Vec<Contradiction> {
     let mut found = Vec::new();
     for (first, one) in claims.iter().enumerate() {
         for (second, other) in claims.iter().enumerate().skip(first + 1) {
@@ -225,13 +241,20 @@ pub fn contradictions(sentences: &[Sentence], claims: &[Claim], vectors: &[Vec<f
 /// One message doesn't contradict itself: it tells of two things.
 fn same_reply(a: Option<&Vec<Source>>, b: Option<&Vec<Source>>) -> bool {
     let (Some(a), Some(b)) = (a, b) else { return false };
-    a.iter().any(|source| b.iter().any(|other| other.session == source.session && other.seq == source.seq))
+    a.iter().any(|source| {
+        b.iter().any(|other| other.session == source.session && other.seq == source.seq)
+    })
 }
 
 /// Which of several questions says best what all ask: the one nearest to the others on average, of those without
 /// personal data. `vectors` are their embeddings, of length 1.
 #[must_use]
-pub fn central(questions: &[String], vectors: &[Vec<f32>], site_language: &str, known: &Known<'_>) -> Option<usize> {
+pub fn central(
+    questions: &[String],
+    vectors: &[Vec<f32>],
+    site_language: &str,
+    known: &Known<'_>,
+) -> Option<usize> {
     let sum = |at: usize| -> f32 {
         let Some(own) = vectors.get(at) else { return f32::MIN };
         vectors.iter().map(|other| own.iter().zip(other).map(|(a, b)| a * b).sum::<f32>()).sum()
@@ -246,7 +269,10 @@ pub fn central(questions: &[String], vectors: &[Vec<f32>], site_language: &str, 
     // Of equals the shorter one.
     let best = fit.max_by(|(a, one), (b, other)| {
         let near = |at: usize| (sum(at) * 100.0).round();
-        near(*a).total_cmp(&near(*b)).then_with(|| other.len().cmp(&one.len())).then_with(|| b.cmp(a))
+        near(*a)
+            .total_cmp(&near(*b))
+            .then_with(|| other.len().cmp(&one.len()))
+            .then_with(|| b.cmp(a))
     });
     best.map(|(at, _)| at)
 }
@@ -269,7 +295,8 @@ pub fn text(sentences: &[Sentence]) -> String {
     for sentence in sentences {
         let source = sentence.sources.first();
         if before.is_some() {
-            let together = before.map(|source| &source.session) == source.map(|source| &source.session);
+            let together =
+                before.map(|source| &source.session) == source.map(|source| &source.session);
             text.push_str(if together { " " } else { "\n\n" });
         }
         text.push_str(&sentence.text);
@@ -283,7 +310,8 @@ mod tests {
     use super::*;
 
     fn reply(session: &str, seq: u64, text: &str) -> Reply {
-        let source = Source { session: session.into(), seq, agent: "Mara".into(), at_ms: seq * 1_000 };
+        let source =
+            Source { session: session.into(), seq, agent: "Mara".into(), at_ms: seq * 1_000 };
         Reply { source, text: text.into(), names: vec!["quux".into()] }
     }
 
@@ -307,11 +335,17 @@ mod tests {
             ),
         ];
         let collected = collect(&replies, "en", &known());
-        let said: Vec<(&str, usize)> =
-            collected.sentences.iter().map(|sentence| (sentence.text.as_str(), sentence.sources.len())).collect();
+        let said: Vec<(&str, usize)> = collected
+            .sentences
+            .iter()
+            .map(|sentence| (sentence.text.as_str(), sentence.sources.len()))
+            .collect();
         assert_eq!(
             said,
-            [("Gas cartridges may not fly, neither in the hold nor in the cabin.", 2), ("Empty bottles can fly.", 1)]
+            [
+                ("Gas cartridges may not fly, neither in the hold nor in the cabin.", 2),
+                ("Empty bottles can fly.", 1)
+            ]
         );
         assert_eq!(collected.sentences[0].sources[1].session, "b");
         let LeftOut { personal, courtesy, repeated, .. } = collected.left_out;
@@ -321,8 +355,10 @@ mod tests {
 
     #[test]
     fn replies_that_differ_are_shown() {
-        let replies =
-            [reply("a", 2, "Returns are free within 14 days."), reply("b", 3, "Returns are free within 30 days.")];
+        let replies = [
+            reply("a", 2, "Returns are free within 14 days."),
+            reply("b", 3, "Returns are free within 30 days."),
+        ];
         let collected = collect(&replies, "en", &known());
         let claims = claims(&collected.sentences, "en");
         let found = contradictions(&collected.sentences, &claims, &[vec![1.0], vec![1.0]]);
@@ -335,8 +371,12 @@ mod tests {
 
     #[test]
     fn the_title_is_the_question_that_stands_for_the_others() {
-        let questions =
-            ["can i take gas on a plane", "Gas on the plane, I am Szabina Quux", "Do you sell gas?"].map(str::to_owned);
+        let questions = [
+            "can i take gas on a plane",
+            "Gas on the plane, I am Szabina Quux",
+            "Do you sell gas?",
+        ]
+        .map(str::to_owned);
         let vectors = [vec![0.9, 0.43589], vec![1.0, 0.0], vec![0.0, 1.0]];
         assert_eq!(central(&questions, &vectors, "en", &known()), Some(0));
         assert_eq!(title(&questions[0]), "Can i take gas on a plane");

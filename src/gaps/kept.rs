@@ -59,7 +59,11 @@ impl Draft {
     /// The sessions that something of it comes from.
     fn sessions(&self) -> impl Iterator<Item = &String> {
         let marks = self.published.iter().flat_map(|published| &published.marks);
-        let sources = self.sentences.iter().map(|sentence| &sentence.sources).chain(marks.map(|mark| &mark.sources));
+        let sources = self
+            .sentences
+            .iter()
+            .map(|sentence| &sentence.sources)
+            .chain(marks.map(|mark| &mark.sources));
         sources.flatten().map(|source| &source.session).chain(&self.title_from)
     }
 
@@ -82,7 +86,9 @@ impl Draft {
         self.sentences.retain(|sentence| !sentence.sources.is_empty());
         let place = |at: usize| places.get(at).copied().flatten();
         self.contradictions.retain_mut(|found| {
-            let (Some(first), Some(second)) = (place(found.first), place(found.second)) else { return false };
+            let (Some(first), Some(second)) = (place(found.first), place(found.second)) else {
+                return false;
+            };
             (found.first, found.second) = (first, second);
             true
         });
@@ -102,10 +108,10 @@ impl Draft {
     fn publish(&mut self, document: &str, article: &str, at_ms: u64, by: &str) {
         let written: HashSet<String> = words_of(article);
         let earlier = self.published.take().map(|published| published.marks).unwrap_or_default();
-        let drafted = self
-            .sentences
-            .iter()
-            .map(|sentence| Mark { sha256: sha256(&sentence.text), sources: sentence.sources.clone() });
+        let drafted = self.sentences.iter().map(|sentence| Mark {
+            sha256: sha256(&sentence.text),
+            sources: sentence.sources.clone(),
+        });
         let asked_in = |session: &String| Source {
             session: session.clone(),
             seq: 0,
@@ -117,12 +123,15 @@ impl Draft {
             .as_ref()
             .map(|session| Mark { sha256: sha256(&self.title), sources: vec![asked_in(session)] });
         let mut marks: Vec<Mark> = Vec::new();
-        for mark in drafted.chain(title).chain(earlier).filter(|mark| written.contains(&mark.sha256)) {
+        for mark in
+            drafted.chain(title).chain(earlier).filter(|mark| written.contains(&mark.sha256))
+        {
             if !marks.iter().any(|other| other.sha256 == mark.sha256) {
                 marks.push(mark);
             }
         }
-        self.published = Some(Published { document: document.to_owned(), at_ms, by: by.to_owned(), marks });
+        self.published =
+            Some(Published { document: document.to_owned(), at_ms, by: by.to_owned(), marks });
         (self.title, self.title_from) = (String::new(), None);
         self.sentences = Vec::new();
         self.contradictions = Vec::new();
@@ -267,8 +276,10 @@ impl Drafts {
     async fn forget_all(&self, prefix: &str, one: Option<&str>) -> Result<(), StoreError> {
         let _changing = self.changing.lock().await;
         for (key, value) in self.store.scan(SPACE, prefix.as_bytes()).await? {
-            let site = key.split(|byte| *byte == 0).next().and_then(|site| std::str::from_utf8(site).ok());
-            let (Some(site), Ok(mut draft)) = (site, serde_json::from_slice::<Draft>(&value)) else {
+            let site =
+                key.split(|byte| *byte == 0).next().and_then(|site| std::str::from_utf8(site).ok());
+            let (Some(site), Ok(mut draft)) = (site, serde_json::from_slice::<Draft>(&value))
+            else {
                 tracing::warn!("a draft in the store is not understood and was passed over");
                 continue;
             };
@@ -307,7 +318,12 @@ mod tests {
     use crate::gaps::contradiction::Differs;
 
     fn sentence(text: &str, sessions: &[&str]) -> Sentence {
-        let source = |session: &&str| Source { session: (*session).into(), seq: 3, agent: "Mara".into(), at_ms: 1 };
+        let source = |session: &&str| Source {
+            session: (*session).into(),
+            seq: 3,
+            agent: "Mara".into(),
+            at_ms: 1,
+        };
         Sentence { text: text.into(), sources: sessions.iter().map(source).collect() }
     }
 
@@ -342,7 +358,11 @@ mod tests {
         assert!(draft.forget(&|session| session == "a"));
         assert_eq!((draft.title.as_str(), draft.sentences.len()), ("", 2));
         assert_eq!((draft.contradictions[0].first, draft.contradictions[0].second), (0, 1));
-        assert!(draft.forget(&|session| session == "b") && draft.contradictions.is_empty() && !draft.is_empty());
+        assert!(
+            draft.forget(&|session| session == "b")
+                && draft.contradictions.is_empty()
+                && !draft.is_empty()
+        );
         assert!(draft.forget(&|session| session == "c") && draft.is_empty());
     }
 
@@ -355,7 +375,10 @@ mod tests {
         assert!(!kept.contains("free") && !kept.contains("How long"), "{kept}");
         assert!(draft.for_review(article).is_empty());
         assert!(draft.forget(&|session| session == "a"));
-        assert_eq!((draft.for_review(article), draft.orphans()), (vec!["It is free.".to_owned()], 1));
+        assert_eq!(
+            (draft.for_review(article), draft.orphans()),
+            (vec!["It is free.".to_owned()], 1)
+        );
         assert!(draft.forget(&|session| session == "c"));
         assert_eq!(draft.for_review(article), ["It is free.", "It takes 30 days."]);
     }
@@ -363,7 +386,10 @@ mod tests {
     #[tokio::test]
     async fn an_erased_conversation_leaves_nothing_in_the_store() {
         let directory = tempfile::tempdir().unwrap();
-        let config = crate::store::StoreConfig { path: directory.path().join("store"), ..Default::default() };
+        let config = crate::store::StoreConfig {
+            path: directory.path().join("store"),
+            ..Default::default()
+        };
         let store = Store::open(&config).unwrap();
         let drafts = Drafts::new(store.clone());
         drafts.keep("shop", draft()).await.unwrap();
@@ -371,11 +397,20 @@ mod tests {
         drafts.forget("shop", "a").await.unwrap();
         let kept = async |site: &str| {
             let found = store.scan(SPACE, format!("{site}\0").as_bytes()).await.unwrap();
-            found.into_iter().map(|(_, value)| String::from_utf8(value).unwrap()).collect::<String>()
+            found
+                .into_iter()
+                .map(|(_, value)| String::from_utf8(value).unwrap())
+                .collect::<String>()
         };
         let shop = kept("shop").await;
-        assert!(!shop.contains("It is free") && !shop.contains("How long") && shop.contains("14 days"), "{shop}");
-        assert!(kept("bank").await.contains("It is free"), "another site's conversation of the same id");
+        assert!(
+            !shop.contains("It is free") && !shop.contains("How long") && shop.contains("14 days"),
+            "{shop}"
+        );
+        assert!(
+            kept("bank").await.contains("It is free"),
+            "another site's conversation of the same id"
+        );
         // None of these conversations was ever stored: they count as gone.
         drafts.forget_gone().await.unwrap();
         assert!(store.scan(SPACE, b"").await.unwrap().is_empty());

@@ -63,7 +63,9 @@ const DATA: [(&str, &str); 11] = [
 const NOTHING: &str = "[^\\s\\S]";
 
 static MANNERS: LazyLock<BTreeMap<&'static str, Manner>> = LazyLock::new(|| {
-    let read = |(language, text): &(&'static str, &str)| Some((*language, Manner::of(language, text).ok()?));
+    let read = |(language, text): &(&'static str, &str)| {
+        Some((*language, Manner::of(language, text).ok()?))
+    };
     DATA.iter().filter_map(read).collect()
 });
 
@@ -104,7 +106,10 @@ impl Manner {
             let between = "(?: (?:number|numbers|no|nr|id|code|is|was|numéro|número|numero|nummer|est|es|è|ist|is))*";
             format!("(?:^| )(?:{}){between} (#?[\\w#]*\\d[\\w]*)", any(&data.numbered))
         } else {
-            format!("{}(?:号|号码|编号|番号|是|为|は|が|：| )*([\\w]*\\d[\\w]*)", any(&data.numbered))
+            format!(
+                "{}(?:号|号码|编号|番号|是|为|は|が|：| )*([\\w]*\\d[\\w]*)",
+                any(&data.numbered)
+            )
         };
         let titled = if spaced {
             format!("(?:^| ){} (\\w+)", any(&data.title))
@@ -173,14 +178,22 @@ mod tests {
     #[test]
     fn every_file_is_read() {
         for (language, text) in DATA {
-            assert!(Manner::of(language, text).is_ok(), "{language}: {:?}", Manner::of(language, text).err());
+            assert!(
+                Manner::of(language, text).is_ok(),
+                "{language}: {:?}",
+                Manner::of(language, text).err()
+            );
         }
     }
 
     #[track_caller]
     fn check(language: &str, text: &str, courtesy: bool, case: bool) {
         let (manner, plain) = (manner(language).unwrap(), plain(text));
-        assert_eq!((manner.is_courtesy(&plain), manner.is_case(&plain)), (courtesy, case), "{text} ({plain})");
+        assert_eq!(
+            (manner.is_courtesy(&plain), manner.is_case(&plain)),
+            (courtesy, case),
+            "{text} ({plain})"
+        );
     }
 
     #[test]

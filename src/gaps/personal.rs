@@ -57,21 +57,32 @@ fn pattern(text: &str) -> Option<Regex> {
     Regex::new(text).ok()
 }
 
-static EMAIL: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"[^\s@<>,;()]+@[^\s@<>,;()]+\.\p{L}{2,}"));
-static LINK: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r"(?i)\b(?:https?://|www\.)[^\s<>)]+|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}/[^\s<>)]+"));
-static PHONE_NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"\+?\(?\d[\d ()./-]{5,}\d"));
-static IP: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b(?:[0-9a-f]{1,4}:){4,}"));
-static MASKED: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r"(?i)[*x•]{3,}[ -]?\d{2,}|\b(?:ending|ends)(?: in| with)? \d{2,}|尾号.{0,3}\d{3,}"));
+static EMAIL: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"[^\s@<>,;()]+@[^\s@<>,;()]+\.\p{L}{2,}"));
+static LINK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:https?://|www\.)[^\s<>)]+|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}/[^\s<>)]+",
+    )
+});
+static PHONE_NUMBER: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"\+?\(?\d[\d ()./-]{5,}\d"));
+static IP: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b(?:[0-9a-f]{1,4}:){4,}"));
+static MASKED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"(?i)[*x•]{3,}[ -]?\d{2,}|\b(?:ending|ends)(?: in| with)? \d{2,}|尾号.{0,3}\d{3,}")
+});
 static HANDLE: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?:^|\s)@[\p{L}\d_]{2,}|\b[\p{L}\d]+_[\p{L}\d_]+\b"));
-static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"#?[\p{L}\d]*\d[\p{L}\d]*(?:[-_/.,:][\p{L}\d]+)*"));
+static TOKEN: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"#?[\p{L}\d]*\d[\p{L}\d]*(?:[-_/.,:][\p{L}\d]+)*"));
 static DATE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(r"^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|(?:19|20)\d\d[-/](?:19|20)?\d\d)$")
+    pattern(
+        r"^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|(?:19|20)\d\d[-/](?:19|20)?\d\d)$",
+    )
 });
-static PLAIN_NUMBER: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r"^(?:\d{1,3}(?:[.,]\d{3})+(?:[.,]\d{1,2})?|\d{1,4}(?:[.,:]\d{1,2})?)$"));
+static PLAIN_NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"^(?:\d{1,3}(?:[.,]\d{3})+(?:[.,]\d{1,2})?|\d{1,4}(?:[.,:]\d{1,2})?)$")
+});
 static STREET: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(concat!(
         r"\b\d{1,5}[a-zA-Z]?,? (?:\p{Lu}[\p{L}.'’-]*,? ){1,4}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Way|Place|Pl|Square|Sq|Terrace|Close|Crescent)\b",
@@ -91,12 +102,15 @@ pub fn personal(text: &str, language: &str, known: &Known<'_>) -> Option<Persona
     // What can't be looked through may be anybody's.
     let Some(manner) = manner(language) else { return Some(Personal::Name) };
     let any = |regex: &LazyLock<Option<Regex>>| {
-        regex.as_ref().is_some_and(|regex| regex.find_iter(text).any(|found| !public(found.as_str())))
+        regex
+            .as_ref()
+            .is_some_and(|regex| regex.find_iter(text).any(|found| !public(found.as_str())))
     };
     if any(&EMAIL) {
         return Some(Personal::Email);
     }
-    let personal_link = |link: &str| link.contains(['?', '#']) || link.bytes().any(|byte| byte.is_ascii_digit());
+    let personal_link =
+        |link: &str| link.contains(['?', '#']) || link.bytes().any(|byte| byte.is_ascii_digit());
     if LINK.as_ref().is_some_and(|regex| {
         regex.find_iter(text).any(|found| personal_link(found.as_str()) && !public(found.as_str()))
     }) {
@@ -117,10 +131,9 @@ pub fn personal(text: &str, language: &str, known: &Known<'_>) -> Option<Persona
         let before = text.get(..at).unwrap_or_default().chars().next_back();
         before.is_none_or(|c| !(c.is_alphanumeric() || matches!(c, '#' | '_')) || is_unspaced(c))
     };
-    if PHONE_NUMBER
-        .as_ref()
-        .is_some_and(|regex| regex.find_iter(text).any(|found| begins(found.start()) && is_phone(found.as_str())))
-    {
+    if PHONE_NUMBER.as_ref().is_some_and(|regex| {
+        regex.find_iter(text).any(|found| begins(found.start()) && is_phone(found.as_str()))
+    }) {
         return Some(Personal::Phone);
     }
     if any(&IP) || any(&MASKED) || any(&HANDLE) || number(text, language, manner, known) {
@@ -139,16 +152,19 @@ fn matches(regex: &LazyLock<Option<Regex>>, text: &str) -> bool {
 /// Whether a number is one that somebody was given.
 fn number(text: &str, language: &str, manner: &Manner, known: &Known<'_>) -> bool {
     let amounts = quantity::amounts(text, language);
-    let measures =
-        |start: usize, end: usize| amounts.iter().any(|amount| amount.at.start <= start && end <= amount.at.end);
+    let measures = |start: usize, end: usize| {
+        amounts.iter().any(|amount| amount.at.start <= start && end <= amount.at.end)
+    };
     let tokens = TOKEN.as_ref().into_iter().flat_map(|regex| regex.find_iter(text));
     for found in tokens {
         let token = found.as_str();
         let digits = token.bytes().filter(u8::is_ascii_digit).count();
         let letters = token.chars().filter(|c| c.is_alphabetic() && !is_unspaced(*c)).count();
-        let counted =
-            token.starts_with(|c: char| c.is_ascii_digit()) && letters <= 3 && !token.contains(['-', '_', '/']);
-        if measures(found.start(), found.end()) || matches(&DATE, token) || (known.is_public)(token) {
+        let counted = token.starts_with(|c: char| c.is_ascii_digit())
+            && letters <= 3
+            && !token.contains(['-', '_', '/']);
+        if measures(found.start(), found.end()) || matches(&DATE, token) || (known.is_public)(token)
+        {
             continue;
         }
         let hash = token.starts_with('#') && digits >= 2;
@@ -163,8 +179,9 @@ fn number(text: &str, language: &str, manner: &Manner, known: &Known<'_>) -> boo
     let plain_amounts = quantity::amounts(&plain, language);
     manner.numbered.captures_iter(&plain).filter_map(|found| found.get(1)).any(|found| {
         let digits = found.as_str().bytes().filter(u8::is_ascii_digit).count();
-        let measured =
-            plain_amounts.iter().any(|amount| amount.at.start <= found.start() && found.end() <= amount.at.end);
+        let measured = plain_amounts
+            .iter()
+            .any(|amount| amount.at.start <= found.start() && found.end() <= amount.at.end);
         digits >= 2 && !measured && !(known.is_public)(found.as_str())
     })
 }
@@ -183,23 +200,31 @@ fn name(text: &str, language: &str, manner: &Manner, known: &Known<'_>) -> bool 
     let is_word = |word: &str| (known.is_word)(language, word);
     if !manner.spaced {
         // "お客様" and "皆様" are everybody, "客户经理" is a post.
-        let somebody = |before: &str| !matches!(before, "客" | "皆" | "奥" | "神" | "户" | "的" | "位" | "各");
+        let somebody =
+            |before: &str| !matches!(before, "客" | "皆" | "奥" | "神" | "户" | "的" | "位" | "各");
         let titled = manner.titled.captures_iter(&lower).filter_map(|found| found.get(1));
-        return titled.into_iter().any(|before| somebody(before.as_str())) || manner.called.is_match(&lower);
+        return titled.into_iter().any(|before| somebody(before.as_str()))
+            || manner.called.is_match(&lower);
     }
     let capitalised = capitalised(text);
-    let is_capitalised = |word: &str| capitalised.iter().any(|(_, other)| other.to_lowercase() == word);
+    let is_capitalised =
+        |word: &str| capitalised.iter().any(|(_, other)| other.to_lowercase() == word);
     let behind = |regex: &Regex| -> Vec<String> {
-        regex.captures_iter(&lower).filter_map(|found| Some(found.get(1)?.as_str().to_owned())).collect()
+        regex
+            .captures_iter(&lower)
+            .filter_map(|found| Some(found.get(1)?.as_str().to_owned()))
+            .collect()
     };
     if behind(&manner.titled).iter().any(|word| is_capitalised(word)) {
         return true;
     }
-    let introduced = |word: &String| NAMES.contains(word.as_str()) || is_capitalised(word) && !is_word(word);
+    let introduced =
+        |word: &String| NAMES.contains(word.as_str()) || is_capitalised(word) && !is_word(word);
     if behind(&manner.called).iter().any(introduced) {
         return true;
     }
-    let placed: Vec<String> = places::places(text).into_iter().map(|place| place.name.to_lowercase()).collect();
+    let placed: Vec<String> =
+        places::places(text).into_iter().map(|place| place.name.to_lowercase()).collect();
     capitalised.iter().any(|(opens, word)| {
         let lower = word.to_lowercase();
         if placed.iter().any(|place| place.split_whitespace().any(|part| part == lower)) {
@@ -229,15 +254,24 @@ fn capitalised(text: &str) -> Vec<(bool, &str)> {
         let first = chars.next().is_some_and(char::is_uppercase);
         let rest = chars.as_str();
         // "PIN" is an abbreviation, "ANNA" a name that somebody shouts.
-        let shouted = rest.chars().all(|c| !c.is_lowercase()) && !NAMES.contains(word.to_lowercase().as_str());
-        if !first || rest.is_empty() || shouted || !word.chars().all(|c| c.is_alphabetic() || matches!(c, '\'' | '’'))
+        let shouted = rest.chars().all(|c| !c.is_lowercase())
+            && !NAMES.contains(word.to_lowercase().as_str());
+        if !first
+            || rest.is_empty()
+            || shouted
+            || !word.chars().all(|c| c.is_alphabetic() || matches!(c, '\'' | '’'))
         {
             continue;
         }
         let before = text.get(..at).unwrap_or_default().trim_end();
         let opens = before.is_empty()
-            || before.ends_with(['.', '!', '?', ':', '\n', '"', '“', '„', '«', '>', '•', '*', '(', '¿', '¡'])
-            || before.lines().next_back().is_none_or(|line| line.trim_matches(['-', ' ', '–']).is_empty());
+            || before.ends_with([
+                '.', '!', '?', ':', '\n', '"', '“', '„', '«', '>', '•', '*', '(', '¿', '¡',
+            ])
+            || before
+                .lines()
+                .next_back()
+                .is_none_or(|line| line.trim_matches(['-', ' ', '–']).is_empty());
         found.push((opens, word));
     }
     found
@@ -270,7 +304,18 @@ mod tests {
 
     #[test]
     fn patterns_compile() {
-        for regex in [&EMAIL, &LINK, &PHONE_NUMBER, &IP, &MASKED, &HANDLE, &TOKEN, &DATE, &PLAIN_NUMBER, &STREET] {
+        for regex in [
+            &EMAIL,
+            &LINK,
+            &PHONE_NUMBER,
+            &IP,
+            &MASKED,
+            &HANDLE,
+            &TOKEN,
+            &DATE,
+            &PLAIN_NUMBER,
+            &STREET,
+        ] {
             assert!(regex.is_some());
         }
     }

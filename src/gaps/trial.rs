@@ -66,10 +66,17 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// When the copy can't be made, or every place for answers stays taken.
-    pub async fn run(&self, id: &str, article: &str, questions: &[String], others: &[String]) -> anyhow::Result<Trial> {
+    pub async fn run(
+        &self,
+        id: &str,
+        article: &str,
+        questions: &[String],
+        others: &[String],
+    ) -> anyhow::Result<Trial> {
         let document = format!("{UPLOAD_PREFIX}{id}");
         let live = self.quiet(self.spine.retrieval.clone());
-        let beside = Beside::copy(&self.spine.retrieval, self.site).await.context("copying the index")?;
+        let beside =
+            Beside::copy(&self.spine.retrieval, self.site).await.context("copying the index")?;
         // An article that is there already is what the draft replaces.
         beside.retrieval.index.remove_documents(self.site, std::slice::from_ref(&document)).await?;
         beside.add(self.site, id, article, self.options).await?;
@@ -81,7 +88,9 @@ impl Bench<'_> {
         }
         let (mut tried, mut worse) = (0, 0);
         for asked in others {
-            let Some(before) = self.ask(&live, asked).await?.filter(|by| *by != document) else { continue };
+            let Some(before) = self.ask(&live, asked).await?.filter(|by| *by != document) else {
+                continue;
+            };
             tried += 1;
             let now = self.ask(&with, asked).await?;
             worse += usize::from(now.is_none_or(|now| now == document && before != document));
@@ -101,8 +110,12 @@ impl Bench<'_> {
     /// A spine whose answers nobody hears: they show in no metric, call nothing and wait for no model.
     fn quiet(&self, retrieval: crate::retrieval::Retrieval) -> Spine {
         let metrics = Metrics::new();
-        let mut spine =
-            Spine { mode: Mode::Quote, metrics: metrics.clone(), actions: Actions::default(), ..self.spine.clone() };
+        let mut spine = Spine {
+            mode: Mode::Quote,
+            metrics: metrics.clone(),
+            actions: Actions::default(),
+            ..self.spine.clone()
+        };
         spine.retrieval = retrieval;
         spine.retrieval.metrics = metrics;
         spine
@@ -114,7 +127,8 @@ impl Bench<'_> {
         for _ in 0..TRIES {
             match self.gate.enter() {
                 Ok(ticket) => {
-                    let answer = ticket.run(None, self.timeout, async || attempt(spine, &ask).await).await;
+                    let answer =
+                        ticket.run(None, self.timeout, async || attempt(spine, &ask).await).await;
                     return match answer {
                         Ok((_, verdict)) => Ok(cited(&verdict, self.min_confidence)),
                         Err(error @ (TurnError::Full(_) | TurnError::Gone)) => Err(error.into()),
@@ -139,8 +153,13 @@ fn cited(verdict: &Verdict, min_confidence: f32) -> Option<String> {
 ///
 /// # Errors
 /// When the store fails.
-pub async fn answered_lately(store: &Store, site: &str, min_confidence: f32) -> anyhow::Result<Vec<String>> {
-    let query = SessionQuery { site: site.to_owned(), limit: CONVERSATIONS, after: None, since_ms: 0 };
+pub async fn answered_lately(
+    store: &Store,
+    site: &str,
+    min_confidence: f32,
+) -> anyhow::Result<Vec<String>> {
+    let query =
+        SessionQuery { site: site.to_owned(), limit: CONVERSATIONS, after: None, since_ms: 0 };
     let mut found: Vec<String> = Vec::new();
     for info in store.sessions(query).await? {
         let records = store.read(site, &info.session, 0, &[RecordKind::Event]).await;
@@ -148,9 +167,18 @@ pub async fn answered_lately(store: &Store, site: &str, min_confidence: f32) -> 
         for record in unless_damaged(records, site, &info.session)? {
             match Event::read(&record.body) {
                 Ok(Some(Event::Said { text, .. })) => said = Some((record.seq, text)),
-                Ok(Some(Event::AnswerDone { turn, citations, confidence, end: AnswerEnd::Complete, .. })) => {
+                Ok(Some(Event::AnswerDone {
+                    turn,
+                    citations,
+                    confidence,
+                    end: AnswerEnd::Complete,
+                    ..
+                })) => {
                     let Some((_, text)) = said.take_if(|(seq, _)| *seq == turn) else { continue };
-                    if confidence >= min_confidence && !citations.is_empty() && !found.contains(&text) {
+                    if confidence >= min_confidence
+                        && !citations.is_empty()
+                        && !found.contains(&text)
+                    {
                         found.push(text);
                     }
                 }

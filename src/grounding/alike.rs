@@ -38,23 +38,32 @@ const MAX_WORDS: usize = 5;
 impl Names {
     /// Reads names from products and from titles: what stands before a colon, and capitalised words that several titles hold.
     #[must_use]
-    pub fn of<'a>(products: impl IntoIterator<Item = &'a str>, titles: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn of<'a>(
+        products: impl IntoIterator<Item = &'a str>,
+        titles: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
         let products: Vec<&str> = products.into_iter().collect();
         let mut names: Vec<Vec<String>> = Vec::new();
         let mut kinds: Vec<(Vec<String>, Vec<String>)> = Vec::new();
         let mut single: HashMap<String, Vec<String>> = HashMap::new();
         let mut called: Vec<(Vec<String>, String)> = Vec::new();
-        let listed: Vec<(&str, Vec<String>)> = products.iter().map(|full| (*full, words(full))).collect();
+        let listed: Vec<(&str, Vec<String>)> =
+            products.iter().map(|full| (*full, words(full))).collect();
         for product in claims::products(products.iter().copied()) {
             let name = words(product.shown());
-            let full = listed.iter().find(|(_, words)| words.starts_with(&name) && words.len() > name.len());
+            let full = listed
+                .iter()
+                .find(|(_, words)| words.starts_with(&name) && words.len() > name.len());
             let full = full.map(|(full, _)| full);
             if let Some(kind) = full.and_then(|full| full.unicode_words().next_back()) {
                 called.push((name.clone(), kind.to_lowercase()));
             }
-            let alike = listed.iter().map(|(_, words)| words).filter(|full| full.starts_with(&name));
-            let mut own: Vec<String> =
-                alike.filter(|full| full.len() > name.len()).filter_map(|full| full.last().cloned()).collect();
+            let alike =
+                listed.iter().map(|(_, words)| words).filter(|full| full.starts_with(&name));
+            let mut own: Vec<String> = alike
+                .filter(|full| full.len() > name.len())
+                .filter_map(|full| full.last().cloned())
+                .collect();
             own.sort();
             own.dedup();
             if let [word] = name.as_slice() {
@@ -76,7 +85,11 @@ impl Names {
                 *runs.entry(run).or_default() += 1;
             }
         }
-        names.extend(runs.into_iter().filter(|(run, titles)| run.len() > 1 && *titles > 1).map(|(run, _)| run));
+        names.extend(
+            runs.into_iter()
+                .filter(|(run, titles)| run.len() > 1 && *titles > 1)
+                .map(|(run, _)| run),
+        );
         names.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         names.dedup();
         called.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
@@ -90,8 +103,13 @@ impl Names {
         held.retain(|name| {
             let [word] = name.as_slice() else { return true };
             let Some(kinds) = self.single.get(word) else { return true };
-            let own = text.unicode_words().enumerate().filter(|(_, own)| words(own).first() == Some(word));
-            let mut capitals = own.filter(|(_, own)| own.chars().next().is_some_and(char::is_uppercase)).peekable();
+            let own = text
+                .unicode_words()
+                .enumerate()
+                .filter(|(_, own)| words(own).first() == Some(word));
+            let mut capitals = own
+                .filter(|(_, own)| own.chars().next().is_some_and(char::is_uppercase))
+                .peekable();
             let called = || words(text).iter().any(|other| kinds.contains(other));
             capitals.peek().is_some() && (capitals.any(|(at, _)| at > 0) || called())
         });
@@ -137,9 +155,15 @@ impl Names {
     }
 
     /// A text with something else in place of the products' names, made of a product's kind and of whether the kind follows the name.
-    fn said_otherwise<'k>(&'k self, question: &str, said: impl Fn(&'k str, bool) -> &'k str) -> Option<String> {
-        let own: Vec<(&str, String)> =
-            question.unicode_words().filter_map(|word| Some((word, words(word).into_iter().next()?))).collect();
+    fn said_otherwise<'k>(
+        &'k self,
+        question: &str,
+        said: impl Fn(&'k str, bool) -> &'k str,
+    ) -> Option<String> {
+        let own: Vec<(&str, String)> = question
+            .unicode_words()
+            .filter_map(|word| Some((word, words(word).into_iter().next()?)))
+            .collect();
         let mut general = question.to_owned();
         let mut replaced = false;
         // Names may overlap; what is replaced is no part of another.
@@ -148,13 +172,22 @@ impl Names {
             at -= 1;
             let found = self.called.iter().find(|(name, _)| {
                 let window = own.get(at..at + name.len()).unwrap_or_default();
-                at + name.len() <= free && !window.is_empty() && window.iter().map(|(_, word)| word).eq(name.iter())
+                at + name.len() <= free
+                    && !window.is_empty()
+                    && window.iter().map(|(_, word)| word).eq(name.iter())
             });
             let Some((name, kind)) = found else { continue };
-            let (Some((first, _)), Some((last, _))) = (own.get(at), own.get(at + name.len() - 1)) else { continue };
+            let (Some((first, _)), Some((last, _))) = (own.get(at), own.get(at + name.len() - 1))
+            else {
+                continue;
+            };
             let start = first.as_ptr() as usize - question.as_ptr() as usize;
             let end = last.as_ptr() as usize - question.as_ptr() as usize + last.len();
-            let says = own.iter().skip(at + name.len()).take(2).any(|(_, word)| *word == words(kind).concat());
+            let says = own
+                .iter()
+                .skip(at + name.len())
+                .take(2)
+                .any(|(_, word)| *word == words(kind).concat());
             general.replace_range(start..end, said(kind, says));
             (replaced, free) = (true, at);
         }
@@ -181,24 +214,32 @@ impl Names {
             let spoken = words(text);
             // "For the Corrie 30 and 45" speaks of the Corrie 45, too.
             let speaks_of = |name: &Vec<String>| {
-                held.contains(&name) || numbered(name) && name.iter().all(|word| spoken.contains(word))
+                held.contains(&name)
+                    || numbered(name) && name.iter().all(|word| spoken.contains(word))
             };
-            let alike = |name: &&Vec<String>| wanted.iter().any(|wanted| wanted.iter().any(|word| name.contains(word)));
+            let alike = |name: &&Vec<String>| {
+                wanted.iter().any(|wanted| wanted.iter().any(|word| name.contains(word)))
+            };
             // "Platinum Plus Account" and "Gold Savings Account" are accounts, and one says nothing of the other.
             let of_one_kind = |name: &&Vec<String>| {
                 let longer = |wanted: &Vec<String>| {
-                    let full =
-                        self.subjects.iter().filter(|full| full.len() > wanted.len() && full.starts_with(wanted));
+                    let full = self
+                        .subjects
+                        .iter()
+                        .filter(|full| full.len() > wanted.len() && full.starts_with(wanted));
                     full.chain(self.subjects.get(wanted)).any(|full| full.last() == name.last())
                 };
                 self.subjects.contains(*name) && wanted.iter().any(|wanted| longer(wanted))
             };
-            let another =
-                about.nothing_else && !wanted.is_empty() || held.iter().any(|name| alike(name) || of_one_kind(name));
+            let another = about.nothing_else && !wanted.is_empty()
+                || held.iter().any(|name| alike(name) || of_one_kind(name));
             // "The Corrie needs the Corrie rain cover" speaks of every Corrie.
             let of_the_series = || {
-                let common = wanted.iter().flat_map(|name| name.iter()).filter(|word| !is_number(word));
-                common.into_iter().any(|word| beside.contains(word) && held.iter().any(|name| name.contains(word)))
+                let common =
+                    wanted.iter().flat_map(|name| name.iter()).filter(|word| !is_number(word));
+                common.into_iter().any(|word| {
+                    beside.contains(word) && held.iter().any(|name| name.contains(word))
+                })
             };
             Some(another && !wanted.iter().any(|name| speaks_of(name)) && !of_the_series())
         });
@@ -208,10 +249,13 @@ impl Names {
     fn of_another_kind(&self, asked: &str, told: &[&str]) -> bool {
         let asked = words(asked);
         self.kinds.iter().filter(|(name, _)| holds(&asked, name)).any(|(_, kinds)| {
-            let of = |words: &[String]| kinds.iter().filter(|kind| words.contains(kind)).cloned().collect::<Vec<_>>();
+            let of = |words: &[String]| {
+                kinds.iter().filter(|kind| words.contains(kind)).cloned().collect::<Vec<_>>()
+            };
             let wanted = of(&asked);
             let held = told.iter().map(|text| of(&words(text))).find(|held| !held.is_empty());
-            !wanted.is_empty() && held.is_some_and(|held| !held.iter().any(|kind| wanted.contains(kind)))
+            !wanted.is_empty()
+                && held.is_some_and(|held| !held.iter().any(|kind| wanted.contains(kind)))
         })
     }
 }
@@ -232,7 +276,8 @@ fn words(text: &str) -> Vec<String> {
     text.unicode_words()
         .map(|word| {
             let word = word.to_lowercase();
-            stem(word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(&word)).to_owned()
+            stem(word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(&word))
+                .to_owned()
         })
         .collect()
 }
@@ -254,7 +299,9 @@ fn capitalised(title: &str) -> Vec<Vec<String>> {
     runs.push(current);
     let parts = |run: &Vec<String>| {
         let length = run.len().min(MAX_WORDS);
-        (2..=length).flat_map(|size| run.windows(size).map(<[String]>::to_vec).collect::<Vec<_>>()).collect::<Vec<_>>()
+        (2..=length)
+            .flat_map(|size| run.windows(size).map(<[String]>::to_vec).collect::<Vec<_>>())
+            .collect::<Vec<_>>()
     };
     runs.iter().flat_map(parts).collect()
 }
@@ -278,7 +325,10 @@ mod tests {
         };
         assert!(another("What does the Reed Plus Account cost?", "Moor Savings Account: fees"));
         assert!(!another("What does the Reed Plus Account cost?", "Reed Plus Account: fees"));
-        assert!(!another("What do I do when I lost the card of my Reed Plus Account?", "Lost cards: what to do"));
+        assert!(!another(
+            "What do I do when I lost the card of my Reed Plus Account?",
+            "Lost cards: what to do"
+        ));
         assert!(!another("What does an account cost?", "Moor Savings Account: fees"));
     }
 
@@ -302,8 +352,18 @@ mod tests {
             [],
         );
         check(&names, "How heavy is the Tarn 3?", &["The Tarn 2 weighs 1.9 kg."], true);
-        check(&names, "How heavy is the tarn 3", &["The Tarn 2 weighs 1.9 kg, the Tarn 3 2.4 kg."], false);
-        check(&names, "How heavy is the Tarn 3?", &["It weighs 1.9 kg.", "Weight", "Tarn 2 tent"], true);
+        check(
+            &names,
+            "How heavy is the tarn 3",
+            &["The Tarn 2 weighs 1.9 kg, the Tarn 3 2.4 kg."],
+            false,
+        );
+        check(
+            &names,
+            "How heavy is the Tarn 3?",
+            &["It weighs 1.9 kg.", "Weight", "Tarn 2 tent"],
+            true,
+        );
         check(&names, "How heavy is the Tarn 3?", &["Guy lines for the Tarn 2 and 3."], false);
         check(&names, "How heavy is a tent?", &["The Tarn 2 weighs 1.9 kg."], false);
         check(
@@ -312,24 +372,40 @@ mod tests {
             &["Each Tarn has one, unless the Tarn 2 footprint lies below."],
             false,
         );
-        check(&names, "Is the Skerry jacket there in black?", &["The Skerry trousers come in black."], true);
-        check(&names, "Is the Skerry there in black?", &["The Skerry trousers come in black."], false);
+        check(
+            &names,
+            "Is the Skerry jacket there in black?",
+            &["The Skerry trousers come in black."],
+            true,
+        );
+        check(
+            &names,
+            "Is the Skerry there in black?",
+            &["The Skerry trousers come in black."],
+            false,
+        );
         check(&names, "How heavy is the Tarn 3?", &["The Rill filters a litre a minute."], false);
     }
 
     #[test]
     fn what_it_is_is_nothing_else() {
         let names = Names::of(["Corrie 45 backpack", "Glint 350 head torch"], []);
-        let about = |nothing_else| About { text: "What does the Corrie 45 cost? Waterproof?".into(), nothing_else };
+        let about = |nothing_else| About {
+            text: "What does the Corrie 45 cost? Waterproof?".into(),
+            nothing_else,
+        };
         let told = ["The Glint 350 is splash-proof.", "Water", "Head torches"];
         assert!(names.about_another(&about(true), &told));
         assert!(!names.about_another(&about(false), &told));
-        assert!(!names.about_another(&about(true), &["Delivery takes two days.", "Time", "Delivery"]));
+        assert!(
+            !names.about_another(&about(true), &["Delivery takes two days.", "Time", "Delivery"])
+        );
     }
 
     #[test]
     fn a_question_is_asked_of_the_kind() {
-        let names = Names::of(["Corrie 45 backpack", "Skerry rain jacket", "Hush 0 sleeping bag"], []);
+        let names =
+            Names::of(["Corrie 45 backpack", "Skerry rain jacket", "Hush 0 sleeping bag"], []);
         let check = |question: &str, expected: Option<&str>| {
             assert_eq!(names.in_general(question).as_deref(), expected, "{question}");
         };
@@ -337,16 +413,24 @@ mod tests {
         check("Can I return the Skerry jacket?", Some("Can I return the jacket?"));
         check("is a hush 0 ok", Some("is a bag ok"));
         check("Can I return a jacket?", None);
-        assert_eq!(names.nameless("Is the Corrie 45 backpack dry?").as_deref(), Some("Is the it backpack dry?"));
+        assert_eq!(
+            names.nameless("Is the Corrie 45 backpack dry?").as_deref(),
+            Some("Is the it backpack dry?")
+        );
         assert_eq!(names.nameless("Is it dry?"), None);
         let names = Names::of(["Summit Trail tent", "Trail 30 bag"], []);
-        assert_eq!(names.in_general("Is the Summit Trail 30 ok?").as_deref(), Some("Is the Summit bag ok?"));
+        assert_eq!(
+            names.in_general("Is the Summit Trail 30 ok?").as_deref(),
+            Some("Is the Summit bag ok?")
+        );
     }
 
     #[test]
     fn an_ordinary_word_is_no_name() {
-        let names = Names::of(["Hush 0 sleeping bag", "Down wash", "Leather wax", "Ember stove"], []);
-        let about = About { text: "How much is the Hush 0? Zip on the left?".into(), nothing_else: true };
+        let names =
+            Names::of(["Hush 0 sleeping bag", "Down wash", "Leather wax", "Ember stove"], []);
+        let about =
+            About { text: "How much is the Hush 0? Zip on the left?".into(), nothing_else: true };
         for (told, expected) in [
             (["Its zip is on the left.", "Zip", "Hush down sleeping bag"], false),
             (["Leather dries slowly.", "Care", "Care"], false),
@@ -368,9 +452,24 @@ mod tests {
             "Gold Plus at a glance",
         ];
         let names = Names::of([], titles);
-        check(&names, "What does the blue account cost?", &["No fee.", "Fees", "True Blue Account: Fees"], true);
-        check(&names, "What does the blue account cost?", &["No fee.", "Fees", "Blue Account: Fees"], false);
-        check(&names, "What does the True Blue account cost?", &["No fee.", "Fees", "Blue Account: Fees"], true);
+        check(
+            &names,
+            "What does the blue account cost?",
+            &["No fee.", "Fees", "True Blue Account: Fees"],
+            true,
+        );
+        check(
+            &names,
+            "What does the blue account cost?",
+            &["No fee.", "Fees", "Blue Account: Fees"],
+            false,
+        );
+        check(
+            &names,
+            "What does the True Blue account cost?",
+            &["No fee.", "Fees", "Blue Account: Fees"],
+            true,
+        );
         check(&names, "What does a wire cost?", &["No fee.", "Fees", "Blue Account: Fees"], false);
     }
 }

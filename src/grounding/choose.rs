@@ -45,7 +45,8 @@ fn score(candidate: &Judged, nearest: f32) -> f32 {
 #[must_use]
 pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
     let shape = shape(question);
-    let nearest = candidates.iter().map(|candidate| candidate.scored.cosine).fold(f32::MIN, f32::max);
+    let nearest =
+        candidates.iter().map(|candidate| candidate.scored.cosine).fold(f32::MIN, f32::max);
     let lacks = |candidate: &Judged| {
         let held = holds_under_heading(question, &candidate.scored.unit);
         if held { 0.0 } else { LACKING }
@@ -60,14 +61,22 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
     let &(lead, best) = ranked.first()?;
     let first = candidates.get(lead)?;
-    let beside = |unit: &Unit| (unit.passage, &unit.heading) == (first.scored.unit.passage, &first.scored.unit.heading);
+    let beside = |unit: &Unit| {
+        (unit.passage, &unit.heading) == (first.scored.unit.passage, &first.scored.unit.heading)
+    };
     let mut chosen: Vec<&Unit> = vec![&first.scored.unit];
     let mut chars = first.scored.unit.text.chars().count();
     for &(at, score) in ranked.iter().skip(1) {
-        let Some(unit) = candidates.get(at).map(|candidate| &candidate.scored.unit) else { continue };
+        let Some(unit) = candidates.get(at).map(|candidate| &candidate.scored.unit) else {
+            continue;
+        };
         let longer = chars + unit.text.chars().count();
         let steps = unit.steps && shape == Shape::Explanation;
-        if score < best - BESIDE || !beside(unit) || chosen.len() == MAX_PIECES || longer > MAX_CHARS && !steps {
+        if score < best - BESIDE
+            || !beside(unit)
+            || chosen.len() == MAX_PIECES
+            || longer > MAX_CHARS && !steps
+        {
             continue;
         }
         if unit.steps && !steps || says_again(unit, chosen.iter().copied()) {
@@ -82,7 +91,8 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
         let lead_in = |unit: &Unit| {
             let at = scored.iter().position(|scored| scored.unit == *unit)?.checked_sub(1)?;
             let before = &scored.get(at)?.unit;
-            (Kind::of(before) == Kind::Lead && (before.passage, &before.heading) == (unit.passage, &unit.heading))
+            (Kind::of(before) == Kind::Lead
+                && (before.passage, &before.heading) == (unit.passage, &unit.heading))
                 .then(|| before.clone())
         };
         let leads: Vec<Unit> = units.iter().filter(|unit| unit.steps).filter_map(lead_in).collect();
@@ -141,7 +151,8 @@ mod tests {
     #[track_caller]
     fn check(question: &str, candidates: &[Judged], expected: &[&str]) {
         let choice = choose(question, candidates);
-        let texts: Vec<&str> = choice.iter().flat_map(|choice| &choice.units).map(|unit| unit.text.as_str()).collect();
+        let texts: Vec<&str> =
+            choice.iter().flat_map(|choice| &choice.units).map(|unit| unit.text.as_str()).collect();
         assert_eq!(texts, expected);
     }
 
@@ -152,7 +163,11 @@ mod tests {
         let near = judged(text, &[5.0, 3.5, -4.0, 4.0]);
         let both = ["Standard delivery costs 4.90 EUR.", "Express delivery costs 9.90 EUR."];
         check("What does delivery cost?", &near, &both);
-        check("Is delivery fast?", &judged(text, &[-5.0, -6.5, -8.0, 4.9]), &["Delivery takes two days."]);
+        check(
+            "Is delivery fast?",
+            &judged(text, &[-5.0, -6.5, -8.0, 4.9]),
+            &["Delivery takes two days."],
+        );
         check("Is delivery fast?", &[], &[]);
         // Where a price is asked for, one without loses.
         check(
@@ -164,16 +179,26 @@ mod tests {
 
     #[test]
     fn steps_come_with_a_problem_and_not_with_a_fact() {
-        let text = "### The zip is stuck\n\nDo not use oil.\n\n1. Stop pulling.\n2. Look for fabric.\n";
+        let text =
+            "### The zip is stuck\n\nDo not use oil.\n\n1. Stop pulling.\n2. Look for fabric.\n";
         let candidates = judged(text, &[6.0, 5.0]);
-        check("My zip is stuck", &candidates, &["Do not use oil.", "1. Stop pulling.\n2. Look for fabric."]);
+        check(
+            "My zip is stuck",
+            &candidates,
+            &["Do not use oil.", "1. Stop pulling.\n2. Look for fabric."],
+        );
         check("Is oil allowed?", &candidates, &["Do not use oil."]);
     }
 
     #[test]
     fn an_answer_without_the_figure_that_is_asked_for_lacks_it() {
-        let lacks = |question: &str, text: &str| choose(question, &judged(text, &[5.0])).unwrap().lacks_kind;
-        assert!(lacks("How fast do I have to report it?", "How quickly you report it affects what you pay."));
+        let lacks = |question: &str, text: &str| {
+            choose(question, &judged(text, &[5.0])).unwrap().lacks_kind
+        };
+        assert!(lacks(
+            "How fast do I have to report it?",
+            "How quickly you report it affects what you pay."
+        ));
         assert!(!lacks("How fast do I have to report it?", "Report it within two days."));
         assert!(!lacks("How much is delivery?", "Delivery is free."));
         assert!(!lacks("How much is delivery?", "Delivery: abroad 12.50"));
@@ -186,7 +211,11 @@ mod tests {
         let logits = [9.0, 8.0, 1.0, 7.0, 0.0, 0.5];
         let told = ["These shops earn no points:", "Orchard", "Mill"];
         check("Does the Orchard earn points?", &judged(text, &logits), &told);
-        check("What does the rest earn?", &judged(text, &[9.0, 8.0, 1.0, 0.0, 0.0, 5.0]), &["The rest earns points."]);
+        check(
+            "What does the rest earn?",
+            &judged(text, &[9.0, 8.0, 1.0, 0.0, 0.0, 5.0]),
+            &["The rest earns points."],
+        );
     }
 
     #[test]

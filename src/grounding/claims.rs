@@ -32,7 +32,8 @@ pub(super) fn in_digits(text: &str) -> Cow<'_, str> {
     let wide = |c: char| matches!(c, '０'..='９' | 'Ａ'..='Ｚ' | 'ａ'..='ｚ' | '．' | '％');
     let mut text = Cow::Borrowed(text);
     if text.chars().any(wide) {
-        let narrow = |c: char| if wide(c) { char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c) } else { c };
+        let narrow =
+            |c: char| if wide(c) { char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c) } else { c };
         text = Cow::Owned(text.chars().map(narrow).collect());
     }
     if text.chars().any(|c| NUMERALS.contains(c)) {
@@ -87,7 +88,9 @@ fn chinese(text: &str) -> String {
     while let Some(c) = rest.chars().next() {
         let run: String = rest.chars().take_while(|c| NUMERALS.contains(*c)).collect();
         let after = rest.get(run.len()..).unwrap_or_default();
-        let counts = !run.is_empty() && run != "一" && CHINESE_UNITS.iter().any(|(unit, _)| after.starts_with(unit));
+        let counts = !run.is_empty()
+            && run != "一"
+            && CHINESE_UNITS.iter().any(|(unit, _)| after.starts_with(unit));
         match chinese_value(&run).filter(|_| counts) {
             Some(value) => {
                 out.push_str(&value);
@@ -156,7 +159,8 @@ fn value(word: &str) -> Option<u64> {
         "eighteen",
         "nineteen",
     ];
-    const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+    const TENS: [&str; 8] =
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
     if !(3..=9).contains(&word.len()) {
         return None;
     }
@@ -165,9 +169,12 @@ fn value(word: &str) -> Option<u64> {
         return Some(12);
     }
     let small = SMALL.iter().position(&is).map(|at| at as u64 + 2);
-    small
-        .or_else(|| TENS.iter().position(&is).map(|at| (at as u64 + 2) * 10))
-        .or_else(|| [("hundred", 100), ("thousand", 1_000)].iter().find(|(name, _)| is(name)).map(|(_, value)| *value))
+    small.or_else(|| TENS.iter().position(&is).map(|at| (at as u64 + 2) * 10)).or_else(|| {
+        [("hundred", 100), ("thousand", 1_000)]
+            .iter()
+            .find(|(name, _)| is(name))
+            .map(|(_, value)| *value)
+    })
 }
 
 /// English number words as digits: "twenty-five" is 25, "three hundred" 300.
@@ -234,15 +241,20 @@ fn unit_of(word: &str) -> Option<&'static str> {
 pub(super) fn quantities(text: &str) -> Vec<Quantity> {
     let mut found = Vec::new();
     let mut at = 0;
-    while let Some(start) = text.get(at..).and_then(|rest| rest.find(|c: char| c.is_ascii_digit())) {
+    while let Some(start) = text.get(at..).and_then(|rest| rest.find(|c: char| c.is_ascii_digit()))
+    {
         let start = at + start;
         let rest = text.get(start..).unwrap_or_default();
-        let length = rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(rest.len());
+        let length =
+            rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(rest.len());
         let whole = rest.get(..length).unwrap_or_default().trim_end_matches(['.', ',']);
         at = start + whole.len().max(1);
-        let (before, after) = (text.get(..start).unwrap_or_default(), text.get(at..).unwrap_or_default());
+        let (before, after) =
+            (text.get(..start).unwrap_or_default(), text.get(at..).unwrap_or_default());
         // "1 to 2 days": the first number is one of days, too.
-        let unit = unit_after(after).or_else(|| unit_after(range_end(after)?)).or_else(|| unit_before(before));
+        let unit = unit_after(after)
+            .or_else(|| unit_after(range_end(after)?))
+            .or_else(|| unit_before(before));
         let unit = unit.unwrap_or_default();
         found.extend(super::numbers(whole).map(|number| Quantity { number, unit, at: start }));
     }
@@ -254,7 +266,8 @@ fn range_end(after: &str) -> Option<&str> {
     let rest = after.trim_start();
     let to = ["to ", "and ", "or ", "bis ", "-", "–", "—", "至", "到", "~", "x ", "×"];
     let rest = to.iter().find_map(|to| rest.strip_prefix(to))?.trim_start();
-    let digits = rest.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ',')).unwrap_or(rest.len());
+    let digits =
+        rest.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ',')).unwrap_or(rest.len());
     rest.get(digits..).filter(|_| digits > 0)
 }
 
@@ -269,8 +282,12 @@ fn unit_after(after: &str) -> Option<&'static str> {
         if !first.is_alphabetic() {
             return unit_of(&first.to_string());
         }
-        let word = rest.get(..rest.find(|c: char| !c.is_alphabetic() || is_unspaced(c)).unwrap_or(rest.len()))?;
-        if !["working", "business", "calendar", "full", "whole"].contains(&word.to_lowercase().as_str()) {
+        let word = rest.get(
+            ..rest.find(|c: char| !c.is_alphabetic() || is_unspaced(c)).unwrap_or(rest.len()),
+        )?;
+        if !["working", "business", "calendar", "full", "whole"]
+            .contains(&word.to_lowercase().as_str())
+        {
             return unit_of(word);
         }
         rest = rest.get(word.len()..)?.trim_start();
@@ -285,7 +302,8 @@ fn unit_before(before: &str) -> Option<&'static str> {
         return unit_of(&last.to_string()).filter(|unit| MONEY.contains(unit));
     }
     let word = before.rsplit(|c: char| !c.is_ascii_alphabetic()).next()?;
-    unit_of(word).filter(|unit| MONEY.contains(unit) && word.bytes().all(|b| b.is_ascii_uppercase()))
+    unit_of(word)
+        .filter(|unit| MONEY.contains(unit) && word.bytes().all(|b| b.is_ascii_uppercase()))
 }
 
 /// Months and days of the week, in normal form. Short ones that are words, too ("sun", "may"), count with a date around them.
@@ -311,7 +329,8 @@ pub(super) fn dates(text: &str) -> Vec<&'static str> {
         ("saturday", &["周六", "星期六"]),
         ("sunday", &["周日", "星期日", "星期天", "周天"]),
     ];
-    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let mut found = Vec::new();
     for (at, word) in words.iter().enumerate() {
         if !word.chars().next().is_some_and(char::is_uppercase) {
@@ -323,13 +342,19 @@ pub(super) fn dates(text: &str) -> Vec<&'static str> {
             let near = |word: Option<&&str>| {
                 word.is_some_and(|word| {
                     word.bytes().any(|b| b.is_ascii_digit())
-                        || ["in", "until", "by", "since", "from", "to", "end", "early", "late", "mid"]
-                            .contains(&word.to_lowercase().as_str())
+                        || [
+                            "in", "until", "by", "since", "from", "to", "end", "early", "late",
+                            "mid",
+                        ]
+                        .contains(&word.to_lowercase().as_str())
                 })
             };
             near(words.get(at + 1)) || at.checked_sub(1).is_some_and(|at| near(words.get(at)))
         };
-        let name = NAMES.iter().find(|(name, short)| *name == lower || short.contains(&lower)).map(|(name, _)| *name);
+        let name = NAMES
+            .iter()
+            .find(|(name, short)| *name == lower || short.contains(&lower))
+            .map(|(name, _)| *name);
         found.extend(name.filter(|name| !matches!(*name, "may" | "march") || beside()));
     }
     for (name, short) in NAMES {
@@ -362,7 +387,8 @@ fn words(text: &str) -> Vec<Word<'_>> {
         let mut last = at;
         while let Some(&(_, next)) = chars.get(last + 1) {
             let inner = matches!(next, '-' | '\'' | '’' | '&' | '+' | '.' | ',');
-            let goes_on = is_word(next) || inner && chars.get(last + 2).is_some_and(|(_, c)| is_word(*c));
+            let goes_on =
+                is_word(next) || inner && chars.get(last + 2).is_some_and(|(_, c)| is_word(*c));
             // "4.90" is a word, "account.To" is two.
             let glued = matches!(next, '.' | ',')
                 && !(chars.get(last).is_some_and(|(_, c)| c.is_ascii_digit())
@@ -378,7 +404,12 @@ fn words(text: &str) -> Vec<Word<'_>> {
             || between.contains(['.', '!', '?', ':', '\n', '|', '。', '！', '？', '：', '•'])
             || between.trim_start().starts_with(['"', '“']);
         let joined = !found.is_empty() && matches!(between, " " | "\u{a0}");
-        found.push(Word { text: text.get(start..stop).unwrap_or_default(), at: start, opens, joined });
+        found.push(Word {
+            text: text.get(start..stop).unwrap_or_default(),
+            at: start,
+            opens,
+            joined,
+        });
         end = stop;
         at = last + 1;
     }
@@ -401,21 +432,28 @@ pub(super) fn names(text: &str) -> Vec<Name> {
     let words = words(text);
     let capital = |word: &Word<'_>| word.text.chars().next().is_some_and(char::is_uppercase);
     // A number that counts something is no part of a name: "Weight 2400 g".
-    let counts: Vec<usize> =
-        quantities(text).into_iter().filter(|found| !found.unit.is_empty()).map(|found| found.at).collect();
+    let counts: Vec<usize> = quantities(text)
+        .into_iter()
+        .filter(|found| !found.unit.is_empty())
+        .map(|found| found.at)
+        .collect();
     let number = |word: &Word<'_>| {
-        word.text.len() <= 5 && word.text.bytes().all(|b| b.is_ascii_digit()) && !counts.contains(&word.at)
+        word.text.len() <= 5
+            && word.text.bytes().all(|b| b.is_ascii_digit())
+            && !counts.contains(&word.at)
     };
     let mut found = Vec::new();
     let mut at = 0;
     while at < words.len() {
-        let begins =
-            words.get(at).is_some_and(|word| capital(word) && word.text.chars().count() > 1 && !is_aside(word));
+        let begins = words
+            .get(at)
+            .is_some_and(|word| capital(word) && word.text.chars().count() > 1 && !is_aside(word));
         if !begins {
             at += 1;
             continue;
         }
-        let goes_on = |word: &&Word<'_>| word.joined && !is_aside(word) && (capital(word) || number(word));
+        let goes_on =
+            |word: &&Word<'_>| word.joined && !is_aside(word) && (capital(word) || number(word));
         let more = words.get(at + 1..).unwrap_or_default().iter().take_while(goes_on).count();
         let run = words.get(at..=at + more).unwrap_or_default();
         at += more + 1;
@@ -527,15 +565,25 @@ pub(super) fn products<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Prod
     let mut found: Vec<ProductName> = Vec::new();
     for name in names {
         let tells = |word: &Word<'_>| {
-            word.text.chars().next().is_some_and(char::is_uppercase) || word.text.bytes().all(|b| b.is_ascii_digit())
+            word.text.chars().next().is_some_and(char::is_uppercase)
+                || word.text.bytes().all(|b| b.is_ascii_digit())
         };
         let words = words(name);
-        let count = words.iter().enumerate().take_while(|(at, word)| tells(word) && (*at == 0 || word.joined)).count();
-        let (Some(first), Some(last)) = (words.first(), count.checked_sub(1).and_then(|at| words.get(at))) else {
+        let count = words
+            .iter()
+            .enumerate()
+            .take_while(|(at, word)| tells(word) && (*at == 0 || word.joined))
+            .count();
+        let (Some(first), Some(last)) =
+            (words.first(), count.checked_sub(1).and_then(|at| words.get(at)))
+        else {
             continue;
         };
         let single = count == 1;
-        if single && (ordinary.contains(first.text.to_lowercase().as_str()) || first.text.chars().count() < 3) {
+        if single
+            && (ordinary.contains(first.text.to_lowercase().as_str())
+                || first.text.chars().count() < 3)
+        {
             continue;
         }
         let shown = name.get(first.at..last.at + last.text.len()).unwrap_or_default().to_owned();
@@ -555,9 +603,13 @@ pub(super) fn named<'a>(text: &str, products: &'a [ProductName]) -> Vec<&'a Prod
     let all = spelling(text);
     let words = words(text);
     // At the beginning of a sentence every word is capitalised.
-    let capitalised =
-        |product: &ProductName| words.iter().any(|word| word.text == product.shown && (!word.opens || words.len() > 3));
-    products.iter().filter(|product| all.contains(&product.key) && (!product.single || capitalised(product))).collect()
+    let capitalised = |product: &ProductName| {
+        words.iter().any(|word| word.text == product.shown && (!word.opens || words.len() > 3))
+    };
+    products
+        .iter()
+        .filter(|product| all.contains(&product.key) && (!product.single || capitalised(product)))
+        .collect()
 }
 
 impl ProductName {
@@ -573,8 +625,8 @@ impl ProductName {
 /// True if the text denies something.
 pub(crate) fn denies(text: &str) -> bool {
     const WORDS: &[&str] = &[
-        "not", "no", "never", "without", "cannot", "neither", "nor", "none", "nothing", "nobody", "nicht", "kein",
-        "keine", "keinen", "ohne",
+        "not", "no", "never", "without", "cannot", "neither", "nor", "none", "nothing", "nobody",
+        "nicht", "kein", "keine", "keinen", "ohne",
     ];
     if ["不", "没", "无法", "未", "勿"].iter().any(|word| text.contains(word)) {
         return true;
@@ -582,7 +634,8 @@ pub(crate) fn denies(text: &str) -> bool {
     words(text).iter().any(|word| {
         let lower = word.text.to_lowercase().replace('’', "'");
         // "Item no. HP-1013" counts, it doesn't deny.
-        let counts = lower == "no" && text.get(word.at + word.text.len()..).is_some_and(|rest| rest.starts_with('.'));
+        let counts = lower == "no"
+            && text.get(word.at + word.text.len()..).is_some_and(|rest| rest.starts_with('.'));
         (WORDS.contains(&lower.as_str()) || lower.ends_with("n't")) && !counts
     })
 }
@@ -660,14 +713,22 @@ mod tests {
         #[track_caller]
         fn check(text: &str, expected: &[(&str, &str)]) {
             let text = in_digits(text);
-            let found: Vec<(String, &str)> = quantities(&text).into_iter().map(|q| (q.number, q.unit)).collect();
-            let expected: Vec<(String, &str)> = expected.iter().map(|(n, u)| ((*n).to_owned(), *u)).collect();
+            let found: Vec<(String, &str)> =
+                quantities(&text).into_iter().map(|q| (q.number, q.unit)).collect();
+            let expected: Vec<(String, &str)> =
+                expected.iter().map(|(n, u)| ((*n).to_owned(), *u)).collect();
             assert_eq!(found, expected, "{text}");
         }
         check("349.00 EUR or €45 or EUR 12", &[("349", "eur"), ("45", "eur"), ("12", "eur")]);
         check("a 5-year warranty, 230g, 15 %", &[("5", "year"), ("230", "g"), ("15", "%")]);
-        check("3 to 5 working days, 10–12 cm", &[("3", "day"), ("5", "day"), ("10", "cm"), ("12", "cm")]);
-        check("60 天内，满 75 欧元，3 至 5 个工作日", &[("60", "day"), ("75", "eur"), ("3", "day"), ("5", "day")]);
+        check(
+            "3 to 5 working days, 10–12 cm",
+            &[("3", "day"), ("5", "day"), ("10", "cm"), ("12", "cm")],
+        );
+        check(
+            "60 天内，满 75 欧元，3 至 5 个工作日",
+            &[("60", "day"), ("75", "eur"), ("3", "day"), ("5", "day")],
+        );
         check("Order 8812. It came", &[("8812", "")]);
         check("1,900 g at 9:30.", &[("1900", "g"), ("9", ""), ("30", "")]);
     }
@@ -690,11 +751,18 @@ mod tests {
     fn names_are_found_in_sentences() {
         #[track_caller]
         fn check(text: &str, expected: &[&str]) {
-            assert_eq!(names(text).into_iter().map(|name| name.shown).collect::<Vec<_>>(), expected, "{text}");
+            assert_eq!(
+                names(text).into_iter().map(|name| name.shown).collect::<Vec<_>>(),
+                expected,
+                "{text}"
+            );
         }
         check("The Tarn 3 costs 429 EUR.", &["Tarn 3"]);
         check("Tarn 3 costs 429 EUR.", &["Tarn 3"]);
-        check("Choose Express Delivery or the Hush Minus 7.", &["Express Delivery", "Hush Minus 7"]);
+        check(
+            "Choose Express Delivery or the Hush Minus 7.",
+            &["Express Delivery", "Hush Minus 7"],
+        );
         check("Summit Tent is light.", &["Summit Tent"]);
         check("Weight 2400 g. Standard 4 days", &[]);
         check("Shipping costs 4.90 EUR. Returns are free.", &[]);
@@ -706,7 +774,13 @@ mod tests {
 
     #[test]
     fn products_are_known_by_what_tells_them_apart() {
-        let products = products(["Tarn 2 tent", "Tarn 3 tent", "Gannet hammock", "Tent pole repair sleeve", "8 pegs"]);
+        let products = products([
+            "Tarn 2 tent",
+            "Tarn 3 tent",
+            "Gannet hammock",
+            "Tent pole repair sleeve",
+            "8 pegs",
+        ]);
         let shown: Vec<&str> = products.iter().map(ProductName::shown).collect();
         assert_eq!(shown, ["Tarn 2", "Tarn 3", "Gannet"]);
         #[track_caller]

@@ -72,7 +72,11 @@ impl Signs {
             } else {
                 share(meant.intersection(&held).count(), &meant)
             },
-            novelty: if asked.is_empty() { 1.0 } else { 1.0 - share(asked.intersection(&said).count(), &asked) },
+            novelty: if asked.is_empty() {
+                1.0
+            } else {
+                1.0 - share(asked.intersection(&said).count(), &asked)
+            },
             words: asked.len().min(MAX_WORDS),
         }
     }
@@ -114,13 +118,23 @@ impl Signs {
     /// name takes off was set by hand after 90 answers to the shop, of which 24 were wrong. All of it was chosen on these messages: expect
     /// less elsewhere; `frontdesk eval desk` tells risk against coverage on yours.
     #[must_use]
-    pub fn judged(&self, logit: f32, margin: f32, near: f32, by_name: f32, lacks_kind: bool) -> f32 {
-        let named = NAMED * (by_name - NAME_ALONE).max(0.0) + if lacks_kind { LACKS_KIND } else { 0.0 };
+    pub fn judged(
+        &self,
+        logit: f32,
+        margin: f32,
+        near: f32,
+        by_name: f32,
+        lacks_kind: bool,
+    ) -> f32 {
+        let named =
+            NAMED * (by_name - NAME_ALONE).max(0.0) + if lacks_kind { LACKS_KIND } else { 0.0 };
         // Where little was found there is little to stand out from.
         #[expect(clippy::cast_precision_loss, reason = "some dozens of passages")]
         let few = 1.0 - self.passages.min(BACKGROUND) as f32 / BACKGROUND as f32;
         let lead = self.lead + FEW * few;
-        let sum = -5.53 + 0.08 * logit + 0.035 * margin + 7.1 * near + 7.1 * lead + 1.2 * self.covered - named;
+        let sum =
+            -5.53 + 0.08 * logit + 0.035 * margin + 7.1 * near + 7.1 * lead + 1.2 * self.covered
+                - named;
         1.0 / (1.0 + (-sum).exp())
     }
 }
@@ -129,7 +143,11 @@ impl Signs {
 /// ("this tent"), and several documents come as near as the best. `said` is the conversation before it, `documents` are titles with
 /// scores, best first, none twice.
 #[must_use]
-pub fn choices<'a>(question: &str, said: &[&str], documents: &[(&'a str, f32)]) -> Option<Vec<&'a str>> {
+pub fn choices<'a>(
+    question: &str,
+    said: &[&str],
+    documents: &[(&'a str, f32)],
+) -> Option<Vec<&'a str>> {
     let points = points_nowhere(question, said);
     if !said.is_empty() && !points {
         return None;
@@ -163,8 +181,17 @@ pub fn leaves_open(question: &str, said: &[&str]) -> bool {
 
 /// Whether a question says hardly more than "it", or asks "how much" of nothing.
 fn dangles(question: &str) -> bool {
-    const MEASURES: &[&str] =
-        &["how much", "how many", "how big", "how heavy", "how large", "which one", "多少钱", "多重", "多大"];
+    const MEASURES: &[&str] = &[
+        "how much",
+        "how many",
+        "how big",
+        "how heavy",
+        "how large",
+        "which one",
+        "多少钱",
+        "多重",
+        "多大",
+    ];
     const CHINESE: &[&str] = &["它", "这个", "这款"];
     let words = content_words(question).collect::<HashSet<_>>().len();
     let lower = question.trim().to_lowercase();
@@ -217,20 +244,25 @@ fn points_nowhere(question: &str, said: &[&str]) -> bool {
         "are",
     ];
     let lower = question.to_lowercase();
-    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    if words.len() > POINTING_WORDS || !words.iter().any(|word| matches!(*word, "this" | "these" | "those")) {
+    let words: Vec<&str> =
+        lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    if words.len() > POINTING_WORDS
+        || !words.iter().any(|word| matches!(*word, "this" | "these" | "those"))
+    {
         return false;
     }
     let recent = said.get(said.len().saturating_sub(POINTED_LINES)..).unwrap_or_default();
     let known: HashSet<String> = recent.iter().flat_map(|text| content_words(text)).collect();
-    words.iter().enumerate().filter(|(_, word)| matches!(**word, "this" | "these" | "those")).any(|(at, _)| {
-        let noun = words.get(at + 1..(at + 3).min(words.len())).unwrap_or_default();
-        let named = noun.iter().flat_map(|word| content_words(word)).collect::<Vec<_>>();
-        noun.first().is_some_and(|word| word.len() > 3)
-            && !named.is_empty()
-            && !noun.iter().any(|word| CLEAR.contains(word))
-            && !named.iter().any(|word| known.contains(word))
-    })
+    words.iter().enumerate().filter(|(_, word)| matches!(**word, "this" | "these" | "those")).any(
+        |(at, _)| {
+            let noun = words.get(at + 1..(at + 3).min(words.len())).unwrap_or_default();
+            let named = noun.iter().flat_map(|word| content_words(word)).collect::<Vec<_>>();
+            noun.first().is_some_and(|word| word.len() > 3)
+                && !named.is_empty()
+                && !noun.iter().any(|word| CLEAR.contains(word))
+                && !named.iter().any(|word| known.contains(word))
+        },
+    )
 }
 
 /// Lines before a question that name what it may point at.
@@ -252,7 +284,10 @@ mod tests {
     fn what_a_name_alone_explains_counts_against_an_answer() {
         let signs = Signs::default();
         let confidence = |by_name| signs.judged(8.0, 10.0, 0.7, by_name, false);
-        assert!(confidence(NAME_ALONE).total_cmp(&confidence(0.0)).is_eq(), "so much it may explain");
+        assert!(
+            confidence(NAME_ALONE).total_cmp(&confidence(0.0)).is_eq(),
+            "so much it may explain"
+        );
         assert!(confidence(NAME_ALONE + 3.0) < confidence(NAME_ALONE) - 0.1);
         assert!(confidence(NAME_ALONE + 6.0) < confidence(NAME_ALONE + 3.0));
     }
@@ -275,7 +310,12 @@ mod tests {
     fn only_what_can_not_be_told_is_asked_back() {
         let documents = [("Tarn 2", 1.0), ("Tarn 3", 0.98), ("Gannet", 0.95), ("Returns", 0.5)];
         #[track_caller]
-        fn check(question: &str, said: &[&str], documents: &[(&str, f32)], expected: Option<&[&str]>) {
+        fn check(
+            question: &str,
+            said: &[&str],
+            documents: &[(&str, f32)],
+            expected: Option<&[&str]>,
+        ) {
             assert_eq!(choices(question, said, documents).as_deref(), expected, "{question}");
         }
         let all = Some(&["Tarn 2", "Tarn 3", "Gannet"][..]);

@@ -111,7 +111,8 @@ impl Evidence {
         sources: impl IntoIterator<Item = Source<'a>>,
         conversation: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        let said = conversation.into_iter().flat_map(|line| facts(&claims::in_digits(line))).collect();
+        let said =
+            conversation.into_iter().flat_map(|line| facts(&claims::in_digits(line))).collect();
         Self {
             sources: sources.into_iter().map(Held::of).collect(),
             said,
@@ -136,7 +137,9 @@ impl Evidence {
             let held = |quantity: &claims::Quantity| {
                 let stands = |source: &Held| {
                     let units = source.quantities.get(&quantity.number);
-                    units.is_some_and(|units| units.contains(quantity.unit) || quantity.unit.is_empty())
+                    units.is_some_and(|units| {
+                        units.contains(quantity.unit) || quantity.unit.is_empty()
+                    })
                 };
                 self.said.contains(&quantity.number) || self.sources.iter().any(stands)
             };
@@ -145,7 +148,9 @@ impl Evidence {
                 !quantities.is_empty() && quantities.iter().all(held)
             };
             if !inputs.is_empty() && inputs.iter().all(stand) {
-                self.computed.extend(numbers(&figure).into_iter().map(|quantity| (quantity.number, quantity.unit)));
+                self.computed.extend(
+                    numbers(&figure).into_iter().map(|quantity| (quantity.number, quantity.unit)),
+                );
             }
         }
         self
@@ -163,9 +168,14 @@ impl Evidence {
         if is_verdict(&plain) {
             // By itself it says nothing that can be checked; a page of questions and answers may say it.
             let says = |source: &Held| {
-                source.pieces.iter().map(|piece| plain_text(&piece.unit.text)).find(|own| is_verdict(own))
+                source
+                    .pieces
+                    .iter()
+                    .map(|piece| plain_text(&piece.unit.text))
+                    .find(|own| is_verdict(own))
             };
-            let first = self.sources.iter().zip(0..).find_map(|(source, at)| Some((says(source)?, at)));
+            let first =
+                self.sources.iter().zip(0..).find_map(|(source, at)| Some((says(source)?, at)));
             return match first.filter(|(own, _)| *own == plain) {
                 Some((_, at)) => Ruling::Send { text, source: Some(at) },
                 None => Ruling::Withhold { text, reason: "no source says so by itself".into() },
@@ -214,8 +224,12 @@ impl Evidence {
     /// What a source doesn't hold of what a sentence claims.
     fn lack(&self, source: &Held, claims: &Claims) -> Option<String> {
         let stands = |what: &str| Some(format!("{what:?} stands in no source"));
-        let computed = |fact: &String| claims.quantities.iter().any(|own| own.number == *fact && self.is_computed(own));
-        let lacks = |fact: &&String| !source.facts.contains(*fact) && !self.said.contains(*fact) && !computed(fact);
+        let computed = |fact: &String| {
+            claims.quantities.iter().any(|own| own.number == *fact && self.is_computed(own))
+        };
+        let lacks = |fact: &&String| {
+            !source.facts.contains(*fact) && !self.said.contains(*fact) && !computed(fact)
+        };
         if let Some(fact) = claims.facts.iter().find(lacks) {
             return stands(fact);
         }
@@ -227,7 +241,11 @@ impl Evidence {
                 None if MONEY.contains(&quantity.unit) => {
                     return stands(&format!("{} {}", quantity.number, quantity.unit));
                 }
-                Some(units) if !quantity.unit.is_empty() && !units.contains(quantity.unit) && !units.contains("") => {
+                Some(units)
+                    if !quantity.unit.is_empty()
+                        && !units.contains(quantity.unit)
+                        && !units.contains("") =>
+                {
                     return stands(&format!("{} {}", quantity.number, quantity.unit));
                 }
                 _ => {}
@@ -250,7 +268,9 @@ impl Evidence {
     }
 
     fn is_computed(&self, quantity: &claims::Quantity) -> bool {
-        self.computed.iter().any(|(number, unit)| *number == quantity.number && *unit == quantity.unit)
+        self.computed
+            .iter()
+            .any(|(number, unit)| *number == quantity.number && *unit == quantity.unit)
     }
 
     /// The unit of a source that says most of what a sentence says; what is quoted for it.
@@ -259,7 +279,11 @@ impl Evidence {
         let claims = Claims::of(sentence);
         let pieces = &self.sources.get(source)?.pieces;
         let fits = |piece: &&Piece| {
-            let numbers = claims.quantities.iter().filter(|quantity| piece.numbers.contains(&quantity.number)).count();
+            let numbers = claims
+                .quantities
+                .iter()
+                .filter(|quantity| piece.numbers.contains(&quantity.number))
+                .count();
             (claims.held(&piece.words) + numbers, std::cmp::Reverse(piece.words.len()))
         };
         pieces.iter().max_by_key(fits).map(|piece| &piece.unit)
@@ -279,7 +303,8 @@ impl Evidence {
         };
         let mut best: Option<(f32, usize, &Unit)> = None;
         for (at, source) in self.sources.iter().enumerate() {
-            let known: Vec<&claims::Name> = claims.names.iter().filter(|name| source.names(&name.key)).collect();
+            let known: Vec<&claims::Name> =
+                claims.names.iter().filter(|name| source.names(&name.key)).collect();
             for piece in &source.pieces {
                 let held = claims.held(&piece.words);
                 let shares = held >= 2 || held == claims.words.len() && held > 0;
@@ -291,7 +316,8 @@ impl Evidence {
                 if own.is_empty() || said.contains(&own) {
                     continue;
                 }
-                let named = !known.is_empty() && known.iter().all(|name| piece.spelling.contains(&name.key));
+                let named = !known.is_empty()
+                    && known.iter().all(|name| piece.spelling.contains(&name.key));
                 let answers = share(piece.words.intersection(&asked).count(), asked.len());
                 let score = near + 0.5 * answers + if named { 0.5 } else { 0.0 };
                 if best.is_none_or(|(other, ..)| score > other) {
@@ -336,7 +362,11 @@ impl Held {
     }
 
     /// A number that the sentence says of a name, and that the source says of something else.
-    fn torn(&self, claims: &Claims, computed: impl Fn(&claims::Quantity) -> bool) -> Option<String> {
+    fn torn(
+        &self,
+        claims: &Claims,
+        computed: impl Fn(&claims::Quantity) -> bool,
+    ) -> Option<String> {
         for quantity in claims.quantities.iter().filter(|quantity| !computed(quantity)) {
             if claims.names.iter().any(|name| name.range.contains(&quantity.at)) {
                 continue;
@@ -346,10 +376,14 @@ impl Held {
             let Some(name) = before.or_else(|| claims.names.first()) else { continue };
             let together = self.pieces.iter().any(|piece| {
                 piece.numbers.contains(&quantity.number)
-                    && (piece.spelling.contains(&name.key) || !piece.named && self.context.contains(&name.key))
+                    && (piece.spelling.contains(&name.key)
+                        || !piece.named && self.context.contains(&name.key))
             });
             if !together {
-                return Some(format!("the source doesn't say {:?} of {:?}", quantity.number, name.shown));
+                return Some(format!(
+                    "the source doesn't say {:?} of {:?}",
+                    quantity.number, name.shown
+                ));
             }
         }
         None
@@ -360,7 +394,9 @@ impl Held {
         let denies = claims::denies(&claims.text);
         let fits = |told: &&Statement| (claims.held(&told.words), told.denies == denies);
         let nearest = self.statements.iter().max_by_key(fits);
-        nearest.is_some_and(|told| 2 * claims.held(&told.words) >= claims.words.len() && told.denies != denies)
+        nearest.is_some_and(|told| {
+            2 * claims.held(&told.words) >= claims.words.len() && told.denies != denies
+        })
     }
 }
 
@@ -369,7 +405,10 @@ impl Piece {
         let text = claims::in_digits(&unit.text);
         Self {
             words: content_words(&text).collect(),
-            numbers: claims::quantities(&text).into_iter().map(|quantity| quantity.number).collect(),
+            numbers: claims::quantities(&text)
+                .into_iter()
+                .map(|quantity| quantity.number)
+                .collect(),
             spelling: claims::spelling(&text),
             named: !claims::names(&text).is_empty(),
             unit,
@@ -380,8 +419,10 @@ impl Piece {
 impl Statement {
     fn of(sentence: &str) -> Option<Self> {
         let text = claims::in_digits(sentence);
-        (!text.ends_with(['?', '？']))
-            .then(|| Self { words: content_words(&text.replace('_', " ")).collect(), denies: claims::denies(&text) })
+        (!text.ends_with(['?', '？'])).then(|| Self {
+            words: content_words(&text.replace('_', " ")).collect(),
+            denies: claims::denies(&text),
+        })
     }
 }
 
@@ -412,7 +453,8 @@ pub fn unmarked(line: &str) -> &str {
     let line = line.trim_start();
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     let numbered = line.get(digits..).filter(|_| (1..=2).contains(&digits));
-    let numbered = numbered.and_then(|rest| rest.strip_prefix(". ").or_else(|| rest.strip_prefix(") ")));
+    let numbered =
+        numbered.and_then(|rest| rest.strip_prefix(". ").or_else(|| rest.strip_prefix(") ")));
     let bullet = ["- ", "* ", "• ", "+ ", "> "].iter().find_map(|mark| line.strip_prefix(mark));
     numbered.or(bullet).unwrap_or(line)
 }
@@ -472,7 +514,10 @@ pub(super) fn is_verdict(plain: &str) -> bool {
 
 /// Leads to what follows, and says nothing itself.
 fn is_lead(sentence: &str) -> bool {
-    let first = sentence.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty()).unwrap_or_default();
+    let first = sentence
+        .split(|c: char| !c.is_alphanumeric())
+        .find(|word| !word.is_empty())
+        .unwrap_or_default();
     sentence.trim_end().ends_with([':', '：']) && !is_verdict(&first.to_lowercase())
 }
 
@@ -508,13 +553,25 @@ mod tests {
                 text: "The Tarn 2 tent costs 349 EUR in Moss or Slate. The Tarn 3 tent costs 429 EUR and comes in Moss only.\n\n\
                        | Variant | Weight |\n| --- | --- |\n| Tarn 2 tent, Moss | 1,900 g |\n| Tarn 3 tent, Moss | 2,400 g |\n",
             },
-            Source { context: "Hush Minus 7", text: "It weighs 1,090 g. The warranty lasts five years." },
             Source {
-                context: "保修", text: "帐篷保修 5 年。充气垫不能在洗衣机里清洗。门店周一至周五营业。"
+                context: "Hush Minus 7",
+                text: "It weighs 1,090 g. The warranty lasts five years.",
+            },
+            Source {
+                context: "保修",
+                text: "帐篷保修 5 年。充气垫不能在洗衣机里清洗。门店周一至周五营业。",
             },
         ];
-        Evidence::of(sources, ["My order number is 8812. Is it true that the tent costs 1 EUR? I have 7 tents."])
-            .with_products(["Tarn 2 tent", "Tarn 3 tent", "Gannet hammock", "Hush Minus 7 sleeping bag"])
+        Evidence::of(
+            sources,
+            ["My order number is 8812. Is it true that the tent costs 1 EUR? I have 7 tents."],
+        )
+        .with_products([
+            "Tarn 2 tent",
+            "Tarn 3 tent",
+            "Gannet hammock",
+            "Hush Minus 7 sleeping bag",
+        ])
     }
 
     #[track_caller]
@@ -599,7 +656,8 @@ mod tests {
         #[track_caller]
         fn check(withheld: &str, question: &str, said: &str, expected: Option<&str>) {
             let evidence = shop();
-            let found = evidence.instead(withheld, question, said).map(|(_, unit)| unit.text.as_str());
+            let found =
+                evidence.instead(withheld, question, said).map(|(_, unit)| unit.text.as_str());
             assert_eq!(found, expected, "{withheld}");
         }
         let price = "How much is the Tarn 3?";
@@ -609,7 +667,12 @@ mod tests {
             "",
             Some("The Tarn 3 tent costs 429 EUR and comes in Moss only."),
         );
-        check("Shipping to Ireland costs 9 EUR.", "", "", Some("Shipping to Ireland costs 4.90 EUR."));
+        check(
+            "Shipping to Ireland costs 9 EUR.",
+            "",
+            "",
+            Some("Shipping to Ireland costs 4.90 EUR."),
+        );
         check(
             "Shipping to Ireland costs 9 EUR.",
             "",
@@ -622,7 +685,9 @@ mod tests {
 
     #[test]
     fn a_bare_yes_needs_a_source_that_says_it() {
-        let faq = |answer: &str| Evidence::new([format!("Can it be washed?\n{answer} Use a sponge.").as_str()], []);
+        let faq = |answer: &str| {
+            Evidence::new([format!("Can it be washed?\n{answer} Use a sponge.").as_str()], [])
+        };
         assert!(matches!(faq("Yes.").rule("Yes!"), Ruling::Send { source: Some(0), .. }));
         assert!(matches!(faq("No.").rule("Yes, "), Ruling::Withhold { .. }));
     }
@@ -630,7 +695,8 @@ mod tests {
     #[test]
     fn a_sentence_is_quoted_by_the_unit_that_says_it() {
         let evidence = shop();
-        let quoted = |source, sentence| evidence.support(source, sentence).map(|unit| unit.text.as_str());
+        let quoted =
+            |source, sentence| evidence.support(source, sentence).map(|unit| unit.text.as_str());
         assert_eq!(quoted(0, "It's free from 75 EUR."), Some("Shipping is free from 75 EUR."));
         assert_eq!(quoted(9, "It's free."), None);
     }
@@ -654,14 +720,20 @@ mod tests {
         check(vec![computed("10 EUR", &["120 kg", "110 EUR"])], short, false);
         check(vec![computed("10 EUR", &[])], short, false);
         check(vec![computed("10 days", &["120 EUR", "110 EUR"])], short, false);
-        check(vec![computed("10 EUR", &["120 EUR", "110 EUR"])], "Your order is 20 EUR below the 120 EUR.", false);
+        check(
+            vec![computed("10 EUR", &["120 EUR", "110 EUR"])],
+            "Your order is 20 EUR below the 120 EUR.",
+            false,
+        );
     }
 
     #[test]
     fn without_sources_nothing_stands() {
         let evidence = Evidence::new([], ["Order 8812"]);
         assert!(matches!(evidence.rule("Your order 8812 is here."), Ruling::Withhold { .. }));
-        assert!(matches!(evidence.rule("It costs 5 EUR."), Ruling::Withhold { reason, .. } if reason.contains("\"5")));
+        assert!(
+            matches!(evidence.rule("It costs 5 EUR."), Ruling::Withhold { reason, .. } if reason.contains("\"5"))
+        );
         assert_eq!(evidence.instead("It costs 5 EUR.", "", ""), None);
     }
 }

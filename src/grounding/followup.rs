@@ -32,13 +32,19 @@ const LINES: usize = 6;
 /// Whether a question may need what was said before it: it points at something, goes on from it, or says too little alone.
 #[must_use]
 pub fn leans_on_what_was_said(question: &str) -> bool {
-    points_back(question) || goes_on(question) || content_words(question).nth(MAX_BARE_WORDS).is_none()
+    points_back(question)
+        || goes_on(question)
+        || content_words(question).nth(MAX_BARE_WORDS).is_none()
 }
 
 /// What a question means in its conversation, oldest line first; `None` if it stands for itself. `names` are the products that the site
 /// sells.
 #[must_use]
-pub fn in_full<'a>(question: &str, before: &[Said<'_>], names: impl IntoIterator<Item = &'a str>) -> Option<InFull> {
+pub fn in_full<'a>(
+    question: &str,
+    before: &[Said<'_>],
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<InFull> {
     let previous = before.iter().rev().find(|line| line.by_visitor)?.text.trim();
     if question.len() + previous.len() > MAX_BYTES {
         return None;
@@ -53,7 +59,8 @@ pub fn in_full<'a>(question: &str, before: &[Said<'_>], names: impl IntoIterator
     let after_previous = |certain| Some(InFull { text: format!("{previous} {question}"), certain });
     let own = claims::named(question, &products);
     if !own.is_empty() {
-        let named: HashSet<String> = own.iter().flat_map(|product| content_words(product.shown())).collect();
+        let named: HashSet<String> =
+            own.iter().flat_map(|product| content_words(product.shown())).collect();
         // "And the Tarn 3?" asks what was asked before.
         return if asked.is_subset(&named) { after_previous(goes_on) } else { None };
     }
@@ -65,11 +72,17 @@ pub fn in_full<'a>(question: &str, before: &[Said<'_>], names: impl IntoIterator
             let text = match pronoun(question).filter(|found| found.replaced) {
                 Some(Pronoun { start, end, .. }) => {
                     let (head, tail) = (question.get(..start)?, question.get(end..)?);
-                    format!("{head}{}{tail}", if head.is_empty() { subject.to_owned() } else { spaced(head, subject) })
+                    format!(
+                        "{head}{}{tail}",
+                        if head.is_empty() { subject.to_owned() } else { spaced(head, subject) }
+                    )
                 }
                 None => format!("{subject}: {question}"),
             };
-            Some(InFull { text, certain: points || asked.len() <= 1 && asks_for_a_property(question) })
+            Some(InFull {
+                text,
+                certain: points || asked.len() <= 1 && asks_for_a_property(question),
+            })
         }
         None if asked.len() <= MAX_BARE_WORDS => after_previous(false),
         None => None,
@@ -79,7 +92,8 @@ pub fn in_full<'a>(question: &str, before: &[Said<'_>], names: impl IntoIterator
 /// "What does the Gold account cost?" and then "and gold plus?": the question before, asked of what shares a word with what it
 /// was about.
 fn swapped(previous: &str, question: &str) -> Option<String> {
-    let rest = without_opening(question)?.trim_end_matches(|c: char| !c.is_alphanumeric() && c != ')');
+    let rest =
+        without_opening(question)?.trim_end_matches(|c: char| !c.is_alphanumeric() && c != ')');
     let content: HashSet<String> = content_words(rest).collect();
     let says = |word: &str| content.contains(word) && !is_common_somewhere(word);
     let (start, shared) = words(rest).find(|(_, word)| says(&word.to_lowercase()))?;
@@ -89,10 +103,13 @@ fn swapped(previous: &str, question: &str) -> Option<String> {
     if said || content.len() > MAX_NAME_WORDS || words(other).count() < 2 {
         return None;
     }
-    let mut before = words(previous).skip_while(|(_, word)| word.to_lowercase() != shared.to_lowercase());
+    let mut before =
+        words(previous).skip_while(|(_, word)| word.to_lowercase() != shared.to_lowercase());
     let (at, word) = before.next()?;
     // "Plan A" is swapped whole.
-    let marks = before.take_while(|(_, word)| word.chars().count() == 1 || word.chars().all(|c| c.is_ascii_digit()));
+    let marks = before.take_while(|(_, word)| {
+        word.chars().count() == 1 || word.chars().all(|c| c.is_ascii_digit())
+    });
     let end = marks.last().map_or(at + word.len(), |(at, word)| at + word.len());
     let mut text = previous.to_owned();
     text.replace_range(at..end, other);
@@ -115,7 +132,9 @@ fn subject<'a>(before: &[Said<'_>], products: &'a [claims::ProductName]) -> Opti
         match (line.by_visitor, named.as_slice()) {
             (_, [one]) => Some(one.shown()),
             // "Tarn 2" also stands in "Tarn 2 footprint": the longest name is meant; several are not one.
-            (true, [_, ..]) => named.iter().map(|product| product.shown()).max_by_key(|name| name.len()),
+            (true, [_, ..]) => {
+                named.iter().map(|product| product.shown()).max_by_key(|name| name.len())
+            }
             _ => None,
         }
     })
@@ -136,17 +155,23 @@ pub(super) fn points_back(question: &str) -> bool {
 /// The first word that points at what was spoken of.
 fn pronoun(question: &str) -> Option<Pronoun> {
     const REPLACED: &[&str] = &["it", "they", "them"];
-    const POINTING: &[&str] =
-        &["its", "their", "one", "ones", "that", "this", "these", "those", "davon", "dafür", "damit"];
+    const POINTING: &[&str] = &[
+        "its", "their", "one", "ones", "that", "this", "these", "those", "davon", "dafür", "damit",
+    ];
     const CHINESE: &[&str] = &["它们", "它", "这款", "那款", "这个", "那个", "该产品"];
-    if let Some((start, found)) = CHINESE.iter().find_map(|word| Some((question.find(word)?, word))) {
+    if let Some((start, found)) = CHINESE.iter().find_map(|word| Some((question.find(word)?, word)))
+    {
         return Some(Pronoun { start, end: start + found.len(), replaced: true });
     }
     let mut words = words(question);
     words.find_map(|(start, word)| {
         let lower = word.to_lowercase();
         let replaced = REPLACED.contains(&lower.as_str());
-        (replaced || POINTING.contains(&lower.as_str())).then(|| Pronoun { start, end: start + word.len(), replaced })
+        (replaced || POINTING.contains(&lower.as_str())).then(|| Pronoun {
+            start,
+            end: start + word.len(),
+            replaced,
+        })
     })
 }
 
@@ -154,17 +179,21 @@ fn pronoun(question: &str) -> Option<Pronoun> {
 fn asks_for_a_property(question: &str) -> bool {
     const FIRST: &[&str] = &["which", "what", "how", "in", "with"];
     let first = words(question).next().map(|(_, word)| word.to_lowercase()).unwrap_or_default();
-    FIRST.contains(&first.as_str()) || ["哪", "什么", "多"].iter().any(|word| first.starts_with(word))
+    FIRST.contains(&first.as_str())
+        || ["哪", "什么", "多"].iter().any(|word| first.starts_with(word))
 }
 
 /// Words that a question begins with which goes on from what was said.
-const OPENINGS: &[&str] = &["and", "but", "or", "so", "ok", "okay", "also", "then", "und", "oder", "et", "y"];
-const OPENING_PHRASES: &[&str] = &["what about", "how about", "was ist mit", "wie sieht es mit", "qué tal"];
+const OPENINGS: &[&str] =
+    &["and", "but", "or", "so", "ok", "okay", "also", "then", "und", "oder", "et", "y"];
+const OPENING_PHRASES: &[&str] =
+    &["what about", "how about", "was ist mit", "wie sieht es mit", "qué tal"];
 
 /// Whether a question begins as one that goes on from what was said.
 fn goes_on(question: &str) -> bool {
     const CHINESE: &[&str] = &["那么", "那", "还有", "另外"];
-    CHINESE.iter().any(|word| question.trim_start().starts_with(word)) || without_opening(question).is_some()
+    CHINESE.iter().any(|word| question.trim_start().starts_with(word))
+        || without_opening(question).is_some()
 }
 
 /// What follows the words by which a question goes on from what was said: "Cork?" of "And what about Cork?". `None` where it doesn't.
@@ -176,7 +205,8 @@ pub fn without_opening(question: &str) -> Option<&str> {
         let behind = |opening: &str| {
             let (head, tail) = (rest.get(..opening.len())?, rest.get(opening.len()..)?);
             let ends = !tail.starts_with(char::is_alphanumeric);
-            (ends && head.to_lowercase() == opening).then(|| tail.trim_start_matches([' ', ',', ':', '.', '…']))
+            (ends && head.to_lowercase() == opening)
+                .then(|| tail.trim_start_matches([' ', ',', ':', '.', '…']))
         };
         match OPENINGS.iter().chain(OPENING_PHRASES).find_map(|opening| behind(opening)) {
             Some(tail) => (rest, opened) = (tail, true),
@@ -196,20 +226,30 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
 mod tests {
     use super::*;
 
-    const NAMES: &[&str] = &["Corrie 45 backpack", "Tarn 2 tent", "Tarn 3 tent", "Hush 0 sleeping bag", "Ember stove"];
+    const NAMES: &[&str] =
+        &["Corrie 45 backpack", "Tarn 2 tent", "Tarn 3 tent", "Hush 0 sleeping bag", "Ember stove"];
 
     #[track_caller]
     fn check(before: &[(&str, &str)], question: &str, expected: Option<(&str, bool)>) {
-        let said: Vec<Said<'_>> = before.iter().map(|(who, text)| Said { by_visitor: *who == "v", text }).collect();
+        let said: Vec<Said<'_>> =
+            before.iter().map(|(who, text)| Said { by_visitor: *who == "v", text }).collect();
         let found = in_full(question, &said, NAMES.iter().copied());
-        assert_eq!(found.as_ref().map(|full| (full.text.as_str(), full.certain)), expected, "{question}");
+        assert_eq!(
+            found.as_ref().map(|full| (full.text.as_str(), full.certain)),
+            expected,
+            "{question}"
+        );
     }
 
     #[test]
     fn a_pronoun_means_what_was_named() {
         let corrie = [("v", "I'm looking at the Corrie 45."), ("a", "It carries 14 kg.")];
         check(&corrie, "Is it waterproof?", Some(("Is the Corrie 45 waterproof?", true)));
-        check(&corrie, "What does its frame weigh?", Some(("Corrie 45: What does its frame weigh?", true)));
+        check(
+            &corrie,
+            "What does its frame weigh?",
+            Some(("Corrie 45: What does its frame weigh?", true)),
+        );
         check(&corrie, "它防水吗？", Some(("Corrie 45防水吗？", true)));
         check(&corrie, "which colours?", Some(("Corrie 45: which colours?", true)));
         check(&corrie, "And how heavy?", Some(("Corrie 45: And how heavy?", false)));
@@ -226,7 +266,11 @@ mod tests {
     #[test]
     fn a_bare_name_asks_again() {
         let before = [("v", "How much does the Tarn 2 weigh?"), ("a", "1,900 g.")];
-        check(&before, "And the Tarn 3?", Some(("How much does the Tarn 2 weigh? And the Tarn 3?", true)));
+        check(
+            &before,
+            "And the Tarn 3?",
+            Some(("How much does the Tarn 2 weigh? And the Tarn 3?", true)),
+        );
     }
 
     #[test]

@@ -60,7 +60,8 @@ impl Gate {
 
     /// A whole table: header and rule go with the first row that stands.
     fn table(&self, table: &str) -> Vec<Ruling> {
-        let lines: Vec<&str> = table.split_inclusive('\n').filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<&str> =
+            table.split_inclusive('\n').filter(|line| !line.trim().is_empty()).collect();
         let is_rule = |line: &str| line.trim().chars().all(|c| matches!(c, '|' | '-' | ':' | ' '));
         let head = lines.iter().position(|line| is_rule(line)).map_or(0, |at| at + 1);
         let (head, rows) = lines.split_at(head.min(2));
@@ -69,13 +70,17 @@ impl Gate {
         for row in rows {
             match self.evidence.rule(row) {
                 Ruling::Send { text, source } => {
-                    rulings.push(Ruling::Send { text: format!("{}{text}", std::mem::take(&mut head)), source });
+                    rulings.push(Ruling::Send {
+                        text: format!("{}{text}", std::mem::take(&mut head)),
+                        source,
+                    });
                 }
                 withheld @ Ruling::Withhold { .. } => rulings.push(withheld),
             }
         }
         if !head.is_empty() {
-            rulings.push(Ruling::Withhold { text: head, reason: "no row of the table stands".into() });
+            rulings
+                .push(Ruling::Withhold { text: head, reason: "no row of the table stands".into() });
         }
         rulings
     }
@@ -89,7 +94,10 @@ fn is_row(text: &str) -> bool {
 fn piece_end(text: &str) -> Option<(usize, bool)> {
     if !is_row(text) {
         // White space alone may still become a row.
-        return (!text.trim().is_empty()).then(|| sentence_end(text)).flatten().map(|end| (end, false));
+        return (!text.trim().is_empty())
+            .then(|| sentence_end(text))
+            .flatten()
+            .map(|end| (end, false));
     }
     let mut end = 0;
     let mut rows = false;
@@ -164,7 +172,10 @@ mod tests {
         let mut gate = Gate::new(Evidence::new([SOURCE], []));
         assert_eq!(gate.push("Returns are free. Ship").len(), 1);
         assert_eq!(gate.push("ping costs 4.90 EUR.").len(), 0, "4.90 EUR.50 may follow");
-        assert_eq!(gate.push("\n| Variant | Price |\n| --- | --- |\n| Tarn 3 | 429 EUR |\n").len(), 1);
+        assert_eq!(
+            gate.push("\n| Variant | Price |\n| --- | --- |\n| Tarn 3 | 429 EUR |\n").len(),
+            1
+        );
         let table = gate.push("\nBye");
         assert_eq!(sent(&table), ["| Variant | Price |\n| --- | --- |\n| Tarn 3 | 429 EUR |\n"]);
     }
@@ -173,7 +184,9 @@ mod tests {
     fn what_was_cut_off_is_withheld() {
         let mut gate = Gate::new(Evidence::new([SOURCE], []));
         gate.push("Returns are free. Shipping costs 4.90");
-        assert!(matches!(&gate.finish(true)[..], [Ruling::Withhold { reason, .. }] if reason.contains("cut off")));
+        assert!(
+            matches!(&gate.finish(true)[..], [Ruling::Withhold { reason, .. }] if reason.contains("cut off"))
+        );
         let mut gate = Gate::new(Evidence::new([SOURCE], []));
         gate.push("| Variant | Price |\n| --- | --- |\n| Tarn 2 | 349 EUR |\n| Tarn 3 | 42");
         let rulings = gate.finish(true);

@@ -32,7 +32,8 @@ fn names(text: &str, words: &str) -> bool {
     text.match_indices(words).any(|(at, found)| {
         let before = text[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
         let after = text[at + found.len()..].chars().next().is_none_or(|c| !c.is_alphanumeric());
-        !words.is_ascii() && words.chars().all(crate::language::is_unspaced) || before && (open || after)
+        !words.is_ascii() && words.chars().all(crate::language::is_unspaced)
+            || before && (open || after)
     })
 }
 
@@ -40,17 +41,34 @@ fn names(text: &str, words: &str) -> bool {
 fn has_gap(lower: &str) -> bool {
     let lower = &lower.split('`').step_by(2).collect::<Vec<_>>().join(" ");
     const GAPS: &[&str] = &["{{", "${", "lorem ipsum", "<insert", "<placeholder"];
-    const IN_BRACKETS: &[&str] =
-        &["not available", "insert", "placeholder", "todo", "tbd", "to be ", "n/a", "your ", "fill in", "…", "..."];
+    const IN_BRACKETS: &[&str] = &[
+        "not available",
+        "insert",
+        "placeholder",
+        "todo",
+        "tbd",
+        "to be ",
+        "n/a",
+        "your ",
+        "fill in",
+        "…",
+        "...",
+    ];
     let bracketed = lower.match_indices('[').any(|(at, _)| {
         let Some((inside, rest)) = lower[at + 1..].split_once(']') else { return false };
         // "[your account](https://…)" is a link.
-        !rest.starts_with('(') && inside.len() < 60 && IN_BRACKETS.iter().any(|gap| inside.contains(gap))
+        !rest.starts_with('(')
+            && inside.len() < 60
+            && IN_BRACKETS.iter().any(|gap| inside.contains(gap))
     });
     // "[xxx]" is a gap, "[XXL]" a size.
-    let crossed =
-        lower.split(['[', ']']).skip(1).step_by(2).any(|text| text.len() > 1 && text.bytes().all(|b| b == b'x'));
-    let undecided = lower.split(|c: char| !c.is_alphanumeric()).any(|word| matches!(word, "tbd" | "tbc"));
+    let crossed = lower
+        .split(['[', ']'])
+        .skip(1)
+        .step_by(2)
+        .any(|text| text.len() > 1 && text.bytes().all(|b| b == b'x'));
+    let undecided =
+        lower.split(|c: char| !c.is_alphanumeric()).any(|word| matches!(word, "tbd" | "tbc"));
     bracketed || crossed || undecided || GAPS.iter().any(|gap| lower.contains(gap))
 }
 

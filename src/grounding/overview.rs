@@ -7,8 +7,17 @@ use super::units::Unit;
 use crate::language::{content_words, is_unspaced};
 
 /// Words that ask for the rules as a whole, in lower case and by their beginning.
-const GENERAL: &[&str] =
-    &["polic", "rules", "terms", "conditions", "guideline", "richtlinie", "bedingungen", "politique", "política"];
+const GENERAL: &[&str] = &[
+    "polic",
+    "rules",
+    "terms",
+    "conditions",
+    "guideline",
+    "richtlinie",
+    "bedingungen",
+    "politique",
+    "política",
+];
 const GENERAL_CHINESE: &[&str] = &["政策", "规定", "规则", "条款"];
 /// A question of more words asks for something in particular.
 const MAX_TOPIC_WORDS: usize = 3;
@@ -27,12 +36,15 @@ pub fn general_topic(question: &str) -> Option<String> {
         let found = GENERAL_CHINESE.iter().find(|general| word.contains(**general));
         asked |= is_general(word) || found.is_some();
         if !is_general(word) {
-            topic.push_str(&found.map_or_else(|| word.to_owned(), |general| word.replace(general, " ")));
+            topic.push_str(
+                &found.map_or_else(|| word.to_owned(), |general| word.replace(general, " ")),
+            );
             topic.push(' ');
         }
     }
     let words: HashSet<String> = content_words(&topic).collect();
-    let particular = words.len() > MAX_TOPIC_WORDS && !topic.contains(is_unspaced) || !facts(question).is_empty();
+    let particular = words.len() > MAX_TOPIC_WORDS && !topic.contains(is_unspaced)
+        || !facts(question).is_empty();
     (asked && !words.is_empty() && !particular).then_some(topic)
 }
 
@@ -51,7 +63,11 @@ pub fn openings(units: Vec<Unit>) -> Option<Vec<Unit>> {
     let mut seen: HashSet<String> = HashSet::new();
     let mut chars = 0;
     for unit in units {
-        if !seen.insert(unit.heading.clone()) || unit.steps || unit.row || unit.item || unit.text.ends_with([':', '：'])
+        if !seen.insert(unit.heading.clone())
+            || unit.steps
+            || unit.row
+            || unit.item
+            || unit.text.ends_with([':', '：'])
         {
             continue;
         }
@@ -73,7 +89,11 @@ mod tests {
     fn rules_as_a_whole_are_told_from_what_is_asked_in_particular() {
         #[track_caller]
         fn check(question: &str, title: &str, expected: bool) {
-            assert_eq!(general_topic(question).is_some_and(|topic| is_on(&topic, title)), expected, "{question}");
+            assert_eq!(
+                general_topic(question).is_some_and(|topic| is_on(&topic, title)),
+                expected,
+                "{question}"
+            );
         }
         check("What's your return policy?", "Returns and refunds", true);
         check("return policy", "Returns and refunds", true);
@@ -81,7 +101,11 @@ mod tests {
         check("退货政策是什么？", "退货与退款", true);
         check("What is your return policy?", "Gift cards", false);
         check("How long can I return something?", "Returns and refunds", false);
-        check("Does the return policy cover boots I wore outdoors in winter?", "Returns and refunds", false);
+        check(
+            "Does the return policy cover boots I wore outdoors in winter?",
+            "Returns and refunds",
+            false,
+        );
         check("Is the 60-day return policy true?", "Returns and refunds", false);
         check("policy", "Returns and refunds", false);
     }

@@ -63,23 +63,33 @@ pub fn shape(question: &str) -> Shape {
     ];
     const HOW_CHINESE: &[&str] = &["怎么", "如何", "怎样", "步骤", "为什么"];
     let lower = question.trim().to_lowercase();
-    let last = crate::language::sentences(&lower).pop().and_then(|range| lower.get(range)).unwrap_or_default();
+    let last = crate::language::sentences(&lower)
+        .pop()
+        .and_then(|range| lower.get(range))
+        .unwrap_or_default();
     // "Corrie 45: and how heavy?"
     let last = last.rsplit_once(": ").map_or(last, |(_, asked)| asked);
-    let last =
-        ["and ", "but ", "so ", "ok ", "or ", "also "].iter().fold(last, |text, word| text.trim_start_matches(word));
+    let last = ["and ", "but ", "so ", "ok ", "or ", "also "]
+        .iter()
+        .fold(last, |text, word| text.trim_start_matches(word));
     if last.chars().any(crate::language::is_unspaced) {
-        let how = HOW_CHINESE.iter().any(|word| last.contains(word)) || last.chars().count() > MAX_FACT_CHARS;
+        let how = HOW_CHINESE.iter().any(|word| last.contains(word))
+            || last.chars().count() > MAX_FACT_CHARS;
         return if how { Shape::Explanation } else { Shape::Fact };
     }
     let words = lower.split_whitespace().count();
-    let asks =
-        FACT.iter().any(|start| last.strip_prefix(start).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric)));
+    let asks = FACT.iter().any(|start| {
+        last.strip_prefix(start).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+    });
     let how = is_how_to(last);
     // "Warranty on backpacks?" names what it asks for; "I lost my card" tells what happened.
     let tells = last.split(|c: char| !c.is_alphanumeric()).any(|word| TELLING.contains(&word));
     let names = !tells && last.split_whitespace().count() <= MAX_PHRASE_WORDS;
-    if (asks || names) && !how && words <= MAX_FACT_WORDS { Shape::Fact } else { Shape::Explanation }
+    if (asks || names) && !how && words <= MAX_FACT_WORDS {
+        Shape::Fact
+    } else {
+        Shape::Explanation
+    }
 }
 
 /// Whether a question asks how something is done or works: for a section rather than for a sentence.
@@ -91,11 +101,20 @@ pub fn asks_how(question: &str) -> bool {
 /// Whether a message tells of a problem and asks nothing more than what to do about it: "my lamp is dead, no light at all".
 #[must_use]
 pub fn tells_a_problem(question: &str) -> bool {
-    const HELP: &[&str] =
-        &["what do i do", "what can i do", "what should i do", "what now", "any idea", "help", "can you help"];
+    const HELP: &[&str] = &[
+        "what do i do",
+        "what can i do",
+        "what should i do",
+        "what now",
+        "any idea",
+        "help",
+        "can you help",
+    ];
     let lower = question.trim().to_lowercase();
-    let sentences = crate::language::sentences(&lower).into_iter().filter_map(|range| lower.get(range));
-    let told: Vec<&str> = sentences.filter(|sentence| !HELP.iter().any(|help| sentence.contains(help))).collect();
+    let sentences =
+        crate::language::sentences(&lower).into_iter().filter_map(|range| lower.get(range));
+    let told: Vec<&str> =
+        sentences.filter(|sentence| !HELP.iter().any(|help| sentence.contains(help))).collect();
     let told = told.join(" ");
     let tells = told.split(|c: char| !c.is_alphanumeric()).any(|word| TELLING.contains(&word));
     tells && !told.contains(['?', '？']) && shape(&told) == Shape::Explanation
@@ -170,7 +189,12 @@ pub fn quote(question: &str, candidates: &[Scored]) -> Vec<Unit> {
 
 /// The section that explains, of the document that the cross-encoder found. `candidates` stand in reading order and are of one document.
 #[must_use]
-pub fn explain(question: &str, candidates: &[Scored], judged: &[Judged], sections: &[Section]) -> Vec<Unit> {
+pub fn explain(
+    question: &str,
+    candidates: &[Scored],
+    judged: &[Judged],
+    sections: &[Section],
+) -> Vec<Unit> {
     let candidates = with_own_verdicts(question, candidates);
     let worths = worths(question, &candidates, judged, sections);
     explanation(&candidates, &worths)
@@ -179,7 +203,8 @@ pub fn explain(question: &str, candidates: &[Scored], judged: &[Judged], section
 /// Whether units tell what to do: numbered steps, or sentences that begin with what to do.
 #[must_use]
 pub fn instruct(units: &[Unit]) -> bool {
-    units.iter().any(|unit| unit.steps) || units.iter().filter(|unit| Kind::of(unit) == Kind::Step).count() > 1
+    units.iter().any(|unit| unit.steps)
+        || units.iter().filter(|unit| Kind::of(unit) == Kind::Step).count() > 1
 }
 
 /// A "Yes." or "No." answers the question that it stands under, and no other: it stays, with the sentence behind it, where that is what
@@ -198,7 +223,8 @@ pub(crate) fn with_own_verdicts(question: &str, candidates: &[Scored]) -> Vec<Sc
         }
         let mut scored = scored.clone();
         let before = verdict.take().filter(|before| {
-            (before.unit.passage, &before.unit.heading) == (scored.unit.passage, &scored.unit.heading)
+            (before.unit.passage, &before.unit.heading)
+                == (scored.unit.passage, &scored.unit.heading)
         });
         if let Some(before) = before {
             kept.pop();
@@ -210,7 +236,8 @@ pub(crate) fn with_own_verdicts(question: &str, candidates: &[Scored]) -> Vec<Sc
             && !asks_the_same(&scored.unit.heading, question)
         {
             let mut chars = rest.chars();
-            scored.unit.text = chars.next().map(char::to_uppercase).into_iter().flatten().chain(chars).collect();
+            scored.unit.text =
+                chars.next().map(char::to_uppercase).into_iter().flatten().chain(chars).collect();
         }
         kept.push(scored);
     }
@@ -234,7 +261,10 @@ fn asks_the_same(heading: &str, question: &str) -> bool {
         .split(|c: char| !c.is_alphanumeric())
         .any(|word| matches!(word, "how" | "what" | "which" | "when" | "where" | "who" | "why"))
         || ["怎", "如何", "什么", "哪", "多少", "几"].iter().any(|word| lower.contains(word));
-    !open && shared * 4 >= asked.len() * 3 && !asked.is_empty() && facts_of(question).is_subset(&facts_of(heading))
+    !open
+        && shared * 4 >= asked.len() * 3
+        && !asked.is_empty()
+        && facts_of(question).is_subset(&facts_of(heading))
 }
 
 /// The run of units that is worth most, `Σ words · (worth − WORTH)`: coherent by construction, as long as it has something to
@@ -263,7 +293,11 @@ fn explanation(candidates: &[Scored], worths: &[f32]) -> Vec<Unit> {
     let kind = |at: usize| candidates.get(at).map_or(Kind::Text, |scored| Kind::of(&scored.unit));
     let in_list = |at: usize| matches!(kind(at), Kind::Step | Kind::Lead);
     // Steps without their lead, or half of them, are no answer.
-    let lead = (0..run.start).rev().take_while(|&at| in_list(at)).take(MAX_STEPS).find(|&at| kind(at) == Kind::Lead);
+    let lead = (0..run.start)
+        .rev()
+        .take_while(|&at| in_list(at))
+        .take(MAX_STEPS)
+        .find(|&at| kind(at) == Kind::Lead);
     if kind(run.start) == Kind::Step
         && let Some(lead) = lead
     {
@@ -286,7 +320,8 @@ fn explanation(candidates: &[Scored], worths: &[f32]) -> Vec<Unit> {
     let mut chosen: Vec<Unit> = Vec::new();
     let mut seen: HashSet<String> = HashSet::new();
     for Scored { unit, .. } in candidates.get(run).unwrap_or_default() {
-        let again = !seen.insert(unit.text.to_lowercase()) || unit.row && says_again(unit, chosen.iter());
+        let again =
+            !seen.insert(unit.text.to_lowercase()) || unit.row && says_again(unit, chosen.iter());
         if !is_contents(&unit.text) && !again {
             chosen.push(unit.clone());
         }
@@ -315,7 +350,8 @@ pub fn compose(lead: String, units: &[Unit]) -> String {
             && above.heading != unit.heading
             && !unit.heading.is_empty()
         {
-            let colon = if unit.heading.chars().any(crate::language::is_unspaced) { '：' } else { ':' };
+            let colon =
+                if unit.heading.chars().any(crate::language::is_unspaced) { '：' } else { ':' };
             let closes = unit.heading.ends_with(['?', '？', '!', '！', ':', '：']);
             text.push_str("\n\n");
             text.push_str(&unit.heading);
@@ -329,10 +365,15 @@ pub fn compose(lead: String, units: &[Unit]) -> String {
         }
         let goes_on = || units.iter().skip(at + 1).take(3).any(|unit| Kind::of(unit) == Kind::Step);
         let before = at.checked_sub(1).and_then(|before| units.get(before));
-        let itemised = unit.item && before.into_iter().chain(units.get(at + 1)).any(|near| in_one_list(near, unit));
+        let itemised = unit.item
+            && before.into_iter().chain(units.get(at + 1)).any(|near| in_one_list(near, unit));
         let separator = match kind {
             _ if itemised && (text.is_empty() || text.ends_with('\n')) => "- ",
-            _ if itemised && (listing || before.is_some_and(|before| Kind::of(before) == Kind::Lead)) => "\n- ",
+            _ if itemised
+                && (listing || before.is_some_and(|before| Kind::of(before) == Kind::Lead)) =>
+            {
+                "\n- "
+            }
             _ if itemised => "\n\n- ",
             _ if text.is_empty() => "",
             _ if unit.steps => "\n",
@@ -345,7 +386,10 @@ pub fn compose(lead: String, units: &[Unit]) -> String {
             _ if text.ends_with(['\n', '。', '！', '？', '；']) => "",
             _ => " ",
         };
-        listing = unit.steps || itemised || kind == Kind::Lead || listing && (kind == Kind::Step || goes_on());
+        listing = unit.steps
+            || itemised
+            || kind == Kind::Lead
+            || listing && (kind == Kind::Step || goes_on());
         text.push_str(separator);
         text.push_str(&unit.text);
     }
@@ -361,8 +405,9 @@ fn in_one_list(a: &Unit, b: &Unit) -> bool {
 #[must_use]
 pub fn nearest<'a>(question: &str, units: &'a [Unit]) -> Option<&'a Unit> {
     let asked: HashSet<String> = content_words(question).collect();
-    let shared =
-        |unit: &Unit| content_words(&unit.text).filter(|word| asked.contains(word)).collect::<HashSet<_>>().len();
+    let shared = |unit: &Unit| {
+        content_words(&unit.text).filter(|word| asked.contains(word)).collect::<HashSet<_>>().len()
+    };
     units.iter().rev().max_by_key(|unit| shared(unit))
 }
 
@@ -376,10 +421,16 @@ const MAX_STEPS: usize = 6;
 /// threshold and length were chosen on the same questions, so expect less on others.
 ///
 /// Where a cross-encoder has judged, its probabilities stand in for the words that the headings share with the question.
-fn worths(question: &str, candidates: &[Scored], judged: &[Judged], sections: &[Section]) -> Vec<f32> {
+fn worths(
+    question: &str,
+    candidates: &[Scored],
+    judged: &[Judged],
+    sections: &[Section],
+) -> Vec<f32> {
     let asked: HashSet<String> = content_words(question).collect();
     let overlap = |scored: &Scored| {
-        let held: HashSet<String> = content_words(&scored.unit.text).filter(|word| asked.contains(word)).collect();
+        let held: HashSet<String> =
+            content_words(&scored.unit.text).filter(|word| asked.contains(word)).collect();
         #[expect(clippy::cast_precision_loss, reason = "word counts are small")]
         let share = if asked.is_empty() { 0.0 } else { held.len() as f32 / asked.len() as f32 };
         share
@@ -470,7 +521,8 @@ fn headed(asked: &HashSet<String>, question: &str, heading: &str) -> f32 {
     if asked.is_empty() || denies(question) != denies(heading) {
         return 0.0;
     }
-    let held: HashSet<String> = content_words(heading).filter(|word| asked.contains(word)).collect();
+    let held: HashSet<String> =
+        content_words(heading).filter(|word| asked.contains(word)).collect();
     #[expect(clippy::cast_precision_loss, reason = "word counts are small")]
     let share = held.len() as f32 / asked.len() as f32;
     share
@@ -501,11 +553,19 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) fn of(unit: &Unit) -> Self {
         let text = unit.text.trim();
-        let first = text.strip_prefix("(Optional)").unwrap_or(text).split_whitespace().next().unwrap_or_default();
+        let first = text
+            .strip_prefix("(Optional)")
+            .unwrap_or(text)
+            .split_whitespace()
+            .next()
+            .unwrap_or_default();
         let first = first.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
         if unit.steps || IMPERATIVES.contains(&first.as_str()) {
             Self::Step
-        } else if text.ends_with([':', '：']) && text.split_whitespace().count() > 1 && !is_contents(text) {
+        } else if text.ends_with([':', '：'])
+            && text.split_whitespace().count() > 1
+            && !is_contents(text)
+        {
             Self::Lead
         } else {
             Self::Text
@@ -611,7 +671,8 @@ fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
         let named = NAMED * named as f32 / subjects.len().max(1) as f32;
         0.6 * scored.cosine + 0.2 * overlap + 0.2 * scored.passage_score + typed + named - form
     };
-    let mut ranked: Vec<(f32, &Scored)> = candidates.iter().map(|scored| (score(scored), scored)).collect();
+    let mut ranked: Vec<(f32, &Scored)> =
+        candidates.iter().map(|scored| (score(scored), scored)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     let Some(&(best, _)) = ranked.first() else { return Vec::new() };
     let mut chosen: Vec<(f32, &Unit)> = Vec::new();
@@ -624,7 +685,10 @@ fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
         let unit = &scored.unit;
         let chars = unit.text.chars().count();
         // What comes close to the best unit belongs to the answer; steps stand alone.
-        let near = score >= best - 0.1 && chosen.len() < 3 && !chosen.iter().any(|(_, unit)| unit.steps) && !unit.steps;
+        let near = score >= best - 0.1
+            && chosen.len() < 3
+            && !chosen.iter().any(|(_, unit)| unit.steps)
+            && !unit.steps;
         let told = || says_again(unit, chosen.iter().map(|(_, unit)| *unit));
         if (chosen.is_empty() || (near && length + chars <= FACT_CHARS && about(unit) && !told()))
             && seen.insert(unit.text.to_lowercase())
@@ -650,7 +714,8 @@ pub(super) fn list_of(candidates: &[Scored], chosen: &[&Unit]) -> Option<Vec<Uni
     let first = *chosen.first()?;
     let at = candidates.iter().position(|scored| scored.unit == *first)?;
     let leads = |lead: &Unit, next: &Unit| {
-        Kind::of(lead) == Kind::Lead && (lead.passage, &lead.heading) == (next.passage, &next.heading)
+        Kind::of(lead) == Kind::Lead
+            && (lead.passage, &lead.heading) == (next.passage, &next.heading)
     };
     let start = if first.item {
         (0..at)
@@ -667,13 +732,17 @@ pub(super) fn list_of(candidates: &[Scored], chosen: &[&Unit]) -> Option<Vec<Uni
         return None;
     }
     let items = candidates.get(start..)?.iter().map(|scored| &scored.unit);
-    let list: Vec<&Unit> =
-        if opening.steps { vec![opening] } else { items.take_while(|unit| in_one_list(unit, opening)).collect() };
+    let list: Vec<&Unit> = if opening.steps {
+        vec![opening]
+    } else {
+        items.take_while(|unit| in_one_list(unit, opening)).collect()
+    };
     let lead = start.checked_sub(1).and_then(unit).filter(|lead| leads(lead, opening));
     // A word alone says nothing without the line above its list.
     let bare = first.item && content_words(&first.text).nth(1).is_none() && lead.is_some();
-    let answers =
-        bare || lead.is_some_and(|lead| lead == first) || chosen.iter().filter(|unit| list.contains(unit)).count() > 1;
+    let answers = bare
+        || lead.is_some_and(|lead| lead == first)
+        || chosen.iter().filter(|unit| list.contains(unit)).count() > 1;
     let chars: usize = list.iter().map(|unit| unit.text.chars().count()).sum();
     let fits = opening.steps || list.len() <= MAX_ITEMS && chars <= LIST_CHARS;
     (answers && fits).then(|| lead.into_iter().chain(list).cloned().collect())
@@ -687,15 +756,19 @@ const LIST_CHARS: usize = 900;
 fn subjects(question: &str) -> Vec<String> {
     let words = question.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let names = |(at, word): (usize, &str)| {
-        let capital = at > 0 && word.chars().next().is_some_and(char::is_uppercase) && word.chars().count() > 1;
-        (capital || word.bytes().any(|b| b.is_ascii_digit())).then(|| content_words(word).collect::<Vec<_>>())
+        let capital = at > 0
+            && word.chars().next().is_some_and(char::is_uppercase)
+            && word.chars().count() > 1;
+        (capital || word.bytes().any(|b| b.is_ascii_digit()))
+            .then(|| content_words(word).collect::<Vec<_>>())
     };
     words.enumerate().filter_map(names).flatten().collect()
 }
 
 /// Whether a unit says nothing that others don't: a table's row after the sentence with its numbers, a sentence in other words.
 pub(super) fn says_again<'a>(unit: &Unit, others: impl Iterator<Item = &'a Unit>) -> bool {
-    let (mut words, mut facts): (HashSet<String>, HashSet<String>) = (HashSet::new(), HashSet::new());
+    let (mut words, mut facts): (HashSet<String>, HashSet<String>) =
+        (HashSet::new(), HashSet::new());
     for other in others {
         words.extend(content_words(&other.text).chain(content_words(&other.heading)));
         facts.extend(facts_of(&other.text));
@@ -703,7 +776,11 @@ pub(super) fn says_again<'a>(unit: &Unit, others: impl Iterator<Item = &'a Unit>
     let own: HashSet<String> = content_words(&unit.text).collect();
     let said = own.intersection(&words).count();
     let numbers = facts_of(&unit.text);
-    if numbers.is_empty() { said * 5 >= own.len() * 4 } else { numbers.is_subset(&facts) && said * 2 >= own.len() }
+    if numbers.is_empty() {
+        said * 5 >= own.len() * 4
+    } else {
+        numbers.is_subset(&facts) && said * 2 >= own.len()
+    }
 }
 
 /// Whether a question asks for a price, a duration or a number.
@@ -721,12 +798,16 @@ pub fn holds_what_is_asked<'a>(question: &str, texts: impl IntoIterator<Item = &
 
 /// Whether a unit holds what is asked for, or its heading does. A heading's number counts with its unit alone: the "Tarn 2" weighs no 2.
 pub(super) fn holds_under_heading(question: &str, unit: &Unit) -> bool {
-    holds_what_is_asked(question, [unit.text.as_str()]) || is_in_heading(AnswerType::of(question), &unit.heading)
+    holds_what_is_asked(question, [unit.text.as_str()])
+        || is_in_heading(AnswerType::of(question), &unit.heading)
 }
 
 fn is_in_heading(kind: AnswerType, heading: &str) -> bool {
-    let measured = || quantities(&in_digits(heading)).iter().any(|quantity| !quantity.unit.is_empty());
-    kind.is_in(heading) && !heading.ends_with(['?', '？']) && (kind != AnswerType::Number || measured())
+    let measured =
+        || quantities(&in_digits(heading)).iter().any(|quantity| !quantity.unit.is_empty());
+    kind.is_in(heading)
+        && !heading.ends_with(['?', '？'])
+        && (kind != AnswerType::Number || measured())
 }
 
 /// Has the first unit say its heading, too, where that holds the figure that is asked for and none of the units does: "Breakfast: 16 EUR a
@@ -736,8 +817,9 @@ pub fn say_heading(question: &str, chosen: &mut [Unit]) {
         return;
     }
     let kind = AnswerType::of(question);
-    if let Some(first) =
-        chosen.first_mut().filter(|unit| is_in_heading(kind, &unit.heading) && !unit.steps && !unit.row)
+    if let Some(first) = chosen
+        .first_mut()
+        .filter(|unit| is_in_heading(kind, &unit.heading) && !unit.steps && !unit.row)
     {
         let closes = first.heading.ends_with(['.', '!', ':', '。', '！', '：']);
         let gap = if closes { " " } else { ". " };
@@ -765,8 +847,17 @@ enum AnswerType {
 
 impl AnswerType {
     fn of(question: &str) -> Self {
-        const PRICE: &[&str] =
-            &["how much is", "how much are", "how much does", "how much do", "cost", "price", "多少钱", "价格", "费用"];
+        const PRICE: &[&str] = &[
+            "how much is",
+            "how much are",
+            "how much does",
+            "how much do",
+            "cost",
+            "price",
+            "多少钱",
+            "价格",
+            "费用",
+        ];
         const DURATION: &[&str] =
             &["how long", "how soon", "how many days", "how many hours", "多久", "多少天", "几天"];
         const NUMBER: &[&str] = &[
@@ -811,8 +902,10 @@ impl AnswerType {
                 has_number && (text.contains(SYMBOLS) || coded())
             }
             Self::Duration => {
-                const TIMES: &[&str] =
-                    &["minute", "hour", "day", "week", "month", "year", "分钟", "小时", "天", "日", "周", "月", "年"];
+                const TIMES: &[&str] = &[
+                    "minute", "hour", "day", "week", "month", "year", "分钟", "小时", "天", "日",
+                    "周", "月", "年",
+                ];
                 has_number && TIMES.iter().any(|time| text.contains(time))
             }
             Self::Number => has_number,
@@ -862,7 +955,9 @@ mod tests {
 
     fn scored(text: &str, cosine: f32) -> Vec<Scored> {
         let units = units(0, text).into_iter().enumerate();
-        units.map(|(at, unit)| Scored { unit, cosine, passage_score: 1.0, opens: at == 0 }).collect()
+        units
+            .map(|(at, unit)| Scored { unit, cosine, passage_score: 1.0, opens: at == 0 })
+            .collect()
     }
 
     #[test]
@@ -902,10 +997,15 @@ mod tests {
 
     #[test]
     fn a_price_is_answered_with_a_price() {
-        let mut candidates = scored("The Tarn 3 is a tent for three.\n\nThe Tarn 3 costs 429 EUR.", 0.6);
+        let mut candidates =
+            scored("The Tarn 3 is a tent for three.\n\nThe Tarn 3 costs 429 EUR.", 0.6);
         candidates[0].cosine = 0.7;
         let first = |question: &str| facts(question, &candidates)[0].text.clone();
-        assert!(facts("How much is the Tarn 3?", &candidates).iter().any(|unit| unit.text.contains("429")));
+        assert!(
+            facts("How much is the Tarn 3?", &candidates)
+                .iter()
+                .any(|unit| unit.text.contains("429"))
+        );
         assert!(first("What is the Tarn 3?").contains("for three"));
         for (question, expected) in [
             ("How much is it?", AnswerType::Price),
@@ -933,7 +1033,8 @@ mod tests {
         check("How heavy is the Tarn 2?", "## Tarn 2\n\nIt is light.\n", "It is light.");
         check("How deep is it?", "## Depth = 75 mm\n\nMeasure it.\n", "Depth = 75 mm. Measure it.");
         check("How deep is it?", "## Depth = 75 mm\n\nIt is 80 mm.\n", "It is 80 mm.");
-        let prices = "## Prices of 2026 in EUR\n\n| Blend | Price |\n| --- | --- |\n| Hearth | 60.00 |\n";
+        let prices =
+            "## Prices of 2026 in EUR\n\n| Blend | Price |\n| --- | --- |\n| Hearth | 60.00 |\n";
         check("What does the Hearth cost?", prices, "Hearth: Price: 60.00");
     }
 
@@ -945,10 +1046,17 @@ mod tests {
         for (at, cosine) in [(1, 0.8), (2, 0.5), (3, 0.6)] {
             candidates[at].cosine = cosine;
         }
-        let chosen: Vec<String> =
-            quote("How do I return an item?", &candidates).into_iter().map(|unit| unit.text).collect();
-        let steps =
-            ["To return an item:", "Open your account page.", "Select the order.", "Click Return.", "Print the label."];
+        let chosen: Vec<String> = quote("How do I return an item?", &candidates)
+            .into_iter()
+            .map(|unit| unit.text)
+            .collect();
+        let steps = [
+            "To return an item:",
+            "Open your account page.",
+            "Select the order.",
+            "Click Return.",
+            "Print the label.",
+        ];
         let at = chosen.iter().position(|text| text == steps[0]).unwrap();
         assert_eq!(chosen[at..at + steps.len()], steps, "{chosen:?}");
     }
@@ -960,14 +1068,22 @@ mod tests {
         #[track_caller]
         fn check(candidates: &[Scored], question: &str, expected: &[&str]) {
             let kept = with_own_verdicts(question, candidates);
-            assert_eq!(kept.iter().map(|scored| scored.unit.text.as_str()).collect::<Vec<_>>(), expected, "{question}");
+            assert_eq!(
+                kept.iter().map(|scored| scored.unit.text.as_str()).collect::<Vec<_>>(),
+                expected,
+                "{question}"
+            );
         }
         let apart = ["It stays under 100 Wh.", "It only keeps out a shower."];
         check(&candidates, "Can I take the gas on a plane?", &apart);
         check(&candidates, "How do I take the Spark on a plane?", &apart);
         let yes = ["Yes. It stays under 100 Wh.", "It only keeps out a shower."];
         check(&candidates, "May I take the Spark on a plane?", &yes);
-        check(&candidates, "Is it waterproof?", &["It stays under 100 Wh.", "No, it only keeps out a shower."]);
+        check(
+            &candidates,
+            "Is it waterproof?",
+            &["It stays under 100 Wh.", "No, it only keeps out a shower."],
+        );
     }
 
     #[test]
@@ -989,9 +1105,16 @@ mod tests {
         let excluded = "- Used filters cannot be returned.\n- Gift cards cannot be returned.\n- Open cartridges cannot be returned.";
         assert_eq!(told("What can't I return?", &[("Used", 0.6), ("Gift", 0.58)]), excluded);
         // One item alone is what was asked for, and a sentence that says more than the list does is no part of it.
-        assert_eq!(told("Can I return a gift card?", &[("Gift", 0.8)]), "Gift cards cannot be returned.");
-        let beside = told("When do orders ship?", &[("Orders", 0.8), ("Used", 0.75), ("Gift", 0.75)]);
-        assert!(beside.contains("Orders ship within a day.") && !beside.contains("cartridges"), "{beside}");
+        assert_eq!(
+            told("Can I return a gift card?", &[("Gift", 0.8)]),
+            "Gift cards cannot be returned."
+        );
+        let beside =
+            told("When do orders ship?", &[("Orders", 0.8), ("Used", 0.75), ("Gift", 0.75)]);
+        assert!(
+            beside.contains("Orders ship within a day.") && !beside.contains("cartridges"),
+            "{beside}"
+        );
     }
 
     #[test]
@@ -1007,7 +1130,10 @@ mod tests {
         let chosen = |question: &str| -> Vec<String> {
             facts(question, &scored(text, 0.6)).into_iter().map(|unit| unit.text).collect()
         };
-        assert_eq!(chosen("What does the Tarn cost?"), ["The Tarn costs 349 EUR and weighs 1,900 g."]);
+        assert_eq!(
+            chosen("What does the Tarn cost?"),
+            ["The Tarn costs 349 EUR and weighs 1,900 g."]
+        );
         assert_eq!(chosen("What does the Corrie cost?"), ["Corrie: Price: 109 EUR, Weight: 980 g"]);
     }
 
@@ -1016,10 +1142,17 @@ mod tests {
         let text = "We pack with care.\n\n### My parcel has not arrived\n\n1. Check the address.\n2. Ask the neighbours.\n3. Write to us.\n\n\
                     ### My parcel is damaged\n\nReport it within 5 days with photos of the box and the item.";
         let chosen = quote("The parcel arrived damaged, what now?", &scored(text, 0.6));
-        assert_eq!(chosen.iter().map(|unit| unit.heading.as_str()).collect::<Vec<_>>(), ["My parcel is damaged"]);
+        assert_eq!(
+            chosen.iter().map(|unit| unit.heading.as_str()).collect::<Vec<_>>(),
+            ["My parcel is damaged"]
+        );
         // Where two are needed, the second says what it is for.
-        let lists = units(0, "### Washing\n\n1. Close the zips.\n\n### Drying\n\n1. Lift the bag.\n");
-        assert_eq!(compose(String::new(), &lists), "1. Close the zips.\n\nDrying:\n1. Lift the bag.");
+        let lists =
+            units(0, "### Washing\n\n1. Close the zips.\n\n### Drying\n\n1. Lift the bag.\n");
+        assert_eq!(
+            compose(String::new(), &lists),
+            "1. Close the zips.\n\nDrying:\n1. Lift the bag."
+        );
     }
 
     #[test]
@@ -1027,13 +1160,17 @@ mod tests {
         let text = "### Errors on the way\n\n1. Get the table browser.\n2. Unzip the copy.\n3. Run each file.\n\n\
                     ### Bringing a copy back\n\n1. Close the book.\n2. Choose the copy.\n";
         let candidates = scored(text, 0.6);
-        let section = |heading: &str, logit: f32| Section { passage: 0, heading: heading.into(), logit };
+        let section =
+            |heading: &str, logit: f32| Section { passage: 0, heading: heading.into(), logit };
         let headings = |sections: &[Section]| -> Vec<String> {
             let chosen = explain("How do I restore a copy?", &candidates, &[], sections);
             chosen.into_iter().map(|unit| unit.heading).collect()
         };
-        for (errors, back, expected) in [(1.6, 4.3, "Bringing a copy back"), (4.3, 1.6, "Errors on the way")] {
-            let sections = [section("Errors on the way", errors), section("Bringing a copy back", back)];
+        for (errors, back, expected) in
+            [(1.6, 4.3, "Bringing a copy back"), (4.3, 1.6, "Errors on the way")]
+        {
+            let sections =
+                [section("Errors on the way", errors), section("Bringing a copy back", back)];
             assert_eq!(headings(&sections), [expected]);
         }
     }

@@ -13,11 +13,12 @@ const MIN_WORDS_BEFORE_AND: usize = 2;
 const MIN_WORDS_ALONE: usize = 2;
 /// Words that a question may begin with.
 const OPENERS: &[&str] = &[
-    "how", "what", "whats", "what's", "when", "where", "which", "who", "why", "can", "could", "do", "does", "did",
-    "is", "are", "will", "would", "should", "may", "must", "have", "has", "wie", "was", "wann", "wo", "welche",
-    "welcher", "welches", "wer", "warum", "kann", "kannst", "können", "gibt", "ist", "sind", "habt", "quel", "quelle",
-    "quand", "où", "comment", "combien", "pourquoi", "puis-je", "peut-on", "est-ce", "qué", "cuándo", "dónde", "cómo",
-    "cuánto", "puedo", "hay",
+    "how", "what", "whats", "what's", "when", "where", "which", "who", "why", "can", "could", "do",
+    "does", "did", "is", "are", "will", "would", "should", "may", "must", "have", "has", "wie",
+    "was", "wann", "wo", "welche", "welcher", "welches", "wer", "warum", "kann", "kannst",
+    "können", "gibt", "ist", "sind", "habt", "quel", "quelle", "quand", "où", "comment", "combien",
+    "pourquoi", "puis-je", "peut-on", "est-ce", "qué", "cuándo", "dónde", "cómo", "cuánto",
+    "puedo", "hay",
 ];
 /// Words that join one question to the next.
 const JOINTS: &[&str] = &["and", "also", "und", "auch", "et", "aussi", "y", "también"];
@@ -58,7 +59,9 @@ pub fn questions(message: &str) -> Vec<&str> {
 /// long may a shelf be?". `None` where it asks nothing beside them.
 #[must_use]
 pub fn asked_alone(message: &str) -> Option<&str> {
-    let begins = |text: &str| unjoined(text).split_whitespace().next().is_some_and(|word| is_one_of(word, OPENERS));
+    let begins = |text: &str| {
+        unjoined(text).split_whitespace().next().is_some_and(|word| is_one_of(word, OPENERS))
+    };
     let parts = sentences(message).into_iter().flat_map(|sentence| {
         let text = message.get(sentence).unwrap_or_default();
         text.split_inclusive([',', ';', ':', '–'])
@@ -81,7 +84,8 @@ fn clauses(message: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
     let mut cuts = vec![0];
     let mut from = 0;
     for (at, _) in text.match_indices(char::is_whitespace) {
-        let (before, after) = (text.get(from..at).unwrap_or_default(), text.get(at..).unwrap_or_default());
+        let (before, after) =
+            (text.get(from..at).unwrap_or_default(), text.get(at..).unwrap_or_default());
         let mut words = after.split_whitespace();
         let joins = words.next().is_some_and(|word| is_one_of(word, JOINTS));
         if joins
@@ -95,7 +99,9 @@ fn clauses(message: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
         }
     }
     let ends = cuts.iter().skip(1).copied().chain([text.len()]);
-    let trimmed = |start: usize, end: usize| start..start + text.get(start..end).unwrap_or_default().trim_end().len();
+    let trimmed = |start: usize, end: usize| {
+        start..start + text.get(start..end).unwrap_or_default().trim_end().len()
+    };
     cuts.iter()
         .zip(ends)
         .map(|(start, end)| trimmed(*start, end))
@@ -161,7 +167,10 @@ mod tests {
     fn statements_stay_with_their_question() {
         check(
             "The zip of my tent broke. Is the repair free? How do I send it in? I live in Bern.",
-            &["The zip of my tent broke. Is the repair free?", "How do I send it in? I live in Bern."],
+            &[
+                "The zip of my tent broke. Is the repair free?",
+                "How do I send it in? I live in Bern.",
+            ],
         );
     }
 

@@ -42,7 +42,8 @@ pub fn only_files(message: &str) -> bool {
         let inside = line.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         inside.is_some_and(|inside| FILES.contains(&inside.split(':').next().unwrap_or_default()))
     };
-    !message.trim().is_empty() && message.lines().filter(|line| !line.trim().is_empty()).all(is_mark)
+    !message.trim().is_empty()
+        && message.lines().filter(|line| !line.trim().is_empty()).all(is_mark)
 }
 
 /// What a message is, if it is nothing but small talk.
@@ -66,7 +67,11 @@ pub fn small_talk(message: &str) -> Option<SmallTalk> {
         let phrase = phrases().iter().find(|phrase| starts(rest, &phrase.text))?;
         rest = rest.get(phrase.text.len()..)?.trim_start();
         // What goes along tells the language where nothing else does.
-        language = if phrase.kind.is_some() { phrase.language.or(language) } else { language.or(phrase.language) };
+        language = if phrase.kind.is_some() {
+            phrase.language.or(language)
+        } else {
+            language.or(phrase.language)
+        };
         kind = kind.max(phrase.kind);
     }
     kind.map(|kind| SmallTalk { kind, language })
@@ -104,7 +109,8 @@ fn is_picture(c: char) -> bool {
 /// Whether a text begins with a phrase, at a border of words where its script has them.
 fn starts(text: &str, phrase: &str) -> bool {
     text.strip_prefix(phrase).is_some_and(|rest| {
-        phrase.ends_with(crate::language::is_unspaced) || !rest.starts_with(|c: char| c.is_alphanumeric() || c == '\'')
+        phrase.ends_with(crate::language::is_unspaced)
+            || !rest.starts_with(|c: char| c.is_alphanumeric() || c == '\'')
     })
 }
 
@@ -192,7 +198,9 @@ mod tests {
         for files in ["[image]", "[image: 13 kB]", " [file: a [b].pdf, 2 kB]\n\n[sticker]\n"] {
             assert!(only_files(files), "{files}");
         }
-        for words in ["", "[image: 13 kB]\nIs this broken?", "[tent]", "image", "[image] and [file]?"] {
+        for words in
+            ["", "[image: 13 kB]\nIs this broken?", "[tent]", "image", "[image] and [file]?"]
+        {
             assert!(!only_files(words), "{words}");
         }
     }

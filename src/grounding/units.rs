@@ -54,7 +54,8 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
             continue;
         }
         if trimmed.starts_with('|') {
-            let cells: Vec<String> = trimmed.trim_matches('|').split('|').map(|cell| plain(cell.trim())).collect();
+            let cells: Vec<String> =
+                trimmed.trim_matches('|').split('|').map(|cell| plain(cell.trim())).collect();
             if cells.iter().all(|cell| cell.chars().all(|c| matches!(c, '-' | ':' | ' '))) {
                 continue;
             }
@@ -125,8 +126,9 @@ pub fn units(passage: usize, text: &str) -> Vec<Unit> {
     }
     // An order that a line break cuts, or that its address stands above, is none by its own words.
     let orders = orders(text);
-    let overlaps =
-        |unit: &Unit| orders.iter().any(|order| order.start < unit.range.end && unit.range.start < order.end);
+    let overlaps = |unit: &Unit| {
+        orders.iter().any(|order| order.start < unit.range.end && unit.range.start < order.end)
+    };
     units.retain(|unit| !overlaps(unit) && !unit.text.lines().any(is_order_to_assistant));
     units
 }
@@ -186,7 +188,10 @@ fn is_labelled_row(line: &str) -> bool {
     let Some(row) = line.strip_suffix('.') else { return false };
     let labelled = |piece: &str| {
         piece.split_once(": ").is_some_and(|(label, value)| {
-            !label.is_empty() && label.len() <= 60 && !label.contains(['.', '?', '!']) && !value.is_empty()
+            !label.is_empty()
+                && label.len() <= 60
+                && !label.contains(['.', '?', '!'])
+                && !value.is_empty()
         })
     };
     let mut pieces = row.split("; ");
@@ -195,7 +200,8 @@ fn is_labelled_row(line: &str) -> bool {
 
 fn is_step(line: &str) -> bool {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
-    (1..=2).contains(&digits) && line.get(digits..).is_some_and(|rest| rest.starts_with(". ") || rest.starts_with(") "))
+    (1..=2).contains(&digits)
+        && line.get(digits..).is_some_and(|rest| rest.starts_with(". ") || rest.starts_with(") "))
 }
 
 /// A table row as a line of text: the first cell names it, the others follow with their column's name. Where the first is a
@@ -221,7 +227,11 @@ fn row(header: &[String], cells: &[String]) -> String {
         .skip(1)
         .zip(cells)
         .filter(|(_, cell)| !cell.is_empty())
-        .map(|(column, cell)| if column.is_empty() { cell.clone() } else { format!("{column}: {cell}") })
+        .map(
+            |(column, cell)| {
+                if column.is_empty() { cell.clone() } else { format!("{column}: {cell}") }
+            },
+        )
         .collect();
     if rest.is_empty() { name.to_owned() } else { format!("{name}: {}", rest.join(", ")) }
 }
@@ -244,7 +254,9 @@ pub fn row_sentence(row: &str, question: &str) -> String {
         }
     }
     let is_asked = |column: &String| {
-        column.split_once(": ").is_some_and(|(label, _)| question.contains(&spaced(label)) && label.len() > 1)
+        column
+            .split_once(": ")
+            .is_some_and(|(label, _)| question.contains(&spaced(label)) && label.len() > 1)
     };
     if columns.len() > 2 && columns.iter().any(is_asked) {
         columns.retain(is_asked);
@@ -272,7 +284,8 @@ pub fn keep_asked_rows(question: &str, chosen: &mut Vec<Unit>) {
         let name = unit.text.split_once(": ").map_or("", |(name, _)| name);
         name.rsplit_once(' ').is_some_and(|(label, figure)| {
             figure.bytes().all(|byte| byte.is_ascii_digit())
-                && (question.contains(&spaced(&format!("{figure} {label}"))) || question.contains(&spaced(name)))
+                && (question.contains(&spaced(&format!("{figure} {label}")))
+                    || question.contains(&spaced(name)))
         })
     };
     // Rows of one label and different figures; "Tarn 2" beside "Skerry" is none.
@@ -286,9 +299,11 @@ pub fn keep_asked_rows(question: &str, chosen: &mut Vec<Unit>) {
         let mut labels = rows.iter().filter(|(other, _)| *other == passage).map(|(_, label)| label);
         labels.next().is_some_and(|first| first.is_some() && labels.all(|label| label == first))
     };
-    let asked: Vec<(usize, bool)> = chosen.iter().map(|unit| (unit.passage, unit.row && is_asked(unit))).collect();
-    let of_table =
-        |passage: usize| one_label(passage) && asked.iter().any(|(other, asked)| *other == passage && *asked);
+    let asked: Vec<(usize, bool)> =
+        chosen.iter().map(|unit| (unit.passage, unit.row && is_asked(unit))).collect();
+    let of_table = |passage: usize| {
+        one_label(passage) && asked.iter().any(|(other, asked)| *other == passage && *asked)
+    };
     let mut at = 0;
     chosen.retain(|unit| {
         at += 1;
@@ -303,10 +318,16 @@ pub fn keep_asked_items(question: &str, chosen: &mut Vec<Unit>) {
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
         digits >= MIN_CODE_DIGITS && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
     };
-    let words = |text: &str| -> Vec<String> { spaced(text).split_whitespace().map(str::to_owned).collect() };
+    let words = |text: &str| -> Vec<String> {
+        spaced(text).split_whitespace().map(str::to_owned).collect()
+    };
     let codes: Vec<String> = words(question).into_iter().filter(|word| is_code(word)).collect();
-    let names = |unit: &Unit| unit.item && words(&unit.text).iter().any(|word| codes.contains(word));
-    let Some(kind) = chosen.iter().find(|unit| names(unit)).and_then(|unit| words(&unit.text).into_iter().next())
+    let names =
+        |unit: &Unit| unit.item && words(&unit.text).iter().any(|word| codes.contains(word));
+    let Some(kind) = chosen
+        .iter()
+        .find(|unit| names(unit))
+        .and_then(|unit| words(&unit.text).into_iter().next())
     else {
         return;
     };
@@ -363,8 +384,10 @@ fn plain(text: &str) -> String {
     while let Some(open) = rest.find('[') {
         let (before, link) = rest.split_at(open);
         out.push_str(before);
-        let label = link.find("](").and_then(|close| Some((link.get(1..close)?, link.get(close + 2..)?)));
-        match label.and_then(|(label, target)| Some((label, target.get(target.find(')')? + 1..)?))) {
+        let label =
+            link.find("](").and_then(|close| Some((link.get(1..close)?, link.get(close + 2..)?)));
+        match label.and_then(|(label, target)| Some((label, target.get(target.find(')')? + 1..)?)))
+        {
             Some((label, after)) if !label.contains('[') => {
                 out.push_str(label);
                 rest = after;
@@ -386,7 +409,8 @@ mod tests {
     #[test]
     fn tables_keep_their_header_and_steps_stay_together() {
         let text = "The Tarn comes in two sizes.\n\n| Variant | Price | Weight |\n| --- | --- | --- |\n| Tarn 2 | 349 EUR | 1,900 g |\n\n1. Open **it**.\n2. See [the page](https://x.example).\n\n- Item one\n";
-        let found: Vec<(String, bool)> = units(0, text).into_iter().map(|unit| (unit.text, unit.steps)).collect();
+        let found: Vec<(String, bool)> =
+            units(0, text).into_iter().map(|unit| (unit.text, unit.steps)).collect();
         assert_eq!(
             found,
             [
@@ -402,8 +426,13 @@ mod tests {
     fn what_stands_under_a_heading_knows_it() {
         let text = "Ask us.\n\n### Damaged\n\n1. Send a photo.\n\n### Missing\n\n1. Look around.\n2. Wait.\n";
         let found = units(0, text);
-        let found: Vec<(&str, &str)> = found.iter().map(|unit| (unit.heading.as_str(), unit.text.as_str())).collect();
-        let expected = [("", "Ask us."), ("Damaged", "1. Send a photo."), ("Missing", "1. Look around.\n2. Wait.")];
+        let found: Vec<(&str, &str)> =
+            found.iter().map(|unit| (unit.heading.as_str(), unit.text.as_str())).collect();
+        let expected = [
+            ("", "Ask us."),
+            ("Damaged", "1. Send a photo."),
+            ("Missing", "1. Look around.\n2. Wait."),
+        ];
         assert_eq!(found, expected);
     }
 
@@ -411,7 +440,10 @@ mod tests {
     fn a_row_is_called_by_its_name_before_its_number() {
         let text = "| Item no. | Variant | Price |\n| --- | --- | --- |\n| HP-1013 | Tarn 3 tent, Moss | 429 EUR |\n| | Peg | 1 EUR |\n";
         let found: Vec<String> = units(0, text).into_iter().map(|unit| unit.text).collect();
-        assert_eq!(found, ["Tarn 3 tent, Moss: Price: 429 EUR (Item no. HP-1013)", "Peg: Price: 1 EUR"]);
+        assert_eq!(
+            found,
+            ["Tarn 3 tent, Moss: Price: 429 EUR (Item no. HP-1013)", "Peg: Price: 1 EUR"]
+        );
         let text = "| 货号 | 名称 | 价格 |\n| --- | --- | --- |\n| HP-1 | 帐篷 | 429 欧元 |\n";
         assert_eq!(units(0, text)[0].text, "帐篷: 价格: 429 欧元 (货号 HP-1)");
     }
@@ -420,7 +452,10 @@ mod tests {
     fn a_row_is_told_as_a_sentence() {
         let row = "Tarn 2: Price: 349 EUR, EU sizes: 36, 37, Weight: 1,900 g (Item no. HP-1011)";
         let told = |question: &str| row_sentence(row, question);
-        assert_eq!(told(""), "Tarn 2: price 349 EUR, EU sizes 36, 37, weight 1,900 g (Item no. HP-1011)");
+        assert_eq!(
+            told(""),
+            "Tarn 2: price 349 EUR, EU sizes 36, 37, weight 1,900 g (Item no. HP-1011)"
+        );
         assert_eq!(told("Which EU sizes are there?"), "Tarn 2: EU sizes 36, 37");
         assert_eq!(row_sentence("Closed on Sundays", ""), "Closed on Sundays");
     }
@@ -445,7 +480,10 @@ mod tests {
             keep_asked_items(question, &mut chosen);
             chosen.into_iter().map(|unit| unit.text).collect()
         };
-        assert_eq!(told("I see error 903!"), ["Codes:", "Error 903: no access", "Wait for 48 hours.", "Call us."]);
+        assert_eq!(
+            told("I see error 903!"),
+            ["Codes:", "Error 903: no access", "Wait for 48 hours.", "Call us."]
+        );
         assert_eq!(told("I see error 7000").len(), 7);
         assert_eq!(told("Which errors are there?").len(), 7);
     }
@@ -459,7 +497,8 @@ mod tests {
         let mut rows = units(0, table);
         let question = "What do 4 hours a day, 3 days a week cost?";
         keep_asked_rows(question, &mut rows);
-        let told: Vec<String> = rows.iter().map(|unit| row_sentence(&unit.text, question)).collect();
+        let told: Vec<String> =
+            rows.iter().map(|unit| row_sentence(&unit.text, question)).collect();
         assert_eq!(told, ["Days a week 3: 4 hours a day 432"]);
     }
 
@@ -467,7 +506,10 @@ mod tests {
     fn glued_blocks_come_apart_and_orders_to_the_assistant_are_left_out() {
         #[track_caller]
         fn check(text: &str, expected: &[&str]) {
-            assert_eq!(units(0, text).into_iter().map(|unit| unit.text).collect::<Vec<_>>(), expected);
+            assert_eq!(
+                units(0, text).into_iter().map(|unit| unit.text).collect::<Vec<_>>(),
+                expected
+            );
         }
         check(
             "It stays for a year.To renew it:Go to Domains. Write in Node.js at v1.Beta or shop.Example.",

@@ -14,18 +14,27 @@ pub(super) fn is_angry(text: &str) -> bool {
     let sentences = lower.split_inclusive(['.', '!', '?', '\n']);
     let angry = sentences.clone().any(|sentence| {
         let words: Vec<&str> = words(sentence);
-        let own = ANGRY.iter().any(|phrase| holds(&words, phrase).is_some_and(|at| !is_denied(&words, at)));
-        let complains = COMPLAINTS.iter().any(|phrase| holds(&words, phrase).is_some_and(|at| !is_denied(&words, at)));
+        let own = ANGRY
+            .iter()
+            .any(|phrase| holds(&words, phrase).is_some_and(|at| !is_denied(&words, at)));
+        let complains = COMPLAINTS
+            .iter()
+            .any(|phrase| holds(&words, phrase).is_some_and(|at| !is_denied(&words, at)));
         let asked = sentence.trim_end().ends_with('?');
-        let clauses =
-            || sentence.split([',', ';', ':']).any(|clause| is_about_us(&self::words(clause), words.len() < 3));
+        let clauses = || {
+            sentence
+                .split([',', ';', ':'])
+                .any(|clause| is_about_us(&self::words(clause), words.len() < 3))
+        };
         own || complains && !asked || !asked && clauses()
     });
     angry || is_shouted(text, &words(&lower), asks)
 }
 
 fn words(text: &str) -> Vec<&str> {
-    text.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty()).collect()
+    text.split(|c: char| !c.is_alphanumeric() && c != '\'')
+        .filter(|word| !word.is_empty())
+        .collect()
 }
 
 /// Where a phrase stands.
@@ -38,8 +47,11 @@ fn holds(words: &[&str], phrase: &str) -> Option<usize> {
 fn is_denied(words: &[&str], at: usize) -> bool {
     let before = words.get(at.saturating_sub(2)..at).unwrap_or_default();
     before.iter().any(|word| {
-        ["not", "isn't", "aren't", "wasn't", "never", "no", "don't", "nicht", "kein", "keine", "pas", "ni"]
-            .contains(word)
+        [
+            "not", "isn't", "aren't", "wasn't", "never", "no", "don't", "nicht", "kein", "keine",
+            "pas", "ni",
+        ]
+        .contains(word)
     })
 }
 
@@ -348,23 +360,31 @@ const BETWEEN: &[&str] = &[
 ];
 
 fn is_about_us(words: &[&str], alone: bool) -> bool {
-    (0..words.len()).filter(|at| words.get(*at).is_some_and(|word| HARSH.contains(word))).any(|at| {
-        let before = words.get(..at).unwrap_or_default().iter().rev();
-        let between = before.clone().take_while(|word| BETWEEN.contains(word)).count();
-        let subject = at.checked_sub(between + 1).and_then(|at| words.get(at));
-        let of_us = subject.is_some_and(|word| US.contains(word))
-            || before.take(between).any(|word| ["service", "support", "company"].contains(word));
-        // "This terrible smell" is about something else.
-        let ends = words.get(at + 1).is_none_or(|next| {
-            US.contains(next)
-                || ["and", "i", "we", "customer", "now", "at", "i've", "we've", "what", "und", "et", "y"].contains(next)
-        });
-        let ours =
-            words.get(at + 1..).unwrap_or_default().iter().take(2).any(|next| {
-                ["service", "company", "support", "shop", "experience", "people", "servicio"].contains(next)
+    (0..words.len()).filter(|at| words.get(*at).is_some_and(|word| HARSH.contains(word))).any(
+        |at| {
+            let before = words.get(..at).unwrap_or_default().iter().rev();
+            let between = before.clone().take_while(|word| BETWEEN.contains(word)).count();
+            let subject = at.checked_sub(between + 1).and_then(|at| words.get(at));
+            let of_us = subject.is_some_and(|word| US.contains(word))
+                || before
+                    .take(between)
+                    .any(|word| ["service", "support", "company"].contains(word));
+            // "This terrible smell" is about something else.
+            let ends = words.get(at + 1).is_none_or(|next| {
+                US.contains(next)
+                    || [
+                        "and", "i", "we", "customer", "now", "at", "i've", "we've", "what", "und",
+                        "et", "y",
+                    ]
+                    .contains(next)
             });
-        (of_us && ends || ours || alone) && !is_denied(words, at)
-    })
+            let ours = words.get(at + 1..).unwrap_or_default().iter().take(2).any(|next| {
+                ["service", "company", "support", "shop", "experience", "people", "servicio"]
+                    .contains(next)
+            });
+            (of_us && ends || ours || alone) && !is_denied(words, at)
+        },
+    )
 }
 
 fn in_chinese(lower: &str) -> bool {

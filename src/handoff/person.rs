@@ -19,11 +19,14 @@ pub(super) fn asks_for_person(text: &str) -> bool {
 }
 
 fn words(clause: &str) -> Vec<String> {
-    let words = clause.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
+    let words =
+        clause.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
     words
         .map(|word| match word.split_once('\'') {
             // "l'humain", "d'un", "qu'un": two words; "don't" and "quelqu'un" are one.
-            Some((before, after)) if before.chars().count() == 1 && after.chars().count() > 1 => after.to_owned(),
+            Some((before, after)) if before.chars().count() == 1 && after.chars().count() > 1 => {
+                after.to_owned()
+            }
             _ => word.to_owned(),
         })
         .collect()
@@ -264,8 +267,9 @@ const AFTER: &[&str] = &[
 ];
 /// Who says only this besides asks for a person.
 const ALONE: &[&str] = &[
-    "please", "now", "hi", "hello", "hey", "ok", "just", "only", "thanks", "asap", "i", "want", "bitte", "jetzt",
-    "hallo", "s'il", "il", "vous", "te", "plaît", "svp", "bonjour", "por", "favor", "hola", "ahora",
+    "please", "now", "hi", "hello", "hey", "ok", "just", "only", "thanks", "asap", "i", "want",
+    "bitte", "jetzt", "hallo", "s'il", "il", "vous", "te", "plaît", "svp", "bonjour", "por",
+    "favor", "hola", "ahora",
 ];
 
 /// The person who is named at a place, after whatever may stand before: the place behind.
@@ -308,7 +312,8 @@ fn is_person_alone(clause: &[&str]) -> bool {
         "sales",
         "staff",
     ];
-    let end = person(clause, start, persons).filter(|_| !general.contains(clause.get(start).unwrap_or(&"")));
+    let end = person(clause, start, persons)
+        .filter(|_| !general.contains(clause.get(start).unwrap_or(&"")));
     end.is_some_and(|end| clause.iter().skip(end).all(|word| ALONE.contains(word)))
 }
 
@@ -322,21 +327,37 @@ fn asks_at(clause: &[&str], at: usize) -> bool {
             let wonders = at > 1 && is(at - 1, &["i"]) && is(at - 2, &["am"]);
             !wonders && is(at + 1, &["to", "with"]) && is_asked(clause, at + 2)
         }
-        "connect" | "transfer" | "put" | "pass" | "hand" | "escalate" | "switch" | "forward" | "redirect" | "route"
-        | "send" => {
-            let own =
-                ["me", "us", "this", "it", "through", "over", "on", "my", "chat", "conversation", "call", "request"];
-            let hands = ["send", "pass", "hand", "forward"].contains(&verb) && !is(at + 1, &["me", "us"]);
+        "connect" | "transfer" | "put" | "pass" | "hand" | "escalate" | "switch" | "forward"
+        | "redirect" | "route" | "send" => {
+            let own = [
+                "me",
+                "us",
+                "this",
+                "it",
+                "through",
+                "over",
+                "on",
+                "my",
+                "chat",
+                "conversation",
+                "call",
+                "request",
+            ];
+            let hands =
+                ["send", "pass", "hand", "forward"].contains(&verb) && !is(at + 1, &["me", "us"]);
             let to = (at + 1..clause.len()).take_while(|at| is(*at, &own)).count() + at + 1;
             !hands && is(to, &["to", "with"]) && is_asked(clause, to + 1)
                 || verb == "escalate" && (to == clause.len() && to > at + 1)
         }
         "get" | "give" | "find" => is(at + 1, &["me", "us"]) && is_wanted(clause, at + 2),
         "need" | "want" | "prefer" | "wants" => is_wanted(clause, at + 1),
-        "like" => at > 0 && is(at - 1, &["would", "i'd", "we'd", "id"]) && is_wanted(clause, at + 1),
+        "like" => {
+            at > 0 && is(at - 1, &["would", "i'd", "we'd", "id"]) && is_wanted(clause, at + 1)
+        }
         "there" => {
             // "Is there a person who repairs tents?" asks about the shop.
-            let who = person(clause, at + 1, WANTED).filter(|end| !is(*end, &["who", "that", "for", "on"]));
+            let who = person(clause, at + 1, WANTED)
+                .filter(|end| !is(*end, &["who", "that", "for", "on"]));
             at > 0 && is(at - 1, &["is"]) && who.is_some() && is_wanted(clause, at + 1)
         }
         "can" | "could" | "let" | "have" => person(clause, at + 1, PERSONS).is_some_and(|end| {
@@ -358,24 +379,31 @@ fn asks_at(clause: &[&str], at: usize) -> bool {
                 "telefonieren",
                 "weiterleiten",
             ];
-            person(clause, at + 1, PERSONS).is_some() && clause.iter().any(|word| verbs.contains(word))
+            person(clause, at + 1, PERSONS).is_some()
+                && clause.iter().any(|word| verbs.contains(word))
         }
         "brauche" | "möchte" | "will" | "gerne" | "gern" => is_wanted(clause, at + 1),
-        "mir" => at > 0 && is(at - 1, &["geben", "gib", "sie", "holen"]) && is_wanted(clause, at + 1),
+        "mir" => {
+            at > 0 && is(at - 1, &["geben", "gib", "sie", "holen"]) && is_wanted(clause, at + 1)
+        }
         "parler" | "discuter" | "échanger" | "parle" => {
-            is(at + 1, &["à", "avec", "au"]) && (is_asked(clause, at + 2) || is_asked(clause, at + 1))
+            is(at + 1, &["à", "avec", "au"])
+                && (is_asked(clause, at + 2) || is_asked(clause, at + 1))
         }
         "moi" => {
             let verbs = ["passez", "passe", "mettez", "connectez", "transférez", "donnez"];
             at > 0
                 && is(at - 1, &verbs)
-                && (at + 1..at + 5).any(|at| is_asked(clause, at) && !is(at, &["en", "relation", "contact"]))
+                && (at + 1..at + 5)
+                    .any(|at| is_asked(clause, at) && !is(at, &["en", "relation", "contact"]))
         }
         "veux" | "voudrais" | "souhaite" | "besoin" => {
             is_wanted(clause, at + 1) || is(at + 1, &["de"]) && is_wanted(clause, at + 2)
         }
-        "hablar" | "chatear" | "comunicarme" | "contactar" | "pásame" | "páseme" | "pasarme" | "comuníqueme"
-        | "conécteme" | "transfiérame" | "transfiéreme" => is(at + 1, &["con", "a"]) && is_asked(clause, at + 2),
+        "hablar" | "chatear" | "comunicarme" | "contactar" | "pásame" | "páseme" | "pasarme"
+        | "comuníqueme" | "conécteme" | "transfiérame" | "transfiéreme" => {
+            is(at + 1, &["con", "a"]) && is_asked(clause, at + 2)
+        }
         "quiero" | "necesito" | "quisiera" | "prefiero" => is_wanted(clause, at + 1),
         _ => false,
     };
@@ -387,14 +415,15 @@ fn is_asked(clause: &[&str], at: usize) -> bool {
 }
 
 fn is_wanted(clause: &[&str], at: usize) -> bool {
-    person(clause, at, WANTED).is_some_and(|end| clause.get(end).is_none_or(|next| AFTER.contains(next)))
+    person(clause, at, WANTED)
+        .is_some_and(|end| clause.get(end).is_none_or(|next| AFTER.contains(next)))
 }
 
 /// "I don't want to talk to …". Who can't talk to anybody wants to.
 fn is_denied(clause: &[&str], verb: usize) -> bool {
     const DENIALS: &[&str] = &[
-        "don't", "dont", "not", "never", "without", "no", "doesn't", "didn't", "won't", "nicht", "kein", "keinen",
-        "keine", "ohne", "nie", "pas", "sans", "jamais", "nunca", "sin",
+        "don't", "dont", "not", "never", "without", "no", "doesn't", "didn't", "won't", "nicht",
+        "kein", "keinen", "keine", "ohne", "nie", "pas", "sans", "jamais", "nunca", "sin",
     ];
     let before = clause.get(verb.saturating_sub(6)..verb).unwrap_or_default();
     before.iter().enumerate().any(|(at, word)| {
@@ -410,8 +439,23 @@ fn is_denied(clause: &[&str], verb: usize) -> bool {
 /// Chinese has no borders of words: a verb close before a person asks.
 fn asks_in_chinese(lower: &str) -> bool {
     const PERSONS: &[&str] = &["人工", "真人", "客服", "活人", "工作人员", "人类"];
-    const VERBS: &[&str] =
-        &["转", "接", "找", "联系", "跟", "和", "与", "要", "换", "叫", "有没有", "有", "需要", "呼叫", "请"];
+    const VERBS: &[&str] = &[
+        "转",
+        "接",
+        "找",
+        "联系",
+        "跟",
+        "和",
+        "与",
+        "要",
+        "换",
+        "叫",
+        "有没有",
+        "有",
+        "需要",
+        "呼叫",
+        "请",
+    ];
     const DENIALS: &[&str] = &["不要", "不想", "不用", "不需要", "别", "无需", "不必"];
     /// Then it is a question about customer service.
     const ABOUT: &[&str] = &[
@@ -432,21 +476,32 @@ fn asks_in_chinese(lower: &str) -> bool {
         "说",
     ];
     let text = lower.replace("人工智能", "").replace("机器人客服", "").replace("智能客服", "");
-    let whole =
-        text.trim_matches(|c: char| !c.is_alphanumeric()).trim_start_matches('请').trim_end_matches(['吧', '谢', '，']);
-    if ["人工", "人工客服", "真人", "真人客服", "客服", "人工服务", "转人工"].contains(&whole) {
+    let whole = text
+        .trim_matches(|c: char| !c.is_alphanumeric())
+        .trim_start_matches('请')
+        .trim_end_matches(['吧', '谢', '，']);
+    if ["人工", "人工客服", "真人", "真人客服", "客服", "人工服务", "转人工"].contains(&whole)
+    {
         return true;
     }
     PERSONS.iter().flat_map(|person| text.match_indices(person)).any(|(at, person)| {
         let before: Vec<char> = text.get(..at).unwrap_or_default().chars().collect();
-        let near: String = before.get(before.len().saturating_sub(6)..).unwrap_or_default().iter().collect();
-        let near = near.rsplit(['，', '。', '！', '？', ',', '.']).next().unwrap_or_default().to_owned();
-        let wider: String = before.get(before.len().saturating_sub(9)..).unwrap_or_default().iter().collect();
-        let wider = wider.rsplit(['，', '。', '！', '？', ',', '.']).next().unwrap_or_default().to_owned();
-        let rest: String = text.get(at + person.len()..).unwrap_or_default().chars().take(8).collect();
-        let close =
-            VERBS.iter().any(|verb| near.rsplit_once(verb).is_some_and(|(_, between)| between.chars().count() <= 3));
-        close && !DENIALS.iter().any(|denial| wider.contains(denial)) && !ABOUT.iter().any(|about| rest.contains(about))
+        let near: String =
+            before.get(before.len().saturating_sub(6)..).unwrap_or_default().iter().collect();
+        let near =
+            near.rsplit(['，', '。', '！', '？', ',', '.']).next().unwrap_or_default().to_owned();
+        let wider: String =
+            before.get(before.len().saturating_sub(9)..).unwrap_or_default().iter().collect();
+        let wider =
+            wider.rsplit(['，', '。', '！', '？', ',', '.']).next().unwrap_or_default().to_owned();
+        let rest: String =
+            text.get(at + person.len()..).unwrap_or_default().chars().take(8).collect();
+        let close = VERBS.iter().any(|verb| {
+            near.rsplit_once(verb).is_some_and(|(_, between)| between.chars().count() <= 3)
+        });
+        close
+            && !DENIALS.iter().any(|denial| wider.contains(denial))
+            && !ABOUT.iter().any(|about| rest.contains(about))
     })
 }
 

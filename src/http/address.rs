@@ -26,7 +26,8 @@ impl Proxies {
     /// When an entry of `server.trusted_proxies` is neither an address nor a network.
     pub fn new(config: &ServerConfig) -> anyhow::Result<Self> {
         let network = |text: &String| {
-            let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+            let network =
+                text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
             network.with_context(|| {
                 format!("server.trusted_proxies: {text:?} is no address or network; write 10.0.0.7 or 10.0.0.0/8")
             })
@@ -46,7 +47,8 @@ impl Proxies {
             ForwardedHeader::XForwardedFor => HeaderName::from_static("x-forwarded-for"),
             ForwardedHeader::Forwarded => header::FORWARDED,
         };
-        let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or_default()).collect();
+        let lines: Vec<&str> =
+            headers.get_all(name).iter().map(|line| line.to_str().unwrap_or_default()).collect();
         let entries = lines.iter().rev().flat_map(|line| split(line, ',').into_iter().rev());
         for entry in entries.take(MAX_HOPS) {
             let address = match self.header {
@@ -96,15 +98,20 @@ mod tests {
 
     fn check(header: ForwardedHeader, peer: &str, lines: &[&str], expected: &str) {
         let trusted = ["127.0.0.0/8", "::1", "10.0.0.0/8", "2001:db8:ff::/48"].map(str::to_owned);
-        let config =
-            ServerConfig { trusted_proxies: trusted.into(), forwarded_header: header, ..ServerConfig::default() };
+        let config = ServerConfig {
+            trusted_proxies: trusted.into(),
+            forwarded_header: header,
+            ..ServerConfig::default()
+        };
         let mut headers = HeaderMap::new();
-        let name = if header == ForwardedHeader::Forwarded { "forwarded" } else { "x-forwarded-for" };
+        let name =
+            if header == ForwardedHeader::Forwarded { "forwarded" } else { "x-forwarded-for" };
         for line in lines {
             headers.append(name, line.parse().unwrap());
         }
         // The one that isn't asked for is never believed.
-        let other = if header == ForwardedHeader::Forwarded { "x-forwarded-for" } else { "forwarded" };
+        let other =
+            if header == ForwardedHeader::Forwarded { "x-forwarded-for" } else { "forwarded" };
         headers.append(other, "for=203.0.113.66, 203.0.113.66".parse().unwrap());
         let found = Proxies::new(&config).unwrap().client(peer.parse().unwrap(), &headers);
         assert_eq!(found, expected.parse::<IpAddr>().unwrap(), "{peer} {lines:?}");
@@ -112,7 +119,9 @@ mod tests {
 
     #[test]
     fn the_last_address_that_is_no_proxy_s_counts() {
-        let check = |peer, lines: &[&str], expected| check(ForwardedHeader::XForwardedFor, peer, lines, expected);
+        let check = |peer, lines: &[&str], expected| {
+            check(ForwardedHeader::XForwardedFor, peer, lines, expected)
+        };
         check("192.0.2.7:9", &["203.0.113.1"], "192.0.2.7");
         check("127.0.0.1:9", &[], "127.0.0.1");
         check("127.0.0.1:9", &["203.0.113.1"], "203.0.113.1");
@@ -142,7 +151,9 @@ mod tests {
 
     #[test]
     fn forwarded_is_read_as_rfc_7239_has_it() {
-        let check = |lines: &[&str], expected| check(ForwardedHeader::Forwarded, "127.0.0.1:9", lines, expected);
+        let check = |lines: &[&str], expected| {
+            check(ForwardedHeader::Forwarded, "127.0.0.1:9", lines, expected)
+        };
         check(&["for=192.0.2.60;proto=http;by=203.0.113.43"], "192.0.2.60");
         check(&["For=\"[2001:db8:cafe::17]:4711\""], "2001:db8:cafe::17");
         check(&["for=6.6.6.6, FOR=198.51.100.17;host=\"a,b;for=1.1.1.1\""], "198.51.100.17");
@@ -155,7 +166,8 @@ mod tests {
 
     #[test]
     fn a_network_that_is_none_is_named() {
-        let config = ServerConfig { trusted_proxies: vec!["10.0.0.0/40".into()], ..ServerConfig::default() };
+        let config =
+            ServerConfig { trusted_proxies: vec!["10.0.0.0/40".into()], ..ServerConfig::default() };
         assert!(Proxies::new(&config).unwrap_err().to_string().contains("10.0.0.0/40"));
     }
 }

@@ -49,16 +49,24 @@ async fn readiness(app: &App) -> (bool, Value) {
     let stocked = !matches!(knowledge, Ok(0)) && !filling;
     let embedder = app.spine.retrieval.embedder.health().map_err(|error| error.to_string());
     let multilingual = app.spine.retrieval.second_health().map_err(|error| error.to_string());
-    let reranker = app.spine.reranker.as_ref().map(|reranker| reranker.health().map_err(|error| error.to_string()));
+    let reranker = app
+        .spine
+        .reranker
+        .as_ref()
+        .map(|reranker| reranker.health().map_err(|error| error.to_string()));
     let index = knowledge.map(|_| ()).map_err(|error| error.to_string());
     let draining = app.tasks.is_draining();
-    let ready = store.is_ok() && llm.is_ok() && embedder.is_ok() && index.is_ok() && stocked && !draining;
+    let ready =
+        store.is_ok() && llm.is_ok() && embedder.is_ok() && index.is_ok() && stocked && !draining;
     let short = app.store.is_short_of_room();
     let ready = ready && !short && multilingual.is_ok() && !matches!(reranker, Some(Err(_)));
     let say = |health: Result<(), String>| health.map_or_else(|error| error, |()| "ok".to_owned());
     // A remote model that fails costs the phrasing, not the answer: that is quoted then.
     let llm = llm.and_then(|()| {
-        app.spine.llm.reachable().map_err(|error| format!("failing, answers are quoted meanwhile: {error}"))
+        app.spine
+            .llm
+            .reachable()
+            .map_err(|error| format!("failing, answers are quoted meanwhile: {error}"))
     });
     let body = json!({
         "ready": ready,
@@ -84,7 +92,9 @@ async fn readiness(app: &App) -> (bool, Value) {
 pub(super) async fn metrics(State(app): State<App>) -> Response {
     let (_, waiting) = app.gate.load();
     app.metrics.turns_queued.set(i64::try_from(waiting).unwrap_or(i64::MAX));
-    app.metrics.texts_embedded.set(i64::try_from(app.spine.retrieval.embedder.computed()).unwrap_or(i64::MAX));
+    app.metrics
+        .texts_embedded
+        .set(i64::try_from(app.spine.retrieval.embedder.computed()).unwrap_or(i64::MAX));
     let llm = app.spine.llm.stats();
     let counted = |value: usize| value as u64;
     for (fact, value) in [
@@ -129,7 +139,8 @@ pub(super) async fn sessions(
     Path(site): Path<String>,
     Query(listing): Query<Listing>,
 ) -> Result<Response, ApiError> {
-    let query = SessionQuery { site, limit: listing.limit.min(MAX_LISTED), after: None, since_ms: 0 };
+    let query =
+        SessionQuery { site, limit: listing.limit.min(MAX_LISTED), after: None, since_ms: 0 };
     let list = app.store.sessions(query).await?;
     Ok(Json(json!({ "sessions": list })).into_response())
 }
@@ -156,8 +167,7 @@ pub(super) async fn session(
     let intent = app.insight.book.intent(&key, None).await?;
     let signals: Vec<Signal> =
         app.insight.book.track(&key).await?.records.into_iter().flat_map(|(_, all)| all).collect();
-    let told =
-        json!({ "session": info, "intent": intent, "class": class, "signals": signals, "transcript": transcript });
+    let told = json!({ "session": info, "intent": intent, "class": class, "signals": signals, "transcript": transcript });
     Ok(Json(told).into_response())
 }
 

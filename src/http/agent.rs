@@ -24,24 +24,29 @@ pub(super) fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiErro
     let own = match header_text(headers, header::ORIGIN) {
         Some(origin) => app.own_origins.iter().any(|own| own == origin),
         // Where browsers send no origin they say how far away the page is. Programs say neither.
-        None => headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none"),
+        None => {
+            headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
+        }
     };
     if own {
         return Ok(());
     }
-    let text =
-        "the console answers pages of its own origin alone; behind a proxy, name its address in server.public_origins";
+    let text = "the console answers pages of its own origin alone; behind a proxy, name its address in server.public_origins";
     Err(ApiError::new(ErrorCode::OriginRefused, text))
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut pairs =
+        cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
 }
 
 pub(super) fn not_signed_in() -> ApiError {
-    ApiError::new(ErrorCode::Unauthorized, "sign in first; a sign-in ends by itself, on sign-out, and with the account")
+    ApiError::new(
+        ErrorCode::Unauthorized,
+        "sign in first; a sign-in ends by itself, on sign-out, and with the account",
+    )
 }
 
 /// Who asks: signed in, from a page of our own, and with the sign-in's CSRF token where the request changes something.
@@ -52,9 +57,11 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let who = signed_in(app, &parts.headers)?;
-        let shown = header_text(&parts.headers, HeaderName::from_static(CSRF_HEADER)).unwrap_or_default();
+        let shown =
+            header_text(&parts.headers, HeaderName::from_static(CSRF_HEADER)).unwrap_or_default();
         if !parts.method.is_safe() && !who.csrf_fits(shown) {
-            let text = format!("the header {CSRF_HEADER} must carry the token of GET /v1/console/me");
+            let text =
+                format!("the header {CSRF_HEADER} must carry the token of GET /v1/console/me");
             return Err(ApiError::new(ErrorCode::Forbidden, text));
         }
         Ok(Self(who))
@@ -97,7 +104,9 @@ impl FromRequestParts<App> for AdminOf {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         match OfSite::from_request_parts(parts, app).await? {
             OfSite { who, site, role: Role::Admin } => Ok(Self { who, site }),
-            OfSite { .. } => Err(ApiError::new(ErrorCode::Forbidden, "only admins of this site may do that")),
+            OfSite { .. } => {
+                Err(ApiError::new(ErrorCode::Forbidden, "only admins of this site may do that"))
+            }
         }
     }
 }
@@ -110,7 +119,9 @@ pub(super) fn signed_in(app: &App, headers: &HeaderMap) -> Result<SignedIn, ApiE
 
 /// The agent's role on a site. A site that isn't the agent's is refused like one that isn't there.
 pub(super) fn role(who: &SignedIn, site: &str) -> Result<Role, ApiError> {
-    who.role(site).ok_or_else(|| ApiError::new(ErrorCode::Forbidden, format!("you have no role on a site {site:?}")))
+    who.role(site).ok_or_else(|| {
+        ApiError::new(ErrorCode::Forbidden, format!("you have no role on a site {site:?}"))
+    })
 }
 
 #[cfg(test)]

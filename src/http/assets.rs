@@ -38,7 +38,11 @@ struct Made {
 }
 
 impl Asset {
-    pub(super) const fn new(name: &'static str, content_type: &'static str, body: &'static [u8]) -> Self {
+    pub(super) const fn new(
+        name: &'static str,
+        content_type: &'static str,
+        body: &'static [u8],
+    ) -> Self {
         Self { name, content_type, body, made: OnceLock::new() }
     }
 
@@ -88,7 +92,9 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
         taken.split(',').any(|one| {
             let mut parts = one.split(';').map(str::trim);
             parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip") || name == "*")
-                && !parts.any(|part| matches!(part.replace(' ', "").as_str(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+                && !parts.any(|part| {
+                    matches!(part.replace(' ', "").as_str(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000")
+                })
         })
     })
 }
@@ -162,7 +168,9 @@ fn from_anywhere(mut response: Response) -> Response {
 }
 
 fn with_policy(mut response: Response) -> Response {
-    for (name, value) in [(header::CONTENT_SECURITY_POLICY, STRICT_CSP), (header::REFERRER_POLICY, "no-referrer")] {
+    for (name, value) in
+        [(header::CONTENT_SECURITY_POLICY, STRICT_CSP), (header::REFERRER_POLICY, "no-referrer")]
+    {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
@@ -173,7 +181,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()))
+            .collect()
     }
 
     #[test]
@@ -186,7 +197,11 @@ mod tests {
             ("br", false),
             ("", false),
         ] {
-            assert_eq!(takes_gzip(&headers(&[(header::ACCEPT_ENCODING, taken)])), expected, "{taken}");
+            assert_eq!(
+                takes_gzip(&headers(&[(header::ACCEPT_ENCODING, taken)])),
+                expected,
+                "{taken}"
+            );
         }
         assert!(!takes_gzip(&HeaderMap::new()));
     }
@@ -201,7 +216,10 @@ mod tests {
         let etag = first.headers()[header::ETAG].to_str().unwrap().to_owned();
         let again = loader(headers(&[(header::IF_NONE_MATCH, &format!("\"x\", {etag}"))])).await;
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
-        assert_eq!(loader(headers(&[(header::IF_NONE_MATCH, "\"x\"")])).await.status(), StatusCode::OK);
+        assert_eq!(
+            loader(headers(&[(header::IF_NONE_MATCH, "\"x\"")])).await.status(),
+            StatusCode::OK
+        );
     }
 
     #[tokio::test]
@@ -214,7 +232,13 @@ mod tests {
         for other in [None, Some("0123456789abcdef".to_owned())] {
             assert_eq!(ask(other).await.headers()[header::CACHE_CONTROL], REVALIDATE);
         }
-        let missing = part("/".parse().unwrap(), HeaderMap::new(), Path("../config.toml".into()), RawQuery(None)).await;
+        let missing = part(
+            "/".parse().unwrap(),
+            HeaderMap::new(),
+            Path("../config.toml".into()),
+            RawQuery(None),
+        )
+        .await;
         assert_eq!(missing.status(), StatusCode::NOT_FOUND);
     }
 }

@@ -22,6 +22,9 @@ pub(super) struct Asked {
 }
 
 /// `GET /v1/audit?from=`: entries as they are stored, from a number on; from the oldest without one.
-async fn page(State(app): State<App>, Query(Asked { from }): Query<Asked>) -> Result<Response, ApiError> {
+async fn page(
+    State(app): State<App>,
+    Query(Asked { from }): Query<Asked>,
+) -> Result<Response, ApiError> {
     Ok(Json(app.audit.page(from).await?).into_response())
 }

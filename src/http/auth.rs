@@ -119,7 +119,12 @@ impl Visitors {
     ///
     /// # Errors
     /// When the token is forged, expired, or belongs to another site or origin.
-    pub fn admit(&self, site: &Site, origin: Option<&str>, token: Option<&str>) -> Result<Visitor, AuthError> {
+    pub fn admit(
+        &self,
+        site: &Site,
+        origin: Option<&str>,
+        token: Option<&str>,
+    ) -> Result<Visitor, AuthError> {
         let keys = self.keys.all();
         let newest = keys.first().ok_or(AuthError::BadToken)?;
         let Some(token) = token else {
@@ -132,7 +137,8 @@ impl Visitors {
         };
         let (id, mac) = rest.split_once('.').ok_or(AuthError::BadToken)?;
         let mac = BASE64.decode(mac).map_err(|_| AuthError::BadToken)?;
-        let signed_with = |key: &&[u8; 32]| visitor_mac(key, site, origin, id).verify_slice(&mac).is_ok();
+        let signed_with =
+            |key: &&[u8; 32]| visitor_mac(key, site, origin, id).verify_slice(&mac).is_ok();
         let key = keys.iter().find(signed_with).ok_or(AuthError::BadToken)?;
         // Who comes back with a token of an earlier key gets one of the newest: the earlier one ends some day.
         let token = if key == newest { token.to_owned() } else { minted(newest, site, origin, id) };
@@ -172,7 +178,8 @@ impl Visitors {
         if claims.iat.max(claims.nbf).is_some_and(|from| from > now.saturating_add(JWT_LEEWAY_S)) {
             return Err(AuthError::TooEarly);
         }
-        if claims.exp.saturating_sub(claims.iat.unwrap_or(now).min(now)) > JWT_LIFE_S + JWT_LEEWAY_S {
+        if claims.exp.saturating_sub(claims.iat.unwrap_or(now).min(now)) > JWT_LIFE_S + JWT_LEEWAY_S
+        {
             return Err(AuthError::TooLong);
         }
         if claims.sub.is_empty() || claims.sub.len() > 128 {
@@ -190,7 +197,8 @@ fn minted(key: &[u8; 32], site: &Site, origin: Option<&str>, id: &str) -> String
 }
 
 fn visitor_mac(key: &[u8; 32], site: &Site, origin: Option<&str>, id: &str) -> Hmac<Sha256> {
-    let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
+    let mut mac =
+        <Hmac<Sha256> as hmac::Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
     for part in [&site.id, origin.unwrap_or(""), id] {
         // Lengths keep "a" + "bc" from "ab" + "c".
         mac.update(&(part.len() as u64).to_be_bytes());
@@ -245,13 +253,23 @@ impl Keys {
 
     /// Takes the admin key with this hash in place of the one before.
     pub fn replace_admin(&self, sha256: String) {
-        let key = Key { name: "admin.key".into(), sha256, scopes: vec![Scope::Admin, Scope::Metrics], site: None };
+        let key = Key {
+            name: "admin.key".into(),
+            sha256,
+            scopes: vec![Scope::Admin, Scope::Metrics],
+            site: None,
+        };
         *self.admin.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(key));
     }
 
     /// The key that was shown, if it is known, has the scope and reaches so far.
     #[must_use]
-    pub fn check(&self, authorization: Option<&str>, scope: Scope, reach: Reach<'_>) -> Option<Arc<Key>> {
+    pub fn check(
+        &self,
+        authorization: Option<&str>,
+        scope: Scope,
+        reach: Reach<'_>,
+    ) -> Option<Arc<Key>> {
         self.shown(authorization, scope).find(|key| key.reaches(reach))
     }
 
@@ -265,16 +283,23 @@ impl Keys {
     #[must_use]
     pub fn name_of(&self, authorization: Option<&str>) -> Option<String> {
         let scopes = [Scope::Admin, Scope::Metrics, Scope::Knowledge, Scope::Outcomes, Scope::Chat];
-        scopes.into_iter().find_map(|scope| self.any(authorization, scope)).map(|key| key.name.clone())
+        scopes
+            .into_iter()
+            .find_map(|scope| self.any(authorization, scope))
+            .map(|key| key.name.clone())
     }
 
     fn shown(&self, authorization: Option<&str>, scope: Scope) -> impl Iterator<Item = Arc<Key>> {
-        let hash = authorization.and_then(|shown| shown.strip_prefix("Bearer ")).map(|shown| key_hash(shown.trim()));
+        let hash = authorization
+            .and_then(|shown| shown.strip_prefix("Bearer "))
+            .map(|shown| key_hash(shown.trim()));
         let admin = self.admin.read().unwrap_or_else(PoisonError::into_inner).clone();
         let is_it = move |key: &&Arc<Key>| {
-            hash.as_ref().is_some_and(|hash| bool::from(key.sha256.as_bytes().ct_eq(hash.as_bytes())))
+            hash.as_ref()
+                .is_some_and(|hash| bool::from(key.sha256.as_bytes().ct_eq(hash.as_bytes())))
         };
-        let fits = self.keys.iter().chain(&admin).filter(is_it).filter(|key| key.scopes.contains(&scope));
+        let fits =
+            self.keys.iter().chain(&admin).filter(is_it).filter(|key| key.scopes.contains(&scope));
         fits.cloned().collect::<Vec<_>>().into_iter()
     }
 }
@@ -310,7 +335,11 @@ mod tests {
             (site("shop"), origin, String::new()),
         ];
         for (site, origin, token) in others {
-            assert_eq!(visitors.admit(&site, origin, Some(&token)), Err(AuthError::BadToken), "{token}");
+            assert_eq!(
+                visitors.admit(&site, origin, Some(&token)),
+                Err(AuthError::BadToken),
+                "{token}"
+            );
         }
     }
 
@@ -335,35 +364,70 @@ mod tests {
     }
 
     fn check_jwt(claims: &serde_json::Value, expected: Result<&str, AuthError>) {
-        let found = visitors(1_000).admit(&site("shop"), None, Some(&jwt(jsonwebtoken::Algorithm::HS256, claims)));
+        let found = visitors(1_000).admit(
+            &site("shop"),
+            None,
+            Some(&jwt(jsonwebtoken::Algorithm::HS256, claims)),
+        );
         assert_eq!(found.map(|visitor| visitor.id), expected.map(str::to_owned), "{claims}");
     }
 
     #[test]
     fn signed_tokens_are_short_lived_and_pinned() {
-        check_jwt(&serde_json::json!({"sub": "42", "aud": "shop", "iat": 990, "exp": 1_500}), Ok("jwt:42"));
-        check_jwt(&serde_json::json!({"sub": "42", "aud": "bank", "iat": 990, "exp": 1_500}), Err(AuthError::BadToken));
-        check_jwt(&serde_json::json!({"sub": "42", "aud": "shop", "iat": 10, "exp": 900}), Err(AuthError::Expired));
-        check_jwt(&serde_json::json!({"sub": "42", "aud": "shop", "iat": 990, "exp": 9_000}), Err(AuthError::TooLong));
-        check_jwt(&serde_json::json!({"sub": "42", "aud": "shop", "exp": 9_000}), Err(AuthError::TooLong));
+        check_jwt(
+            &serde_json::json!({"sub": "42", "aud": "shop", "iat": 990, "exp": 1_500}),
+            Ok("jwt:42"),
+        );
+        check_jwt(
+            &serde_json::json!({"sub": "42", "aud": "bank", "iat": 990, "exp": 1_500}),
+            Err(AuthError::BadToken),
+        );
+        check_jwt(
+            &serde_json::json!({"sub": "42", "aud": "shop", "iat": 10, "exp": 900}),
+            Err(AuthError::Expired),
+        );
+        check_jwt(
+            &serde_json::json!({"sub": "42", "aud": "shop", "iat": 990, "exp": 9_000}),
+            Err(AuthError::TooLong),
+        );
+        check_jwt(
+            &serde_json::json!({"sub": "42", "aud": "shop", "exp": 9_000}),
+            Err(AuthError::TooLong),
+        );
         check_jwt(&serde_json::json!({"aud": "shop", "exp": 1_500}), Err(AuthError::BadToken));
-        let other = jwt(jsonwebtoken::Algorithm::HS512, &serde_json::json!({"sub": "42", "aud": "shop", "exp": 1_500}));
-        assert_eq!(visitors(1_000).admit(&site("shop"), None, Some(&other)), Err(AuthError::BadToken));
+        let other = jwt(
+            jsonwebtoken::Algorithm::HS512,
+            &serde_json::json!({"sub": "42", "aud": "shop", "exp": 1_500}),
+        );
+        assert_eq!(
+            visitors(1_000).admit(&site("shop"), None, Some(&other)),
+            Err(AuthError::BadToken)
+        );
     }
 
     #[test]
     fn a_key_is_changed_for_another_without_a_gap() {
         super::super::jwt::install();
-        let keys = ["first", "second", "third"].map(|name| format!("{name} 0123456789abcdef0123456789abcdef"));
-        let further = |kid: &str, key: &str| JwtKey { kid: kid.into(), key: key.into(), key_file: None };
+        let keys = ["first", "second", "third"]
+            .map(|name| format!("{name} 0123456789abcdef0123456789abcdef"));
+        let further =
+            |kid: &str, key: &str| JwtKey { kid: kid.into(), key: key.into(), key_file: None };
         let mut shop = site("shop");
         let jwt = shop.jwt.as_mut().unwrap();
         jwt.key.clone_from(&keys[0]);
         jwt.keys = vec![further("b", &keys[1])];
         let sign = |key: &str, kid: Option<&str>| {
-            let header = jsonwebtoken::Header { kid: kid.map(Into::into), ..jsonwebtoken::Header::default() };
+            let header = jsonwebtoken::Header {
+                kid: kid.map(Into::into),
+                ..jsonwebtoken::Header::default()
+            };
             let claims = serde_json::json!({"sub": "42", "aud": "shop", "iat": 990, "exp": 1_500});
-            jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(key.as_bytes())).unwrap()
+            jsonwebtoken::encode(
+                &header,
+                &claims,
+                &jsonwebtoken::EncodingKey::from_secret(key.as_bytes()),
+            )
+            .unwrap()
         };
         for (key, kid, good) in [
             (&keys[0], None, true),
@@ -414,9 +478,17 @@ mod tests {
         assert!(keys.check(Some(&bearer), Scope::Chat, bank).is_none());
         assert!(keys.check(Some(&bearer), Scope::Chat, Reach::Server).is_none());
         assert!(keys.check(Some(&bearer), Scope::Admin, shop).is_none());
-        assert!(keys.any(Some(&bearer), Scope::Chat).is_some() && keys.any(Some(&bearer), Scope::Admin).is_none());
-        for nothing in [Some("Bearer nonsense"), Some("Bearer "), Some(""), Some(key.as_str()), None] {
-            assert!(keys.check(nothing, Scope::Chat, shop).is_none() && keys.any(nothing, Scope::Chat).is_none());
+        assert!(
+            keys.any(Some(&bearer), Scope::Chat).is_some()
+                && keys.any(Some(&bearer), Scope::Admin).is_none()
+        );
+        for nothing in
+            [Some("Bearer nonsense"), Some("Bearer "), Some(""), Some(key.as_str()), None]
+        {
+            assert!(
+                keys.check(nothing, Scope::Chat, shop).is_none()
+                    && keys.any(nothing, Scope::Chat).is_none()
+            );
         }
     }
 }

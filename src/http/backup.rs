@@ -26,14 +26,19 @@ const PIECE: usize = 64 * 1024;
 
 pub(super) fn private() -> Table {
     const SERVER: Access = Access::Server(Scope::Admin);
-    Table::default().get("/v1/store/export", SERVER, export).post("/v1/store/compact", SERVER, compact)
+    Table::default().get("/v1/store/export", SERVER, export).post(
+        "/v1/store/compact",
+        SERVER,
+        compact,
+    )
 }
 
 /// `GET /v1/store/export`: all that was acknowledged before the request, as `frontdesk import` reads it. One that breaks off has no
 /// trailer, and is refused there.
 async fn export(State(app): State<App>) -> Result<Response, ApiError> {
     let place = app.exporting.clone().try_acquire_owned().map_err(|_| {
-        ApiError::new(ErrorCode::Overloaded, "the store is being exported already; try again later").retry(BUSY_MS)
+        ApiError::new(ErrorCode::Overloaded, "the store is being exported already; try again later")
+            .retry(BUSY_MS)
     })?;
     let (pieces, mut sent) = mpsc::channel(PIECES);
     let (store, metrics, clock) = (app.store.clone(), app.metrics.clone(), app.spine.clock.clone());
@@ -70,7 +75,8 @@ async fn export(State(app): State<App>) -> Result<Response, ApiError> {
             yield piece;
         }
     };
-    let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-store")];
+    let headers =
+        [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, Body::from_stream(body)).into_response())
 }
 

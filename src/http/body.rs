@@ -44,7 +44,9 @@ impl Room {
     /// Holds at least a body of `largest` bytes.
     #[must_use]
     pub fn new(largest: usize) -> Self {
-        Self(Arc::new(Semaphore::new(MAX_HELD.max(largest).div_ceil(UNIT).min(Semaphore::MAX_PERMITS))))
+        Self(Arc::new(Semaphore::new(
+            MAX_HELD.max(largest).div_ceil(UNIT).min(Semaphore::MAX_PERMITS),
+        )))
     }
 
     /// Reads a body of at most `limit` bytes; `option` names what sets the limit, where something does.
@@ -52,14 +54,26 @@ impl Room {
     /// # Errors
     /// [`ErrorCode::TooLarge`], [`ErrorCode::Overloaded`] before anything is read, [`ErrorCode::TooSlow`], and
     /// [`ErrorCode::BadMessage`] if it breaks off.
-    pub(super) async fn read(&self, body: Body, limit: usize, option: &str) -> Result<Held, ApiError> {
-        let too_large = || ApiError::new(ErrorCode::TooLarge, format!("a body may have {limit} bytes here{option}"));
+    pub(super) async fn read(
+        &self,
+        body: Body,
+        limit: usize,
+        option: &str,
+    ) -> Result<Held, ApiError> {
+        let too_large = || {
+            ApiError::new(
+                ErrorCode::TooLarge,
+                format!("a body may have {limit} bytes here{option}"),
+            )
+        };
         let told = body.size_hint().exact().map(|told| usize::try_from(told).unwrap_or(usize::MAX));
         if told.is_some_and(|told| told > limit) {
             return Err(too_large());
         }
         let units = told.unwrap_or(limit).div_ceil(UNIT);
-        let room = u32::try_from(units).ok().and_then(|units| self.0.clone().try_acquire_many_owned(units).ok());
+        let room = u32::try_from(units)
+            .ok()
+            .and_then(|units| self.0.clone().try_acquire_many_owned(units).ok());
         let Some(room) = room else {
             let text = "other large bodies are being taken in; send it again in a moment";
             return Err(ApiError::new(ErrorCode::Overloaded, text).retry(RETRY_MS));
@@ -68,7 +82,9 @@ impl Room {
             let mut bytes = Vec::with_capacity(told.unwrap_or_default());
             let mut chunks = body.into_data_stream();
             while let Some(chunk) = chunks.next().await {
-                let broken = |_| ApiError::new(ErrorCode::BadMessage, "the body could not be read to its end");
+                let broken = |_| {
+                    ApiError::new(ErrorCode::BadMessage, "the body could not be read to its end")
+                };
                 let chunk = chunk.map_err(broken)?;
                 if bytes.len() + chunk.len() > limit {
                     return Err(too_large());
@@ -77,7 +93,12 @@ impl Room {
             }
             Ok(bytes)
         };
-        let slow = |_| ApiError::new(ErrorCode::TooSlow, format!("a body has {} s to arrive", MAX_TIME.as_secs()));
+        let slow = |_| {
+            ApiError::new(
+                ErrorCode::TooSlow,
+                format!("a body has {} s to arrive", MAX_TIME.as_secs()),
+            )
+        };
         let bytes = tokio::time::timeout(MAX_TIME, read).await.map_err(slow)??;
         Ok(Held { bytes, room })
     }

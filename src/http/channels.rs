@@ -22,7 +22,11 @@ const MAX_SMALL: usize = 1024 * 1024;
 
 pub(super) fn public() -> Table {
     const ACCOUNT: &str = "/v1/channels/{site}/{account}";
-    Table::default().post(ACCOUNT, Access::Platform, webhook).get(ACCOUNT, Access::Platform, handshake)
+    Table::default().post(ACCOUNT, Access::Platform, webhook).get(
+        ACCOUNT,
+        Access::Platform,
+        handshake,
+    )
 }
 
 /// Below `/v1/console/sites/{site}`.
@@ -76,7 +80,11 @@ async fn webhook(
     }
 }
 
-async fn read_body(app: &App, largest: usize, body: Body) -> Result<(Bytes, Option<OwnedSemaphorePermit>), ApiError> {
+async fn read_body(
+    app: &App,
+    largest: usize,
+    body: Body,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), ApiError> {
     let told = body.size_hint().exact().unwrap_or(u64::MAX);
     if largest > MAX_SMALL && told > MAX_SMALL as u64 {
         let (bytes, room) = app.room.read(body, largest, "").await?.parts();
@@ -88,7 +96,11 @@ async fn read_body(app: &App, largest: usize, body: Body) -> Result<(Bytes, Opti
 }
 
 /// `GET /v1/channels/{site}/{account}`: a platform asks once whether the address is ours.
-async fn handshake(State(app): State<App>, Path((site, account)): Path<(String, String)>, uri: Uri) -> Response {
+async fn handshake(
+    State(app): State<App>,
+    Path((site, account)): Path<(String, String)>,
+    uri: Uri,
+) -> Response {
     match app.channels.handshake(&site, &account, uri.query().unwrap_or_default()) {
         Some(answer) => answer.into_response(),
         None => {
@@ -102,7 +114,9 @@ fn refusal(error: AcceptError) -> ApiError {
     match error {
         AcceptError::Unknown { .. } => ApiError::new(ErrorCode::NotFound, "no such channel"),
         // Why is for the operator: it stands in the account's state.
-        AcceptError::Rejected(_) => ApiError::new(ErrorCode::Unauthorized, "the signature does not hold"),
+        AcceptError::Rejected(_) => {
+            ApiError::new(ErrorCode::Unauthorized, "the signature does not hold")
+        }
         AcceptError::Unreadable(why) => ApiError::new(ErrorCode::BadMessage, why),
         AcceptError::Store(error) => error.into(),
         AcceptError::NoKeys => {
@@ -110,7 +124,8 @@ fn refusal(error: AcceptError) -> ApiError {
             ApiError::new(ErrorCode::Overloaded, text).retry(2_000)
         }
         AcceptError::Busy => {
-            ApiError::new(ErrorCode::Overloaded, "the same event is being stored; send it again").retry(1_000)
+            ApiError::new(ErrorCode::Overloaded, "the same event is being stored; send it again")
+                .retry(1_000)
         }
     }
 }

@@ -145,7 +145,10 @@ impl Seat {
     /// Ends the connection once its token is over. The client connects again with a new one and resumes.
     fn still_signed(&self, app: &App) -> Result<(), Close> {
         if self.expires_at_ms.is_some_and(|at_ms| at_ms <= app.spine.clock.now_ms()) {
-            return Err(Close(Some((close_code::POLICY, "the token has expired; connect again with a new one"))));
+            return Err(Close(Some((
+                close_code::POLICY,
+                "the token has expired; connect again with a new one",
+            ))));
         }
         Ok(())
     }
@@ -174,7 +177,10 @@ impl Connection {
 
     /// What happens is boxed while it happens: an idle socket holds no room for the largest thing that could.
     async fn converse(&mut self, seat: &mut Seat) -> Result<std::convert::Infallible, Close> {
-        let (ping, dead) = (Duration::from_secs(self.app.config.ping_s), Duration::from_secs(self.app.config.dead_s));
+        let (ping, dead) = (
+            Duration::from_secs(self.app.config.ping_s),
+            Duration::from_secs(self.app.config.dead_s),
+        );
         let mut heard = Instant::now();
         let mut next_ping = heard + ping;
         loop {
@@ -215,7 +221,11 @@ impl Connection {
         }
     }
 
-    async fn heed(&mut self, seat: &Seat, frame: Option<Result<Message, axum::Error>>) -> Result<(), Close> {
+    async fn heed(
+        &mut self,
+        seat: &Seat,
+        frame: Option<Result<Message, axum::Error>>,
+    ) -> Result<(), Close> {
         match self.read(frame).await? {
             Some(message) => self.obey(seat, message).await,
             None => Ok(()),
@@ -245,9 +255,14 @@ impl Connection {
             let text = format!("no hello came within {} s", self.app.config.hello_timeout_s);
             return Err(self.refuse(ApiError::new(ErrorCode::HelloExpected, text)).await);
         };
-        let ClientMessage::Hello { site, token, session, last_seq, partial, source, attributes } = message? else {
+        let ClientMessage::Hello { site, token, session, last_seq, partial, source, attributes } =
+            message?
+        else {
             return Err(self
-                .refuse(ApiError::new(ErrorCode::HelloExpected, "the first message must be a hello"))
+                .refuse(ApiError::new(
+                    ErrorCode::HelloExpected,
+                    "the first message must be a hello",
+                ))
                 .await);
         };
         let known = token.is_some() && session.is_none();
@@ -263,7 +278,12 @@ impl Connection {
                 let signals = arrival.signals();
                 // What a new conversation brings isn't stored before its first message.
                 if new || signals.is_empty() || seat.handle.count_event().is_ok() {
-                    app.signals.add(&seat.handle.key, joined.last_seq, app.spine.clock.now_ms(), signals);
+                    app.signals.add(
+                        &seat.handle.key,
+                        joined.last_seq,
+                        app.spine.clock.now_ms(),
+                        signals,
+                    );
                 }
                 self.seen = joined.last_seq;
                 self.send(&ServerMessage::Welcome {
@@ -273,14 +293,18 @@ impl Connection {
                     available: app.available(&seat.handle.key.site),
                 })
                 .await?;
-                if let Some((seq, turn)) = self.replay(&seat, joined.missed, joined.rest_after).await? {
+                if let Some((seq, turn)) =
+                    self.replay(&seat, joined.missed, joined.rest_after).await?
+                {
                     if let Some(cards) = app.insight.cards_again(&seat.handle.key, seq) {
                         self.show(&cards).await?;
                     } else if let Some(turn) = turn {
                         self.choosing = app.insight.cards_missed(&seat.handle.key, turn, seq);
                     }
                 }
-                if let Some((turn, offset, text)) = joined.running.filter(|(.., text)| !text.is_empty()) {
+                if let Some((turn, offset, text)) =
+                    joined.running.filter(|(.., text)| !text.is_empty())
+                {
                     self.send(&ServerMessage::AnswerDelta { turn, offset, text }).await?;
                 }
                 Ok(seat)
@@ -314,7 +338,10 @@ impl Connection {
     }
 
     /// A frame as a message. `None` for frames that carry none, and for mistakes, which are answered.
-    async fn read(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<Option<ClientMessage>, Close> {
+    async fn read(
+        &mut self,
+        frame: Option<Result<Message, axum::Error>>,
+    ) -> Result<Option<ClientMessage>, Close> {
         let text = match frame {
             None | Some(Ok(Message::Close(_))) => return Err(GONE),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(None),
@@ -351,7 +378,11 @@ impl Connection {
             let message = format!("a frame may have at most {MAX_FRAME} bytes");
             (close_code::SIZE, ApiError::new(ErrorCode::TooLarge, message), "too large")
         } else if text.to_lowercase().contains("utf-8") {
-            (close_code::INVALID, ApiError::new(ErrorCode::BadMessage, "the text is not UTF-8"), "not UTF-8")
+            (
+                close_code::INVALID,
+                ApiError::new(ErrorCode::BadMessage, "the text is not UTF-8"),
+                "not UTF-8",
+            )
         } else {
             return GONE;
         };
@@ -384,10 +415,16 @@ impl Connection {
                 match checked(&id, &text) {
                     Err(error) => Err(error),
                     Ok(()) if self.app.tasks.is_draining() => Err(ApiError::draining()),
-                    Ok(()) => match seat.handle.command(Command::Say { id: id.clone(), text }).await {
-                        Ok(accepted) => return self.send(&ServerMessage::Ack { id, seq: accepted.seq }).await,
-                        Err(error) => Err(error.into()),
-                    },
+                    Ok(()) => {
+                        match seat.handle.command(Command::Say { id: id.clone(), text }).await {
+                            Ok(accepted) => {
+                                return self
+                                    .send(&ServerMessage::Ack { id, seq: accepted.seq })
+                                    .await;
+                            }
+                            Err(error) => Err(error.into()),
+                        }
+                    }
                 }
             }
             ClientMessage::Typing { text } => {
@@ -396,7 +433,8 @@ impl Connection {
                     seat.handle.types(None);
                 }
                 // Words that are too long will be refused when they are sent.
-                if let Some(text) = text.filter(|text| seat.drafts && text.chars().count() <= MAX_MESSAGE_CHARS)
+                if let Some(text) =
+                    text.filter(|text| seat.drafts && text.chars().count() <= MAX_MESSAGE_CHARS)
                     && self.drafts.passes()
                 {
                     seat.handle.typed(text);
@@ -416,7 +454,9 @@ impl Connection {
                 }
                 result => result.map_err(ApiError::from),
             },
-            ClientMessage::Feedback { text: Some(text), .. } if text.chars().count() > MAX_MESSAGE_CHARS => {
+            ClientMessage::Feedback { text: Some(text), .. }
+                if text.chars().count() > MAX_MESSAGE_CHARS =>
+            {
                 Err(too_long(&text))
             }
             ClientMessage::Feedback { turn, rating, text } => seat
@@ -427,12 +467,20 @@ impl Connection {
             ClientMessage::Forget { also } => return self.forget(seat, also).await,
             ClientMessage::RecommendationClick { id } => {
                 if !self.was_shown(&seat.handle.key, &id).await {
-                    Err(ApiError::new(ErrorCode::BadMessage, "this product was not recommended here"))
+                    Err(ApiError::new(
+                        ErrorCode::BadMessage,
+                        "this product was not recommended here",
+                    ))
                 } else if let Err(refusal) = seat.handle.count_event() {
                     Err(refusal.into())
                 } else {
                     let clicked = vec![Signal::Clicked { product: id }];
-                    self.app.signals.add(&seat.handle.key, self.seen, self.app.spine.clock.now_ms(), clicked);
+                    self.app.signals.add(
+                        &seat.handle.key,
+                        self.seen,
+                        self.app.spine.clock.now_ms(),
+                        clicked,
+                    );
                     return Ok(());
                 }
             }
@@ -446,9 +494,11 @@ impl Connection {
                     Err(error) => self.send(&ApiError::from(error).frame(None)).await,
                 };
             }
-            ClientMessage::End { .. } => {
-                seat.handle.command(Command::End { reason: "visitor".into() }).await.map_err(ApiError::from)
-            }
+            ClientMessage::End { .. } => seat
+                .handle
+                .command(Command::End { reason: "visitor".into() })
+                .await
+                .map_err(ApiError::from),
         };
         match result {
             Ok(_) => Ok(()),
@@ -474,7 +524,9 @@ impl Connection {
                     shown.ids.extend(before);
                     shown.whole = true;
                 }
-                Err(error) => tracing::warn!(session = key.id, %error, "what was recommended can't be read"),
+                Err(error) => {
+                    tracing::warn!(session = key.id, %error, "what was recommended can't be read")
+                }
             }
         }
         shown.ids.iter().any(|id| id == product)
@@ -510,7 +562,9 @@ impl Connection {
                 Err(Close(Some((close_code::RESTART, "reconnect and resume"))))
             }
             Update::Event { event: Event::Said { id, .. }, .. } if self.own.contains(id) => Ok(()),
-            Update::Waiting { place, available } => self.tell_waiting(seat, *place, *available).await,
+            Update::Waiting { place, available } => {
+                self.tell_waiting(seat, *place, *available).await
+            }
             update => match update_message(update) {
                 Some(message) => self.send(&message).await,
                 None => Ok(()),
@@ -518,7 +572,12 @@ impl Connection {
         }
     }
 
-    async fn tell_waiting(&mut self, seat: &Seat, place: usize, available: bool) -> Result<(), Close> {
+    async fn tell_waiting(
+        &mut self,
+        seat: &Seat,
+        place: usize,
+        available: bool,
+    ) -> Result<(), Close> {
         let contact = Some(seat.contact.clone()).filter(|contact| !contact.is_empty());
         self.send(&ServerMessage::HumanQueue { place, available, contact }).await
     }
@@ -556,7 +615,8 @@ async fn seat(
     if session.is_some() && last == 0 && last_seq > 0 {
         return Err(unknown_session());
     }
-    let (contact, drafts) = app.site(site).map(|site| (site.contact.clone(), site.widget.draft)).unwrap_or_default();
+    let (contact, drafts) =
+        app.site(site).map(|site| (site.contact.clone(), site.widget.draft)).unwrap_or_default();
     Ok((
         Seat {
             _here: app.registry.board().visit(&opened.handle.key, &app.spine.clock),
@@ -619,7 +679,12 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn of(app: &App, peer: SocketAddr, headers: &HeaderMap, channel: &'static str) -> Self {
+    pub(super) fn of(
+        app: &App,
+        peer: SocketAddr,
+        headers: &HeaderMap,
+        channel: &'static str,
+    ) -> Self {
         let origin = super::header_text(headers, header::ORIGIN).map(str::to_owned);
         Self { origin, address: app.proxies.client(peer, headers), channel }
     }
@@ -643,7 +708,10 @@ pub(super) fn open(
         return Err(ApiError::new(ErrorCode::OriginRefused, text));
     }
     if session.is_some() && token.is_none() {
-        return Err(ApiError::new(ErrorCode::Unauthorized, "resuming a conversation needs its token"));
+        return Err(ApiError::new(
+            ErrorCode::Unauthorized,
+            "resuming a conversation needs its token",
+        ));
     }
     let id = session.map_or_else(random_id, str::to_owned);
     let key = SessionKey::named(&site.id, &id).ok_or_else(unknown_session)?;
@@ -656,7 +724,8 @@ pub(super) fn open(
         let text = "you are connected too often at the same time; close another page of this chat and try again";
         ApiError::new(ErrorCode::RateLimited, text).retry(5_000)
     })?;
-    let handle = app.registry.handle(key, Opener { visitor: visitor.id, channel: caller.channel.into() });
+    let handle =
+        app.registry.handle(key, Opener { visitor: visitor.id, channel: caller.channel.into() });
     Ok(Opened {
         handle,
         token: visitor.token,
@@ -673,7 +742,9 @@ pub(super) fn update_message(update: &Update) -> Option<ServerMessage> {
         Update::Queued { turn, place } => ServerMessage::Queue { turn, place },
         Update::Thinking { turn } => ServerMessage::Thinking { turn },
         Update::Delta { turn, offset, text } => ServerMessage::AnswerDelta { turn, offset, text },
-        Update::Citation { turn, citation } => ServerMessage::AnswerCitation { turn, citation: citation.into() },
+        Update::Citation { turn, citation } => {
+            ServerMessage::AnswerCitation { turn, citation: citation.into() }
+        }
         Update::Withheld { turn, reason } => ServerMessage::AnswerWithheld { turn, reason },
         Update::AgentTyping { name } => ServerMessage::AgentTyping { name },
         // Agents' updates don't enter a visitor's queue; if one did, it would end here. Who waits is told by the connection,
@@ -704,14 +775,19 @@ pub(super) fn event_message(Past { seq, at_ms, event }: Past) -> Option<ServerMe
         }
         Event::HumanRequested {} => ServerMessage::HumanRequested { seq, at_ms },
         Event::Handoff { .. } => ServerMessage::Handoff { seq, at_ms },
-        Event::AgentJoined { agent, .. } => ServerMessage::AgentJoined { seq, at_ms, name: agent.name },
+        Event::AgentJoined { agent, .. } => {
+            ServerMessage::AgentJoined { seq, at_ms, name: agent.name }
+        }
         Event::AgentLeft { agent, to, .. } => {
             ServerMessage::AgentLeft { seq, at_ms, name: agent.name, waiting: to != GiveTo::Model }
         }
         Event::AgentSaid { id, agent, text, .. } => {
             ServerMessage::AgentMessage { seq, at_ms, id, text, name: agent.name }
         }
-        Event::Note { .. } | Event::SuggestionMade { .. } | Event::SuggestionDecided { .. } | Event::Unknown => {
+        Event::Note { .. }
+        | Event::SuggestionMade { .. }
+        | Event::SuggestionDecided { .. }
+        | Event::Unknown => {
             return None;
         }
         Event::Feedback { turn, rating, .. } => {

@@ -23,8 +23,8 @@ use crate::http::socket::checked;
 use crate::http::{App, deeds};
 use crate::protocol::ErrorCode;
 use crate::protocol::console::{
-    Account, Action, Canned, Conversation, Filter, Found, List, MAX_LABEL_CHARS, MAX_PAGE, Me, MySite, NewAccount,
-    NewPassword, PassageView, Passages, Role, SignIn, Statistics, VisitorView,
+    Account, Action, Canned, Conversation, Filter, Found, List, MAX_LABEL_CHARS, MAX_PAGE, Me,
+    MySite, NewAccount, NewPassword, PassageView, Passages, Role, SignIn, Statistics, VisitorView,
 };
 use crate::retrieval::{Audience, Query as Search};
 use crate::session::mailbox::Past;
@@ -104,7 +104,10 @@ fn key(site: &str, session: &str) -> Result<SessionKey, ApiError> {
 
 fn label(what: &str, text: &str) -> Result<(), ApiError> {
     if text.trim().is_empty() || text.chars().count() > MAX_LABEL_CHARS {
-        return Err(ApiError::new(ErrorCode::BadMessage, format!("{what} has 1 to {MAX_LABEL_CHARS} characters")));
+        return Err(ApiError::new(
+            ErrorCode::BadMessage,
+            format!("{what} has 1 to {MAX_LABEL_CHARS} characters"),
+        ));
     }
     Ok(())
 }
@@ -143,15 +146,17 @@ async fn sign_in(
 ) -> Result<Response, ApiError> {
     check_origin(&app, &headers)?;
     let address = app.proxies.client(peer, &headers);
-    let fresh = app.agents.sign_in(&login, &password, Some(address)).await.inspect_err(|error| {
-        app.metrics.sign_in_failures.inc();
-        if !matches!(error, AgentError::Store(_)) {
-            tracing::warn!(%address, %error, "a sign-in to the console was refused");
-        }
-    })?;
+    let fresh =
+        app.agents.sign_in(&login, &password, Some(address)).await.inspect_err(|error| {
+            app.metrics.sign_in_failures.inc();
+            if !matches!(error, AgentError::Store(_)) {
+                tracing::warn!(%address, %error, "a sign-in to the console was refused");
+            }
+        })?;
     let who = fresh.signed_in;
     tracing::info!(agent = who.agent.id, %address, "an agent signed in");
-    let deed = Deed { who: format!("agent {}", who.agent.id), did: "sign in".into(), ..Deed::default() };
+    let deed =
+        Deed { who: format!("agent {}", who.agent.id), did: "sign in".into(), ..Deed::default() };
     deeds::note(&app, deed).await;
     let age_s = who.expires_at_ms.saturating_sub(app.spine.clock.now_ms()) / 1_000;
     let cookie = cookie_line(&fresh.token, age_s);
@@ -214,7 +219,9 @@ fn fifty() -> usize {
 async fn sessions(
     State(app): State<App>,
     OfSite { who, site, .. }: OfSite,
-    Query(Listing { list, offset, limit, text, channel, agent, min_intent, unanswered }): Query<Listing>,
+    Query(Listing { list, offset, limit, text, channel, agent, min_intent, unanswered }): Query<
+        Listing,
+    >,
 ) -> Result<Response, ApiError> {
     let filter = Filter { text, channel, agent, min_intent, unanswered };
     let board = app.registry.board();
@@ -263,7 +270,8 @@ async fn visitor(
     let mut conversations = app.registry.board().of_visitor(&site, &visitor, MAX_OTHERS + 1);
     conversations.retain(|other| other.session != session);
     conversations.truncate(MAX_OTHERS);
-    let (language, known, source, attributes) = (state.language, state.known, state.source, state.attributes);
+    let (language, known, source, attributes) =
+        (state.language, state.known, state.source, state.attributes);
     let source = source.map(Into::into);
     let attributes = attributes.into_iter().map(|(name, value)| (name, value.into())).collect();
     Ok(private(Json(VisitorView { visitor, language, known, source, attributes, conversations })))
@@ -288,14 +296,19 @@ async fn passages(
             Event::Said { text, .. } if seq < turn => history.push(text),
             Event::Said { text, .. } if seq == turn => question = Some(text),
             Event::AnswerDone { turn: of, citations, .. } if of == turn => cited.extend(citations),
-            Event::SuggestionMade { id, citations, .. } if id.turn == turn => cited.extend(citations),
+            Event::SuggestionMade { id, citations, .. } if id.turn == turn => {
+                cited.extend(citations)
+            }
             _ => {}
         }
     }
     // What only came close is named beside an answer, not cited by it.
     cited.retain(|citation| !citation.related);
     let Some(question) = question else {
-        return Err(ApiError::new(ErrorCode::UnknownTurn, format!("no message of the visitor has seq {turn}")));
+        return Err(ApiError::new(
+            ErrorCode::UnknownTurn,
+            format!("no message of the visitor has seq {turn}"),
+        ));
     };
     let search = Search {
         site,
@@ -309,12 +322,17 @@ async fn passages(
     };
     let hits = app.spine.retrieval.search(&search).await.map_err(|error| {
         tracing::error!(%error, "a search for the console failed");
-        ApiError::new(ErrorCode::AnswerFailed, "the knowledge can't be searched now; try again soon").retry(2_000)
+        ApiError::new(
+            ErrorCode::AnswerFailed,
+            "the knowledge can't be searched now; try again soon",
+        )
+        .retry(2_000)
     })?;
     let passages = hits.into_iter().map(|hit| {
         let passage = hit.passage;
         let (document, start, end) = (&passage.document, passage.start, passage.end);
-        let is_cited = cited.iter().any(|c| c.document == *document && c.start < end && start < c.end);
+        let is_cited =
+            cited.iter().any(|c| c.document == *document && c.start < end && start < c.end);
         PassageView {
             document: passage.document,
             title: passage.title,
@@ -373,11 +391,20 @@ async fn act(
 }
 
 /// What an agent wants, as the session understands it.
-fn command(app: &App, who: &SignedIn, site: &str, id: String, action: Action) -> Result<Command, ApiError> {
+fn command(
+    app: &App,
+    who: &SignedIn,
+    site: &str,
+    id: String,
+    action: Action,
+) -> Result<Command, ApiError> {
     let role = role(who, site)?;
     let agent = who.agent.clone();
     if id.is_empty() || id.len() > MAX_ID_BYTES {
-        return Err(ApiError::new(ErrorCode::BadMessage, format!("an id has 1 to {MAX_ID_BYTES} bytes")));
+        return Err(ApiError::new(
+            ErrorCode::BadMessage,
+            format!("an id has 1 to {MAX_ID_BYTES} bytes"),
+        ));
     }
     Ok(Command::Agent(match action {
         Action::Take {} => AgentCommand::Take { agent, by: None },
@@ -395,8 +422,13 @@ fn command(app: &App, who: &SignedIn, site: &str, id: String, action: Action) ->
             AgentCommand::Note { id, agent, text }
         }
         Action::Suggest { wish, language } => {
-            if language.as_ref().is_some_and(|code| code.len() != 2 || !code.bytes().all(|b| b.is_ascii_lowercase())) {
-                return Err(ApiError::new(ErrorCode::BadMessage, "a language is two letters, as ISO 639-1 has them"));
+            if language.as_ref().is_some_and(|code| {
+                code.len() != 2 || !code.bytes().all(|b| b.is_ascii_lowercase())
+            }) {
+                return Err(ApiError::new(
+                    ErrorCode::BadMessage,
+                    "a language is two letters, as ISO 639-1 has them",
+                ));
             }
             AgentCommand::Suggest { wish: wish.into(), language }
         }
@@ -404,7 +436,9 @@ fn command(app: &App, who: &SignedIn, site: &str, id: String, action: Action) ->
             label("a reason", &reason)?;
             AgentCommand::Reject { agent, suggestion: suggestion.into(), reason }
         }
-        Action::CallPerson {} => AgentCommand::CallPerson { reason: crate::conversation::HandoffReason::Agent },
+        Action::CallPerson {} => {
+            AgentCommand::CallPerson { reason: crate::conversation::HandoffReason::Agent }
+        }
         Action::End {} => AgentCommand::End { agent },
     }))
 }
@@ -436,7 +470,8 @@ async fn search(
         return Err(ApiError::new(ErrorCode::BadMessage, text));
     }
     let after = after.filter(|after| !after.is_empty());
-    let found: Found = history::search(&app.store, &site, &q, after.as_deref(), limit.clamp(1, 100)).await?;
+    let found: Found =
+        history::search(&app.store, &site, &q, after.as_deref(), limit.clamp(1, 100)).await?;
     Ok(private(Json(found)))
 }
 
@@ -461,7 +496,10 @@ async fn statistics(
     Ok(private(Json(report)))
 }
 
-async fn list_canned(State(app): State<App>, OfSite { site, .. }: OfSite) -> Result<Response, ApiError> {
+async fn list_canned(
+    State(app): State<App>,
+    OfSite { site, .. }: OfSite,
+) -> Result<Response, ApiError> {
     Ok(private(Json(json!({ "canned": canned::list(&app.store, &site).await? }))))
 }
 
@@ -490,7 +528,10 @@ struct Staff {
     accounts: Option<Vec<Account>>,
 }
 
-async fn list_agents(State(app): State<App>, OfSite { site, role, .. }: OfSite) -> Result<Response, ApiError> {
+async fn list_agents(
+    State(app): State<App>,
+    OfSite { site, role, .. }: OfSite,
+) -> Result<Response, ApiError> {
     let accounts = (role == Role::Admin).then(|| app.agents.accounts_of(&site));
     Ok(private(Json(Staff { presence: app.registry.board().presence(&site), accounts })))
 }
@@ -501,7 +542,10 @@ async fn add_agent(
     Sent(new): Sent<NewAccount>,
 ) -> Result<Response, ApiError> {
     if new.roles.keys().any(|of| *of != site) {
-        return Err(ApiError::new(ErrorCode::Forbidden, "an admin gives roles on the own site alone"));
+        return Err(ApiError::new(
+            ErrorCode::Forbidden,
+            "an admin gives roles on the own site alone",
+        ));
     }
     // Logins are the whole server's: who may try any number finds out which ones other sites have.
     Ok(private((StatusCode::CREATED, Json(app.agents.add_by(&who.agent.id, new).await?))))
@@ -522,7 +566,8 @@ async fn change_agent(
     Path((_, id)): Path<(String, String)>,
     Sent(AgentChange { role, limit, name }): Sent<AgentChange>,
 ) -> Result<Response, ApiError> {
-    let account = app.agents.change(&id, &site, SiteChange { role, limit, name }, &who.roles).await?;
+    let account =
+        app.agents.change(&id, &site, SiteChange { role, limit, name }, &who.roles).await?;
     Ok(private(Json(account)))
 }
 
@@ -540,12 +585,18 @@ async fn admin_list(State(app): State<App>) -> Result<Response, ApiError> {
     Ok(private(Json(json!({ "accounts": app.agents.accounts() }))))
 }
 
-async fn admin_add(State(app): State<App>, Sent(new): Sent<NewAccount>) -> Result<Response, ApiError> {
+async fn admin_add(
+    State(app): State<App>,
+    Sent(new): Sent<NewAccount>,
+) -> Result<Response, ApiError> {
     let account = app.agents.add(new).await?;
     Ok(private((StatusCode::CREATED, Json(account))))
 }
 
-async fn admin_remove(State(app): State<App>, Path(login): Path<String>) -> Result<StatusCode, ApiError> {
+async fn admin_remove(
+    State(app): State<App>,
+    Path(login): Path<String>,
+) -> Result<StatusCode, ApiError> {
     let id = app.agents.id_of(&login).ok_or(AgentError::Unknown)?;
     app.agents.remove(&id, None).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -569,7 +620,9 @@ impl From<AgentError> for ApiError {
             AgentError::Throttled { retry_after_ms } => {
                 Self::new(ErrorCode::RateLimited, message).retry(retry_after_ms)
             }
-            AgentError::Busy { retry_after_ms } => Self::new(ErrorCode::Overloaded, message).retry(retry_after_ms),
+            AgentError::Busy { retry_after_ms } => {
+                Self::new(ErrorCode::Overloaded, message).retry(retry_after_ms)
+            }
             AgentError::Unknown => Self::new(ErrorCode::UnknownAgent, message),
             AgentError::Taken(_) => Self::new(ErrorCode::Conflict, message),
             AgentError::Invalid(_) => Self::new(ErrorCode::BadMessage, message),

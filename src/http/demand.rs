@@ -53,7 +53,11 @@ pub(super) async fn forecast(
 }
 
 /// The forecast, for who may see it.
-pub(super) async fn forecast_of(app: &App, site: &str, wanted: Wanted) -> Result<Response, ApiError> {
+pub(super) async fn forecast_of(
+    app: &App,
+    site: &str,
+    wanted: Wanted,
+) -> Result<Response, ApiError> {
     if !(1..=HORIZON).contains(&wanted.days) {
         let text = format!("days={} can't be forecast; ask for 1 to {HORIZON}", wanted.days);
         return Err(ApiError::new(ErrorCode::BadMessage, text));
@@ -73,9 +77,16 @@ pub(super) async fn stock_outs(
 }
 
 /// The warnings, for who may see them.
-pub(super) async fn stock_outs_of(app: &App, site: &str, least: Least) -> Result<Response, ApiError> {
+pub(super) async fn stock_outs_of(
+    app: &App,
+    site: &str,
+    least: Least,
+) -> Result<Response, ApiError> {
     if !(0.0..=1.0).contains(&least.min) {
-        return Err(ApiError::new(ErrorCode::BadMessage, "min is a chance between 0 and 1, such as 0.5"));
+        return Err(ApiError::new(
+            ErrorCode::BadMessage,
+            "min is a chance between 0 and 1, such as 0.5",
+        ));
     }
     let demand = demand(app, site).await?;
     let stock: HashMap<String, u64> = app.insight.stock(site);
@@ -91,7 +102,9 @@ async fn demand(app: &App, site: &str) -> Result<Demand, ApiError> {
     Ok(app.insight.demand(site, &calendar).await?)
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| {
         tracing::error!("a forecast failed");
         ApiError::new(ErrorCode::AnswerFailed, "the forecast could not be made; the log says why")

@@ -92,9 +92,11 @@ async fn view(app: &App, site: &str, draft: Draft) -> Result<View, ApiError> {
     let review = match &draft.published {
         Some(published) if draft.orphans() > 0 => {
             let passages = app.spine.retrieval.index.passages(site, &published.document).await;
-            let passages = passages.map_err(|error| failed("the article can't be read now", &error))?;
+            let passages =
+                passages.map_err(|error| failed("the article can't be read now", &error))?;
             let title = passages.first().map(|passage| passage.title.clone()).unwrap_or_default();
-            let text: Vec<String> = std::iter::once(title).chain(passages.into_iter().map(|p| p.text)).collect();
+            let text: Vec<String> =
+                std::iter::once(title).chain(passages.into_iter().map(|p| p.text)).collect();
             draft.for_review(&text.join("\n"))
         }
         _ => Vec::new(),
@@ -108,7 +110,11 @@ fn failed(text: &str, error: &dyn std::fmt::Display) -> ApiError {
 }
 
 fn site_of<'a>(app: &'a App, site: &str) -> Result<&'a Site, ApiError> {
-    app.sites.iter().find(|known| known.id == site).map(AsRef::as_ref).ok_or_else(|| unknown_site(site))
+    app.sites
+        .iter()
+        .find(|known| known.id == site)
+        .map(AsRef::as_ref)
+        .ok_or_else(|| unknown_site(site))
 }
 
 /// `GET …/drafts`: the latest first.
@@ -121,24 +127,40 @@ async fn list(State(app): State<App>, Path(site): Path<String>) -> Result<Respon
 }
 
 /// `GET …/drafts/{gap}`
-async fn show(State(app): State<App>, Path((site, id)): Path<(String, String)>) -> Result<Response, ApiError> {
+async fn show(
+    State(app): State<App>,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
     let draft = app.gaps.drafted(&site, &id).await?.ok_or_else(unknown_draft)?;
     Ok(Json(view(&app, &site, draft).await?).into_response())
 }
 
 /// `POST …/drafts/{gap}`: makes it anew from what the conversations hold now.
-async fn make(State(app): State<App>, Path((site, id)): Path<(String, String)>) -> Result<Response, ApiError> {
+async fn make(
+    State(app): State<App>,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
     let known = site_of(&app, &site)?;
     let made = app
         .gaps
-        .make_draft(&app.spine.retrieval, &site, &known.language, &known.facts().contact, &id, app.spine.clock.now_ms())
+        .make_draft(
+            &app.spine.retrieval,
+            &site,
+            &known.language,
+            &known.facts().contact,
+            &id,
+            app.spine.clock.now_ms(),
+        )
         .await;
     let made = made.map_err(|error| failed("the draft can't be made now; try again", &error))?;
     Ok(Json(view(&app, &site, made.ok_or_else(unknown_gap)?).await?).into_response())
 }
 
 /// `DELETE …/drafts/{gap}`
-async fn discard(State(app): State<App>, Path((site, id)): Path<(String, String)>) -> Result<Response, ApiError> {
+async fn discard(
+    State(app): State<App>,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
     if app.gaps.kept.discard(&site, &id).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {
@@ -147,7 +169,12 @@ async fn discard(State(app): State<App>, Path((site, id)): Path<(String, String)
 }
 
 /// The gap and its draft with what a person changed: title and text.
-async fn edited(app: &App, site: &str, id: &str, edited: Edited) -> Result<(Gap, String, String), ApiError> {
+async fn edited(
+    app: &App,
+    site: &str,
+    id: &str,
+    edited: Edited,
+) -> Result<(Gap, String, String), ApiError> {
     let gap = app.gaps.get(site, id).await?.ok_or_else(unknown_gap)?;
     let draft = app.gaps.drafted(site, id).await?.ok_or_else(unknown_draft)?;
     let title = edited.title.unwrap_or(draft.title).trim().to_owned();
@@ -179,7 +206,10 @@ fn sized(what: &str, text: &str, most: usize) -> Result<(), ApiError> {
     if (1..=most).contains(&chars) {
         return Ok(());
     }
-    Err(ApiError::new(ErrorCode::BadMessage, format!("{what} has {chars} characters; write 1 to {most}")))
+    Err(ApiError::new(
+        ErrorCode::BadMessage,
+        format!("{what} has {chars} characters; write 1 to {most}"),
+    ))
 }
 
 /// An article as it is handed in.
@@ -199,10 +229,17 @@ async fn attempt(
     Ok(Json(trial).into_response())
 }
 
-async fn run_trial(app: &App, site: &str, gap: &Gap, title: &str, text: &str) -> Result<Trial, ApiError> {
+async fn run_trial(
+    app: &App,
+    site: &str,
+    gap: &Gap,
+    title: &str,
+    text: &str,
+) -> Result<Trial, ApiError> {
     // One at a time: each holds a copy of the index.
     let _place = app.gaps.trying.try_acquire().map_err(|_| {
-        ApiError::new(ErrorCode::Overloaded, "another draft is tried now; try again in a moment").retry(5_000)
+        ApiError::new(ErrorCode::Overloaded, "another draft is tried now; try again in a moment")
+            .retry(5_000)
     })?;
     let known = site_of(app, site)?;
     let options = app.knowledge.options();
@@ -223,7 +260,9 @@ async fn run_trial(app: &App, site: &str, gap: &Gap, title: &str, text: &str) ->
         let others = trial::answered_lately(&app.store, site, min_confidence).await?;
         bench.run(&article_id(&gap.id), &article(title, text), &questions, &others).await
     };
-    trial.await.map_err(|error| failed("the draft can't be tried now; try again", &format!("{error:#}")))
+    trial
+        .await
+        .map_err(|error| failed("the draft can't be tried now; try again", &format!("{error:#}")))
 }
 
 /// `POST …/drafts/{gap}/publish`: hands the article in for visitors. An open gap closes once its question is answered.
@@ -266,9 +305,14 @@ pub(super) async fn hand_in(
     let taken = to_its_end(app, "article", async move { knowledge.put(&of_site, handed).await });
     let (change, status) = taken.await?;
     if change == Change::Rejected {
-        let why =
-            status.errors.first().map_or_else(|| "nothing of it can be used".to_owned(), |error| error.reason.clone());
-        return Err(ApiError::new(ErrorCode::BadMessage, format!("the article was not taken in: {why}")));
+        let why = status
+            .errors
+            .first()
+            .map_or_else(|| "nothing of it can be used".to_owned(), |error| error.reason.clone());
+        return Err(ApiError::new(
+            ErrorCode::BadMessage,
+            format!("the article was not taken in: {why}"),
+        ));
     }
     Ok(document)
 }
@@ -289,7 +333,10 @@ pub(super) async fn note_published(
     Ok(app.gaps.kept.published(site, gap, document, &article(title, text), now_ms, by).await?)
 }
 
-async fn list_for_agent(state: State<App>, OfSite { site, .. }: OfSite) -> Result<Response, ApiError> {
+async fn list_for_agent(
+    state: State<App>,
+    OfSite { site, .. }: OfSite,
+) -> Result<Response, ApiError> {
     list(state, Path(site)).await
 }
 

@@ -61,9 +61,10 @@ impl ApiError {
             | ErrorCode::NotFound => StatusCode::NOT_FOUND,
             ErrorCode::SessionEnded | ErrorCode::Held | ErrorCode::Conflict => StatusCode::CONFLICT,
             ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-            ErrorCode::Overloaded | ErrorCode::Draining | ErrorCode::TooSlow | ErrorCode::StorageFailed => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            ErrorCode::Overloaded
+            | ErrorCode::Draining
+            | ErrorCode::TooSlow
+            | ErrorCode::StorageFailed => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::AnswerFailed => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -153,7 +154,11 @@ impl From<StoreError> for ApiError {
             let text = "this conversation can't be read any more; begin a new one";
             return Self::new(ErrorCode::UnknownSession, text);
         }
-        Self::new(ErrorCode::StorageFailed, "conversations can't be read or stored now; try again soon").retry(2_000)
+        Self::new(
+            ErrorCode::StorageFailed,
+            "conversations can't be read or stored now; try again soon",
+        )
+        .retry(2_000)
     }
 }
 
@@ -170,7 +175,9 @@ impl From<Refusal> for ApiError {
             Refusal::Held { .. } => Self::new(ErrorCode::Held, message),
             Refusal::NotHolder => Self::new(ErrorCode::Forbidden, message),
             Refusal::UnknownSuggestion => Self::new(ErrorCode::NotFound, message),
-            Refusal::LineFull { .. } => Self::new(ErrorCode::Overloaded, message).retry(LINE_FULL_MS),
+            Refusal::LineFull { .. } => {
+                Self::new(ErrorCode::Overloaded, message).retry(LINE_FULL_MS)
+            }
             Refusal::NothingToAnswer | Refusal::HasPerson | Refusal::WaitsElsewhere => {
                 Self::new(ErrorCode::Conflict, message)
             }
@@ -192,9 +199,11 @@ impl From<JoinError> for ApiError {
             JoinError::Command(error @ CommandError::Full) => {
                 Self::new(ErrorCode::StorageFailed, error.to_string()).retry(LINE_FULL_MS)
             }
-            JoinError::Command(CommandError::Storage) => {
-                Self::new(ErrorCode::StorageFailed, "the message could not be stored; send it again").retry(2_000)
-            }
+            JoinError::Command(CommandError::Storage) => Self::new(
+                ErrorCode::StorageFailed,
+                "the message could not be stored; send it again",
+            )
+            .retry(2_000),
             JoinError::Command(CommandError::Draining) => Self::draining(),
         }
     }
@@ -209,7 +218,10 @@ pub fn unknown_site(site: &str) -> ApiError {
 
 #[must_use]
 pub fn unknown_session() -> ApiError {
-    ApiError::new(ErrorCode::UnknownSession, "there is no such conversation, or it was forgotten; begin a new one")
+    ApiError::new(
+        ErrorCode::UnknownSession,
+        "there is no such conversation, or it was forgotten; begin a new one",
+    )
 }
 
 /// A JSON body that can't be taken; `limit` is the bytes that one may have.
@@ -233,13 +245,16 @@ fn plain(status: StatusCode, code: &str, message: &str) -> Response {
 
 /// What is served here answers to other methods only; the `Allow` header names them.
 pub(super) async fn wrong_method(method: axum::http::Method, uri: axum::http::Uri) -> Response {
-    let message = format!("{} doesn't answer {method}; the Allow header names what it does", uri.path());
+    let message =
+        format!("{} doesn't answer {method}; the Allow header names what it does", uri.path());
     plain(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &message)
 }
 
 /// A plain request where a WebSocket begins.
 pub(super) fn upgrade_required(why: &str) -> Response {
-    let message = format!("this address speaks WebSocket ({why}); POST /v1/chat/messages answers plain requests");
+    let message = format!(
+        "this address speaks WebSocket ({why}); POST /v1/chat/messages answers plain requests"
+    );
     let mut response = plain(StatusCode::UPGRADE_REQUIRED, "upgrade_required", &message);
     response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     response

@@ -41,7 +41,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let taken = <axum::Json<T> as FromRequest<S>>::from_request(request, state).await;
-        taken.map(|axum::Json(body)| Self(body)).map_err(|error| unreadable(&error, super::MAX_BODY))
+        taken
+            .map(|axum::Json(body)| Self(body))
+            .map_err(|error| unreadable(&error, super::MAX_BODY))
     }
 }
 
@@ -50,7 +52,9 @@ impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Sent<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Option<Self>, ApiError> {
         let taken = <axum::Json<T> as OptionalFromRequest<S>>::from_request(request, state).await;
-        taken.map(|body| body.map(|axum::Json(body)| Self(body))).map_err(|error| unreadable(&error, super::MAX_BODY))
+        taken
+            .map(|body| body.map(|axum::Json(body)| Self(body)))
+            .map_err(|error| unreadable(&error, super::MAX_BODY))
     }
 }
 

@@ -52,12 +52,18 @@ async fn list(
 }
 
 /// `POST /v1/sites/{site}/gaps/{id}/dismiss`
-async fn dismiss(State(app): State<App>, Path((site, id)): Path<(String, String)>) -> Result<Response, ApiError> {
+async fn dismiss(
+    State(app): State<App>,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
     set(&app, &site, &id, gaps::State::Dismissed).await
 }
 
 /// `POST /v1/sites/{site}/gaps/{id}/reopen`
-async fn reopen(State(app): State<App>, Path((site, id)): Path<(String, String)>) -> Result<Response, ApiError> {
+async fn reopen(
+    State(app): State<App>,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
     set(&app, &site, &id, gaps::State::Open).await
 }
 
@@ -65,7 +71,8 @@ async fn set(app: &App, site: &str, id: &str, state: gaps::State) -> Result<Resp
     Ok(match app.gaps.set_state(site, id, state).await? {
         Some(gap) => Json(gap).into_response(),
         None => {
-            let message = format!("no knowledge gap {id:?} is known here; `frontdesk gaps` lists them");
+            let message =
+                format!("no knowledge gap {id:?} is known here; `frontdesk gaps` lists them");
             let error = json!({ "error": { "code": "unknown_gap", "message": message } });
             (StatusCode::NOT_FOUND, Json(error)).into_response()
         }

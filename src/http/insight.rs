@@ -58,8 +58,10 @@ pub(super) async fn outcomes(
         return Err(bad(format!("{} reports at once; send at most {MAX_REPORTS}", values.len())));
     }
     // One that is none costs itself, not the others.
-    let reports: Vec<Result<Report, String>> =
-        values.into_iter().map(|value| serde_json::from_value(value).map_err(|error| error.to_string())).collect();
+    let reports: Vec<Result<Report, String>> = values
+        .into_iter()
+        .map(|value| serde_json::from_value(value).map_err(|error| error.to_string()))
+        .collect();
     let sound = reports.iter().filter_map(|report| report.as_ref().ok().cloned()).collect();
     let mut taken = app.outcomes.take(&site, sound, now_ms).await?.into_iter();
     let mut results = Vec::with_capacity(reports.len());
@@ -81,8 +83,12 @@ const MAX_LINES: usize = 200;
 /// `GET /v1/insight/sites`: the sites that the shown key is good for.
 pub(super) async fn sites(State(app): State<App>, headers: HeaderMap) -> Response {
     let shown = super::header_text(&headers, header::AUTHORIZATION);
-    let mine = app.sites.iter().filter(|site| app.keys.check(shown, Scope::Admin, Reach::Site(&site.id)).is_some());
-    let sites: Vec<_> = mine.map(|site| json!({ "id": site.id, "name": site.facts().name })).collect();
+    let mine = app
+        .sites
+        .iter()
+        .filter(|site| app.keys.check(shown, Scope::Admin, Reach::Site(&site.id)).is_some());
+    let sites: Vec<_> =
+        mine.map(|site| json!({ "id": site.id, "name": site.facts().name })).collect();
     Json(json!({ "sites": sites })).into_response()
 }
 
@@ -101,12 +107,15 @@ pub(super) async fn report_of(app: &App, site: &str, range: Range) -> Result<Res
     let catalogue = app.insight.catalogue(site);
     let deployed = app.intents.purchase(site);
     let scorer = report::Scorer {
-        version: deployed.as_ref().map(|known| (known.version.version, known.version.model.clone())),
+        version: deployed
+            .as_ref()
+            .map(|known| (known.version.version, known.version.model.clone())),
         learned_until_ms: deployed.as_ref().map_or(0, |known| known.version.learned_until_ms()),
         warnings: app.intents.watch(site).map(|watch| watch.warnings.clone()).unwrap_or_default(),
     };
     // Aggregating thousands of sessions takes a while; it must not hold up the threads that serve visitors.
-    let made = tokio::task::spawn_blocking(move || report::report(&entries, &catalogue, &scorer)).await;
+    let made =
+        tokio::task::spawn_blocking(move || report::report(&entries, &catalogue, &scorer)).await;
     made.map(|report| Json(report).into_response()).map_err(|_| failed())
 }
 
@@ -157,11 +166,24 @@ pub(super) async fn sessions_of(app: &App, site: &str, lines: Lines) -> Result<R
         converted,
     } = lines;
     let range = Range { from_ms: from_ms.unwrap_or(0), to_ms: to_ms.unwrap_or(u64::MAX) };
-    let drill =
-        Drill { session, topic, class, product, category, campaign, stage, segment, score_from, score_to, converted };
+    let drill = Drill {
+        session,
+        topic,
+        class,
+        product,
+        category,
+        campaign,
+        stage,
+        segment,
+        score_from,
+        score_to,
+        converted,
+    };
     let entries = report::within(&app.insight.book.read(site).await?, range);
     let catalogue = app.insight.catalogue(site);
-    let made = tokio::task::spawn_blocking(move || report::drill(&entries, &drill, &catalogue, MAX_LINES)).await;
+    let made =
+        tokio::task::spawn_blocking(move || report::drill(&entries, &drill, &catalogue, MAX_LINES))
+            .await;
     made.map(|sessions| Json(json!({ "sessions": sessions })).into_response()).map_err(|_| failed())
 }
 
@@ -170,16 +192,27 @@ fn failed() -> ApiError {
     ApiError::new(ErrorCode::AnswerFailed, "the report could not be made; the log says why")
 }
 
-static PAGE: Asset =
-    Asset::new("insight.html", "text/html; charset=utf-8", include_bytes!("../../web/dist/insight.html"));
-static STYLE: Asset =
-    Asset::new("insight.css", "text/css; charset=utf-8", include_bytes!("../../web/dist/insight.css"));
-static SCRIPT: Asset =
-    Asset::new("insight.js", "text/javascript; charset=utf-8", include_bytes!("../../web/dist/insight.js"));
+static PAGE: Asset = Asset::new(
+    "insight.html",
+    "text/html; charset=utf-8",
+    include_bytes!("../../web/dist/insight.html"),
+);
+static STYLE: Asset = Asset::new(
+    "insight.css",
+    "text/css; charset=utf-8",
+    include_bytes!("../../web/dist/insight.css"),
+);
+static SCRIPT: Asset = Asset::new(
+    "insight.js",
+    "text/javascript; charset=utf-8",
+    include_bytes!("../../web/dist/insight.js"),
+);
 
 /// The page and its parts, on either listener. It holds nothing that isn't public: what it shows is asked for.
 pub(super) fn page_routes() -> Table {
-    let part = |asset: &'static Asset| async move |headers: HeaderMap| console_page::answer(asset, &headers);
+    let part = |asset: &'static Asset| {
+        async move |headers: HeaderMap| console_page::answer(asset, &headers)
+    };
     Table::default()
         .get("/console/insight", Access::Anyone, part(&PAGE))
         .get("/console/insight.css", Access::Anyone, part(&STYLE))

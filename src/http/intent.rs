@@ -48,7 +48,8 @@ pub(super) async fn class_of_last(app: &App, site: &str, events: &[Event]) -> Op
     let guess = async {
         let vector = app.spine.retrieval.embedder.embed_query(text.clone()).await?;
         let deployed = deployed.clone();
-        let guessed = tokio::task::spawn_blocking(move || deployed.model.guess(&[&text], &[&vector])).await?;
+        let guessed =
+            tokio::task::spawn_blocking(move || deployed.model.guess(&[&text], &[&vector])).await?;
         anyhow::Ok(guessed?.first().copied())
     };
     let guess = guess.await.unwrap_or_else(|error| {
@@ -91,7 +92,8 @@ pub(super) async fn explain(
             Some(deployed) => deployed.intent(&track, Some(turns)),
             None => Ok(crate::intent::score(track.until(Some(turns)))),
         };
-        let told = turns.into_iter().map(|turns| Ok(json!({ "turns": turns, "intent": at(turns)? })));
+        let told =
+            turns.into_iter().map(|turns| Ok(json!({ "turns": turns, "intent": at(turns)? })));
         told.collect::<Result<Vec<_>, TrainError>>()
     });
     let told = told.await.map_err(|_| failed())?.map_err(|error| bad(&error.into()))?;
@@ -198,7 +200,15 @@ pub(super) async fn train(
             let (vectors, called) = lessons.map_err(|error| bad(&error))?;
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                round::train_classes(&registry, &config, &examples, &vectors, &called, now_ms, &mut |_, _| {})
+                round::train_classes(
+                    &registry,
+                    &config,
+                    &examples,
+                    &vectors,
+                    &called,
+                    now_ms,
+                    &mut |_, _| {},
+                )
             })
         }
     };
@@ -216,20 +226,28 @@ async fn rows(
     body: Held,
 ) -> Result<(Data, Vectors), ApiError> {
     if body.is_empty() {
-        let data = training::stored(&app.insight.book, site, like.as_deref()).await.map_err(|error| bad(&error))?;
+        let data = training::stored(&app.insight.book, site, like.as_deref())
+            .await
+            .map_err(|error| bad(&error))?;
         return Ok((data, Vectors::default()));
     }
-    let csv = super::header_text(headers, header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/csv"));
+    let csv = super::header_text(headers, header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.starts_with("text/csv"));
     let (data, lines) = parsed(body, move |rows| {
-        let drop: Vec<String> =
-            lesson.drop.split(',').filter(|name| !name.is_empty()).map(|name| name.trim().to_owned()).collect();
+        let drop: Vec<String> = lesson
+            .drop
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .map(|name| name.trim().to_owned())
+            .collect();
         let data = training::parse(rows, !csv, &lesson.label, &drop, like.as_deref())?;
         let lines = columns::lines(&[&data.table]);
         Ok((data, lines))
     })
     .await?;
     let embedder = &app.spine.retrieval.embedder;
-    let vectors = training::vectors_by(embedder, lines, &|_, _, _| {}).await.map_err(|error| bad(&error))?;
+    let vectors =
+        training::vectors_by(embedder, lines, &|_, _, _| {}).await.map_err(|error| bad(&error))?;
     Ok((data, vectors))
 }
 
@@ -326,9 +344,16 @@ pub(super) async fn label(
     put_label(&app, &SessionKey { site, id: session }, &wanted, "admin").await
 }
 
-pub(super) async fn put_label(app: &App, key: &SessionKey, wanted: &Label, by: &str) -> Result<StatusCode, ApiError> {
+pub(super) async fn put_label(
+    app: &App,
+    key: &SessionKey,
+    wanted: &Label,
+    by: &str,
+) -> Result<StatusCode, ApiError> {
     app.store.session(&key.site, &key.id).await?.ok_or_else(unknown_session)?;
-    let noted = labels::put(&app.store, key, wanted.seq, &wanted.intent, by, app.spine.clock.now_ms()).await;
+    let noted =
+        labels::put(&app.store, key, wanted.seq, &wanted.intent, by, app.spine.clock.now_ms())
+            .await;
     noted.map(|()| StatusCode::NO_CONTENT).map_err(|error| match error {
         LabelError::Store(error) => error.into(),
         LabelError::NoMessage(_) => ApiError::new(ErrorCode::UnknownTurn, error.to_string()),
@@ -338,7 +363,10 @@ pub(super) async fn put_label(app: &App, key: &SessionKey, wanted: &Label, by: &
 
 /// `GET /v1/sites/{site}/intent/classes/labels`: what people said that messages are about, the oldest first; the rows that training
 /// without a body learns from.
-pub(super) async fn labelled(State(app): State<App>, Path(site): Path<String>) -> Result<Response, ApiError> {
+pub(super) async fn labelled(
+    State(app): State<App>,
+    Path(site): Path<String>,
+) -> Result<Response, ApiError> {
     let labels = labels::of_site(&app.store, &site).await?;
     Ok(Json(json!({ "labels": labels })).into_response())
 }
@@ -354,7 +382,10 @@ pub(super) struct Meant {
 }
 
 /// The messages of a session with guesses and labels, and the names there are.
-pub(super) async fn meant(app: &App, key: &SessionKey) -> Result<(Vec<String>, Vec<Meant>), ApiError> {
+pub(super) async fn meant(
+    app: &App,
+    key: &SessionKey,
+) -> Result<(Vec<String>, Vec<Meant>), ApiError> {
     let records = app.store.read(&key.site, &key.id, 0, &[RecordKind::Event]).await?;
     let said: Vec<(u64, String)> = records
         .iter()
@@ -369,11 +400,15 @@ pub(super) async fn meant(app: &App, key: &SessionKey) -> Result<(Vec<String>, V
     if let Some(deployed) = &deployed {
         let texts: Vec<String> = said.iter().map(|(_, text)| text.clone()).collect();
         let embedder = &app.spine.retrieval.embedder;
-        let vectors = training::embed(embedder, &texts, &|_, _, _| {}).await.map_err(|error| bad(&error))?;
+        let vectors =
+            training::embed(embedder, &texts, &|_, _, _| {}).await.map_err(|error| bad(&error))?;
         let deployed = deployed.clone();
         let guessed = tokio::task::spawn_blocking(move || {
-            let (texts, vectors): (Vec<&str>, Vec<&[f32]>) =
-                texts.iter().zip(&vectors).map(|(text, vector)| (text.as_str(), vector.as_slice())).unzip();
+            let (texts, vectors): (Vec<&str>, Vec<&[f32]>) = texts
+                .iter()
+                .zip(&vectors)
+                .map(|(text, vector)| (text.as_str(), vector.as_slice()))
+                .unzip();
             deployed.model.guess(&texts, &vectors)
         });
         guesses = guessed.await.map_err(|_| failed())?.map_err(|error| bad(&error.into()))?;
@@ -383,7 +418,9 @@ pub(super) async fn meant(app: &App, key: &SessionKey) -> Result<(Vec<String>, V
         let guess = guesses.get(at);
         Meant {
             seq: *seq,
-            guess: guess.filter(|guess| guess.in_scope).and_then(|guess| names.get(guess.class).cloned()),
+            guess: guess
+                .filter(|guess| guess.in_scope)
+                .and_then(|guess| names.get(guess.class).cloned()),
             probability: guess.map(|guess| guess.probability),
             label: labels.iter().find(|label| label.seq == *seq).map(|label| label.intent.clone()),
         }

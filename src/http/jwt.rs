@@ -48,7 +48,8 @@ impl Secret {
         if key.family() != AlgorithmFamily::Ed {
             return Err(ErrorKind::InvalidKeyFormat.into());
         }
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.inner()).map_err(|_| ErrorKind::InvalidEddsaKey)?;
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.inner())
+            .map_err(|_| ErrorKind::InvalidEddsaKey)?;
         Ok(Self::Pair(pair))
     }
 

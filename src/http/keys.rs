@@ -33,5 +33,8 @@ async fn change_admin_key(State(app): State<App>) -> Result<StatusCode, ApiError
 
 fn failed(error: &anyhow::Error) -> ApiError {
     tracing::error!(error = format!("{error:#}"), "a key could not be changed");
-    ApiError::new(ErrorCode::StorageFailed, "the key could not be changed, and the one before stays; the log says why")
+    ApiError::new(
+        ErrorCode::StorageFailed,
+        "the key could not be changed, and the one before stays; the log says why",
+    )
 }

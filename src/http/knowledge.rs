@@ -45,7 +45,11 @@ pub(super) fn private() -> Table {
 
 /// Below `/v1/console/sites/{site}`: for who keeps the documents.
 pub(super) fn console() -> Table {
-    Table::default().get("/files", Access::SiteAdmin, files).get("/files/{*id}", Access::SiteAdmin, explain)
+    Table::default().get("/files", Access::SiteAdmin, files).get(
+        "/files/{*id}",
+        Access::SiteAdmin,
+        explain,
+    )
 }
 
 fn documents(access: Access) -> Table {
@@ -91,13 +95,18 @@ impl From<KnowledgeError> for ApiError {
     fn from(error: KnowledgeError) -> Self {
         let text = error.to_string();
         match error {
-            KnowledgeError::Overloaded | KnowledgeError::Busy => Self::new(ErrorCode::Overloaded, text).retry(2_000),
+            KnowledgeError::Overloaded | KnowledgeError::Busy => {
+                Self::new(ErrorCode::Overloaded, text).retry(2_000)
+            }
             KnowledgeError::Full => Self::new(ErrorCode::StorageFailed, text).retry(60_000),
             KnowledgeError::Wrong(_) => Self::new(ErrorCode::BadMessage, text),
             KnowledgeError::Failed(_) | KnowledgeError::Panicked => {
                 tracing::error!(error = text, "the knowledge could not be changed");
-                Self::new(ErrorCode::StorageFailed, "the knowledge can't be read or changed now; try again soon")
-                    .retry(5_000)
+                Self::new(
+                    ErrorCode::StorageFailed,
+                    "the knowledge can't be read or changed now; try again soon",
+                )
+                .retry(5_000)
             }
         }
     }
@@ -109,7 +118,10 @@ fn failed(error: anyhow::Error) -> ApiError {
 
 fn no_document(id: &str) -> Response {
     let message = format!("no document {id:?} was handed in here");
-    (StatusCode::NOT_FOUND, Json(json!({ "error": { "code": "unknown_document", "message": message } })))
+    (
+        StatusCode::NOT_FOUND,
+        Json(json!({ "error": { "code": "unknown_document", "message": message } })),
+    )
         .into_response()
 }
 
@@ -126,10 +138,12 @@ async fn hand_in(
     body: Body,
 ) -> Result<Response, ApiError> {
     if let Some(unknown) = about.keys().find(|key| !ABOUT.contains(&key.as_str())) {
-        let text = format!("{unknown:?} can't be said about a document; known are {}", ABOUT.join(", "));
+        let text =
+            format!("{unknown:?} can't be said about a document; known are {}", ABOUT.join(", "));
         return Err(ApiError::new(ErrorCode::BadMessage, text));
     }
-    let content_type = super::header_text(&headers, header::CONTENT_TYPE).unwrap_or_default().to_owned();
+    let content_type =
+        super::header_text(&headers, header::CONTENT_TYPE).unwrap_or_default().to_owned();
     let (limit, option) = (app.knowledge.max_bytes(), " (knowledge.max_document_mib)");
     let content = app.room.read(body, limit, option).await?;
     let knowledge = app.knowledge.clone();
@@ -160,15 +174,22 @@ pub(super) async fn to_its_end<T: Send + 'static>(
 }
 
 /// `GET /v1/sites/{site}/documents/{id}`
-async fn status(State(app): State<App>, Path((site, id)): Path<(String, String)>) -> Result<Response, ApiError> {
+async fn status(
+    State(app): State<App>,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
     let document = app.knowledge.document(&site, &id).await.map_err(failed)?;
     Ok(document.map_or_else(|| no_document(&id), |document| Json(document).into_response()))
 }
 
 /// `DELETE /v1/sites/{site}/documents/{id}`
-async fn remove(State(app): State<App>, Path((site, id)): Path<(String, String)>) -> Result<Response, ApiError> {
+async fn remove(
+    State(app): State<App>,
+    Path((site, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
     let (knowledge, of) = (app.knowledge.clone(), id.clone());
-    let removed = to_its_end(&app, "removal", async move { knowledge.remove(&site, &of).await }).await?;
+    let removed =
+        to_its_end(&app, "removal", async move { knowledge.remove(&site, &of).await }).await?;
     Ok(if removed { StatusCode::NO_CONTENT.into_response() } else { no_document(&id) })
 }
 
@@ -181,7 +202,8 @@ async fn list(
     let all = app.knowledge.documents(&site).await.map_err(failed)?;
     let total = all.len();
     let limit = page.limit.clamp(1, MAX_LISTED);
-    let mut documents: Vec<_> = all.into_iter().filter(|document| document.id > page.after).take(limit + 1).collect();
+    let mut documents: Vec<_> =
+        all.into_iter().filter(|document| document.id > page.after).take(limit + 1).collect();
     let more = documents.len() > limit;
     documents.truncate(limit);
     let next = documents.last().filter(|_| more).map(|document| document.id.clone());
@@ -196,7 +218,10 @@ async fn products(State(app): State<App>, Path(site): Path<String>) -> Response 
 }
 
 /// `GET /v1/sites/{site}/files`, and the console's: what the site's documents are read from.
-async fn files(State(app): State<App>, Path(site): Path<String>) -> Result<Json<SiteFiles>, ApiError> {
+async fn files(
+    State(app): State<App>,
+    Path(site): Path<String>,
+) -> Result<Json<SiteFiles>, ApiError> {
     Ok(Json(app.knowledge.files(&site).await?))
 }
 
@@ -211,7 +236,8 @@ async fn explain(
     );
     let knowledge = app.knowledge.clone();
     // A client that leaves must not make room for the next while its file is still being read.
-    let explained = to_its_end(&app, "explanation", async move { knowledge.explain(&site, &id).await }).await?;
+    let explained =
+        to_its_end(&app, "explanation", async move { knowledge.explain(&site, &id).await }).await?;
     explained.map(Json).ok_or(unknown)
 }
 
@@ -250,7 +276,9 @@ async fn ingest(
         let progress = |progress: IngestProgress<'_>| {
             let line = match progress {
                 IngestProgress::Found { files } => IngestLine::Found { files },
-                IngestProgress::File { path, number } => IngestLine::File { path: path.to_owned(), number },
+                IngestProgress::File { path, number } => {
+                    IngestLine::File { path: path.to_owned(), number }
+                }
                 IngestProgress::Written { passages } => IngestLine::Written { passages },
             };
             let _ = sender.try_send(line);
@@ -300,8 +328,14 @@ pub fn openapi() -> Value {
         query("url", "Where a visitor can read it: https://… or a path of the site."),
         query("language", "ISO 639-1; told by the text if left out."),
         query("audience", "`public` (the default) or `agents`."),
-        query("valid_from", "2026-12-01 or 2026-12-01T08:00:00Z; before it, the document isn't used."),
-        query("valid_until", "2026-12-31 (to its end) or a moment; after it, the document isn't used."),
+        query(
+            "valid_from",
+            "2026-12-01 or 2026-12-01T08:00:00Z; before it, the document isn't used.",
+        ),
+        query(
+            "valid_until",
+            "2026-12-31 (to its end) or a moment; after it, the document isn't used.",
+        ),
     ];
     let binary = json!({ "schema": { "type": "string", "format": "binary" } });
     let content: BTreeMap<&str, Value> = [

@@ -73,7 +73,8 @@ fn divide(files: usize, sockets: usize, connections: usize, admin: usize) -> (us
 
 /// Serves until the drain, then lets requests under way end. Dropping it drops the connections.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, tasks: Tasks) {
-    let router = router.layer(from_fn(move |request, next| in_time(limits.patience, request, next)));
+    let router =
+        router.layer(from_fn(move |request, next| in_time(limits.patience, request, next)));
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
@@ -85,7 +86,14 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, tasks:
         match accepted {
             Ok((stream, peer)) => match Arc::clone(&places).try_acquire_owned() {
                 Ok(place) => {
-                    connections.spawn(connection(stream, peer, router.clone(), limits.patience, place, tasks.clone()));
+                    connections.spawn(connection(
+                        stream,
+                        peer,
+                        router.clone(),
+                        limits.patience,
+                        place,
+                        tasks.clone(),
+                    ));
                 }
                 Err(_) => {
                     // What doesn't go out at once doesn't go out: nobody waits for someone who may not listen.
@@ -158,7 +166,10 @@ impl HttpBody for Timed {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
             self.wait = None;
             return Poll::Ready(frame);

@@ -172,18 +172,23 @@ struct Job {
 /// The site that a model's name means, if the key may use it.
 fn site_of<'a>(app: &'a App, shown: Option<&str>, model: &str) -> Result<&'a Site, OpenAiError> {
     let key = app.keys.any(shown, Scope::Chat);
-    let site = match (model.strip_prefix("frontdesk/"), key.as_ref().and_then(|key| key.site.as_ref())) {
-        (Some(id), _) => app.site(id),
-        // Without a site, the key's own, or the first.
-        (None, Some(id)) if model == "frontdesk" => app.site(id),
-        (None, None) if model == "frontdesk" => app.sites.first(),
-        (None, _) => None,
-    };
+    let site =
+        match (model.strip_prefix("frontdesk/"), key.as_ref().and_then(|key| key.site.as_ref())) {
+            (Some(id), _) => app.site(id),
+            // Without a site, the key's own, or the first.
+            (None, Some(id)) if model == "frontdesk" => app.site(id),
+            (None, None) if model == "frontdesk" => app.sites.first(),
+            (None, _) => None,
+        };
     let unknown = || {
-        let message = format!("there is no model {model:?}; GET /v1/models lists those that this key may use");
-        OpenAiError::new(StatusCode::NOT_FOUND, ApiError::new(ErrorCode::UnknownSite, message)).param("model")
+        let message = format!(
+            "there is no model {model:?}; GET /v1/models lists those that this key may use"
+        );
+        OpenAiError::new(StatusCode::NOT_FOUND, ApiError::new(ErrorCode::UnknownSite, message))
+            .param("model")
     };
-    let site = site.filter(|site| app.keys.check(shown, Scope::Chat, Reach::Site(&site.id)).is_some());
+    let site =
+        site.filter(|site| app.keys.check(shown, Scope::Chat, Reach::Site(&site.id)).is_some());
     let site = site.ok_or_else(unknown)?;
     if site.answers == Answers::Suggest {
         let message = format!(
@@ -199,15 +204,25 @@ fn site_of<'a>(app: &'a App, shown: Option<&str>, model: &str) -> Result<&'a Sit
 /// What would be passed over silently, and change what the answer means to its reader, is refused.
 fn unsupported(body: &Body) -> Result<(), OpenAiError> {
     if body.n.is_some_and(|n| n != 1) {
-        return Err(bad("n", "n must be 1: an answer is what the knowledge supports, and there is one"));
+        return Err(bad(
+            "n",
+            "n must be 1: an answer is what the knowledge supports, and there is one",
+        ));
     }
     no_calls(body.tool_choice.as_ref())?;
-    let format = body.response_format.as_ref().and_then(|format| format.get("type")).and_then(Value::as_str);
+    let format =
+        body.response_format.as_ref().and_then(|format| format.get("type")).and_then(Value::as_str);
     if let Some(format) = format.filter(|format| *format != "text") {
-        return Err(bad("response_format", format!("response_format {format:?} is not taken; answers are text")));
+        return Err(bad(
+            "response_format",
+            format!("response_format {format:?} is not taken; answers are text"),
+        ));
     }
     if body.logprobs == Some(true) {
-        return Err(bad("logprobs", "logprobs are not given: answers may be quoted, which has no probabilities"));
+        return Err(bad(
+            "logprobs",
+            "logprobs are not given: answers may be quoted, which has no probabilities",
+        ));
     }
     if body.max_completion_tokens.or(body.max_tokens) == Some(0) {
         return Err(bad("max_tokens", "max_tokens must be at least 1"));
@@ -219,7 +234,8 @@ fn begin(app: &App, shown: Option<&str>, body: Body) -> Result<Job, OpenAiError>
     let site = site_of(app, shown, &body.model)?;
     unsupported(&body)?;
     let (model, streamed) = (body.model.clone(), body.stream == Some(true));
-    let include_usage = body.stream_options.as_ref().is_some_and(|options| options.include_usage == Some(true));
+    let include_usage =
+        body.stream_options.as_ref().is_some_and(|options| options.include_usage == Some(true));
     let ask = ask(app, site, body)?;
     let ticket = place(app)?;
     Ok(Job { ask, ticket, model, streamed, include_usage })
@@ -269,7 +285,9 @@ fn ask(app: &App, site: &Site, body: Body) -> Result<Ask, OpenAiError> {
                         (kind, _) => {
                             return Err(bad(
                                 format!("messages[{i}].content"),
-                                format!("messages[{i}]: content of type {kind:?} is not taken, only text"),
+                                format!(
+                                    "messages[{i}]: content of type {kind:?} is not taken, only text"
+                                ),
                             ));
                         }
                     }
@@ -286,7 +304,10 @@ fn ask(app: &App, site: &Site, body: Body) -> Result<Ask, OpenAiError> {
         Some(OneOrMany::Many(stops)) => stops,
     };
     if stop.len() > MAX_STOPS || stop.iter().any(|stop| stop.is_empty() || stop.len() > 256) {
-        return Err(bad("stop", format!("stop takes at most {MAX_STOPS} strings of 1 to 256 bytes")));
+        return Err(bad(
+            "stop",
+            format!("stop takes at most {MAX_STOPS} strings of 1 to 256 bytes"),
+        ));
     }
     let wanted = Wanted {
         temperature: body.temperature,
@@ -299,7 +320,12 @@ fn ask(app: &App, site: &Site, body: Body) -> Result<Ask, OpenAiError> {
 }
 
 /// Adds a message to the conversation, if its words are the visitor's or the assistant's.
-fn take(lines: &mut Vec<Line>, role: &str, text: String, param: &dyn Fn() -> String) -> Result<(), OpenAiError> {
+fn take(
+    lines: &mut Vec<Line>,
+    role: &str,
+    text: String,
+    param: &dyn Fn() -> String,
+) -> Result<(), OpenAiError> {
     let by_visitor = match role {
         "user" => true,
         "assistant" => false,
@@ -331,18 +357,27 @@ struct Wanted {
 
 impl Wanted {
     /// The last of `lines`, asked after the others. `param` names the field that they came in.
-    fn ask(self, app: &App, site: &Site, mut lines: Vec<Line>, param: &str) -> Result<Ask, OpenAiError> {
+    fn ask(
+        self,
+        app: &App,
+        site: &Site,
+        mut lines: Vec<Line>,
+        param: &str,
+    ) -> Result<Ask, OpenAiError> {
         let question = match lines.pop() {
             Some(Line { by_visitor: true, text }) if !text.trim().is_empty() => text,
             _ => return Err(bad(param, "the last message must be the user's question")),
         };
         let within = |name: &str, value: Option<f32>, most: f32| match value {
-            Some(value) if !(0.0..=most).contains(&value) => Err(bad(name, format!("{name} must be 0 to {most}"))),
+            Some(value) if !(0.0..=most).contains(&value) => {
+                Err(bad(name, format!("{name} must be 0 to {most}")))
+            }
             value => Ok(value),
         };
         let defaults = app.spine.sampling;
         let sampling = Sampling {
-            temperature: within("temperature", self.temperature, 2.0)?.unwrap_or(defaults.temperature),
+            temperature: within("temperature", self.temperature, 2.0)?
+                .unwrap_or(defaults.temperature),
             top_p: within("top_p", self.top_p, 1.0)?.unwrap_or(defaults.top_p),
             #[expect(
                 clippy::cast_possible_truncation,
@@ -374,7 +409,12 @@ impl Wanted {
 }
 
 /// Runs the turn; its output arrives in the receiver while the future is polled.
-async fn run(app: App, ask: Ask, ticket: Ticket, sender: mpsc::Sender<Output>) -> Result<Verdict, TurnError> {
+async fn run(
+    app: App,
+    ask: Ask,
+    ticket: Ticket,
+    sender: mpsc::Sender<Output>,
+) -> Result<Verdict, TurnError> {
     let limit = app.answer_timeout;
     let answer = async move || {
         let mut outlet = Outlet::new(sender, app.metrics.clone());
@@ -432,9 +472,11 @@ impl Clip {
         let whole = std::mem::take(&mut self.sent) + &text;
         if tokens(&whole) > most {
             self.cut = Some(AnswerEnd::Length);
-            let ends: Vec<usize> = whole.char_indices().map(|(at, _)| at).filter(|at| *at >= before).collect();
+            let ends: Vec<usize> =
+                whole.char_indices().map(|(at, _)| at).filter(|at| *at >= before).collect();
             // More text has no fewer tokens, or hardly ever.
-            let fit = ends.partition_point(|&end| tokens(whole.get(..end).unwrap_or_default()) <= most);
+            let fit =
+                ends.partition_point(|&end| tokens(whole.get(..end).unwrap_or_default()) <= most);
             let end = fit.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(before);
             text.truncate(end - before);
         }
@@ -445,8 +487,10 @@ impl Clip {
     /// The verdict on what went out.
     fn verdict(&self, verdict: Verdict) -> Verdict {
         let Some(end) = self.cut else { return verdict };
-        let usage =
-            crate::conversation::Usage { completion_tokens: self.retrieval.count_tokens(&self.sent), ..verdict.usage };
+        let usage = crate::conversation::Usage {
+            completion_tokens: self.retrieval.count_tokens(&self.sent),
+            ..verdict.usage
+        };
         Verdict { end, usage, ..verdict }
     }
 }
@@ -538,7 +582,8 @@ fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
     let Job { ask, ticket, model, include_usage, .. } = job;
     let (id, created) = (format!("chatcmpl-{}", random_id()), app.spine.clock.now_ms() / 1000);
     let chunk = move |delta: Value, finish: Option<&str>| {
-        let choices = json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish }]);
+        let choices =
+            json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish }]);
         json!({ "id": id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": choices })
     };
     let events = async_stream::stream! {
@@ -596,9 +641,15 @@ fn failed(error: &TurnError) -> ApiError {
     }
     tracing::error!(%error, "a completion failed");
     if let TurnError::TimedOut { .. } = error {
-        return ApiError::new(ErrorCode::AnswerFailed, format!("the answer could not be made: {error}"));
+        return ApiError::new(
+            ErrorCode::AnswerFailed,
+            format!("the answer could not be made: {error}"),
+        );
     }
-    ApiError::new(ErrorCode::AnswerFailed, "the answer could not be made; the server's log says why")
+    ApiError::new(
+        ErrorCode::AnswerFailed,
+        "the answer could not be made; the server's log says why",
+    )
 }
 
 fn bad(param: impl Into<String>, message: impl Into<String>) -> OpenAiError {

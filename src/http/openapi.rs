@@ -21,7 +21,11 @@ type Describe = fn(&mut SchemaGenerator) -> Schema;
 /// The document of the public listener.
 #[must_use]
 pub fn public() -> Value {
-    document("Frontdesk", "What visitors, agents' consoles and integrators reach.", &super::public_routes())
+    document(
+        "Frontdesk",
+        "What visitors, agents' consoles and integrators reach.",
+        &super::public_routes(),
+    )
 }
 
 /// The document of the admin listener.
@@ -81,7 +85,11 @@ fn document(title: &str, about: &str, routes: &[Route]) -> Value {
 }
 
 /// One method of a path.
-fn operation(route: &Route, note: Option<&Note>, generator: &mut SchemaGenerator) -> Map<String, Value> {
+fn operation(
+    route: &Route,
+    note: Option<&Note>,
+    generator: &mut SchemaGenerator,
+) -> Map<String, Value> {
     let (who, security) = callers(route.access, &route.method);
     let mut operation = Map::new();
     let mut say = |name: &str, value: Value| operation.insert(name.to_owned(), value);
@@ -93,7 +101,10 @@ fn operation(route: &Route, note: Option<&Note>, generator: &mut SchemaGenerator
     }
     if let Some(body) = note.and_then(|note| note.body) {
         let schema = body(generator);
-        say("requestBody", json!({ "required": true, "content": { "application/json": { "schema": schema } } }));
+        say(
+            "requestBody",
+            json!({ "required": true, "content": { "application/json": { "schema": schema } } }),
+        );
     }
     let status = note.map_or("200", |note| note.status);
     let mut success = json!({ "description": "Done." });
@@ -105,8 +116,10 @@ fn operation(route: &Route, note: Option<&Note>, generator: &mut SchemaGenerator
     if route.access != Access::Anyone || route.path.contains('{') {
         let error = json!({ "schema": { "$ref": "#/components/schemas/Error" } });
         let refusal = "A refusal or a failure; `code` is for programs, `message` for people.";
-        responses
-            .insert("default".to_owned(), json!({ "description": refusal, "content": { "application/json": error } }));
+        responses.insert(
+            "default".to_owned(),
+            json!({ "description": refusal, "content": { "application/json": error } }),
+        );
     }
     say("responses", Value::Object(responses));
     operation
@@ -137,11 +150,14 @@ fn path_parameters(path: &str) -> Vec<Value> {
 /// The fields of a query's type, each as a parameter.
 fn query_parameters(schema: &Schema) -> Value {
     let schema = json!(schema);
-    let required = |name: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
+    let required = |name: &str| {
+        schema["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name))
+    };
     let fields = schema["properties"].as_object().cloned().unwrap_or_default();
     let parameters = fields.into_iter().map(|(name, mut of)| {
         let said = of.as_object_mut().and_then(|of| of.remove("description"));
-        let mut parameter = json!({ "name": name, "in": "query", "required": required(&name), "schema": of });
+        let mut parameter =
+            json!({ "name": name, "in": "query", "required": required(&name), "schema": of });
         if let Some(said) = said {
             parameter["description"] = said;
         }
@@ -153,7 +169,11 @@ fn query_parameters(schema: &Schema) -> Value {
 /// Who may call, in words and as OpenAPI's requirements. One of the list is enough; within one, all are needed.
 fn callers(access: Access, method: &Method) -> (String, Value) {
     let key = json!([{ "key": [] }]);
-    let signed_in = if method.is_safe() { json!([{ "cookie": [] }]) } else { json!([{ "cookie": [], "csrf": [] }]) };
+    let signed_in = if method.is_safe() {
+        json!([{ "cookie": [] }])
+    } else {
+        json!([{ "cookie": [], "csrf": [] }])
+    };
     match access {
         Access::Anyone => ("For everybody.".into(), json!([])),
         Access::Visitor => ("For visitors; their token comes with the message.".into(), json!([])),

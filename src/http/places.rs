@@ -45,7 +45,9 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut count) = self.places.lock().entry(std::mem::take(&mut self.visitor)) {
+        if let Entry::Occupied(mut count) =
+            self.places.lock().entry(std::mem::take(&mut self.visitor))
+        {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();

@@ -21,7 +21,8 @@ use crate::protocol::ErrorCode;
 use crate::secret::key_hash;
 
 /// Paths that show what visitors said, or much of it at once: who reads there is noted in the audit log.
-const READS: [&str; 6] = ["/sessions/{session}", "/visitors/{visitor}", "/search", "/export", "/labels", "/v1/audit"];
+const READS: [&str; 6] =
+    ["/sessions/{session}", "/visitors/{visitor}", "/search", "/export", "/labels", "/v1/audit"];
 /// Characters of a name in a path that are noted.
 const MAX_NOTED_CHARS: usize = 200;
 
@@ -72,23 +73,48 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn get<H: Handler<T, App>, T: 'static>(self, path: &str, access: Access, handler: H) -> Self {
+    pub(super) fn get<H: Handler<T, App>, T: 'static>(
+        self,
+        path: &str,
+        access: Access,
+        handler: H,
+    ) -> Self {
         self.on(Method::GET, MethodFilter::GET, path, access, handler)
     }
 
-    pub(super) fn post<H: Handler<T, App>, T: 'static>(self, path: &str, access: Access, handler: H) -> Self {
+    pub(super) fn post<H: Handler<T, App>, T: 'static>(
+        self,
+        path: &str,
+        access: Access,
+        handler: H,
+    ) -> Self {
         self.on(Method::POST, MethodFilter::POST, path, access, handler)
     }
 
-    pub(super) fn put<H: Handler<T, App>, T: 'static>(self, path: &str, access: Access, handler: H) -> Self {
+    pub(super) fn put<H: Handler<T, App>, T: 'static>(
+        self,
+        path: &str,
+        access: Access,
+        handler: H,
+    ) -> Self {
         self.on(Method::PUT, MethodFilter::PUT, path, access, handler)
     }
 
-    pub(super) fn delete<H: Handler<T, App>, T: 'static>(self, path: &str, access: Access, handler: H) -> Self {
+    pub(super) fn delete<H: Handler<T, App>, T: 'static>(
+        self,
+        path: &str,
+        access: Access,
+        handler: H,
+    ) -> Self {
         self.on(Method::DELETE, MethodFilter::DELETE, path, access, handler)
     }
 
-    pub(super) fn options<H: Handler<T, App>, T: 'static>(self, path: &str, access: Access, handler: H) -> Self {
+    pub(super) fn options<H: Handler<T, App>, T: 'static>(
+        self,
+        path: &str,
+        access: Access,
+        handler: H,
+    ) -> Self {
         self.on(Method::OPTIONS, MethodFilter::OPTIONS, path, access, handler)
     }
 
@@ -156,21 +182,32 @@ impl Access {
     /// When the request's sender isn't one of those who may use the route.
     async fn admit(self, app: &App, parts: &mut Parts) -> Result<(), ApiError> {
         match self {
-            Self::Anyone | Self::Visitor | Self::Password | Self::Reporter | Self::Platform => Ok(()),
+            Self::Anyone | Self::Visitor | Self::Password | Self::Reporter | Self::Platform => {
+                Ok(())
+            }
             Self::Server(scope) => {
                 let reach = Reach::Server;
                 has_key(app, parts, &[scope, Scope::Admin], reach, || server_key(scope))
             }
             Self::Site(scope) => {
                 let site = site(parts).await?;
-                has_key(app, parts, &[scope, Scope::Admin], Reach::Site(&site), || site_key(scope))?;
+                has_key(app, parts, &[scope, Scope::Admin], Reach::Site(&site), || {
+                    site_key(scope)
+                })?;
                 if app.site(&site).is_some() { Ok(()) } else { Err(unknown_site(&site)) }
             }
             Self::OwnSite(scope) => {
                 let site = site(parts).await?;
                 let shown = header_text(&parts.headers, header::AUTHORIZATION);
-                let key = app.keys.check(shown, scope, Reach::Site(&site)).filter(|key| key.site.is_some());
-                if key.is_some() && app.site(&site).is_some() { Ok(()) } else { Err(own_key(scope)) }
+                let key = app
+                    .keys
+                    .check(shown, scope, Reach::Site(&site))
+                    .filter(|key| key.site.is_some());
+                if key.is_some() && app.site(&site).is_some() {
+                    Ok(())
+                } else {
+                    Err(own_key(scope))
+                }
             }
             Self::ItsSites(scope) => {
                 let shown = header_text(&parts.headers, header::AUTHORIZATION);
@@ -200,7 +237,8 @@ fn has_key(
     refusal: impl FnOnce() -> ApiError,
 ) -> Result<(), ApiError> {
     let shown = header_text(&parts.headers, header::AUTHORIZATION);
-    let key = scopes.iter().find_map(|scope| app.keys.check(shown, *scope, reach)).ok_or_else(refusal)?;
+    let key =
+        scopes.iter().find_map(|scope| app.keys.check(shown, *scope, reach)).ok_or_else(refusal)?;
     tracing::debug!(key = key.name, path = parts.uri.path(), "an operator's key was used");
     Ok(())
 }
@@ -228,7 +266,11 @@ async fn deed(app: &App, access: Access, path: &str, parts: &mut Parts) -> Optio
     let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
     let to = params.iter().map(|(name, value)| {
         // A visitor's id may be a customer number.
-        let value = if name == "visitor" { key_hash(value) } else { value.chars().take(MAX_NOTED_CHARS).collect() };
+        let value = if name == "visitor" {
+            key_hash(value)
+        } else {
+            value.chars().take(MAX_NOTED_CHARS).collect()
+        };
         (name.to_owned(), value)
     });
     Some(Deed { who, did: format!("{} {path}", parts.method), to: to.collect(), status: None })

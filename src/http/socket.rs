@@ -71,7 +71,10 @@ pub(super) async fn farewell(socket: &mut WebSocket, code: u16, reason: &'static
 /// When id or text are empty or too long.
 pub(super) fn checked(id: &str, text: &str) -> Result<(), ApiError> {
     if id.is_empty() || id.len() > MAX_ID_BYTES {
-        return Err(ApiError::new(ErrorCode::BadMessage, format!("a message id has 1 to {MAX_ID_BYTES} bytes")));
+        return Err(ApiError::new(
+            ErrorCode::BadMessage,
+            format!("a message id has 1 to {MAX_ID_BYTES} bytes"),
+        ));
     }
     if text.trim().is_empty() {
         return Err(ApiError::new(ErrorCode::BadMessage, "the message is empty"));

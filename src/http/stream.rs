@@ -68,7 +68,10 @@ pub(super) async fn preflight(headers: HeaderMap) -> Response {
         (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type")),
         (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
     ];
-    with_origin(origin, (StatusCode::NO_CONTENT, axum::response::AppendHeaders(allowed)).into_response())
+    with_origin(
+        origin,
+        (StatusCode::NO_CONTENT, axum::response::AppendHeaders(allowed)).into_response(),
+    )
 }
 
 /// No cookies are involved, so naming the origin lets its page read the answer and nothing more.
@@ -85,7 +88,8 @@ async fn begin(
     caller: &Caller,
     body: Result<Json<Body>, JsonRejection>,
 ) -> Result<impl futures_util::Stream<Item = Result<SseEvent, Infallible>> + use<>, ApiError> {
-    let Json(Body { site, text, id, token, session }) = body.map_err(|error| unreadable(&error, super::MAX_BODY))?;
+    let Json(Body { site, text, id, token, session }) =
+        body.map_err(|error| unreadable(&error, super::MAX_BODY))?;
     let id = id.unwrap_or_else(random_id);
     checked(&id, &text)?;
     if app.tasks.is_draining() {

@@ -47,13 +47,15 @@ pub struct Receipt {
 }
 
 fn unknown() -> ApiError {
-    let text =
-        "nothing is kept of a visitor of this id on this site; one who came with a signed token has the id jwt:<sub>";
+    let text = "nothing is kept of a visitor of this id on this site; one who came with a signed token has the id jwt:<sub>";
     ApiError::new(ErrorCode::NotFound, text)
 }
 
 /// `GET /v1/sites/{site}/visitors/{visitor}`: one line of JSON for each conversation, with all that is stored of it.
-async fn export(State(app): State<App>, Path((site, visitor)): Path<(String, String)>) -> Result<Response, ApiError> {
+async fn export(
+    State(app): State<App>,
+    Path((site, visitor)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
     let (found, _) = app.registry.of_visitor(&site, &visitor).await?;
     if found.is_empty() {
         return Err(unknown());
@@ -78,7 +80,10 @@ async fn export(State(app): State<App>, Path((site, visitor)): Path<(String, Str
             yield Ok::<_, Infallible>(Bytes::from(format!("{line}\n")));
         }
     };
-    let headers = [(header::CONTENT_TYPE, "application/jsonl; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    let headers = [
+        (header::CONTENT_TYPE, "application/jsonl; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
     Ok((headers, Body::from_stream(lines)).into_response())
 }
 

@@ -16,7 +16,11 @@ use crate::site::widget::LogoError;
 use crate::site::{Answers, Site};
 
 /// `GET /v1/sites/{site}/widget.json`: what the widget has to know of its site, for pages that may connect.
-pub(super) async fn settings(State(app): State<App>, headers: HeaderMap, Path(site): Path<String>) -> Response {
+pub(super) async fn settings(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+) -> Response {
     let origin = header_text(&headers, header::ORIGIN).map(str::to_owned);
     let response = match allowed(&app, origin.as_deref(), &site) {
         Ok(site) => Json(public(&site)).into_response(),
@@ -26,7 +30,11 @@ pub(super) async fn settings(State(app): State<App>, headers: HeaderMap, Path(si
 }
 
 /// `GET /v1/sites/{site}/logo`.
-pub(super) async fn logo(State(app): State<App>, headers: HeaderMap, Path(site): Path<String>) -> Response {
+pub(super) async fn logo(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(site): Path<String>,
+) -> Response {
     let origin = header_text(&headers, header::ORIGIN).map(str::to_owned);
     let response = match allowed(&app, origin.as_deref(), &site) {
         Ok(site) => read_logo(&site).await.unwrap_or_else(IntoResponse::into_response),
@@ -71,7 +79,10 @@ fn for_origin(origin: Option<&str>, mut response: Response, cache: &'static str)
     }
     set(header::VARY, HeaderValue::from_static("origin"));
     set(header::CACHE_CONTROL, HeaderValue::from_static(cache));
-    set(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
+    set(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("cross-origin"),
+    );
     response
 }
 

@@ -71,7 +71,14 @@ impl Entry {
     /// A session that was not read from a store.
     #[cfg(test)]
     pub(crate) fn new(id: String, state: State, score: f32) -> Self {
-        Self { id, state, score, asked: Vec::new(), classes: BTreeSet::new(), seen: Seen::default() }
+        Self {
+            id,
+            state,
+            score,
+            asked: Vec::new(),
+            classes: BTreeSet::new(),
+            seen: Seen::default(),
+        }
     }
 }
 
@@ -133,7 +140,9 @@ impl Book {
 
     /// Which sessions of a site count as not bought because nobody reported.
     fn silent(&self, site: &str, told: &[Reported<'_>]) -> Vec<bool> {
-        let days = |(days, clock): &(Arc<HashMap<String, u32>>, Clock)| Some((*days.get(site)?, clock.now_ms()));
+        let days = |(days, clock): &(Arc<HashMap<String, u32>>, Clock)| {
+            Some((*days.get(site)?, clock.now_ms()))
+        };
         let (after_days, now_ms) = self.patience.as_ref().and_then(days).unwrap_or_default();
         silence::silent(told, after_days, now_ms)
     }
@@ -149,7 +158,12 @@ impl Book {
         let mut listed: Vec<SessionInfo> = Vec::new();
         let mut after = None;
         while listed.len() < MAX_SESSIONS {
-            let query = SessionQuery { site: site.to_owned(), limit: PAGE, after: after.take(), since_ms: 0 };
+            let query = SessionQuery {
+                site: site.to_owned(),
+                limit: PAGE,
+                after: after.take(),
+                since_ms: 0,
+            };
             let page = self.store.sessions(query).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.cursor());
@@ -167,7 +181,11 @@ impl Book {
             .iter()
             .filter_map(|info| {
                 let touch = self.touched.last(&key(info));
-                let is_new = || known.get(&info.session).is_none_or(|entry| entry.seen != judges.seen(info, epoch));
+                let is_new = || {
+                    known
+                        .get(&info.session)
+                        .is_none_or(|entry| entry.seen != judges.seen(info, epoch))
+                };
                 (touch.is_some() || is_new()).then(|| (info.clone(), touch))
             })
             .collect();
@@ -175,11 +193,13 @@ impl Book {
             let this = self.clone();
             let seen = judges.seen(&info, epoch);
             async move {
-                let entry = unless_damaged(this.entry(&info, seen).await, &info.site, &info.session);
+                let entry =
+                    unless_damaged(this.entry(&info, seen).await, &info.site, &info.session);
                 (entry, touch.map(|touch| (key(&info), touch)))
             }
         };
-        let mut reading = futures_util::stream::iter(changed.into_iter().map(read)).buffered(READING);
+        let mut reading =
+            futures_util::stream::iter(changed.into_iter().map(read)).buffered(READING);
         let mut unjudged: Vec<Unjudged> = Vec::new();
         // A session stays touched until what was read of it is known here. A read that fails half way keeps what it has; the next one
         // goes on from there.
@@ -209,7 +229,10 @@ impl Book {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        let silent = self.silent(site, &known.values().map(|entry| Reported::of(&entry.state)).collect::<Vec<_>>());
+        let silent = self.silent(
+            site,
+            &known.values().map(|entry| Reported::of(&entry.state)).collect::<Vec<_>>(),
+        );
         for (entry, silent) in known.values_mut().zip(silent) {
             if entry.state.silent != silent {
                 Arc::make_mut(entry).state.silent = silent;
@@ -256,7 +279,9 @@ impl Book {
     /// When the store can't be read.
     pub async fn track(&self, key: &SessionKey) -> Result<Track, StoreError> {
         let records = self.store.read(&key.site, &key.id, 0, &[RecordKind::Signal]).await?;
-        Ok(Track::of_log(records.iter().map(|record| (record.at_ms, signals::read(&record.body))).collect()))
+        Ok(Track::of_log(
+            records.iter().map(|record| (record.at_ms, signals::read(&record.body))).collect(),
+        ))
     }
 
     /// Whether cards were due, shown or held back, after event `seq`.
@@ -264,16 +289,25 @@ impl Book {
     /// # Errors
     /// When the store can't be read.
     pub async fn recommended_at(&self, key: &SessionKey, seq: u64) -> Result<bool, StoreError> {
-        let records = self.store.read(&key.site, &key.id, seq.saturating_sub(1), &[RecordKind::Signal]).await?;
+        let records = self
+            .store
+            .read(&key.site, &key.id, seq.saturating_sub(1), &[RecordKind::Signal])
+            .await?;
         let due = |signal: &Signal| matches!(signal, Signal::Recommended { .. });
-        Ok(records.iter().any(|record| record.seq == seq && signals::read(&record.body).iter().any(due)))
+        Ok(records
+            .iter()
+            .any(|record| record.seq == seq && signals::read(&record.body).iter().any(due)))
     }
 
     /// The newest sessions of a site, at most `limit`, with their ids.
     ///
     /// # Errors
     /// When the store can't be read.
-    pub async fn tracks(&self, site: &str, limit: usize) -> Result<Vec<(String, Track)>, StoreError> {
+    pub async fn tracks(
+        &self,
+        site: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Track)>, StoreError> {
         let mut tracks = Vec::new();
         let mut after = None;
         while tracks.len() < limit {
@@ -290,7 +324,8 @@ impl Book {
                 let this = self.clone();
                 async move { this.track(&key(&info)).await.map(|track| (info.session, track)) }
             };
-            let mut reading = futures_util::stream::iter(page.into_iter().map(read)).buffered(READING);
+            let mut reading =
+                futures_util::stream::iter(page.into_iter().map(read)).buffered(READING);
             while let Some(track) = reading.next().await {
                 tracks.push(track?);
             }
@@ -308,12 +343,18 @@ impl Book {
     ///
     /// # Errors
     /// When the store can't be read.
-    pub async fn intent(&self, key: &SessionKey, turns: Option<usize>) -> Result<Intent, StoreError> {
+    pub async fn intent(
+        &self,
+        key: &SessionKey,
+        turns: Option<usize>,
+    ) -> Result<Intent, StoreError> {
         let track = self.track(key).await?;
-        let Some(deployed) = self.models.as_ref().and_then(|models| models.purchase(&key.site)) else {
+        let Some(deployed) = self.models.as_ref().and_then(|models| models.purchase(&key.site))
+        else {
             return Ok(intent::score(track.until(turns)));
         };
-        let scored = tokio::task::spawn_blocking(move || (deployed.intent(&track, turns), track)).await;
+        let scored =
+            tokio::task::spawn_blocking(move || (deployed.intent(&track, turns), track)).await;
         let Ok((scored, track)) = scored else { return Err(StoreError::Closed) };
         Ok(scored.unwrap_or_else(|error| {
             tracing::warn!(site = key.site, %error, "the purchase model could not score a session");
@@ -341,7 +382,9 @@ impl Book {
         let mut said: BTreeMap<u64, (String, Option<Vec<f32>>)> = BTreeMap::new();
         for record in self.store.read(&info.site, &info.session, 0, &kinds).await? {
             if record.kind == RecordKind::Event {
-                let Ok(Event::Said { text, .. }) = serde_json::from_slice(&record.body) else { continue };
+                let Ok(Event::Said { text, .. }) = serde_json::from_slice(&record.body) else {
+                    continue;
+                };
                 if asked.len() < MAX_ASKED && signals::words::asks(&text) {
                     let text = text.chars().take(MAX_ASKED_CHARS).collect();
                     asked.push((record.seq, Asked { at_ms: record.at_ms, text, meaning: None }));
@@ -370,8 +413,10 @@ impl Book {
         let track = Track { records, said: Vec::new(), converted: state.converted() };
         let score = intent::score(track.until(None)).score;
         let asked = asked.into_iter().map(|(_, asked)| asked).collect();
-        let entry = Entry { id: info.session.clone(), state, score, asked, classes: BTreeSet::new(), seen };
-        let said = said.into_values().filter_map(|(text, meaning)| Some((text, meaning?))).collect();
+        let entry =
+            Entry { id: info.session.clone(), state, score, asked, classes: BTreeSet::new(), seen };
+        let said =
+            said.into_values().filter_map(|(text, meaning)| Some((text, meaning?))).collect();
         Ok(Some(Unjudged { entry, track, said }))
     }
 }
@@ -388,9 +433,15 @@ impl Judges {
     }
 
     /// Takes sessions up with what the models say of them; one that can't compute is logged, and the sum remains.
-    async fn judge(&self, known: &mut HashMap<String, Arc<Entry>>, read: Vec<Unjudged>) -> Result<(), StoreError> {
+    async fn judge(
+        &self,
+        known: &mut HashMap<String, Arc<Entry>>,
+        read: Vec<Unjudged>,
+    ) -> Result<(), StoreError> {
         let this = self.clone();
-        let judged = tokio::task::spawn_blocking(move || this.judged(read)).await.map_err(|_| StoreError::Closed)?;
+        let judged = tokio::task::spawn_blocking(move || this.judged(read))
+            .await
+            .map_err(|_| StoreError::Closed)?;
         known.extend(judged.into_iter().map(|entry| (entry.id.clone(), Arc::new(entry))));
         Ok(())
     }
@@ -439,7 +490,9 @@ fn or_nothing<T>(judge: impl FnOnce() -> Result<Vec<T>, TrainError>) -> Vec<T> {
 /// In the order of their beginning.
 fn sorted(known: &HashMap<String, Arc<Entry>>) -> Vec<Arc<Entry>> {
     let mut entries: Vec<Arc<Entry>> = known.values().cloned().collect();
-    entries.sort_by(|a, b| a.state.started_at_ms.cmp(&b.state.started_at_ms).then_with(|| a.id.cmp(&b.id)));
+    entries.sort_by(|a, b| {
+        a.state.started_at_ms.cmp(&b.state.started_at_ms).then_with(|| a.id.cmp(&b.id))
+    });
     entries
 }
 
@@ -461,8 +514,12 @@ mod tests {
         let event = Event::Started { visitor: "v".into(), channel: "c".into() };
         let (site, session) = (key.site.clone(), key.id.clone());
         let body = serde_json::to_vec(&event).unwrap();
-        store.append(Record { site, session, seq: 1, at_ms: 1_000, kind: RecordKind::Event, body }).await.unwrap();
-        append(store, key, 1, &[Signal::Started { visitor: "v".into(), channel: "c".into() }]).await;
+        store
+            .append(Record { site, session, seq: 1, at_ms: 1_000, kind: RecordKind::Event, body })
+            .await
+            .unwrap();
+        append(store, key, 1, &[Signal::Started { visitor: "v".into(), channel: "c".into() }])
+            .await;
     }
 
     #[tokio::test]
@@ -474,7 +531,13 @@ mod tests {
         let key = SessionKey { site: "shop".into(), id: "s".into() };
         begin(&store, &key).await;
         assert!(!book.recommended_at(&key, 1).await.unwrap());
-        append(&store, &key, 1, &[Signal::Recommended { products: vec!["T2".into()], held_out: true }]).await;
+        append(
+            &store,
+            &key,
+            1,
+            &[Signal::Recommended { products: vec!["T2".into()], held_out: true }],
+        )
+        .await;
         let due = [0, 1, 2].map(|seq| book.recommended_at(&key, seq));
         assert_eq!(futures_util::future::try_join_all(due).await.unwrap(), [false, true, false]);
         store.close().await.unwrap();
@@ -486,7 +549,8 @@ mod tests {
         let config = StoreConfig { path: directory.path().join("store"), ..StoreConfig::default() };
         let (store, touched) = (Store::open(&config).unwrap(), Touched::default());
         let book = Book::new(store.clone(), touched.clone());
-        let keys: Vec<_> = (0..40).map(|i| SessionKey { site: "shop".into(), id: format!("s{i}") }).collect();
+        let keys: Vec<_> =
+            (0..40).map(|i| SessionKey { site: "shop".into(), id: format!("s{i}") }).collect();
         for key in &keys {
             begin(&store, key).await;
         }
@@ -505,7 +569,11 @@ mod tests {
         for entry in book.read("shop").await.unwrap() {
             assert_eq!(entry.state.outcomes.len(), 1, "{}", entry.id);
         }
-        assert_eq!(keys.iter().find(|key| touched.last(key).is_some()), None, "what was read is no change any more");
+        assert_eq!(
+            keys.iter().find(|key| touched.last(key).is_some()),
+            None,
+            "what was read is no change any more"
+        );
         store.close().await.unwrap();
     }
 
@@ -524,7 +592,8 @@ mod tests {
 
     #[test]
     fn a_touch_while_a_session_is_read_counts() {
-        let (touched, key) = (Touched::default(), SessionKey { site: "shop".into(), id: "s".into() });
+        let (touched, key) =
+            (Touched::default(), SessionKey { site: "shop".into(), id: "s".into() });
         touched.touch(&key);
         let before = touched.last(&key).unwrap();
         touched.touch(&key);

@@ -177,18 +177,31 @@ impl Demand {
     /// Counts and forecasts; today, which isn't over, is left out. `whole` is false if older
     /// conversations exist that aren't among the entries: then the first day is left out, too.
     #[must_use]
-    pub fn of(entries: &[Arc<Entry>], goods: &Goods, calendar: &Calendar, now_ms: u64, whole: bool) -> Self {
+    pub fn of(
+        entries: &[Arc<Entry>],
+        goods: &Goods,
+        calendar: &Calendar,
+        now_ms: u64,
+        whole: bool,
+    ) -> Self {
         let today = calendar.day(now_ms);
         let dated = entries.iter().map(|entry| {
             let (day, hour) = calendar.day_and_hour(entry.state.started_at_ms);
             (day, hour, entry.clone())
         });
         let mut dated: Vec<_> = dated.filter(|(day, ..)| *day < today).collect();
-        let oldest = dated.iter().map(|(day, ..)| *day).min().map(|day| if whole { day } else { day + 1 });
+        let oldest =
+            dated.iter().map(|(day, ..)| *day).min().map(|day| if whole { day } else { day + 1 });
         let first = oldest.map(|day| day.max(today - MAX_DAYS));
         dated.retain(|(day, ..)| first.is_some_and(|first| *day >= first));
         let first = first.filter(|_| !dated.is_empty());
-        let mut demand = Self { calendar: calendar.clone(), today, first, entries: dated, kinds: BTreeMap::new() };
+        let mut demand = Self {
+            calendar: calendar.clone(),
+            today,
+            first,
+            entries: dated,
+            kinds: BTreeMap::new(),
+        };
         for kind in [Kind::All, Kind::Topic, Kind::Class, Kind::Product] {
             if let Some(counted) = demand.counted(kind, goods) {
                 let made = forecast::forecast(&counted.panel);
@@ -205,7 +218,8 @@ impl Demand {
         for (day, _, entry) in &self.entries {
             let at = usize::try_from(day - first).unwrap_or(0);
             for id in subjects(kind, entry) {
-                if let Some(count) = rows.entry(id).or_insert_with(|| vec![0.0; length]).get_mut(at) {
+                if let Some(count) = rows.entry(id).or_insert_with(|| vec![0.0; length]).get_mut(at)
+                {
                     *count += 1.0;
                 }
             }
@@ -216,11 +230,15 @@ impl Demand {
         rows.sort_by(|a, b| sum(&b.1).total_cmp(&sum(&a.1)).then_with(|| a.0.cmp(&b.0)));
         rows.truncate(MOST);
         let named = |id: &String| match kind {
-            Kind::Product => goods.product(id).map_or_else(|| id.clone(), |product| product.name.clone()),
+            Kind::Product => {
+                goods.product(id).map_or_else(|| id.clone(), |product| product.name.clone())
+            }
             _ => id.clone(),
         };
-        let subjects = rows.iter().map(|(id, _)| Subject { kind, id: id.clone(), name: named(id) }).collect();
-        let closed = (first..self.today + HORIZON as i64).map(|day| self.calendar.is_closed(day)).collect();
+        let subjects =
+            rows.iter().map(|(id, _)| Subject { kind, id: id.clone(), name: named(id) }).collect();
+        let closed =
+            (first..self.today + HORIZON as i64).map(|day| self.calendar.is_closed(day)).collect();
         let series = rows.into_iter().map(|(_, days)| days).collect();
         Some(Counted { subjects, panel: Panel { first_day: first, series, closed } })
     }
@@ -251,7 +269,9 @@ impl Demand {
             // What was expected a week ago, to be compared with the days since.
             let before = counted.panel.len().checked_sub(7).map(|known| counted.panel.until(known));
             let before = before.and_then(|panel| forecast::forecast(&panel));
-            lines.extend(chosen.into_iter().map(|at| self.line(counted, made, before.as_ref(), at, days)));
+            lines.extend(
+                chosen.into_iter().map(|at| self.line(counted, made, before.as_ref(), at, days)),
+            );
         }
         Report {
             today: calendar::iso(self.today),
@@ -265,7 +285,14 @@ impl Demand {
         }
     }
 
-    fn line(&self, counted: &Counted, made: &Forecasts, before: Option<&Forecasts>, at: usize, days: usize) -> Line {
+    fn line(
+        &self,
+        counted: &Counted,
+        made: &Forecasts,
+        before: Option<&Forecasts>,
+        at: usize,
+        days: usize,
+    ) -> Line {
         let (subject, series) = (&counted.subjects[at], &counted.panel.series[at]);
         let shown = series.len().min(SHOWN);
         let outlook = &made.outlooks[at];
@@ -283,13 +310,23 @@ impl Demand {
             from: calendar::iso(self.today - shown as i64),
             history: series[series.len() - shown..].to_vec(),
             days: outlook.days.iter().enumerate().take(days).map(day).collect(),
-            totals: PERIODS.into_iter().filter(|period| *period <= days.max(PERIODS[0])).map(total).collect(),
+            totals: PERIODS
+                .into_iter()
+                .filter(|period| *period <= days.max(PERIODS[0]))
+                .map(total)
+                .collect(),
             held: made.held,
             surge: before.and_then(|before| self.surge(subject, series, before, at)),
         }
     }
 
-    fn surge(&self, subject: &Subject, series: &[f64], before: &Forecasts, at: usize) -> Option<Surge> {
+    fn surge(
+        &self,
+        subject: &Subject,
+        series: &[f64],
+        before: &Forecasts,
+        at: usize,
+    ) -> Option<Surge> {
         let outlook = before.outlooks.get(at)?;
         let seen: f64 = series[series.len() - 7..].iter().sum();
         let expected = outlook.days[..7].iter().map(|day| day.expected).sum();
@@ -302,7 +339,8 @@ impl Demand {
         };
         let mut sessions: Vec<_> = self.entries.iter().filter(behind).collect();
         sessions.sort_by_key(|(_, _, entry)| std::cmp::Reverse(entry.state.started_at_ms));
-        let sessions = sessions.into_iter().take(BEHIND).map(|(_, _, entry)| entry.id.clone()).collect();
+        let sessions =
+            sessions.into_iter().take(BEHIND).map(|(_, _, entry)| entry.id.clone()).collect();
         Some(Surge { seen, band, sessions })
     }
 
@@ -374,7 +412,10 @@ fn subjects(kind: Kind, entry: &Entry) -> Vec<String> {
 
 /// The pieces in stock of each product, all variants together, by the product's id; products whose
 /// rows give no number are absent.
-pub fn stock_of<'a>(rows: impl Iterator<Item = (&'a str, Option<u64>)>, goods: &Goods) -> HashMap<String, u64> {
+pub fn stock_of<'a>(
+    rows: impl Iterator<Item = (&'a str, Option<u64>)>,
+    goods: &Goods,
+) -> HashMap<String, u64> {
     let mut stock: HashMap<String, u64> = HashMap::new();
     for (id, pieces) in rows {
         if let (Some(product), Some(pieces)) = (goods.product(id), pieces) {
@@ -412,11 +453,15 @@ mod tests {
         let today = (0..3).map(|n| entry(1_000 + n, 20_056, Some("P")));
         let report = shop(today).report(None, 14);
         let all = &report.lines[0];
-        assert_eq!((all.of.as_str(), all.history.len(), all.history.last()), ("all", 56, Some(&5.0)));
+        assert_eq!(
+            (all.of.as_str(), all.history.len(), all.history.last()),
+            ("all", 56, Some(&5.0))
+        );
         assert_eq!(all.days[0].date, report.today);
         assert!((all.days[0].band.expected - 5.0).abs() < 0.2, "{all:?}");
         assert_eq!(all.totals.iter().map(|total| total.days).collect::<Vec<_>>(), [7, 14]);
-        let busiest = report.hours[0].hours.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
+        let busiest =
+            report.hours[0].hours.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
         assert_eq!(busiest, 10);
     }
 
@@ -427,7 +472,11 @@ mod tests {
         let report = shop(more.chain(few)).report(Some("product:P"), 28);
         let surge = report.lines[0].surge.as_ref().expect("three times the usual");
         assert!(surge.seen > surge.band.band95[1] && surge.sessions.len() == BEHIND);
-        assert!(report.subjects.iter().all(|known| known.of != "product:Q"), "{:?}", report.subjects);
+        assert!(
+            report.subjects.iter().all(|known| known.of != "product:Q"),
+            "{:?}",
+            report.subjects
+        );
         assert!(shop(std::iter::empty()).report(Some("product:P"), 7).lines[0].surge.is_none());
     }
 
@@ -435,8 +484,13 @@ mod tests {
     fn a_small_stock_runs_out_and_a_large_one_does_not() {
         let stock = |pieces| HashMap::from([("P".to_owned(), pieces)]);
         let demand = shop(std::iter::empty());
-        let [found] = &demand.stock_outs(&stock(9), 0.5)[..] else { panic!("28 are asked for in 14 days") };
-        assert!(found.chance[1] > 0.9 && found.empty_on.as_deref() == Some("2024-12-03"), "{found:?}");
+        let [found] = &demand.stock_outs(&stock(9), 0.5)[..] else {
+            panic!("28 are asked for in 14 days")
+        };
+        assert!(
+            found.chance[1] > 0.9 && found.empty_on.as_deref() == Some("2024-12-03"),
+            "{found:?}"
+        );
         assert!(demand.stock_outs(&stock(200), 0.1).is_empty());
     }
 }

@@ -70,11 +70,15 @@ pub struct Report {
 /// Values a policy.
 #[must_use]
 pub fn value(log: &[Choice]) -> Report {
-    let weight = |choice: &Choice| choice.wanted.get(&choice.action).copied().unwrap_or(0.0) / choice.propensity;
+    let weight = |choice: &Choice| {
+        choice.wanted.get(&choice.action).copied().unwrap_or(0.0) / choice.propensity
+    };
     let weights: Vec<f64> = log.iter().map(weight).collect();
-    let (sum, squares) = weights.iter().fold((0.0, 0.0), |(sum, squares), w| (sum + w, squares + w * w));
+    let (sum, squares) =
+        weights.iter().fold((0.0, 0.0), |(sum, squares), w| (sum + w, squares + w * w));
     let effective_rows = if squares > 0.0 { sum * sum / squares } else { 0.0 };
-    let outcomes = log.iter().zip(&weights).filter(|(choice, w)| choice.reward != 0.0 && **w > 0.0).count();
+    let outcomes =
+        log.iter().zip(&weights).filter(|(choice, w)| choice.reward != 0.0 && **w > 0.0).count();
     let rows = log.len().max(1) as f64;
     let mean_weight = sum / rows;
     let variance = (squares / rows - mean_weight * mean_weight).max(0.0);
@@ -116,14 +120,19 @@ pub fn value(log: &[Choice]) -> Report {
         return report;
     }
     // Each estimate is a ratio of means over rows: (numerator, denominator).
-    let ipw = log.iter().zip(&weights).map(|(choice, w)| (w * choice.reward, 1.0)).collect::<Vec<_>>();
-    let snipw = log.iter().zip(&weights).map(|(choice, w)| (w * choice.reward, *w)).collect::<Vec<_>>();
+    let ipw =
+        log.iter().zip(&weights).map(|(choice, w)| (w * choice.reward, 1.0)).collect::<Vec<_>>();
+    let snipw =
+        log.iter().zip(&weights).map(|(choice, w)| (w * choice.reward, *w)).collect::<Vec<_>>();
     let models = [0, 1].map(|fold| Model::of(log.iter().skip(1 - fold).step_by(2)));
     let dr = log.iter().zip(&weights).enumerate().map(|(at, (choice, w))| {
         // The model of the other half: a row doesn't judge what it taught.
         let model = &models[at % 2];
-        let expected: f64 =
-            choice.wanted.iter().map(|(action, chance)| chance * model.reward(choice.case, action)).sum();
+        let expected: f64 = choice
+            .wanted
+            .iter()
+            .map(|(action, chance)| chance * model.reward(choice.case, action))
+            .sum();
         (expected + w * (choice.reward - model.reward(choice.case, &choice.action)), 1.0)
     });
     let dr = dr.collect::<Vec<_>>();
@@ -157,7 +166,8 @@ impl Model {
     fn reward(&self, case: usize, action: &str) -> f64 {
         let (sum, rows) = self.all;
         let all = if rows > 0.0 { sum / rows } else { 0.0 };
-        let drawn = |(sum, rows): (f64, f64), to: f64| (sum + PRIOR_ROWS * to) / (rows + PRIOR_ROWS);
+        let drawn =
+            |(sum, rows): (f64, f64), to: f64| (sum + PRIOR_ROWS * to) / (rows + PRIOR_ROWS);
         let action_mean = drawn(self.actions.get(action).copied().unwrap_or_default(), all);
         drawn(self.cells.get(&(case, action.to_owned())).copied().unwrap_or_default(), action_mean)
     }
@@ -205,7 +215,13 @@ mod tests {
                 let a = random.random::<f64>() < 0.8;
                 let (action, propensity, rate) = if a { ("a", 0.8, 0.1) } else { ("b", 0.2, 0.3) };
                 let reward = f64::from(u8::from(random.random::<f64>() < rate));
-                Choice { action: action.into(), reward, propensity, wanted: wanted.clone(), case: 0 }
+                Choice {
+                    action: action.into(),
+                    reward,
+                    propensity,
+                    wanted: wanted.clone(),
+                    case: 0,
+                }
             })
             .collect()
     }
@@ -238,9 +254,13 @@ mod tests {
             case: 0,
         };
         // Rare large orders are missed more often than met.
-        let rare: Vec<Choice> = (0..400).map(|n| choice(if n % 16 == 0 { 50.0 } else { 0.0 })).collect();
+        let rare: Vec<Choice> =
+            (0..400).map(|n| choice(if n % 16 == 0 { 50.0 } else { 0.0 })).collect();
         let Value { value: mean, low, high } = value(&rare).ipw.unwrap();
-        assert!((mean - 3.125).abs() < 1e-9 && low > 0.0 && high - mean > 1.2 * (mean - low), "{low} to {high}");
+        assert!(
+            (mean - 3.125).abs() < 1e-9 && low > 0.0 && high - mean > 1.2 * (mean - low),
+            "{low} to {high}"
+        );
         // As many above as below: the same to both sides.
         let even: Vec<Choice> = (0..400).map(|n| choice(f64::from(n % 2))).collect();
         let Value { value: mean, low, high } = value(&even).ipw.unwrap();
@@ -250,7 +270,9 @@ mod tests {
     #[test]
     fn too_little_is_refused() {
         let report = value(&log(200, 1));
-        assert!(report.dr.is_none() && report.cannot_tell.unwrap().contains("100 and 20 are the least"));
+        assert!(
+            report.dr.is_none() && report.cannot_tell.unwrap().contains("100 and 20 are the least")
+        );
         assert!(value(&[]).cannot_tell.is_some());
         let mut unknown = log(2_000, 1);
         for choice in &mut unknown {

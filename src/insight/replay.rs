@@ -68,7 +68,11 @@ const WAITING: usize = 64;
 /// With the number of the line that is no conversation.
 pub fn read(text: &str, otherwise_ms: u64, label: &str) -> anyhow::Result<Vec<Conversation>> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(i, line)| parse(line, otherwise_ms, label).with_context(|| format!("line {}", i + 1))).collect()
+    lines
+        .map(|(i, line)| {
+            parse(line, otherwise_ms, label).with_context(|| format!("line {}", i + 1))
+        })
+        .collect()
 }
 
 /// The field that says what came of a conversation.
@@ -86,13 +90,24 @@ fn parse(line: &str, otherwise_ms: u64, label: &str) -> anyhow::Result<Conversat
     let turns: Vec<(bool, String)> = if let Some(display) = fields.remove("messages_display") {
         displayed(display.as_str().context("`messages_display` is no text")?)
     } else {
-        let turns = fields.remove("turns").context("it has neither `turns` nor `messages_display`")?;
+        let turns =
+            fields.remove("turns").context("it has neither `turns` nor `messages_display`")?;
         let turns: Vec<Turn> = serde_json::from_value(turns).context("in `turns`")?;
-        turns.into_iter().map(|turn| (matches!(turn.role.as_str(), "visitor" | "user"), turn.text)).collect()
+        turns
+            .into_iter()
+            .map(|turn| (matches!(turn.role.as_str(), "visitor" | "user"), turn.text))
+            .collect()
     };
     anyhow::ensure!(turns.iter().any(|(visitor, _)| *visitor), "the visitor says nothing");
-    let id = fields.remove("id").and_then(|id| id.as_str().map(str::to_owned)).unwrap_or_else(|| fingerprint(&turns));
-    let at_ms = fields.remove("at_ms").and_then(|at| at.as_u64()).or_else(|| stamped(&id)).unwrap_or(otherwise_ms);
+    let id = fields
+        .remove("id")
+        .and_then(|id| id.as_str().map(str::to_owned))
+        .unwrap_or_else(|| fingerprint(&turns));
+    let at_ms = fields
+        .remove("at_ms")
+        .and_then(|at| at.as_u64())
+        .or_else(|| stamped(&id))
+        .unwrap_or(otherwise_ms);
     let converted = match fields.remove(label) {
         Some(serde_json::Value::Bool(converted)) => Some(converted),
         Some(serde_json::Value::Number(number)) => Some(number.as_f64() != Some(0.0)),
@@ -100,7 +115,12 @@ fn parse(line: &str, otherwise_ms: u64, label: &str) -> anyhow::Result<Conversat
         Some(other) => anyhow::bail!("its {label:?} is {other}; use true or false"),
     };
     let amount = fields.remove("amount").and_then(|value| value.as_f64()).unwrap_or(0.0);
-    let outcome = converted.map(|converted| Outcome { order: id.clone(), converted, amount, ..Outcome::default() });
+    let outcome = converted.map(|converted| Outcome {
+        order: id.clone(),
+        converted,
+        amount,
+        ..Outcome::default()
+    });
     let attributes = fields
         .into_iter()
         .filter(|(name, _)| !OUTCOMES.contains(&name.as_str()))
@@ -145,9 +165,13 @@ fn stamped(id: &str) -> Option<u64> {
     let start = id.char_indices().find(|(_, c)| c.is_ascii_digit())?.0;
     let stamp = id.get(start..start + 15)?;
     let (day, time) = stamp.split_once('-')?;
-    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
-    let (year, month, day) = (number(day.get(..4)?)?, number(day.get(4..6)?)?, number(day.get(6..8)?)?);
-    let (hour, minute, second) = (number(time.get(..2)?)?, number(time.get(2..4)?)?, number(time.get(4..6)?)?);
+    let number = |text: &str| {
+        text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten()
+    };
+    let (year, month, day) =
+        (number(day.get(..4)?)?, number(day.get(4..6)?)?, number(day.get(6..8)?)?);
+    let (hour, minute, second) =
+        (number(time.get(..2)?)?, number(time.get(2..4)?)?, number(time.get(4..6)?)?);
     if !(1970..3000).contains(&year)
         || !(1..=12).contains(&month)
         || !(1..=31).contains(&day)
@@ -182,8 +206,10 @@ pub async fn import(
 ) -> anyhow::Result<ReplayReport> {
     let mut report = ReplayReport::default();
     // Several at once share the store's flushes, which is what an import waits for.
-    let mut writing =
-        futures_util::stream::iter(conversations.iter().map(|conversation| one(parts, conversation))).buffered(AT_ONCE);
+    let mut writing = futures_util::stream::iter(
+        conversations.iter().map(|conversation| one(parts, conversation)),
+    )
+    .buffered(AT_ONCE);
     let mut done = 0;
     while let Some(written) = writing.next().await {
         let ReplayReport { sessions, messages, outcomes, present } = written?;
@@ -266,14 +292,22 @@ impl Conversation {
     pub fn track(&self) -> Track {
         let none = Goods::default();
         Track {
-            records: self.events("").iter().map(|event| (self.at_ms, self.signals_of(event, &none))).collect(),
+            records: self
+                .events("")
+                .iter()
+                .map(|event| (self.at_ms, self.signals_of(event, &none)))
+                .collect(),
             said: self.said().map(str::to_owned).collect(),
             converted: self.outcome.as_ref().map(|outcome| outcome.converted),
         }
     }
 }
 
-async fn write(parts: &Parts<'_>, key: &SessionKey, conversation: &Conversation) -> anyhow::Result<()> {
+async fn write(
+    parts: &Parts<'_>,
+    key: &SessionKey,
+    conversation: &Conversation,
+) -> anyhow::Result<()> {
     let events = conversation.events(parts.channel);
     let at_ms = conversation.at_ms.max(1);
     let mut pending = Vec::new();
@@ -283,17 +317,33 @@ async fn write(parts: &Parts<'_>, key: &SessionKey, conversation: &Conversation)
         if let Event::Said { text, .. } = event {
             match parts.meanings {
                 Meanings::None => {}
-                Meanings::Embedder(embedder) => signals.extend(signals::meaning(Some(embedder), text).await),
+                Meanings::Embedder(embedder) => {
+                    signals.extend(signals::meaning(Some(embedder), text).await)
+                }
                 Meanings::Fixed(vector) => signals.push(Signal::Meaning { vector: vector.clone() }),
             }
         }
         let (site, session) = (key.site.clone(), key.id.clone());
         let body = serde_json::to_vec(event)?;
-        pending.push(parts.store.append(Record { site, session, seq, at_ms, kind: RecordKind::Event, body }));
+        pending.push(parts.store.append(Record {
+            site,
+            session,
+            seq,
+            at_ms,
+            kind: RecordKind::Event,
+            body,
+        }));
         if !signals.is_empty() {
             let (site, session) = (key.site.clone(), key.id.clone());
             let body = serde_json::to_vec(&signals)?;
-            pending.push(parts.store.append(Record { site, session, seq, at_ms, kind: RecordKind::Signal, body }));
+            pending.push(parts.store.append(Record {
+                site,
+                session,
+                seq,
+                at_ms,
+                kind: RecordKind::Signal,
+                body,
+            }));
         }
         if pending.len() >= WAITING {
             for append in pending.drain(..) {
@@ -325,8 +375,12 @@ mod tests {
         let found = read(text, 7, CONVERTED).unwrap();
         assert_eq!(found[0].at_ms, 1_536_028_946_000);
         assert_eq!(found[0].attributes, [("age".to_owned(), AttributeValue::Number(28.0))]);
-        assert_eq!(found[0].outcome.as_ref().map(|outcome| (outcome.converted, outcome.amount)), Some((true, 0.05)));
-        let words: Vec<(bool, &str)> = found[1].turns.iter().map(|(visitor, text)| (*visitor, text.as_str())).collect();
+        assert_eq!(
+            found[0].outcome.as_ref().map(|outcome| (outcome.converted, outcome.amount)),
+            Some((true, 0.05))
+        );
+        let words: Vec<(bool, &str)> =
+            found[1].turns.iter().map(|(visitor, text)| (*visitor, text.as_str())).collect();
         assert_eq!(words, [(true, "Hi,\nwho are you?"), (false, "A shop."), (true, "Bye")]);
         assert_eq!((found[1].at_ms, found[1].outcome.is_none()), (7, true));
     }

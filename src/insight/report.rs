@@ -15,7 +15,9 @@ use crate::language::topics::Topic;
 use crate::recommend::{Rate, Uplift, cosine};
 
 /// Which sessions: those that began from `from_ms` up to and without `to_ms`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
     #[serde(default)]
@@ -183,14 +185,17 @@ const SAME: f32 = 0.72;
 /// Sessions of a range.
 #[must_use]
 pub fn within(entries: &[Arc<Entry>], range: Range) -> Vec<Arc<Entry>> {
-    let inside = |entry: &&Arc<Entry>| (range.from_ms..range.to_ms).contains(&entry.state.started_at_ms);
+    let inside =
+        |entry: &&Arc<Entry>| (range.from_ms..range.to_ms).contains(&entry.state.started_at_ms);
     entries.iter().filter(inside).cloned().collect()
 }
 
 /// The aggregates of sessions, which come in the order of their beginning.
 #[must_use]
 pub fn report(entries: &[Arc<Entry>], catalogue: &Goods, scorer: &Scorer) -> Report {
-    let classes = by(entries, |entry| entry.classes.iter().map(|name| (name.clone(), name.clone())).collect());
+    let classes = by(entries, |entry| {
+        entry.classes.iter().map(|name| (name.clone(), name.clone())).collect()
+    });
     let (step_ms, steps) = steps(entries, &classes);
     Report {
         classes,
@@ -243,11 +248,10 @@ const STAGES: [&str; 4] = ["wrote", "kept on (3 messages)", "asked about buying"
 /// Which of [`STAGES`] happened.
 fn stages(entry: &Entry) -> [bool; STAGES.len()] {
     let state = &entry.state;
-    let asked = state
-        .topics
-        .iter()
-        .zip(Topic::ALL)
-        .any(|(count, topic)| *count > 0 && !matches!(topic, Topic::Returns | Topic::Complaint));
+    let asked =
+        state.topics.iter().zip(Topic::ALL).any(|(count, topic)| {
+            *count > 0 && !matches!(topic, Topic::Returns | Topic::Complaint)
+        });
     let interested = asked || !state.products.is_empty();
     [state.messages >= 1, state.messages >= 3, interested, state.converted() == Some(true)]
 }
@@ -258,7 +262,9 @@ fn funnel(entries: &[Arc<Entry>]) -> Vec<Stage> {
 }
 
 fn steps(entries: &[Arc<Entry>], classes: &[Named]) -> (u64, Vec<Step>) {
-    let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return (DAY_MS, Vec::new()) };
+    let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+        return (DAY_MS, Vec::new());
+    };
     let (first, last) = (first.state.started_at_ms / DAY_MS, last.state.started_at_ms / DAY_MS);
     let mut width = 1;
     while (last - first) / width >= MAX_STEPS {
@@ -277,7 +283,9 @@ fn steps(entries: &[Arc<Entry>], classes: &[Named]) -> (u64, Vec<Step>) {
         .collect();
     for entry in entries {
         let at = (entry.state.started_at_ms / DAY_MS - first) / width;
-        let Some(step) = usize::try_from(at).ok().and_then(|at| steps.get_mut(at)) else { continue };
+        let Some(step) = usize::try_from(at).ok().and_then(|at| steps.get_mut(at)) else {
+            continue;
+        };
         step.sessions += 1;
         step.converted += u32::from(entry.state.converted() == Some(true));
         for (sum, count) in step.topics.iter_mut().zip(entry.state.topics) {
@@ -299,7 +307,9 @@ fn topics(entries: &[Arc<Entry>]) -> Vec<Named> {
 
 fn named(entries: &[Arc<Entry>], catalogue: &Goods) -> Vec<Named> {
     by(entries, |entry| {
-        let name = |id: &String| catalogue.product(id).map_or_else(|| id.clone(), |product| product.name.clone());
+        let name = |id: &String| {
+            catalogue.product(id).map_or_else(|| id.clone(), |product| product.name.clone())
+        };
         entry.state.products.keys().map(|id| (id.clone(), name(id))).collect()
     })
 }
@@ -333,10 +343,14 @@ fn questions(entries: &[Arc<Entry>]) -> Vec<Question> {
         meaning: Vec<f32>,
         sessions: Vec<&'a str>,
     }
-    let newest = entries.iter().rev().flat_map(|entry| entry.asked.iter().map(move |asked| (entry.id.as_str(), asked)));
+    let newest = entries
+        .iter()
+        .rev()
+        .flat_map(|entry| entry.asked.iter().map(move |asked| (entry.id.as_str(), asked)));
     let mut groups: Vec<Group<'_>> = Vec::new();
     for (session, asked) in newest.take(MAX_QUESTIONS) {
-        let meaning: Vec<f32> = asked.meaning.iter().flat_map(|meaning| meaning.numbers()).collect();
+        let meaning: Vec<f32> =
+            asked.meaning.iter().flat_map(|meaning| meaning.numbers()).collect();
         let same = |group: &&mut Group<'_>| {
             group.text.eq_ignore_ascii_case(&asked.text) || cosine(&group.meaning, &meaning) >= SAME
         };
@@ -360,10 +374,13 @@ fn questions(entries: &[Arc<Entry>]) -> Vec<Question> {
 
 #[expect(clippy::cast_precision_loss, reason = "counts of sessions")]
 fn scores(entries: &[Arc<Entry>], scorer: &Scorer) -> Scores {
-    let outcomes = entries.iter().filter_map(|entry| Some((entry.as_ref(), entry.state.converted()?)));
+    let outcomes =
+        entries.iter().filter_map(|entry| Some((entry.as_ref(), entry.state.converted()?)));
     // What a model learned from tells how well it remembers, not how well it foresees.
-    let (known, learned): (Vec<(&Entry, bool)>, Vec<_>) = outcomes.partition(|(entry, _)| scorer.is_new_to(entry));
-    let mut sorted: Vec<(f32, bool)> = known.iter().map(|(entry, converted)| (entry.score, *converted)).collect();
+    let (known, learned): (Vec<(&Entry, bool)>, Vec<_>) =
+        outcomes.partition(|(entry, _)| scorer.is_new_to(entry));
+    let mut sorted: Vec<(f32, bool)> =
+        known.iter().map(|(entry, converted)| (entry.score, *converted)).collect();
     sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
     let all = sorted.len();
     let positives = sorted.iter().filter(|(_, converted)| *converted).count();
@@ -386,15 +403,23 @@ fn scores(entries: &[Arc<Entry>], scorer: &Scorer) -> Scores {
     sorted.reverse();
     let bins = bins(&sorted);
     let squared = |predict: &dyn Fn(f32) -> f64| {
-        let sum: f64 =
-            sorted.iter().map(|(score, converted)| (predict(*score) - f64::from(u8::from(*converted))).powi(2)).sum();
+        let sum: f64 = sorted
+            .iter()
+            .map(|(score, converted)| (predict(*score) - f64::from(u8::from(*converted))).powi(2))
+            .sum();
         (all > 0).then(|| sum / all as f64)
     };
     let mean = positives as f64 / all.max(1) as f64;
-    let gap: f64 = bins.iter().map(|bin| (bin.mean - bin.converted.rate).abs() * f64::from(bin.converted.of)).sum();
+    let gap: f64 = bins
+        .iter()
+        .map(|bin| (bin.mean - bin.converted.rate).abs() * f64::from(bin.converted.of))
+        .sum();
     let every = known.len().div_ceil(MAX_POINTS).max(1);
     Scores {
-        model: scorer.version.as_ref().map_or_else(|| crate::intent::SUM.to_owned(), |(_, kind)| kind.clone()),
+        model: scorer
+            .version
+            .as_ref()
+            .map_or_else(|| crate::intent::SUM.to_owned(), |(_, kind)| kind.clone()),
         version: scorer.version.as_ref().map(|(version, _)| *version),
         sessions: known.len(),
         learned: learned.len(),
@@ -434,7 +459,8 @@ fn bins(sorted: &[(f32, bool)]) -> Vec<Bin> {
         bins.push(Bin {
             low: group[0].0,
             high: sorted[end - 1].0,
-            mean: group.iter().map(|(score, _)| f64::from(*score)).sum::<f64>() / group.len() as f64,
+            mean: group.iter().map(|(score, _)| f64::from(*score)).sum::<f64>()
+                / group.len() as f64,
             converted: Rate::new(count(converted), count(group.len())),
         });
         begin = end;
@@ -457,7 +483,8 @@ fn campaigns(entries: &[Arc<Entry>]) -> Vec<Campaign> {
             Campaign {
                 name: name.to_owned(),
                 sessions: u32::try_from(group.len()).unwrap_or(u32::MAX),
-                score: group.iter().map(|entry| f64::from(entry.score)).sum::<f64>() / group.len() as f64,
+                score: group.iter().map(|entry| f64::from(entry.score)).sum::<f64>()
+                    / group.len() as f64,
                 converted: rate(group.iter().copied()),
                 paid: paid(group.iter().copied()),
                 topic: top.filter(|at| asked(*at) > 0).map(|at| Topic::ALL[at].name()),
@@ -548,7 +575,8 @@ impl Display for Note {
 const FEW: usize = 100;
 
 fn notes(entries: &[Arc<Entry>], scorer: &Scorer) -> Vec<Notice<Note>> {
-    let mut notes: Vec<Note> = scorer.warnings.iter().map(|warning| Note::Model(warning.what.clone())).collect();
+    let mut notes: Vec<Note> =
+        scorer.warnings.iter().map(|warning| Note::Model(warning.what.clone())).collect();
     let recorded = entries.iter().filter(|entry| entry.state.recorded()).count();
     if recorded > 0 {
         notes.push(Note::Recordings { recorded, of: entries.len() });
@@ -566,7 +594,12 @@ fn notes(entries: &[Arc<Entry>], scorer: &Scorer) -> Vec<Notice<Note>> {
     }
     let later = known().filter(|entry| scorer.is_new_to(entry)).count();
     if let Some((version, _)) = scorer.version.as_ref().filter(|_| later < outcomes) {
-        notes.push(Note::Learned { later, earlier: outcomes - later, version: *version, few: later < FEW });
+        notes.push(Note::Learned {
+            later,
+            earlier: outcomes - later,
+            version: *version,
+            few: later < FEW,
+        });
     }
     if scorer.version.is_none() {
         notes.push(Note::Sum);
@@ -618,9 +651,15 @@ pub fn drill(entries: &[Arc<Entry>], drill: &Drill, catalogue: &Goods, limit: us
     let members = drill.segment.map(|at| segments::members(entries, at));
     let fits = |at: usize, entry: &Entry| {
         let state = &entry.state;
-        let topic =
-            |name: &String| Topic::ALL.iter().zip(state.topics).any(|(topic, count)| topic.name() == name && count > 0);
-        let reached = |name: &String| STAGES.iter().position(|stage| stage == name).is_some_and(|n| stages(entry)[n]);
+        let topic = |name: &String| {
+            Topic::ALL
+                .iter()
+                .zip(state.topics)
+                .any(|(topic, count)| topic.name() == name && count > 0)
+        };
+        let reached = |name: &String| {
+            STAGES.iter().position(|stage| stage == name).is_some_and(|n| stages(entry)[n])
+        };
         drill.session.as_ref().is_none_or(|id| entry.id == *id)
             && drill.topic.as_ref().is_none_or(topic)
             && drill.class.as_ref().is_none_or(|name| entry.classes.contains(name))
@@ -652,7 +691,9 @@ pub fn drill(entries: &[Arc<Entry>], drill: &Drill, catalogue: &Goods, limit: us
                 .state
                 .products
                 .keys()
-                .map(|id| catalogue.product(id).map_or_else(|| id.clone(), |product| product.name.clone()))
+                .map(|id| {
+                    catalogue.product(id).map_or_else(|| id.clone(), |product| product.name.clone())
+                })
                 .collect(),
             sentiment: entry.state.sentiment.mean(),
             score: entry.score,
@@ -669,8 +710,9 @@ mod tests {
     use crate::signals::Outcome;
 
     fn entry(id: u64, score: f32, converted: Option<bool>) -> Arc<Entry> {
-        let outcomes =
-            converted.map(|converted| (1, Outcome { order: id.to_string(), converted, ..Outcome::default() }));
+        let outcomes = converted.map(|converted| {
+            (1, Outcome { order: id.to_string(), converted, ..Outcome::default() })
+        });
         let state = State {
             started_at_ms: 1_700_000_000_000 + id * DAY_MS / 4,
             messages: 3,
@@ -684,7 +726,8 @@ mod tests {
 
     #[test]
     fn scores_that_order_perfectly_have_an_area_of_one_and_ties_a_half() {
-        let perfect: Vec<_> = (0..40).map(|id| entry(id, if id < 20 { 0.2 } else { 0.8 }, Some(id >= 20))).collect();
+        let perfect: Vec<_> =
+            (0..40).map(|id| entry(id, if id < 20 { 0.2 } else { 0.8 }, Some(id >= 20))).collect();
         assert_eq!(scores(&perfect, &Scorer::default()).auroc, Some(1.0));
         let ties: Vec<_> = (0..40).map(|id| entry(id, 0.5, Some(id >= 20))).collect();
         let ties = scores(&ties, &Scorer::default());
@@ -693,24 +736,40 @@ mod tests {
         assert_eq!(scores(&one_sided, &Scorer::default()).auroc, None);
         // By hand: 0.9+ 0.7− 0.6+ 0.2−: of four pairs three are in order.
         let mixed = [(0.9, true), (0.7, false), (0.6, true), (0.2, false)];
-        let mixed: Vec<_> =
-            (0..4).zip(mixed).map(|(id, (score, converted))| entry(id, score, Some(converted))).collect();
+        let mixed: Vec<_> = (0..4)
+            .zip(mixed)
+            .map(|(id, (score, converted))| entry(id, score, Some(converted)))
+            .collect();
         assert_eq!(scores(&mixed, &Scorer::default()).auroc, Some(0.75));
     }
 
     #[test]
     fn a_model_is_judged_on_what_it_did_not_learn_from() {
         // What it learned from it knows by heart; of what came later it knows nothing.
-        let entries: Vec<_> =
-            (0..60).map(|id| entry(id, if id < 40 && id % 2 == 0 { 0.9 } else { 0.1 }, Some(id % 2 == 0))).collect();
-        let scorer =
-            |learned_until_ms| Scorer { version: Some((3, "trees".into())), learned_until_ms, ..Scorer::default() };
+        let entries: Vec<_> = (0..60)
+            .map(|id| entry(id, if id < 40 && id % 2 == 0 { 0.9 } else { 0.1 }, Some(id % 2 == 0)))
+            .collect();
+        let scorer = |learned_until_ms| Scorer {
+            version: Some((3, "trees".into())),
+            learned_until_ms,
+            ..Scorer::default()
+        };
         let seen = scores(&entries, &scorer(entries[39].state.started_at_ms));
-        assert_eq!((seen.sessions, seen.learned, seen.points.len(), seen.auroc), (20, 40, 20, Some(0.5)));
+        assert_eq!(
+            (seen.sessions, seen.learned, seen.points.len(), seen.auroc),
+            (20, 40, 20, Some(0.5))
+        );
         let none = scorer(u64::MAX);
         let report = report(&entries, &Goods::default(), &none);
-        assert_eq!((report.scores.sessions, report.scores.auroc, report.scores.ece), (0, None, None));
-        assert!(report.scores.roc.is_empty() && report.scores.bins.is_empty() && report.scores.points.is_empty());
+        assert_eq!(
+            (report.scores.sessions, report.scores.auroc, report.scores.ece),
+            (0, None, None)
+        );
+        assert!(
+            report.scores.roc.is_empty()
+                && report.scores.bins.is_empty()
+                && report.scores.points.is_empty()
+        );
         assert!(
             report.notes.iter().any(|note| note.text.contains("measured on the 0 conversations")),
             "{:?}",
@@ -720,29 +779,40 @@ mod tests {
 
     #[test]
     fn bins_hold_every_session_once() {
-        let entries: Vec<_> = (0..57).map(|id| entry(id, id as f32 / 57.0, Some(id % 3 == 0))).collect();
+        let entries: Vec<_> =
+            (0..57).map(|id| entry(id, id as f32 / 57.0, Some(id % 3 == 0))).collect();
         let scores = scores(&entries, &Scorer::default());
         assert_eq!(scores.bins.iter().map(|bin| bin.converted.of).sum::<u32>(), 57);
         assert_eq!(scores.bins.len(), BINS);
         assert!(scores.bins.is_sorted_by(|a, b| a.high <= b.low));
-        let ties: Vec<_> = (0..50).map(|id| entry(id, if id < 30 { 0.1 } else { 0.2 }, Some(id % 2 == 0))).collect();
-        let sizes: Vec<u32> =
-            super::scores(&ties, &Scorer::default()).bins.iter().map(|bin| bin.converted.of).collect();
+        let ties: Vec<_> = (0..50)
+            .map(|id| entry(id, if id < 30 { 0.1 } else { 0.2 }, Some(id % 2 == 0)))
+            .collect();
+        let sizes: Vec<u32> = super::scores(&ties, &Scorer::default())
+            .bins
+            .iter()
+            .map(|bin| bin.converted.of)
+            .collect();
         assert_eq!(sizes, [30, 20], "equal scores stay together");
     }
 
     #[test]
     fn the_report_counts_what_there_is_and_lists_it() {
-        let entries: Vec<_> = (0..10).map(|id| entry(id, 0.3, (id < 4).then_some(id == 0))).collect();
+        let entries: Vec<_> =
+            (0..10).map(|id| entry(id, 0.3, (id < 4).then_some(id == 0))).collect();
         let report = report(&entries, &Goods::default(), &Scorer::default());
-        assert_eq!((report.totals.sessions, report.totals.converted.of, report.totals.converted.count), (10, 4, 1));
+        assert_eq!(
+            (report.totals.sessions, report.totals.converted.of, report.totals.converted.count),
+            (10, 4, 1)
+        );
         let funnel: Vec<usize> = report.funnel.iter().map(|stage| stage.sessions).collect();
         // The buyer is among those who asked for a price.
         assert_eq!(funnel, [10, 10, 5, 1]);
         // Who bought after one message without a question did neither keep on nor ask.
         let mut silent = entry(1, 0.3, Some(true));
         Arc::make_mut(&mut silent).state.messages = 1;
-        let happened: Vec<usize> = super::funnel(&[silent]).iter().map(|stage| stage.sessions).collect();
+        let happened: Vec<usize> =
+            super::funnel(&[silent]).iter().map(|stage| stage.sessions).collect();
         assert_eq!(happened, [1, 0, 0, 1]);
         assert_eq!(report.steps.iter().map(|step| step.sessions).sum::<u32>(), 10);
         assert_eq!((report.topics[0].name.as_str(), report.topics[0].sessions), ("price", 5));
@@ -752,7 +822,10 @@ mod tests {
         }
         let one = Drill { session: Some("s7".into()), ..Drill::default() };
         assert_eq!(
-            drill(&entries, &one, &Goods::default(), 100).iter().map(|line| &*line.session).collect::<Vec<_>>(),
+            drill(&entries, &one, &Goods::default(), 100)
+                .iter()
+                .map(|line| &*line.session)
+                .collect::<Vec<_>>(),
             ["s7"]
         );
         let bought = Drill { stage: Some("bought".into()), ..Drill::default() };
@@ -762,13 +835,18 @@ mod tests {
     #[test]
     fn silence_is_an_outcome_and_the_notes_say_so() {
         let orders: Vec<_> = (0..12).map(|id| entry(id, 0.3, (id < 3).then_some(true))).collect();
-        let said = |entries: &[Arc<Entry>]| serde_json::to_string(&notes(entries, &Scorer::default())).unwrap();
+        let said = |entries: &[Arc<Entry>]| {
+            serde_json::to_string(&notes(entries, &Scorer::default())).unwrap()
+        };
         assert!(said(&orders).contains("Every reported outcome is a purchase"));
         let mut heard = orders;
         for entry in heard.iter_mut().skip(3) {
             Arc::make_mut(entry).state.silent = true;
         }
-        assert!(said(&heard).contains("9 of the 12 outcomes are silence") && !said(&heard).contains("Every reported"));
+        assert!(
+            said(&heard).contains("9 of the 12 outcomes are silence")
+                && !said(&heard).contains("Every reported")
+        );
         let report = report(&heard, &Goods::default(), &Scorer::default());
         assert_eq!((report.totals.converted.count, report.totals.converted.of), (3, 12));
     }
@@ -781,13 +859,22 @@ mod tests {
             (outcome.currency, outcome.amount) = (currency.into(), amount);
             entry
         };
-        let entries =
-            [order(0, "USD", 100.0), order(1, "EUR", 349.0), order(2, "EUR", 1.0), entry(3, 0.5, Some(false))];
+        let entries = [
+            order(0, "USD", 100.0),
+            order(1, "EUR", 349.0),
+            order(2, "EUR", 1.0),
+            entry(3, 0.5, Some(false)),
+        ];
         let money = |currency: &str, amount| Money { currency: currency.into(), amount };
         let report = report(&entries, &Goods::default(), &Scorer::default());
         assert_eq!(report.totals.paid, [money("EUR", 350.0), money("USD", 100.0)]);
         assert_eq!(report.campaigns[0].paid, report.totals.paid);
-        let lines = drill(&entries, &Drill { converted: Some(true), ..Drill::default() }, &Goods::default(), 9);
+        let lines = drill(
+            &entries,
+            &Drill { converted: Some(true), ..Drill::default() },
+            &Goods::default(),
+            9,
+        );
         assert_eq!(lines[2].paid, [money("USD", 100.0)]);
     }
 

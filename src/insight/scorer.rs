@@ -70,7 +70,9 @@ pub async fn run(parts: Parts, mut queue: mpsc::Receiver<SessionKey>) {
         for key in due {
             match parts.book.intent(&key, None).await {
                 Ok(intent) => parts.sessions.scored(&key, intent),
-                Err(error) => tracing::warn!(site = key.site, %error, "a session could not be scored"),
+                Err(error) => {
+                    tracing::warn!(site = key.site, %error, "a session could not be scored")
+                }
             }
         }
     }
@@ -87,7 +89,8 @@ pub async fn watch(parts: Parts) {
         for site in &parts.sites {
             let Some(deployed) = parts.models.purchase(site) else { continue };
             // A model that was just deployed is looked at without waiting.
-            let known = versions.insert(site.clone(), deployed.version.version) == Some(deployed.version.version);
+            let known = versions.insert(site.clone(), deployed.version.version)
+                == Some(deployed.version.version);
             if known && last.elapsed() < pause {
                 continue;
             }
@@ -119,10 +122,17 @@ pub async fn watch(parts: Parts) {
 /// When the store can't be read or the model can't compute.
 pub async fn look(parts: &Parts, site: &str) -> anyhow::Result<Vec<Notice<Warning>>> {
     let Some(deployed) = parts.models.purchase(site) else { return Ok(Vec::new()) };
-    let tracks = parts.book.tracks(site, WATCHED).await?.into_iter().map(|(_, track)| track).collect::<Vec<_>>();
+    let tracks = parts
+        .book
+        .tracks(site, WATCHED)
+        .await?
+        .into_iter()
+        .map(|(_, track)| track)
+        .collect::<Vec<_>>();
     let (config, now_ms) = (parts.config.clone(), parts.clock.now_ms());
-    let seen =
-        tokio::task::spawn_blocking(move || round::watch(&config, &deployed.version, &deployed.model, &tracks, now_ms));
+    let seen = tokio::task::spawn_blocking(move || {
+        round::watch(&config, &deployed.version, &deployed.model, &tracks, now_ms)
+    });
     let seen = seen.await??;
     let labels = SiteLabels { site: site.to_owned() };
     let largest = seen.drift.first().map_or(0.0, |(_, index)| *index);
@@ -131,7 +141,11 @@ pub async fn look(parts: &Parts, site: &str) -> anyhow::Result<Vec<Notice<Warnin
         parts.metrics.intent_calibration_error.get_or_create(&labels).set(quality.ece);
     }
     let warnings = seen.warnings.clone();
-    parts.metrics.intent_warnings.get_or_create(&labels).set(i64::try_from(warnings.len()).unwrap_or(i64::MAX));
+    parts
+        .metrics
+        .intent_warnings
+        .get_or_create(&labels)
+        .set(i64::try_from(warnings.len()).unwrap_or(i64::MAX));
     parts.models.note_watch(site, seen);
     Ok(warnings)
 }

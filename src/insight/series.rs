@@ -42,7 +42,8 @@ pub enum SeriesError {
 pub fn read(text: &[u8], value: &str, calendar: &Calendar) -> Result<Series, SeriesError> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
     let headers = reader.headers()?.clone();
-    let place = |name: &str| headers.iter().position(|header| header.trim().eq_ignore_ascii_case(name));
+    let place =
+        |name: &str| headers.iter().position(|header| header.trim().eq_ignore_ascii_case(name));
     let wanted = |name: &str| {
         let found = || headers.iter().collect::<Vec<_>>().join(", ");
         place(name).ok_or_else(|| SeriesError::Column { wanted: name.to_owned(), found: found() })
@@ -56,7 +57,8 @@ pub fn read(text: &[u8], value: &str, calendar: &Calendar) -> Result<Series, Ser
     for (at, row) in reader.records().enumerate() {
         let (row, line) = (row?, at + 2);
         let cell = |place: usize| row.get(place).unwrap_or_default().trim();
-        let day = calendar::day(cell(date)).ok_or_else(|| SeriesError::Date { line, text: cell(date).to_owned() })?;
+        let day = calendar::day(cell(date))
+            .ok_or_else(|| SeriesError::Date { line, text: cell(date).to_owned() })?;
         let count = |place: usize| match cell(place) {
             "" => Ok(f64::NAN),
             text => match text.parse::<f64>() {
@@ -81,7 +83,9 @@ pub fn read(text: &[u8], value: &str, calendar: &Calendar) -> Result<Series, Ser
     if names.is_empty() {
         return Err(SeriesError::Empty);
     }
-    let row = |cells: BTreeMap<i64, f64>| (first..=last).map(|day| *cells.get(&day).unwrap_or(&0.0)).collect();
+    let row = |cells: BTreeMap<i64, f64>| {
+        (first..=last).map(|day| *cells.get(&day).unwrap_or(&0.0)).collect()
+    };
     let closed = (first..=last + HORIZON as i64).map(|day| calendar.is_closed(day)).collect();
     let series = cells.into_iter().map(row).collect();
     Ok(Series { names, panel: Panel { first_day: first, series, closed } })
@@ -92,12 +96,15 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Series, String> {
-        super::read(text.as_bytes(), "orders", &Calendar::default()).map_err(|error| error.to_string())
+        super::read(text.as_bytes(), "orders", &Calendar::default())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn rows_become_days_and_empty_shelves_unknown_ones() {
-        let found = read("series,date,orders,stock\nA,2026-01-01,3,9\nA,2026-01-04,0,0\nB,2026-01-02,,1\n").unwrap();
+        let found =
+            read("series,date,orders,stock\nA,2026-01-01,3,9\nA,2026-01-04,0,0\nB,2026-01-02,,1\n")
+                .unwrap();
         assert_eq!(found.names, ["A", "B"]);
         assert_eq!(found.panel.series[0][..3], [3.0, 0.0, 0.0]);
         assert!(found.panel.series[0][3].is_nan() && found.panel.series[1][1].is_nan());
@@ -105,10 +112,26 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
-        assert!(read("date,units\n").unwrap_err().contains("no column \"orders\"; the table has date, units"));
-        assert!(read("date,orders\n01.02.2026,4\n").unwrap_err().contains("line 2: \"01.02.2026\" is no date"));
-        assert!(read("date,orders\n2026-02-01,-4\n").unwrap_err().contains("line 2: \"-4\" is no count"));
-        assert!(read("date,orders\n0001-02-01,4\n2026-02-01,4\n").unwrap_err().contains("spans more than"));
+        assert!(
+            read("date,units\n")
+                .unwrap_err()
+                .contains("no column \"orders\"; the table has date, units")
+        );
+        assert!(
+            read("date,orders\n01.02.2026,4\n")
+                .unwrap_err()
+                .contains("line 2: \"01.02.2026\" is no date")
+        );
+        assert!(
+            read("date,orders\n2026-02-01,-4\n")
+                .unwrap_err()
+                .contains("line 2: \"-4\" is no count")
+        );
+        assert!(
+            read("date,orders\n0001-02-01,4\n2026-02-01,4\n")
+                .unwrap_err()
+                .contains("spans more than")
+        );
         assert_eq!(read("date,orders\n").unwrap_err(), "the table holds no row");
     }
 }

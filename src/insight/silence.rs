@@ -38,10 +38,15 @@ pub fn silent(told: &[Reported<'_>], after_days: u32, now_ms: u64) -> Vec<bool> 
         let first = since.entry(told.channel).or_insert(told.started_at_ms);
         *first = told.started_at_ms.min(*first);
     }
-    let covered = |told: &Reported<'_>| since.get(&told.channel).is_some_and(|since| *since <= told.started_at_ms);
+    let covered = |told: &Reported<'_>| {
+        since.get(&told.channel).is_some_and(|since| *since <= told.started_at_ms)
+    };
     told.iter()
         .map(|told| {
-            after_days > 0 && !told.reported && told.last_at_ms.saturating_add(after_ms) <= now_ms && covered(told)
+            after_days > 0
+                && !told.reported
+                && told.last_at_ms.saturating_add(after_ms) <= now_ms
+                && covered(told)
         })
         .collect()
 }

@@ -124,7 +124,14 @@ pub struct Limits {
 /// posterior, times the mean of a Bayesian bootstrap of their amounts (Rubin, 1981). The prior is
 /// `prior` orders of the common amount and rate. Refunds are lost money with a bootstrap of their own:
 /// they may be of orders that came earlier.
-fn backs<R: Rng>(spent: f64, came: &Came, rate: f64, usual: f64, prior: usize, random: &mut R) -> Vec<f64> {
+fn backs<R: Rng>(
+    spent: f64,
+    came: &Came,
+    rate: f64,
+    usual: f64,
+    prior: usize,
+    random: &mut R,
+) -> Vec<f64> {
     let seen = Seen { events: came.orders.len() as f64, exposure: spent };
     let weight = |random: &mut R| -(1.0 - random.random::<f64>()).ln();
     let draw = |random: &mut R| {
@@ -149,7 +156,12 @@ fn interval(value: f64, mut draws: Vec<f64>) -> Figure {
 
 /// Compares campaigns and splits the next week's money.
 #[must_use]
-pub fn advise<R: Rng>(rows: &[Row], came: &BTreeMap<String, Came>, limits: Limits, random: &mut R) -> Advice {
+pub fn advise<R: Rng>(
+    rows: &[Row],
+    came: &BTreeMap<String, Came>,
+    limits: Limits,
+    random: &mut R,
+) -> Advice {
     let mut spent: BTreeMap<&str, f64> = BTreeMap::new();
     for row in rows {
         *spent.entry(&row.campaign).or_default() += row.amount;
@@ -161,15 +173,21 @@ pub fn advise<R: Rng>(rows: &[Row], came: &BTreeMap<String, Came>, limits: Limit
     let sum: f64 = spent.values().sum();
     let orders = names.iter().map(|name| of(name).orders.len() as f64).sum::<f64>();
     let paid = names.iter().map(|name| of(name).kept()).sum::<f64>().max(0.0);
-    let (rate, usual) = (if sum > 0.0 { orders / sum } else { 0.0 }, if orders > 0.0 { paid / orders } else { 0.0 });
-    let talks = names.iter().map(|name| of(name).conversations as f64).sum::<f64>() / sum.max(f64::MIN_POSITIVE);
+    let (rate, usual) = (
+        if sum > 0.0 { orders / sum } else { 0.0 },
+        if orders > 0.0 { paid / orders } else { 0.0 },
+    );
+    let talks = names.iter().map(|name| of(name).conversations as f64).sum::<f64>()
+        / sum.max(f64::MIN_POSITIVE);
     let back = |name: &&str| backs(spent[name], of(name), rate, usual, COMPARED, &mut *random);
     let draws: Vec<Vec<f64>> = names.iter().map(back).collect();
     let mut wins = vec![0.0; names.len()];
-    let winner = |draw: usize| (0..names.len()).max_by(|a, b| draws[*a][draw].total_cmp(&draws[*b][draw]));
+    let winner =
+        |draw: usize| (0..names.len()).max_by(|a, b| draws[*a][draw].total_cmp(&draws[*b][draw]));
     (0..DRAWS).filter_map(winner).for_each(|winner| wins[winner] += 1.0 / DRAWS as f64);
     let now: Vec<f64> = names.iter().map(|name| spent[name] / sum).collect();
-    let verdict = verdict(rows, &names, &wins, &draws, names.iter().map(|name| of(name).orders.len()));
+    let verdict =
+        verdict(rows, &names, &wins, &draws, names.iter().map(|name| of(name).orders.len()));
     let next = match verdict {
         // What can't be compared is left as it is.
         Verdict::TooFew | Verdict::Alone => now.clone(),
@@ -232,10 +250,13 @@ fn verdict(
     }
     // The difference stays and its spread shrinks with the root of time: how long until it is
     // 1.645 spreads wide?
-    let differences: Vec<f64> = draws[first].iter().zip(&draws[second]).map(|(a, b)| a - b).collect();
+    let differences: Vec<f64> =
+        draws[first].iter().zip(&draws[second]).map(|(a, b)| a - b).collect();
     let mean = differences.iter().sum::<f64>() / DRAWS as f64;
-    let variance = differences.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / DRAWS as f64;
-    let (begin, end) = (rows.iter().map(|row| row.first).min(), rows.iter().map(|row| row.last).max());
+    let variance =
+        differences.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / DRAWS as f64;
+    let (begin, end) =
+        (rows.iter().map(|row| row.first).min(), rows.iter().map(|row| row.last).max());
     let span = begin.zip(end).map_or(1, |(first, last)| last - first + 1);
     let weeks = span as f64 / 7.0;
     let needed = weeks * (SURE_Z * SURE_Z * variance / (mean * mean)) - weeks;
@@ -265,19 +286,29 @@ mod tests {
     fn advice(spent: &[(&str, f64)], came: &[(&str, usize, usize)]) -> Advice {
         let came = came.iter().map(|(name, conversations, orders)| {
             let orders = (0..*orders).map(|n| 40.0 + 10.0 * (n % 5) as f64).collect();
-            ((*name).to_owned(), Came { conversations: *conversations, orders, refunds: Vec::new() })
+            (
+                (*name).to_owned(),
+                Came { conversations: *conversations, orders, refunds: Vec::new() },
+            )
         });
         advise(&rows(spent), &came.collect(), LIMITS, &mut StdRng::seed_from_u64(1))
     }
 
     #[test]
     fn a_clear_winner_is_named_and_money_moves_by_a_step() {
-        let found = advice(&[("search", 20.0), ("social", 20.0)], &[("search", 200, 60), ("social", 180, 12)]);
+        let found = advice(
+            &[("search", 20.0), ("social", 20.0)],
+            &[("search", 200, 60), ("social", 180, 12)],
+        );
         assert_eq!(found.verdict, Verdict::Best { campaign: "search".into() });
         let [search, social] = &found.campaigns[..] else { panic!() };
         assert!((search.share_next - 0.7).abs() < 1e-6 && (social.share_next - 0.3).abs() < 1e-6);
         let back = search.back.unwrap();
-        assert!(back.low < back.value && back.value < back.high && (back.value - 60.0 * 60.0 / 560.0).abs() < 0.1);
+        assert!(
+            back.low < back.value
+                && back.value < back.high
+                && (back.value - 60.0 * 60.0 / 560.0).abs() < 0.1
+        );
         let cost = search.cost_per_conversation.unwrap();
         assert!((cost.value - 2.8).abs() < 1e-9 && cost.low > 2.3 && cost.high < 3.4, "{cost:?}");
     }
@@ -285,13 +316,21 @@ mod tests {
     #[test]
     fn little_can_not_be_told_and_fewer_than_five_say_nothing() {
         let close = advice(&[("a", 20.0), ("b", 20.0)], &[("a", 90, 14), ("b", 90, 10)]);
-        assert!(matches!(close.verdict, Verdict::CannotTell { weeks: Some(2..) }), "{:?}", close.verdict);
+        assert!(
+            matches!(close.verdict, Verdict::CannotTell { weeks: Some(2..) }),
+            "{:?}",
+            close.verdict
+        );
         let few = advice(&[("a", 20.0), ("b", 20.0)], &[("a", 9, 4), ("b", 3, 1)]);
         assert_eq!(few.verdict, Verdict::TooFew);
         assert!(
-            few.campaigns.iter().all(|campaign| campaign.back.is_none() && campaign.share_next == campaign.share_now)
+            few.campaigns.iter().all(
+                |campaign| campaign.back.is_none() && campaign.share_next == campaign.share_now
+            )
         );
-        assert!(few.campaigns[1].cost_per_conversation.is_none() && few.campaigns[0].orders.is_none());
+        assert!(
+            few.campaigns[1].cost_per_conversation.is_none() && few.campaigns[0].orders.is_none()
+        );
         assert_eq!(advice(&[("a", 20.0)], &[]).verdict, Verdict::Alone);
         // A campaign that brought nothing has a chance, and its floor.
         let none = advice(&[("a", 20.0), ("b", 20.0)], &[("a", 90, 60)]);
@@ -311,13 +350,22 @@ mod tests {
     #[test]
     fn refunds_lower_the_return_and_not_the_cost_of_an_order() {
         let came = |refunds: Vec<f64>| Came { conversations: 40, orders: vec![50.0; 30], refunds };
-        let came = BTreeMap::from([("a".to_owned(), came(vec![50.0; 10])), ("b".to_owned(), came(Vec::new()))]);
+        let came = BTreeMap::from([
+            ("a".to_owned(), came(vec![50.0; 10])),
+            ("b".to_owned(), came(Vec::new())),
+        ]);
         let spent = rows(&[("a", 20.0), ("b", 20.0)]);
         let found = advise(&spent, &came, LIMITS, &mut StdRng::seed_from_u64(1));
         let [a, b] = &found.campaigns[..] else { panic!() };
         let (lower, back) = (a.back.unwrap(), b.back.unwrap());
-        assert!((lower.value - 1_000.0 / 560.0).abs() < 1e-9 && (back.value - 1_500.0 / 560.0).abs() < 1e-9);
-        assert!(lower.low < lower.value && lower.value < lower.high && lower.low < back.low, "{lower:?} {back:?}");
+        assert!(
+            (lower.value - 1_000.0 / 560.0).abs() < 1e-9
+                && (back.value - 1_500.0 / 560.0).abs() < 1e-9
+        );
+        assert!(
+            lower.low < lower.value && lower.value < lower.high && lower.low < back.low,
+            "{lower:?} {back:?}"
+        );
         assert_eq!(a.orders, b.orders);
         let costs = [a, b].map(|campaign| campaign.cost_per_order.unwrap().value);
         assert!((costs[0] - costs[1]).abs() < 1e-9 && b.best > 0.8, "{costs:?}, {}", b.best);
@@ -341,7 +389,10 @@ mod tests {
                 let normal = radius * (std::f64::consts::TAU * random.random::<f64>()).cos();
                 orders.push(60.0 * (0.8 * normal - 0.32).exp());
             }
-            let came = BTreeMap::from([("a".to_owned(), Came { conversations: 90, orders, refunds: Vec::new() })]);
+            let came = BTreeMap::from([(
+                "a".to_owned(),
+                Came { conversations: 90, orders, refunds: Vec::new() },
+            )]);
             let back = advise(&spent, &came, LIMITS, &mut random).campaigns[0].back.unwrap();
             let worth = 30.0 * 60.0 / 560.0;
             held += usize::from(back.low <= worth && worth <= back.high);

@@ -37,7 +37,8 @@ impl Seen {
 /// The rate of all choices together.
 #[must_use]
 pub fn common(seen: &[Seen]) -> f64 {
-    let (events, exposure) = seen.iter().fold((0.0, 0.0), |(a, b), seen| (a + seen.events, b + seen.exposure));
+    let (events, exposure) =
+        seen.iter().fold((0.0, 0.0), |(a, b), seen| (a + seen.events, b + seen.exposure));
     if exposure > 0.0 { events / exposure } else { 0.0 }
 }
 
@@ -59,7 +60,8 @@ pub fn best(seen: &[Seen], draws: usize, random: &mut impl Rng) -> Vec<f64> {
 #[must_use]
 pub fn shares(chances: &[f64]) -> Vec<f64> {
     let sum: f64 = chances.iter().map(|chance| chance * chance).sum();
-    let share = |chance: &f64| if sum > 0.0 { chance * chance / sum } else { 1.0 / chances.len() as f64 };
+    let share =
+        |chance: &f64| if sum > 0.0 { chance * chance / sum } else { 1.0 / chances.len() as f64 };
     chances.iter().map(share).collect()
 }
 
@@ -108,7 +110,9 @@ fn gamma(shape: f64, random: &mut impl Rng) -> f64 {
     loop {
         let normal = normal(random);
         let v = (1.0 + c * normal).powi(3);
-        if v > 0.0 && (1.0 - random.random::<f64>()).ln() < 0.5 * normal * normal + d - d * v + d * v.ln() {
+        if v > 0.0
+            && (1.0 - random.random::<f64>()).ln() < 0.5 * normal * normal + d - d * v + d * v.ln()
+        {
             return d * v;
         }
     }
@@ -140,7 +144,10 @@ mod tests {
     #[test]
     fn shares_lean_to_the_likelier_choice_and_sum_to_one() {
         let found = shares(&[0.6, 0.2, 0.2]);
-        assert!((found[0] - 9.0 / 11.0).abs() < 1e-9 && (found.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{found:?}");
+        assert!(
+            (found[0] - 9.0 / 11.0).abs() < 1e-9 && (found.iter().sum::<f64>() - 1.0).abs() < 1e-9,
+            "{found:?}"
+        );
         assert_eq!(shares(&[0.5, 0.5]), [0.5, 0.5]);
         assert_eq!(shares(&[0.0, 0.0]), [0.5, 0.5]);
     }
@@ -148,7 +155,10 @@ mod tests {
     #[test]
     fn a_split_keeps_its_floor_and_its_largest_step() {
         let close = |found: Vec<f64>, wanted: &[f64]| {
-            assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?} beside {wanted:?}");
+            assert!(
+                found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-6),
+                "{found:?} beside {wanted:?}"
+            );
         };
         close(moved(&[0.5, 0.5], &[1.0, 0.0], 0.1, 0.2), &[0.7, 0.3]);
         close(moved(&[0.85, 0.15], &[1.0, 0.0], 0.1, 0.2), &[0.9, 0.1]);

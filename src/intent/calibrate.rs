@@ -52,7 +52,11 @@ impl Calibration {
     /// The two numbers of Platt's sigmoid by Newton's method, with his targets (N₊ + 1) / (N₊ + 2) and 1 / (N₋ + 2), as Lin, Lin and
     /// Weng (2007) have it.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "counts; seven digits are enough")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "counts; seven digits are enough"
+    )]
     pub fn platt(scores: &[f32], labels: &[bool]) -> Self {
         let positives = labels.iter().filter(|label| **label).count() as f64;
         let negatives = labels.len() as f64 - positives;
@@ -132,7 +136,9 @@ impl Calibration {
         // A trace of both outcomes: nothing is certain because a few rows say so.
         let points = pools
             .iter()
-            .map(|(score, label, rows)| ((score / rows) as f32, ((label + 0.01) / (rows + 0.02)) as f32))
+            .map(|(score, label, rows)| {
+                ((score / rows) as f32, ((label + 0.01) / (rows + 0.02)) as f32)
+            })
             .collect();
         Self::Isotonic { points }
     }
@@ -146,7 +152,9 @@ impl Calibration {
             Self::Isotonic { points } => {
                 let after = points.partition_point(|(at, _)| *at < score);
                 match (after.checked_sub(1).and_then(|i| points.get(i)), points.get(after)) {
-                    (Some((x0, y0)), Some((x1, y1))) => y0 + (y1 - y0) * (score - x0) / (x1 - x0).max(f32::EPSILON),
+                    (Some((x0, y0)), Some((x1, y1))) => {
+                        y0 + (y1 - y0) * (score - x0) / (x1 - x0).max(f32::EPSILON)
+                    }
                     (Some((_, y)), None) | (None, Some((_, y))) => *y,
                     (None, None) => 0.5,
                 }
@@ -194,8 +202,13 @@ mod tests {
             let p: Vec<f32> = loud.iter().map(|score| fitted.probability(*score)).collect();
             assert!(ece(&p, &labels) < 0.02, "{} after {fitted:?}", ece(&p, &labels));
         }
-        let Calibration::Platt { slope, offset } = Calibration::platt(&loud, &labels) else { panic!() };
-        assert!((slope - 1.0 / 3.0).abs() < 0.03 && (offset + 1.0 / 3.0).abs() < 0.1, "{slope} {offset}");
+        let Calibration::Platt { slope, offset } = Calibration::platt(&loud, &labels) else {
+            panic!()
+        };
+        assert!(
+            (slope - 1.0 / 3.0).abs() < 0.03 && (offset + 1.0 / 3.0).abs() < 0.1,
+            "{slope} {offset}"
+        );
     }
 
     #[test]

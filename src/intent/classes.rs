@@ -85,7 +85,8 @@ impl Classes {
         seed: u64,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self, TrainError> {
-        let known: Vec<usize> = (0..examples.len()).filter(|i| !is_out_of_scope(&examples[*i].intent)).collect();
+        let known: Vec<usize> =
+            (0..examples.len()).filter(|i| !is_out_of_scope(&examples[*i].intent)).collect();
         let mut names: Vec<String> = known.iter().map(|i| examples[*i].intent.clone()).collect();
         names.sort_unstable();
         names.dedup();
@@ -94,7 +95,13 @@ impl Classes {
         }
         let labels: Vec<u32> = known
             .iter()
-            .map(|i| names.binary_search(&examples[*i].intent).ok().and_then(|at| u32::try_from(at).ok()).unwrap_or(0))
+            .map(|i| {
+                names
+                    .binary_search(&examples[*i].intent)
+                    .ok()
+                    .and_then(|at| u32::try_from(at).ok())
+                    .unwrap_or(0)
+            })
             .collect();
         let texts: Vec<&str> = known.iter().map(|i| examples[*i].text.as_str()).collect();
         let called: Vec<(&str, &[f32], u32)> = called
@@ -105,20 +112,28 @@ impl Classes {
             })
             .collect();
         let fit_part = |texts: &[&str], vectors: &[&[f32]], labels: &[u32]| {
-            let texts: Vec<&str> = texts.iter().copied().chain(called.iter().map(|(text, ..)| *text)).collect();
-            let vectors: Vec<&[f32]> =
-                vectors.iter().copied().chain(called.iter().map(|(_, vector, _)| *vector)).collect();
-            let labels: Vec<u32> = labels.iter().copied().chain(called.iter().map(|(.., label)| *label)).collect();
+            let texts: Vec<&str> =
+                texts.iter().copied().chain(called.iter().map(|(text, ..)| *text)).collect();
+            let vectors: Vec<&[f32]> = vectors
+                .iter()
+                .copied()
+                .chain(called.iter().map(|(_, vector, _)| *vector))
+                .collect();
+            let labels: Vec<u32> =
+                labels.iter().copied().chain(called.iter().map(|(.., label)| *label)).collect();
             Self::fit_part(&names, &texts, &vectors, &labels, seed)
         };
-        let vectors_of = |rows: &[usize]| -> Vec<&[f32]> { rows.iter().map(|i| vectors[*i].as_slice()).collect() };
+        let vectors_of = |rows: &[usize]| -> Vec<&[f32]> {
+            rows.iter().map(|i| vectors[*i].as_slice()).collect()
+        };
 
         // Outputs for texts that the layer didn't see: what weights and threshold are set on.
         let mut outside = Vec::new();
         let folds = spread(&labels, FOLDS);
         let total = FOLDS + 1;
         for fold in 0..FOLDS {
-            let (train, test): (Vec<usize>, Vec<usize>) = (0..known.len()).partition(|i| folds[*i] != fold);
+            let (train, test): (Vec<usize>, Vec<usize>) =
+                (0..known.len()).partition(|i| folds[*i] != fold);
             let pick = |rows: &[usize]| -> (Vec<&str>, Vec<usize>, Vec<u32>) {
                 (
                     rows.iter().map(|i| texts[*i]).collect(),
@@ -142,9 +157,11 @@ impl Classes {
             weights @ [.., 0.0] => (weights, None),
             weights => (weights, classes.margins),
         };
-        let mut inside: Vec<f32> = outside.iter().map(|(output, _)| classes.guess_of(output).familiar).collect();
+        let mut inside: Vec<f32> =
+            outside.iter().map(|(output, _)| classes.guess_of(output).familiar).collect();
         inside.sort_by(f32::total_cmp);
-        let foreign: Vec<usize> = (0..examples.len()).filter(|i| is_out_of_scope(&examples[*i].intent)).collect();
+        let foreign: Vec<usize> =
+            (0..examples.len()).filter(|i| is_out_of_scope(&examples[*i].intent)).collect();
         classes.threshold = if foreign.is_empty() {
             #[expect(
                 clippy::cast_precision_loss,
@@ -175,12 +192,22 @@ impl Classes {
         // Enough steps for few examples, enough passes for many.
         let batch = 256;
         let epochs = STEPS.div_ceil(texts.len().div_ceil(batch).max(1)).max(PASSES);
-        let recipe =
-            Recipe { hidden: Vec::new(), epochs, batch, rate: RATE, decay: DECAY, dropout: 0.0, patience: None, seed };
+        let recipe = Recipe {
+            hidden: Vec::new(),
+            epochs,
+            batch,
+            rate: RATE,
+            decay: DECAY,
+            dropout: 0.0,
+            patience: None,
+            seed,
+        };
         let scaled: Vec<f32> = rows.iter().map(|x| x * SCALE).collect();
-        let layer = Network::fit(&recipe, width, &scaled, Targets::Classes { labels, count: names.len() })?;
+        let layer =
+            Network::fit(&recipe, width, &scaled, Targets::Classes { labels, count: names.len() })?;
         let words = Grams::fit(texts, HASHED_FOR_MARGINS);
-        let rows: Vec<Row<'_>> = texts.iter().zip(vectors).map(|(text, vector)| words.row(text, vector)).collect();
+        let rows: Vec<Row<'_>> =
+            texts.iter().zip(vectors).map(|(text, vector)| words.row(text, vector)).collect();
         let margins = Margins::fit(&rows, labels, names.len(), HASHED_FOR_MARGINS, seed);
         Ok(Self {
             names: names.to_vec(),
@@ -214,14 +241,20 @@ impl Classes {
 
     fn outputs(&self, texts: &[&str], vectors: &[&[f32]]) -> Result<Vec<Output>, TrainError> {
         let count = self.names.len();
-        let rows: Vec<f32> = self.grams.rows(texts, vectors).into_iter().map(|x| x * SCALE).collect();
-        let (layer, discriminant) = (self.layer.predict(&rows)?, self.discriminant.logits(vectors)?);
-        let both = layer.chunks(count).zip(discriminant.chunks(count)).zip(texts.iter().zip(vectors));
+        let rows: Vec<f32> =
+            self.grams.rows(texts, vectors).into_iter().map(|x| x * SCALE).collect();
+        let (layer, discriminant) =
+            (self.layer.predict(&rows)?, self.discriminant.logits(vectors)?);
+        let both =
+            layer.chunks(count).zip(discriminant.chunks(count)).zip(texts.iter().zip(vectors));
         Ok(both
             .map(|((layer, discriminant), (text, vector))| Output {
                 layer: layer.to_vec(),
                 discriminant: discriminant.to_vec(),
-                margins: self.margins.as_ref().and_then(|words| words.margins.of(&words.grams.row(text, vector))),
+                margins: self
+                    .margins
+                    .as_ref()
+                    .and_then(|words| words.margins.of(&words.grams.row(text, vector))),
                 near: self.near(vector),
             })
             .collect())
@@ -229,7 +262,8 @@ impl Classes {
 
     /// Cosine with the nearest class's center.
     fn near(&self, vector: &[f32]) -> f32 {
-        let cosines = self.centers.iter().map(|center| center.iter().zip(vector).map(|(a, b)| a * b).sum());
+        let cosines =
+            self.centers.iter().map(|center| center.iter().zip(vector).map(|(a, b)| a * b).sum());
         cosines.fold(-1.0, f32::max)
     }
 
@@ -257,8 +291,12 @@ struct Output {
 
 impl Output {
     fn mixed(&self, [layer, discriminant, margins]: [f32; 3]) -> Vec<f32> {
-        let mut mixed: Vec<f32> =
-            self.layer.iter().zip(&self.discriminant).map(|(a, b)| layer * a + discriminant * b).collect();
+        let mut mixed: Vec<f32> = self
+            .layer
+            .iter()
+            .zip(&self.discriminant)
+            .map(|(a, b)| layer * a + discriminant * b)
+            .collect();
         if let Some(sides) = &self.margins {
             mixed.iter_mut().zip(sides).for_each(|(sum, side)| *sum += margins * side);
         }
@@ -285,12 +323,19 @@ const NEAR_WEIGHT: f32 = 10.0;
 /// What the classes of examples are called, as an example of each: `card_arrival` says "card arrival". With few examples it says a lot.
 #[must_use]
 pub fn called(examples: &[Example]) -> Vec<Example> {
-    let names: std::collections::BTreeSet<&str> =
-        examples.iter().map(|example| example.intent.as_str()).filter(|intent| !is_out_of_scope(intent)).collect();
+    let names: std::collections::BTreeSet<&str> = examples
+        .iter()
+        .map(|example| example.intent.as_str())
+        .filter(|intent| !is_out_of_scope(intent))
+        .collect();
     let words = |name: &str| {
-        name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+        name.split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
     };
-    let example = |name: &str| Example { text: words(name).to_lowercase(), intent: name.to_owned() };
+    let example =
+        |name: &str| Example { text: words(name).to_lowercase(), intent: name.to_owned() };
     // A code says nothing.
     names
         .into_iter()
@@ -320,7 +365,12 @@ impl Grams {
             places.into_iter().for_each(|place| counts[place] += 1);
         }
         let all = texts.len() as f32;
-        Self { weights: counts.into_iter().map(|count| ((1.0 + all) / (1.0 + count as f32)).ln() + 1.0).collect() }
+        Self {
+            weights: counts
+                .into_iter()
+                .map(|count| ((1.0 + all) / (1.0 + count as f32)).ln() + 1.0)
+                .collect(),
+        }
     }
 
     /// Each text's vector followed by its hashed part of length [`GRAMS_WEIGHT`].
@@ -347,8 +397,10 @@ impl Grams {
             *part.entry(place).or_default() += sign * (1.0 + count.ln()) * self.weights[place];
         }
         let length = part.values().map(|x| x * x).sum::<f32>().sqrt().max(1e-6);
-        let mut sparse: Vec<(u32, f32)> =
-            part.into_iter().map(|(place, x)| (u32::try_from(place).unwrap_or_default(), x / length)).collect();
+        let mut sparse: Vec<(u32, f32)> = part
+            .into_iter()
+            .map(|(place, x)| (u32::try_from(place).unwrap_or_default(), x / length))
+            .collect();
         sparse.sort_unstable_by_key(|(place, _)| *place);
         Row { dense: vector, sparse }
     }
@@ -357,7 +409,8 @@ impl Grams {
 /// Words, pairs of neighbouring words, and runs of 3 to 5 characters within a word and its borders.
 fn hashes(text: &str) -> impl Iterator<Item = u64> {
     let text = text.to_lowercase();
-    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|w| !w.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|w| !w.is_empty()).collect();
     let mut all = Vec::new();
     for (i, word) in words.iter().enumerate() {
         all.push(hash(&(0_u8, word)));
@@ -471,15 +524,18 @@ fn lowest(of: impl Fn(f32) -> f32) -> f32 {
 #[expect(clippy::cast_precision_loss, reason = "counts")]
 fn best_threshold(inside: &[f32], foreign: &[f32]) -> f32 {
     let right = |threshold: f32| {
-        let kept = inside.iter().filter(|x| **x >= threshold).count() as f32 / inside.len().max(1) as f32;
-        let refused = foreign.iter().filter(|x| **x < threshold).count() as f32 / foreign.len().max(1) as f32;
+        let kept =
+            inside.iter().filter(|x| **x >= threshold).count() as f32 / inside.len().max(1) as f32;
+        let refused =
+            foreign.iter().filter(|x| **x < threshold).count() as f32 / foreign.len().max(1) as f32;
         kept + refused
     };
     let mut scores: Vec<f32> = inside.iter().chain(foreign).copied().collect();
     scores.sort_by(f32::total_cmp);
     let gaps = scores.windows(2).filter(|pair| pair[0] < pair[1]);
-    let places =
-        gaps.map(|pair| (right(f32::midpoint(pair[0], pair[1])), pair[1] - pair[0], f32::midpoint(pair[0], pair[1])));
+    let places = gaps.map(|pair| {
+        (right(f32::midpoint(pair[0], pair[1])), pair[1] - pair[0], f32::midpoint(pair[0], pair[1]))
+    });
     let best = places.max_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
     best.map_or(f32::NEG_INFINITY, |(_, _, threshold)| threshold)
 }
@@ -501,7 +557,9 @@ impl Classes {
         let unknown = self.names.len();
         let actual: Vec<usize> = intents
             .iter()
-            .map(|intent| self.names.binary_search_by(|name| name.as_str().cmp(intent)).unwrap_or(unknown))
+            .map(|intent| {
+                self.names.binary_search_by(|name| name.as_str().cmp(intent)).unwrap_or(unknown)
+            })
             .collect();
         let right: Vec<bool> = predicted.iter().zip(&actual).map(|(a, b)| a == b).collect();
         let probabilities: Vec<f32> = guesses.iter().map(|guess| guess.probability).collect();
@@ -519,7 +577,8 @@ mod tests {
 
     /// Three classes whose vectors point to three sides, and words that agree with them.
     fn examples() -> (Vec<Example>, Vec<Vec<f32>>) {
-        let words = [("refund", "send back"), ("delivery", "parcel comes"), ("price", "what costs")];
+        let words =
+            [("refund", "send back"), ("delivery", "parcel comes"), ("price", "what costs")];
         let rows = (0..30_u8).map(|i| {
             let class = usize::from(i % 3);
             let (intent, text) = words[class];
@@ -542,34 +601,51 @@ mod tests {
         let classes = Classes::fit(&rows, &vectors, &[], 1, &mut |_, _| {}).unwrap();
         assert_eq!(classes.names, ["delivery", "price", "refund"]);
         let texts = ["please send back", "sunshine"];
-        let guesses = classes.guess(&texts, &[&[0.99, 0.1, 0.05, 0.05], &[0.1, 0.1, 0.1, 0.98]]).unwrap();
+        let guesses =
+            classes.guess(&texts, &[&[0.99, 0.1, 0.05, 0.05], &[0.1, 0.1, 0.1, 0.98]]).unwrap();
         assert_eq!(classes.names[guesses[0].class], "refund");
         assert!(guesses[0].in_scope && !guesses[1].in_scope, "{guesses:?}");
         let quality = classes.quality(&guesses[..1], &["something new"]);
         assert!(quality.accuracy < 0.5, "a class that nobody taught is a wrong guess");
-        assert!(classes.guess(&["x"], &[&[1.0, 0.0]]).is_err(), "vectors of another embedding model");
+        assert!(
+            classes.guess(&["x"], &[&[1.0, 0.0]]).is_err(),
+            "vectors of another embedding model"
+        );
     }
 
     #[test]
     fn what_a_class_is_called_is_an_example_of_it() {
         let row = |intent: &str| Example { text: "x".into(), intent: intent.into() };
-        let texts = |rows: &[Example]| called(rows).into_iter().map(|row| (row.text, row.intent)).collect::<Vec<_>>();
-        let found =
-            texts(&[row("card_arrival"), row("oos"), row("17"), row("Refund-not showing"), row("card_arrival")]);
-        let expected = [("refund not showing", "Refund-not showing"), ("card arrival", "card_arrival")];
+        let texts = |rows: &[Example]| {
+            called(rows).into_iter().map(|row| (row.text, row.intent)).collect::<Vec<_>>()
+        };
+        let found = texts(&[
+            row("card_arrival"),
+            row("oos"),
+            row("17"),
+            row("Refund-not showing"),
+            row("card_arrival"),
+        ]);
+        let expected =
+            [("refund not showing", "Refund-not showing"), ("card arrival", "card_arrival")];
         assert_eq!(found, expected.map(|(text, intent)| (text.to_owned(), intent.to_owned())));
     }
 
     #[test]
     fn one_class_is_no_question() {
         let row = Example { text: "hello".into(), intent: "greeting".into() };
-        let error = Classes::fit(&[row.clone(), row], &[vec![1.0], vec![1.0]], &[], 1, &mut |_, _| {}).unwrap_err();
+        let error =
+            Classes::fit(&[row.clone(), row], &[vec![1.0], vec![1.0]], &[], 1, &mut |_, _| {})
+                .unwrap_err();
         assert!(error.to_string().contains("at least two"), "{error}");
     }
 
     #[test]
     fn hashing_is_stable_and_knows_words_in_any_script() {
-        assert_eq!(hashes("Refund, please").collect::<Vec<_>>(), hashes("refund please").collect::<Vec<_>>());
+        assert_eq!(
+            hashes("Refund, please").collect::<Vec<_>>(),
+            hashes("refund please").collect::<Vec<_>>()
+        );
         assert!(hashes("多少钱").count() > 0);
         assert_eq!(hashes("").count(), 0);
         assert_eq!(place(hash(&(0_u8, "refund")), 64), place(hash(&(0_u8, "refund")), 64));

@@ -58,15 +58,21 @@ impl Encoder {
 
     /// As [`Self::fit`], with names that at least so many rows have.
     fn fit_from(table: &Table, vectors: &Vectors, least: usize) -> Self {
-        let own = (0..table.columns.len()).filter_map(|at| Encoding::fit(table, Place::At(at), vectors, least));
+        let own = (0..table.columns.len())
+            .filter_map(|at| Encoding::fit(table, Place::At(at), vectors, least));
         let ratios = ratios(&table.columns).into_iter();
-        let ratios = ratios.filter_map(|(sum, count)| Encoding::fit(table, Place::Ratio(sum, count), vectors, least));
+        let ratios = ratios.filter_map(|(sum, count)| {
+            Encoding::fit(table, Place::Ratio(sum, count), vectors, least)
+        });
         Self { columns: own.chain(ratios).collect() }
     }
 
     /// The columns of a table that it looks at.
     pub fn inputs(&self) -> impl Iterator<Item = &Column> {
-        self.columns.iter().filter(|encoding| encoding.ratio.is_none()).map(|encoding| &encoding.column)
+        self.columns
+            .iter()
+            .filter(|encoding| encoding.ratio.is_none())
+            .map(|encoding| &encoding.column)
     }
 
     /// What counts: those, and ratios of them.
@@ -77,7 +83,11 @@ impl Encoder {
     /// Which column each number of the first view comes from, as an index into [`Self::columns`].
     #[must_use]
     pub fn owners(&self) -> Vec<usize> {
-        self.columns.iter().enumerate().flat_map(|(i, encoding)| std::iter::repeat_n(i, encoding.width())).collect()
+        self.columns
+            .iter()
+            .enumerate()
+            .flat_map(|(i, encoding)| std::iter::repeat_n(i, encoding.width()))
+            .collect()
     }
 
     /// Numbers of a row in the first view.
@@ -117,7 +127,11 @@ impl Encoder {
     /// Which column each of the second view's is, as an index into [`Self::columns`].
     #[must_use]
     pub fn plain_owners(&self) -> Vec<usize> {
-        let plain = self.columns.iter().enumerate().filter(|(_, encoding)| !matches!(encoding.form, Form::Text { .. }));
+        let plain = self
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, encoding)| !matches!(encoding.form, Form::Text { .. }));
         plain.map(|(i, _)| i).collect()
     }
 
@@ -132,7 +146,9 @@ impl Encoder {
     pub fn shifts(&self, table: &Table) -> BTreeMap<String, (Vec<u64>, Vec<u64>)> {
         let places = self.places(table);
         let mut shifts = BTreeMap::new();
-        for (encoding, place) in self.columns.iter().zip(&places).filter(|(encoding, _)| !encoding.seen.is_empty()) {
+        for (encoding, place) in
+            self.columns.iter().zip(&places).filter(|(encoding, _)| !encoding.seen.is_empty())
+        {
             let mut counts = vec![0; encoding.seen.len()];
             for row in &table.rows {
                 counts[encoding.bin(&place.value(row))] += 1;
@@ -146,9 +162,9 @@ impl Encoder {
     fn places(&self, table: &Table) -> Vec<Place> {
         let at = |name: &str| table.columns.iter().position(|known| known.name == name);
         let place = |encoding: &Encoding| match &encoding.ratio {
-            Some((sum, count)) => {
-                at(sum).zip(at(count)).map_or(Place::Nowhere, |(sum, count)| Place::Ratio(sum, count))
-            }
+            Some((sum, count)) => at(sum)
+                .zip(at(count))
+                .map_or(Place::Nowhere, |(sum, count)| Place::Ratio(sum, count)),
             None => at(&encoding.column.name).map_or(Place::Nowhere, Place::At),
         };
         self.columns.iter().map(place).collect()
@@ -170,7 +186,9 @@ impl Place {
             Self::Nowhere => Cow::Owned(Value::Missing),
             Self::At(at) => row.get(at).map_or(Cow::Owned(Value::Missing), Cow::Borrowed),
             Self::Ratio(sum, count) => Cow::Owned(match (row.get(sum), row.get(count)) {
-                (Some(Value::Number(sum)), Some(Value::Number(count))) if *count > 0.0 => Value::Number(sum / count),
+                (Some(Value::Number(sum)), Some(Value::Number(count))) if *count > 0.0 => {
+                    Value::Number(sum / count)
+                }
                 _ => Value::Missing,
             }),
         }
@@ -178,7 +196,8 @@ impl Place {
 }
 
 /// What the second column of a pair sums up over the things that the first counts, by the end of its name: `pages` and `pages_duration`.
-const SUMS: [&str; 10] = ["duration", "time", "seconds", "minutes", "ms", "s", "amount", "value", "total", "sum"];
+const SUMS: [&str; 10] =
+    ["duration", "time", "seconds", "minutes", "ms", "s", "amount", "value", "total", "sum"];
 
 /// Pairs of columns of which one counts things and the other sums something up over the same things, as their names tell: the sum for each
 /// thing is what neither trees nor straight lines make of the two by themselves. Sum first.
@@ -187,7 +206,9 @@ fn ratios(columns: &[Column]) -> Vec<(usize, usize)> {
     let sums_up = |sum: &Column, count: &Column| {
         let rest = sum.name.strip_prefix(count.name.as_str()).unwrap_or_default();
         let bare = rest.trim_start_matches(['_', ' ', '-', '.']);
-        !count.name.is_empty() && bare.len() < rest.len() && SUMS.contains(&bare.to_lowercase().as_str())
+        !count.name.is_empty()
+            && bare.len() < rest.len()
+            && SUMS.contains(&bare.to_lowercase().as_str())
     };
     let pairs = numbers().flat_map(|(sum, column)| {
         let counts = numbers().filter(move |(_, count)| sums_up(column, count));
@@ -234,8 +255,12 @@ impl Encoding {
             Place::Nowhere => return None,
             Place::At(at) => (table.columns[at].clone(), None),
             Place::Ratio(sum, count) => {
-                let (sum, count) = (table.columns[sum].name.clone(), table.columns[count].name.clone());
-                (Column { name: format!("{sum} per {count}"), kind: Kind::Number }, Some((sum, count)))
+                let (sum, count) =
+                    (table.columns[sum].name.clone(), table.columns[count].name.clone());
+                (
+                    Column { name: format!("{sum} per {count}"), kind: Kind::Number },
+                    Some((sum, count)),
+                )
             }
         };
         let values: Vec<Cow<'_, Value>> = table.rows.iter().map(|row| place.value(row)).collect();
@@ -275,9 +300,13 @@ impl Encoding {
     fn dense(&self, value: &Value, vectors: &Vectors, numbers: &mut Vec<f32>) {
         match (&self.form, value) {
             (Form::Number { edges, codes }, Value::Number(number)) => {
-                let parts = edges.windows(2).map(|edge| ((number - edge[0]) / (edge[1] - edge[0])).clamp(0.0, 1.0));
+                let parts = edges
+                    .windows(2)
+                    .map(|edge| ((number - edge[0]) / (edge[1] - edge[0])).clamp(0.0, 1.0));
                 numbers.extend(parts);
-                numbers.extend(codes.iter().map(|code| f32::from(u8::from(whole(*number) == Some(*code)))));
+                numbers.extend(
+                    codes.iter().map(|code| f32::from(u8::from(whole(*number) == Some(*code)))),
+                );
                 numbers.push(0.0);
             }
             (Form::Category { names, .. }, Value::Category(name)) => {
@@ -288,7 +317,9 @@ impl Encoding {
             // Vectors of another embedding model tell nothing.
             (Form::Text { mean, scale }, value) => {
                 match mean_vector(value, vectors).filter(|v| v.len() == mean.len()) {
-                    Some(vector) => numbers.extend(vector.iter().zip(mean).map(|(x, mean)| (x - mean) * scale)),
+                    Some(vector) => {
+                        numbers.extend(vector.iter().zip(mean).map(|(x, mean)| (x - mean) * scale))
+                    }
                     None => numbers.extend(std::iter::repeat_n(0.0, mean.len())),
                 }
             }
@@ -302,9 +333,14 @@ impl Encoding {
     fn plain(&self, value: &Value) -> f64 {
         match (&self.form, value) {
             (Form::Number { .. }, Value::Number(number)) => f64::from(*number),
-            (Form::Category { names, odds, unknown }, Value::Category(name)) => {
-                f64::from(names.binary_search(name).ok().and_then(|i| odds.get(i)).copied().unwrap_or(*unknown))
-            }
+            (Form::Category { names, odds, unknown }, Value::Category(name)) => f64::from(
+                names
+                    .binary_search(name)
+                    .ok()
+                    .and_then(|i| odds.get(i))
+                    .copied()
+                    .unwrap_or(*unknown),
+            ),
             _ => f64::NAN,
         }
     }
@@ -312,8 +348,12 @@ impl Encoding {
     /// The bin of [`Self::seen`].
     fn bin(&self, value: &Value) -> usize {
         match (&self.form, value) {
-            (Form::Number { edges, .. }, Value::Number(number)) => edges.partition_point(|edge| edge <= number),
-            (Form::Category { names, .. }, Value::Category(name)) => names.binary_search(name).unwrap_or(names.len()),
+            (Form::Number { edges, .. }, Value::Number(number)) => {
+                edges.partition_point(|edge| edge <= number)
+            }
+            (Form::Category { names, .. }, Value::Category(name)) => {
+                names.binary_search(name).unwrap_or(names.len())
+            }
             _ => self.seen.len() - 1,
         }
     }
@@ -336,7 +376,9 @@ fn number_form(values: impl Iterator<Item = f32>) -> Option<Form> {
     let mut edges: Vec<f32> = if distinct.len() <= BINS {
         distinct.clone()
     } else {
-        (0..=BINS).map(|i| sorted[(i as f32 / BINS as f32 * (sorted.len() - 1) as f32).round() as usize]).collect()
+        (0..=BINS)
+            .map(|i| sorted[(i as f32 / BINS as f32 * (sorted.len() - 1) as f32).round() as usize])
+            .collect()
     };
     edges.dedup();
     if edges.len() < 2 {
@@ -355,7 +397,11 @@ fn whole(number: f32) -> Option<i32> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rows")]
-fn category_form<'a>(values: impl Iterator<Item = &'a Value>, labels: &[bool], least: usize) -> Option<Form> {
+fn category_form<'a>(
+    values: impl Iterator<Item = &'a Value>,
+    labels: &[bool],
+    least: usize,
+) -> Option<Form> {
     let mut counts: BTreeMap<&str, (f32, f32)> = BTreeMap::new();
     let (mut all, mut bought) = (0.0, 0.0);
     for (value, label) in values.zip(labels) {
@@ -375,7 +421,9 @@ fn category_form<'a>(values: impl Iterator<Item = &'a Value>, labels: &[bool], l
         return None;
     }
     let mean = bought / all;
-    let odds = |rows: f32, bought: f32| super::calibrate::logit((bought + PRIOR_ROWS * mean) / (rows + PRIOR_ROWS));
+    let odds = |rows: f32, bought: f32| {
+        super::calibrate::logit((bought + PRIOR_ROWS * mean) / (rows + PRIOR_ROWS))
+    };
     Some(Form::Category {
         names: counts.keys().map(|name| (*name).to_owned()).collect(),
         odds: counts.values().map(|(rows, bought)| odds(*rows, *bought)).collect(),
@@ -390,7 +438,11 @@ fn text_form<'a>(values: impl Iterator<Item = &'a Value>, vectors: &Vectors) -> 
     for row in &rows {
         mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x / rows.len() as f32);
     }
-    let spread = rows.iter().flat_map(|row| row.iter().zip(&mean)).map(|(x, mean)| (x - mean).powi(2)).sum::<f32>();
+    let spread = rows
+        .iter()
+        .flat_map(|row| row.iter().zip(&mean))
+        .map(|(x, mean)| (x - mean).powi(2))
+        .sum::<f32>();
     let length = (spread / rows.len() as f32).sqrt();
     (length > 1e-6).then(|| Form::Text { mean, scale: length.recip() })
 }
@@ -441,7 +493,11 @@ mod tests {
         let dense = encoder.dense(&table, &vectors());
         assert_eq!(dense.len(), 3 * encoder.width());
         assert_eq!(dense[..5], [0.0, 0.0, 1.0, 0.0, 0.0], "no pages, not missing, May");
-        assert_eq!(dense[14..], [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0], "missing, Nov, a line without a vector");
+        assert_eq!(
+            dense[14..],
+            [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0],
+            "missing, Nov, a line without a vector"
+        );
         let plain = encoder.plain(&table);
         assert!(plain[2].is_nan() && plain[3] < plain[4], "{plain:?}");
     }
@@ -449,7 +505,9 @@ mod tests {
     #[test]
     fn a_sum_is_also_seen_for_each_thing_that_it_sums_up() {
         let column = |name: &str| Column { name: name.into(), kind: Kind::Number };
-        let row = |pages: f32, seconds: f32, paid: f32| [pages, seconds, paid].map(Value::Number).to_vec();
+        let row = |pages: f32, seconds: f32, paid: f32| {
+            [pages, seconds, paid].map(Value::Number).to_vec()
+        };
         let table = Table {
             columns: ["pages", "pages_duration", "pagespaid"].map(column).to_vec(),
             rows: vec![row(2.0, 30.0, 1.0), row(0.0, 0.0, 2.0), row(5.0, 10.0, 3.0)],

@@ -21,7 +21,8 @@ impl Data {
     /// A row for each moment of each conversation, and one for its end. Those without a reported outcome are passed over.
     #[must_use]
     pub fn of_tracks(tracks: &[Track], like: Option<&[Column]>) -> Self {
-        let known: Vec<Track> = tracks.iter().filter(|track| track.converted.is_some()).cloned().collect();
+        let known: Vec<Track> =
+            tracks.iter().filter(|track| track.converted.is_some()).cloned().collect();
         Self { unlabelled: tracks.len() - known.len(), ..Self::at_all_moments(&known, like) }
     }
 
@@ -50,7 +51,10 @@ impl Data {
     pub fn select(&self, rows: &[usize]) -> Self {
         Self {
             table: self.table.select(rows),
-            groups: self.groups.as_ref().map(|groups| rows.iter().map(|row| groups[*row]).collect()),
+            groups: self
+                .groups
+                .as_ref()
+                .map(|groups| rows.iter().map(|row| groups[*row]).collect()),
             moments: rows.iter().filter_map(|row| self.moments.get(*row).copied()).collect(),
             unlabelled: self.unlabelled,
         }
@@ -61,7 +65,8 @@ impl Data {
     #[must_use]
     pub fn split_in_time(&self, share: f32) -> (Self, Self) {
         let group = |row: usize| self.groups.as_ref().map_or(row, |groups| groups[row]);
-        let when = |row: usize| (self.table.at_ms.as_ref().map_or(0, |moments| moments[row]), group(row));
+        let when =
+            |row: usize| (self.table.at_ms.as_ref().map_or(0, |moments| moments[row]), group(row));
         let mut order: Vec<usize> = (0..self.table.len()).collect();
         order.sort_by_key(|row| when(*row));
         #[expect(
@@ -88,7 +93,8 @@ impl Data {
     /// Rows that count once each: all of a table, the ends of conversations.
     #[must_use]
     pub fn ends(&self) -> Self {
-        let end = |row: &usize| self.moments.get(*row).is_none_or(|moment| MOMENTS[*moment].is_none());
+        let end =
+            |row: &usize| self.moments.get(*row).is_none_or(|moment| MOMENTS[*moment].is_none());
         self.select(&(0..self.table.len()).filter(end).collect::<Vec<_>>())
     }
 }

@@ -25,14 +25,22 @@ impl Discriminant {
     ///
     /// # Errors
     /// When the rows are not of one width.
-    pub fn fit(vectors: &[&[f32]], labels: &[u32], count: usize, shrinkage: f64) -> Result<Self, network::Error> {
+    pub fn fit(
+        vectors: &[&[f32]],
+        labels: &[u32],
+        count: usize,
+        shrinkage: f64,
+    ) -> Result<Self, network::Error> {
         let dims = vectors.first().map_or(0, |vector| vector.len());
         let mut means = vec![0.0_f32; count * dims];
         let mut rows = vec![0.0_f32; count];
         for (vector, label) in vectors.iter().zip(labels) {
             let at = *label as usize;
             rows[at] += 1.0;
-            means[at * dims..(at + 1) * dims].iter_mut().zip(*vector).for_each(|(mean, x)| *mean += x);
+            means[at * dims..(at + 1) * dims]
+                .iter_mut()
+                .zip(*vector)
+                .for_each(|(mean, x)| *mean += x);
         }
         for (mean, rows) in means.chunks_mut(dims.max(1)).zip(&rows) {
             mean.iter_mut().for_each(|x| *x /= rows.max(1.0));
@@ -46,8 +54,8 @@ impl Discriminant {
         #[expect(clippy::cast_precision_loss, reason = "counts of examples")]
         let freedom = (vectors.len() as f64 - count as f64).max(1.0);
         let mut shape: Vec<f64> = squares.iter().map(|x| f64::from(*x) / freedom).collect();
-        let size =
-            (0..dims).map(|i| shape[i * dims + i]).sum::<f64>() / f64::from(u32::try_from(dims.max(1)).unwrap_or(1));
+        let size = (0..dims).map(|i| shape[i * dims + i]).sum::<f64>()
+            / f64::from(u32::try_from(dims.max(1)).unwrap_or(1));
         for (at, x) in shape.iter_mut().enumerate() {
             *x *= 1.0 - shrinkage;
             if at / dims == at % dims {
@@ -104,7 +112,8 @@ fn inverse_root(matrix: &[f64], dims: usize) -> Vec<f32> {
         for j in 0..=i {
             let (a, b) = (&lower[i * dims..i * dims + j], &lower[j * dims..j * dims + j]);
             let sum = matrix[i * dims + j] - a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-            lower[i * dims + j] = if i == j { sum.max(1e-12).sqrt() } else { sum / lower[j * dims + j] };
+            lower[i * dims + j] =
+                if i == j { sum.max(1e-12).sqrt() } else { sum / lower[j * dims + j] };
         }
     }
     // Columns of L⁻¹ by forward substitution; column k of L⁻¹ is row k of its transpose.
@@ -131,7 +140,8 @@ mod tests {
     fn the_common_shape_tells_which_direction_counts() {
         let points: Vec<([f32; 2], u32)> = (0..200_u16)
             .map(|i| {
-                let (along, across) = ((f32::from(i) * 0.618).fract() - 0.5, (f32::from(i) * 0.414).fract() - 0.5);
+                let (along, across) =
+                    ((f32::from(i) * 0.618).fract() - 0.5, (f32::from(i) * 0.414).fract() - 0.5);
                 let class = u32::from(i % 2);
                 ([4.0 * along, 0.2 * across + if class == 0 { -0.15 } else { 0.15 }], class)
             })
@@ -155,7 +165,9 @@ mod tests {
             for b in 0..3 {
                 let value: f64 = (0..3)
                     .flat_map(|i| (0..3).map(move |j| (i, j)))
-                    .map(|(i, j)| f64::from(root[i * 3 + a]) * shape[i * 3 + j] * f64::from(root[j * 3 + b]))
+                    .map(|(i, j)| {
+                        f64::from(root[i * 3 + a]) * shape[i * 3 + j] * f64::from(root[j * 3 + b])
+                    })
                     .sum();
                 assert!((value - f64::from(u8::from(a == b))).abs() < 1e-5, "{a} {b}: {value}");
             }

@@ -71,7 +71,9 @@ pub async fn put(
 pub async fn of_session(store: &Store, key: &SessionKey) -> Result<Vec<Labelled>, StoreError> {
     let mut said: BTreeMap<u64, String> = BTreeMap::new();
     let mut labels: BTreeMap<u64, (u64, String, String)> = BTreeMap::new();
-    for record in store.read(&key.site, &key.id, 0, &[RecordKind::Event, RecordKind::Signal]).await? {
+    for record in
+        store.read(&key.site, &key.id, 0, &[RecordKind::Event, RecordKind::Signal]).await?
+    {
         if record.kind == RecordKind::Event {
             if let Ok(Event::Said { text, .. }) = serde_json::from_slice(&record.body) {
                 said.insert(record.seq, text);
@@ -101,7 +103,8 @@ pub async fn of_site(store: &Store, site: &str) -> Result<Vec<Labelled>, StoreEr
     let mut all = Vec::new();
     let mut after = None;
     loop {
-        let query = SessionQuery { site: site.to_owned(), limit: PAGE, after: after.take(), since_ms: 0 };
+        let query =
+            SessionQuery { site: site.to_owned(), limit: PAGE, after: after.take(), since_ms: 0 };
         let page = store.sessions(query).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.cursor());
@@ -110,7 +113,9 @@ pub async fn of_site(store: &Store, site: &str) -> Result<Vec<Labelled>, StoreEr
             all.extend(unless_damaged(of_session(store, &key).await, &key.site, &key.id)?);
         }
     }
-    all.sort_by(|a, b| a.at_ms.cmp(&b.at_ms).then_with(|| (&a.session, a.seq).cmp(&(&b.session, b.seq))));
+    all.sort_by(|a, b| {
+        a.at_ms.cmp(&b.at_ms).then_with(|| (&a.session, a.seq).cmp(&(&b.session, b.seq)))
+    });
     Ok(all)
 }
 

@@ -43,7 +43,13 @@ const TOLERANCE: f64 = 0.1;
 
 impl Margins {
     /// Learns from rows and their classes (0…`count` − 1); `places` is how many places the sparse parts have. Takes every processor.
-    pub(super) fn fit(rows: &[Row<'_>], labels: &[u32], count: usize, places: usize, seed: u64) -> Self {
+    pub(super) fn fit(
+        rows: &[Row<'_>],
+        labels: &[u32],
+        count: usize,
+        places: usize,
+        seed: u64,
+    ) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
         let mut machines: Vec<Option<Machine>> = vec![None; count];
         std::thread::scope(|scope| {
@@ -65,9 +71,12 @@ impl Margins {
             if machine.dense.values.len() != row.dense.len() {
                 return None;
             }
-            let dense: f32 = machine.dense.values.iter().zip(row.dense).map(|(w, x)| f32::from(*w) * x).sum();
-            let weight = |place: u32| machine.sparse.values.get(place as usize).copied().unwrap_or_default();
-            let sparse: f32 = row.sparse.iter().map(|(place, x)| f32::from(weight(*place)) * x).sum();
+            let dense: f32 =
+                machine.dense.values.iter().zip(row.dense).map(|(w, x)| f32::from(*w) * x).sum();
+            let weight =
+                |place: u32| machine.sparse.values.get(place as usize).copied().unwrap_or_default();
+            let sparse: f32 =
+                row.sparse.iter().map(|(place, x)| f32::from(weight(*place)) * x).sum();
             Some(dense * machine.dense.scale + sparse * machine.sparse.scale + machine.bias)
         };
         self.machines.iter().map(side).collect()
@@ -115,7 +124,9 @@ fn machine_of(rows: &[Row<'_>], labels: &[u32], class: usize, places: usize, see
 
 /// Squared length, with the 1 that the bias is the weight of.
 fn square(row: &Row<'_>) -> f32 {
-    row.dense.iter().map(|x| x * x).sum::<f32>() + row.sparse.iter().map(|(_, x)| x * x).sum::<f32>() + 1.0
+    row.dense.iter().map(|x| x * x).sum::<f32>()
+        + row.sparse.iter().map(|(_, x)| x * x).sum::<f32>()
+        + 1.0
 }
 
 #[cfg(test)]
@@ -142,10 +153,15 @@ mod tests {
             let sides = margins.of(row).unwrap();
             (0..sides.len()).max_by(|a, b| sides[*a].total_cmp(&sides[*b])).unwrap()
         };
-        let right = rows.iter().zip(&labels).filter(|(row, label)| best(row) == **label as usize).count();
+        let right =
+            rows.iter().zip(&labels).filter(|(row, label)| best(row) == **label as usize).count();
         assert_eq!(right, rows.len());
         assert_eq!(margins, Margins::fit(&rows, &labels, 4, 2, 1), "the same seed gives the same");
-        assert_eq!(margins.of(&Row { dense: &[1.0], sparse: Vec::new() }), None, "another embedding model");
+        assert_eq!(
+            margins.of(&Row { dense: &[1.0], sparse: Vec::new() }),
+            None,
+            "another embedding model"
+        );
         let text = serde_json::to_string(&margins).unwrap();
         assert_eq!(serde_json::from_str::<Margins>(&text).unwrap(), margins);
     }

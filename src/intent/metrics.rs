@@ -30,7 +30,8 @@ impl Quality {
     pub fn of(probabilities: &[f32], labels: &[bool]) -> Self {
         let rows = labels.len().max(1) as f64;
         let pairs = || probabilities.iter().map(|p| f64::from(*p)).zip(labels.iter().copied());
-        let brier = pairs().map(|(p, label)| (p - f64::from(u8::from(label))).powi(2)).sum::<f64>() / rows;
+        let brier =
+            pairs().map(|(p, label)| (p - f64::from(u8::from(label))).powi(2)).sum::<f64>() / rows;
         let predicted: Vec<usize> = probabilities.iter().map(|p| usize::from(*p >= 0.5)).collect();
         let actual: Vec<usize> = labels.iter().map(|label| usize::from(*label)).collect();
         Self {
@@ -70,9 +71,11 @@ pub fn auroc(scores: &[f32], labels: &[bool]) -> f64 {
     let mut rank_sum = 0.0;
     let mut start = 0;
     while start < order.len() {
-        let tied = order[start..].iter().take_while(|row| scores[**row] == scores[order[start]]).count();
+        let tied =
+            order[start..].iter().take_while(|row| scores[**row] == scores[order[start]]).count();
         let mean_rank = start as f64 + (tied as f64 + 1.0) / 2.0;
-        rank_sum += mean_rank * order[start..start + tied].iter().filter(|row| labels[**row]).count() as f64;
+        rank_sum += mean_rank
+            * order[start..start + tied].iter().filter(|row| labels[**row]).count() as f64;
         start += tied;
     }
     let (positives, negatives) = (positives as f64, negatives as f64);
@@ -89,7 +92,8 @@ pub fn auprc(scores: &[f32], labels: &[bool]) -> f64 {
     let positives = labels.iter().filter(|label| **label).count();
     let (mut area, mut hits, mut start) = (0.0, 0, 0);
     while start < order.len() {
-        let tied = order[start..].iter().take_while(|row| scores[**row] == scores[order[start]]).count();
+        let tied =
+            order[start..].iter().take_while(|row| scores[**row] == scores[order[start]]).count();
         let gained = order[start..start + tied].iter().filter(|row| labels[**row]).count();
         start += tied;
         hits += gained;
@@ -150,7 +154,8 @@ pub fn ece(probabilities: &[f32], labels: &[bool]) -> f64 {
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
 pub fn accuracy(predicted: &[usize], actual: &[usize]) -> f64 {
-    let right = predicted.iter().zip(actual).filter(|(predicted, actual)| predicted == actual).count();
+    let right =
+        predicted.iter().zip(actual).filter(|(predicted, actual)| predicted == actual).count();
     right as f64 / actual.len().max(1) as f64
 }
 
@@ -218,7 +223,10 @@ mod tests {
     #[test]
     fn calibration_error_is_the_mean_gap() {
         check(ece(&[0.25; 4], &[true, false, false, false]), 0.0);
-        check(ece(&[0.25, 0.25, 0.95, 0.95], &[false, false, true, false]), 0.5 * 0.25 + 0.5 * 0.45);
+        check(
+            ece(&[0.25, 0.25, 0.95, 0.95], &[false, false, true, false]),
+            0.5 * 0.25 + 0.5 * 0.45,
+        );
         check(ece(&[], &[]), 0.0);
     }
 

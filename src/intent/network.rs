@@ -94,9 +94,14 @@ impl Network {
             for chosen in order.chunks(recipe.batch) {
                 #[expect(clippy::cast_precision_loss, reason = "a share of the steps")]
                 let done = step as f64 / steps as f64;
-                let rate = recipe.rate * (0.01 + 0.495 * (1.0 + (std::f64::consts::PI * done).cos()));
+                let rate =
+                    recipe.rate * (0.01 + 0.495 * (1.0 + (std::f64::consts::PI * done).cos()));
                 let inputs = rows.select(Axis(0), chosen);
-                let pass = Pass::forward(&layers, inputs, masks.as_ref().map(|masks| (masks, &mut random)));
+                let pass = Pass::forward(
+                    &layers,
+                    inputs,
+                    masks.as_ref().map(|masks| (masks, &mut random)),
+                );
                 let (_, slope) = loss(&pass.logits, chosen, targets);
                 let slopes = pass.backward(&layers, slope);
                 optimizer.step(&mut layers, &slopes, rate);
@@ -207,7 +212,8 @@ fn initial(recipe: &Recipe, width: usize, outputs: usize, random: &mut StdRng) -
     for hidden in &recipe.hidden {
         #[expect(clippy::cast_precision_loss, reason = "a width")]
         let bound = (6.0 / inputs as f32).sqrt();
-        let matrix = Array2::from_shape_simple_fn((inputs, *hidden), || random.random_range(-bound..bound));
+        let matrix =
+            Array2::from_shape_simple_fn((inputs, *hidden), || random.random_range(-bound..bound));
         layers.push(Weights { matrix, bias: Array1::zeros(*hidden) });
         inputs = *hidden;
     }
@@ -225,7 +231,11 @@ struct Pass {
 }
 
 impl Pass {
-    fn forward(layers: &[Weights], rows: Array2<f32>, mut masks: Option<(&Masks, &mut StdRng)>) -> Self {
+    fn forward(
+        layers: &[Weights],
+        rows: Array2<f32>,
+        mut masks: Option<(&Masks, &mut StdRng)>,
+    ) -> Self {
         let (mut inputs, mut factors, mut values) = (Vec::new(), Vec::new(), rows);
         for (i, layer) in layers.iter().enumerate() {
             let mut outputs = values.dot(&layer.matrix) + &layer.bias;
@@ -271,7 +281,11 @@ impl AdamW {
             matrix: Array2::zeros(layer.matrix.raw_dim()),
             bias: Array1::zeros(layer.bias.raw_dim()),
         };
-        Self { decay, steps: 0, moments: layers.iter().map(|layer| (zeros(layer), zeros(layer))).collect() }
+        Self {
+            decay,
+            steps: 0,
+            moments: layers.iter().map(|layer| (zeros(layer), zeros(layer))).collect(),
+        }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "weights are single precision")]
@@ -285,15 +299,22 @@ impl AdamW {
         let update = |weight: &mut f32, slope: &f32, first: &mut f32, second: &mut f32| {
             *first = *first * FIRST as f32 + slope * (1.0 - FIRST) as f32;
             *second = *second * SECOND as f32 + slope * slope * (1.0 - SECOND) as f32;
-            *weight = *weight * keep - rate * (*first * scale_first) / ((*second * scale_second).sqrt() + 1e-8);
+            *weight = *weight * keep
+                - rate * (*first * scale_first) / ((*second * scale_second).sqrt() + 1e-8);
         };
-        for ((layer, slope), (first, second)) in layers.iter_mut().zip(slopes).zip(&mut self.moments) {
+        for ((layer, slope), (first, second)) in
+            layers.iter_mut().zip(slopes).zip(&mut self.moments)
+        {
             Zip::from(&mut layer.matrix)
                 .and(&slope.matrix)
                 .and(&mut first.matrix)
                 .and(&mut second.matrix)
                 .for_each(update);
-            Zip::from(&mut layer.bias).and(&slope.bias).and(&mut first.bias).and(&mut second.bias).for_each(update);
+            Zip::from(&mut layer.bias)
+                .and(&slope.bias)
+                .and(&mut first.bias)
+                .and(&mut second.bias)
+                .for_each(update);
         }
     }
 }
@@ -310,7 +331,11 @@ impl Masks {
     /// A pool that leaves out a share and scales up the rest.
     fn new(share: f32, random: &mut StdRng) -> Self {
         let keep = 1.0 / (1.0 - share);
-        Self { pool: (0..POOL).map(|_| if random.random::<f32>() < share { 0.0 } else { keep }).collect() }
+        Self {
+            pool: (0..POOL)
+                .map(|_| if random.random::<f32>() < share { 0.0 } else { keep })
+                .collect(),
+        }
     }
 
     fn apply(&self, values: &mut Array2<f32>, random: &mut StdRng) {
@@ -377,9 +402,13 @@ mod tests {
 
     /// Points of a grid, labelled by whether both coordinates have the same sign.
     fn grid() -> (Vec<f32>, Vec<bool>) {
-        let points = (-10..10).flat_map(|x| (-10..10).map(move |y| (x as f32 / 10.0 + 0.05, y as f32 / 10.0 + 0.05)));
+        let points = (-10..10)
+            .flat_map(|x| (-10..10).map(move |y| (x as f32 / 10.0 + 0.05, y as f32 / 10.0 + 0.05)));
         let points: Vec<(f32, f32)> = points.collect();
-        (points.iter().flat_map(|(x, y)| [*x, *y]).collect(), points.iter().map(|(x, y)| x * y > 0.0).collect())
+        (
+            points.iter().flat_map(|(x, y)| [*x, *y]).collect(),
+            points.iter().map(|(x, y)| x * y > 0.0).collect(),
+        )
     }
 
     fn accuracy(logits: &[f32], labels: &[bool]) -> f64 {
@@ -396,19 +425,31 @@ mod tests {
         assert!(accuracy(&linear.predict(&rows).unwrap(), &labels) < 0.7);
         assert!(accuracy(&deep.predict(&rows).unwrap(), &labels) > 0.95);
         assert_eq!(linear.linear_weights().unwrap().len(), 2);
-        assert_eq!(deep, Network::fit(&recipe(&[16]), 2, &rows, targets).unwrap(), "the seed decides");
+        assert_eq!(
+            deep,
+            Network::fit(&recipe(&[16]), 2, &rows, targets).unwrap(),
+            "the seed decides"
+        );
     }
 
     #[test]
     fn classes_are_told_apart_and_wrong_widths_are_errors() {
         let (rows, _) = grid();
-        let classes: Vec<u32> =
-            rows.chunks(2).map(|p| if p[0] < -0.3 { 0 } else { 1 + u32::from(p[1] > 0.0) }).collect();
+        let classes: Vec<u32> = rows
+            .chunks(2)
+            .map(|p| if p[0] < -0.3 { 0 } else { 1 + u32::from(p[1] > 0.0) })
+            .collect();
         let targets = Targets::Classes { labels: &classes, count: 3 };
         let network = Network::fit(&recipe(&[]), 2, &rows, targets).unwrap();
         let logits = network.predict(&rows).unwrap();
-        let best = |row: &[f32]| row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i as u32);
-        let right = logits.chunks(3).zip(&classes).filter(|(row, class)| best(row) == Some(**class)).count();
+        let best = |row: &[f32]| {
+            row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i as u32)
+        };
+        let right = logits
+            .chunks(3)
+            .zip(&classes)
+            .filter(|(row, class)| best(row) == Some(**class))
+            .count();
         assert!(right * 10 > classes.len() * 9, "{right} of {}", classes.len());
         assert!(network.predict(&[1.0, 2.0, 3.0]).is_err());
     }

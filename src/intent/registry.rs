@@ -44,7 +44,13 @@ pub struct IntentConfig {
 
 impl Default for IntentConfig {
     fn default() -> Self {
-        Self { models: "data/intent".into(), later_share: 0.2, drift: 0.25, calibration: 0.1, watch_min: 10 }
+        Self {
+            models: "data/intent".into(),
+            later_share: 0.2,
+            drift: 0.25,
+            calibration: 0.1,
+            watch_min: 10,
+        }
     }
 }
 
@@ -79,11 +85,15 @@ pub enum RegistryError {
         "{path} was changed since it was trained (its SHA-256 is {found}, the manifest says {expected}); deploy another version or train again"
     )]
     Changed { path: PathBuf, found: String, expected: String },
-    #[error("{path} is no manifest: {reason}; restore it, or move the directory away and train again")]
+    #[error(
+        "{path} is no manifest: {reason}; restore it, or move the directory away and train again"
+    )]
     Manifest { path: PathBuf, reason: String },
     #[error("there is no version {version} of the {head} model; there {known}")]
     NoVersion { head: &'static str, version: u32, known: String },
-    #[error("version {version} is not deployed: {reason}. --force (or \"force\": true) deploys it all the same")]
+    #[error(
+        "version {version} is not deployed: {reason}. --force (or \"force\": true) deploys it all the same"
+    )]
     Refused { version: u32, reason: String },
     #[error("no version of the {head} model was deployed before; there is nothing to roll back to")]
     NothingBefore { head: &'static str },
@@ -178,19 +188,26 @@ impl Registry {
     ///
     /// # Errors
     /// When it can't be written.
-    pub fn add(&self, model: &impl Serialize, mut version: Version) -> Result<Version, RegistryError> {
+    pub fn add(
+        &self,
+        model: &impl Serialize,
+        mut version: Version,
+    ) -> Result<Version, RegistryError> {
         make_folder(&self.directory)?;
         let _lock = self.lock()?;
         let mut manifest = self.manifest()?;
-        version.version = manifest.versions.iter().map(|known| known.version).max().unwrap_or(0) + 1;
+        version.version =
+            manifest.versions.iter().map(|known| known.version).max().unwrap_or(0) + 1;
         // A crash can leave a file that the manifest doesn't know.
         while self.model_path(version.version).exists() {
             version.version += 1;
         }
         let path = self.model_path(version.version);
         let mut bytes = format!("{MAGIC} {}\n", self.head.name()).into_bytes();
-        serde_json::to_writer(&mut bytes, model)
-            .map_err(|error| RegistryError::Foreign { path: path.clone(), reason: error.to_string() })?;
+        serde_json::to_writer(&mut bytes, model).map_err(|error| RegistryError::Foreign {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
         version.sha256 = hex(&Sha256::digest(&bytes));
         version.bytes = bytes.len() as u64;
         let written = fs::File::create_new(&path).and_then(|mut file| {
@@ -211,7 +228,11 @@ impl Registry {
         let manifest = self.manifest()?;
         let known = manifest.version(version).ok_or_else(|| self.no_version(&manifest, version))?;
         let path = self.model_path(version);
-        let bytes = fs::read(&path).map_err(|error| RegistryError::Io { doing: "read", path: path.clone(), error })?;
+        let bytes = fs::read(&path).map_err(|error| RegistryError::Io {
+            doing: "read",
+            path: path.clone(),
+            error,
+        })?;
         let found = hex(&Sha256::digest(&bytes));
         if found != known.sha256 {
             return Err(RegistryError::Changed { path, found, expected: known.sha256.clone() });
@@ -225,8 +246,10 @@ impl Registry {
     /// As [`Self::load`]; when none is deployed.
     pub fn deployed<M: DeserializeOwned>(&self) -> Result<(Version, M), RegistryError> {
         let manifest = self.manifest()?;
-        let version = manifest.deployed.ok_or(RegistryError::NothingDeployed { head: self.head.name() })?;
-        let known = manifest.version(version).ok_or_else(|| self.no_version(&manifest, version))?.clone();
+        let version =
+            manifest.deployed.ok_or(RegistryError::NothingDeployed { head: self.head.name() })?;
+        let known =
+            manifest.version(version).ok_or_else(|| self.no_version(&manifest, version))?.clone();
         Ok((known, self.load(version)?))
     }
 
@@ -236,7 +259,8 @@ impl Registry {
     /// As [`Self::load`].
     pub fn version<M: DeserializeOwned>(&self, version: u32) -> Result<Deployed<M>, RegistryError> {
         let manifest = self.manifest()?;
-        let known = manifest.version(version).ok_or_else(|| self.no_version(&manifest, version))?.clone();
+        let known =
+            manifest.version(version).ok_or_else(|| self.no_version(&manifest, version))?.clone();
         Ok(Deployed { version: known, model: self.load(version)? })
     }
 
@@ -248,7 +272,8 @@ impl Registry {
     pub fn deploy(&self, version: u32, force: bool) -> Result<Version, RegistryError> {
         let _lock = self.lock()?;
         let mut manifest = self.manifest()?;
-        let known = manifest.version(version).ok_or_else(|| self.no_version(&manifest, version))?.clone();
+        let known =
+            manifest.version(version).ok_or_else(|| self.no_version(&manifest, version))?.clone();
         if let Some(reason) = known.objection.clone().filter(|_| !force) {
             return Err(RegistryError::Refused { version, reason });
         }
@@ -268,8 +293,10 @@ impl Registry {
     pub fn roll_back(&self) -> Result<Version, RegistryError> {
         let _lock = self.lock()?;
         let mut manifest = self.manifest()?;
-        let before = manifest.before.pop().ok_or(RegistryError::NothingBefore { head: self.head.name() })?;
-        let known = manifest.version(before).ok_or_else(|| self.no_version(&manifest, before))?.clone();
+        let before =
+            manifest.before.pop().ok_or(RegistryError::NothingBefore { head: self.head.name() })?;
+        let known =
+            manifest.version(before).ok_or_else(|| self.no_version(&manifest, before))?.clone();
         self.check(before)?;
         manifest.deployed = Some(before);
         self.save(&manifest)?;
@@ -284,8 +311,13 @@ impl Registry {
     }
 
     fn no_version(&self, manifest: &Manifest, version: u32) -> RegistryError {
-        let numbers: Vec<String> = manifest.versions.iter().map(|known| known.version.to_string()).collect();
-        let known = if numbers.is_empty() { "are none yet".to_owned() } else { format!("are {}", numbers.join(", ")) };
+        let numbers: Vec<String> =
+            manifest.versions.iter().map(|known| known.version.to_string()).collect();
+        let known = if numbers.is_empty() {
+            "are none yet".to_owned()
+        } else {
+            format!("are {}", numbers.join(", "))
+        };
         RegistryError::NoVersion { head: self.head.name(), version, known }
     }
 
@@ -293,7 +325,8 @@ impl Registry {
     /// nothing to change.
     fn lock(&self) -> Result<Option<fs::File>, RegistryError> {
         let path = self.directory.join("lock");
-        let file = match fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path) {
+        let file = match fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path)
+        {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             file => file.and_then(|file| file.lock().map(|()| file)),
         };
@@ -303,8 +336,9 @@ impl Registry {
     /// Under the lock.
     fn save(&self, manifest: &Manifest) -> Result<(), RegistryError> {
         let path = self.manifest_path();
-        let bytes = serde_json::to_vec_pretty(manifest)
-            .map_err(|error| RegistryError::Manifest { path: path.clone(), reason: error.to_string() })?;
+        let bytes = serde_json::to_vec_pretty(manifest).map_err(|error| {
+            RegistryError::Manifest { path: path.clone(), reason: error.to_string() }
+        })?;
         write(&path, &bytes)
     }
 
@@ -320,7 +354,9 @@ impl Registry {
 fn parse<M: DeserializeOwned>(path: &Path, head: Head, bytes: &[u8]) -> Result<M, RegistryError> {
     let foreign = |reason: String| RegistryError::Foreign { path: path.to_owned(), reason };
     let line = bytes.iter().position(|byte| *byte == b'\n').map(|end| bytes.split_at(end));
-    let Some((first, rest)) = line else { return Err(foreign("its first line doesn't end".into())) };
+    let Some((first, rest)) = line else {
+        return Err(foreign("its first line doesn't end".into()));
+    };
     let expected = format!("{MAGIC} {}", head.name());
     if first != expected.as_bytes() {
         return Err(foreign(format!("its first line isn't {expected:?}")));
@@ -342,7 +378,8 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
 /// Makes a folder that outlives a power loss.
 fn make_folder(path: &Path) -> Result<(), RegistryError> {
     let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
-    let failed = |error| RegistryError::Io { doing: "make the directory", path: path.to_owned(), error };
+    let failed =
+        |error| RegistryError::Io { doing: "make the directory", path: path.to_owned(), error };
     fs::create_dir_all(path).map_err(failed)?;
     missing.iter().filter_map(|folder| folder.parent()).try_for_each(sync_folder)
 }
@@ -352,7 +389,11 @@ fn sync_folder(path: &Path) -> Result<(), RegistryError> {
     // The parent of a relative path's first part is the working directory.
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let synced = fs::File::open(path).and_then(|folder| folder.sync_all());
-    synced.map_err(|error| RegistryError::Io { doing: "write the directory", path: path.to_owned(), error })
+    synced.map_err(|error| RegistryError::Io {
+        doing: "write the directory",
+        path: path.to_owned(),
+        error,
+    })
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -425,7 +466,8 @@ impl Deployed<Model> {
     /// When the rows are not of one width.
     pub fn scores(&self, rows: Vec<Vec<Value>>) -> Result<Vec<f32>, TrainError> {
         let labels = vec![false; rows.len()];
-        let table = Table { columns: self.model.columns().cloned().collect(), rows, labels, at_ms: None };
+        let table =
+            Table { columns: self.model.columns().cloned().collect(), rows, labels, at_ms: None };
         self.model.predict(&table, &Vectors::default())
     }
 
@@ -468,12 +510,17 @@ impl Live {
     /// How the deployed purchase model of a site did when it was last looked at; nothing for a version that isn't deployed any more.
     #[must_use]
     pub fn watch(&self, site: &str) -> Option<Arc<Watch>> {
-        let watch = self.inner.watches.read().unwrap_or_else(PoisonError::into_inner).get(site).cloned()?;
+        let watch =
+            self.inner.watches.read().unwrap_or_else(PoisonError::into_inner).get(site).cloned()?;
         (self.purchase(site)?.version.version == watch.version).then_some(watch)
     }
 
     pub fn note_watch(&self, site: &str, watch: Watch) {
-        self.inner.watches.write().unwrap_or_else(PoisonError::into_inner).insert(site.to_owned(), Arc::new(watch));
+        self.inner
+            .watches
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(site.to_owned(), Arc::new(watch));
     }
 
     #[must_use]
@@ -510,16 +557,27 @@ impl Live {
             seen.insert(key, found);
         }
         let manifest = registry.manifest()?;
-        let current = slot.read().unwrap_or_else(PoisonError::into_inner).get(site).map(|known| known.version.version);
+        let current = slot
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(site)
+            .map(|known| known.version.version);
         match manifest.deployed {
             None => {
                 slot.write().unwrap_or_else(PoisonError::into_inner).remove(site);
             }
             Some(version) if current != Some(version) => {
                 let (version, model) = registry.deployed::<M>()?;
-                tracing::info!(site, head = head.name(), version = version.version, "an intent model is in use");
+                tracing::info!(
+                    site,
+                    head = head.name(),
+                    version = version.version,
+                    "an intent model is in use"
+                );
                 let deployed = Arc::new(Deployed { version, model });
-                slot.write().unwrap_or_else(PoisonError::into_inner).insert(site.to_owned(), deployed);
+                slot.write()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(site.to_owned(), deployed);
             }
             Some(_) => {}
         }
@@ -590,13 +648,19 @@ mod tests {
     }
 
     fn classes(names: [&str; 2]) -> Classes {
-        let example =
-            |text: &str, intent: &str| crate::intent::classes::Example { text: text.into(), intent: intent.into() };
+        let example = |text: &str, intent: &str| crate::intent::classes::Example {
+            text: text.into(),
+            intent: intent.into(),
+        };
         let examples: Vec<_> = (0..6)
-            .flat_map(|i| [example(&format!("yes {i}"), names[0]), example(&format!("no {i}"), names[1])])
+            .flat_map(|i| {
+                [example(&format!("yes {i}"), names[0]), example(&format!("no {i}"), names[1])]
+            })
             .collect();
-        let vectors: Vec<Vec<f32>> =
-            examples.iter().map(|row| if row.intent == names[0] { vec![1.0, 0.0] } else { vec![0.0, 1.0] }).collect();
+        let vectors: Vec<Vec<f32>> = examples
+            .iter()
+            .map(|row| if row.intent == names[0] { vec![1.0, 0.0] } else { vec![0.0, 1.0] })
+            .collect();
         Classes::fit(&examples, &vectors, &[], 1, &mut |_, _| {}).unwrap()
     }
 
@@ -619,7 +683,11 @@ mod tests {
         registry.deploy(worse.version, true).unwrap();
         live.refresh("shop").unwrap();
         assert_eq!(live.classes("shop").unwrap().model.names, ["c", "d"]);
-        assert_eq!(held.model.names, ["a", "b"], "whoever was scoring ends with the model it began with");
+        assert_eq!(
+            held.model.names,
+            ["a", "b"],
+            "whoever was scoring ends with the model it began with"
+        );
         assert!(live.classes("another").is_none());
 
         assert_eq!(registry.roll_back().unwrap().version, first.version);
@@ -654,7 +722,8 @@ mod tests {
         registry.save(&manifest).unwrap();
         drop(lock);
 
-        let mut added: Vec<u32> = training.into_iter().map(|thread| thread.join().unwrap()).collect();
+        let mut added: Vec<u32> =
+            training.into_iter().map(|thread| thread.join().unwrap()).collect();
         added.sort_unstable();
         assert_eq!(added, (3..=10).collect::<Vec<_>>());
         let manifest = registry.manifest().unwrap();
@@ -692,13 +761,20 @@ mod tests {
 
     #[test]
     fn a_model_must_beat_the_mean_and_the_deployed_one() {
-        let quality =
-            |log_loss: f64, ece: f64| Quality { rows: 100, positives: 20, log_loss, ece, ..Quality::default() };
+        let quality = |log_loss: f64, ece: f64| Quality {
+            rows: 100,
+            positives: 20,
+            log_loss,
+            ece,
+            ..Quality::default()
+        };
         let check = |candidate: Quality, deployed: Option<Quality>, expected: Option<&str>| {
             let found = objection(&candidate, deployed.as_ref().map(|quality| (4, quality)), 0.1);
             match expected {
                 None => assert_eq!(found, None),
-                Some(text) => assert!(found.as_deref().unwrap_or_default().contains(text), "{found:?}"),
+                Some(text) => {
+                    assert!(found.as_deref().unwrap_or_default().contains(text), "{found:?}")
+                }
             }
         };
         check(quality(0.3, 0.02), None, None);

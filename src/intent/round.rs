@@ -55,11 +55,19 @@ pub fn watch(
     tracks: &[Track],
     now_ms: u64,
 ) -> anyhow::Result<Watch> {
-    let later: Vec<Track> =
-        tracks.iter().filter(|track| version.to_ms.is_none_or(|to_ms| track.at_ms() > to_ms)).cloned().collect();
+    let later: Vec<Track> = tracks
+        .iter()
+        .filter(|track| version.to_ms.is_none_or(|to_ms| track.at_ms() > to_ms))
+        .cloned()
+        .collect();
     let columns: Vec<Column> = model.columns().cloned().collect();
     let none = Vectors::default();
-    let mut watch = Watch { at_ms: now_ms, version: version.version, sessions: later.len(), ..Watch::default() };
+    let mut watch = Watch {
+        at_ms: now_ms,
+        version: version.version,
+        sessions: later.len(),
+        ..Watch::default()
+    };
     if later.len() >= MIN_SESSIONS {
         // Training rows are conversations at all moments; these are, too.
         watch.drift = drift(model, &Data::at_all_moments(&later, Some(&columns)).table);
@@ -82,7 +90,8 @@ pub fn watch(
 
 fn drift(model: &Model, table: &Table) -> Vec<(String, f64)> {
     let shifts = model.encoder().shifts(table).into_iter();
-    let mut drift: Vec<(String, f64)> = shifts.map(|(column, (before, now))| (column, psi(&before, &now))).collect();
+    let mut drift: Vec<(String, f64)> =
+        shifts.map(|(column, (before, now))| (column, psi(&before, &now))).collect();
     drift.sort_by(|a, b| b.1.total_cmp(&a.1));
     drift
 }
@@ -113,11 +122,20 @@ pub fn train_purchase(
     progress: &mut dyn FnMut(usize, usize),
 ) -> anyhow::Result<Round> {
     let (earlier, later) = data.split_in_time(config.later_share);
-    let training =
-        Training { table: &earlier.table, vectors, groups: earlier.groups.as_deref(), seed: 1, keep_all: false };
+    let training = Training {
+        table: &earlier.table,
+        vectors,
+        groups: earlier.groups.as_deref(),
+        seed: 1,
+        keep_all: false,
+    };
     let trained = train::train(training, progress)?;
     let later = later.ends();
-    let model = trained.models.into_iter().next().ok_or(RegistryError::NothingDeployed { head: "purchase" })?;
+    let model = trained
+        .models
+        .into_iter()
+        .next()
+        .ok_or(RegistryError::NothingDeployed { head: "purchase" })?;
     let quality = Quality::of(&model.predict(&later.table, vectors)?, &later.table.labels);
     // A deployed model that can't be read is no rival; the error is told where it is used.
     let rival = registry.deployed::<Model>().ok();
@@ -141,19 +159,34 @@ pub fn train_purchase(
         metrics: numbers(&quality),
         deployed_metrics: rival.as_ref().map(|(_, quality)| numbers(quality)),
         objection: blind(&model).or_else(|| {
-            objection(&quality, rival.as_ref().map(|(version, quality)| (*version, quality)), config.calibration)
+            objection(
+                &quality,
+                rival.as_ref().map(|(version, quality)| (*version, quality)),
+                config.calibration,
+            )
         }),
         sha256: String::new(),
         bytes: 0,
     };
-    Ok(Round { version: registry.add(&model, version)?, compared: trained.compared, unlabelled: data.unlabelled })
+    Ok(Round {
+        version: registry.add(&model, version)?,
+        compared: trained.compared,
+        unlabelled: data.unlabelled,
+    })
 }
 
 /// Why a model can't serve conversations, if it can't: each lacks what it learned from, so that it would say the same of everybody.
 fn blind(model: &Model) -> Option<String> {
-    let foreign: Vec<&str> =
-        model.columns().map(|column| column.name.as_str()).filter(|name| !Track::has(name)).collect();
-    let more = foreign.len().checked_sub(3).filter(|more| *more > 0).map(|more| format!(" and {more} more"));
+    let foreign: Vec<&str> = model
+        .columns()
+        .map(|column| column.name.as_str())
+        .filter(|name| !Track::has(name))
+        .collect();
+    let more = foreign
+        .len()
+        .checked_sub(3)
+        .filter(|more| *more > 0)
+        .map(|more| format!(" and {more} more"));
     let named = foreign.iter().take(3).copied().collect::<Vec<_>>().join(", ");
     (!foreign.is_empty()).then(|| {
         format!(
@@ -201,7 +234,9 @@ pub fn train_classes(
     let metrics = measure_classes(&classes, &later, &later_vectors)?;
     let rival = registry.deployed::<Classes>().ok();
     let rival = match &rival {
-        Some((version, classes)) => Some((version.version, measure_classes(classes, &later, &later_vectors)?)),
+        Some((version, classes)) => {
+            Some((version.version, measure_classes(classes, &later, &later_vectors)?))
+        }
         None => None,
     };
     let accuracy = |metrics: &HashMap<String, f64>| metrics.get("accuracy").copied().unwrap_or(0.0);
@@ -250,7 +285,8 @@ fn measure_classes(
     ]);
     if !foreign.is_empty() && !known.is_empty() {
         let scores: Vec<f32> = guesses.iter().map(|guess| guess.familiar).collect();
-        let labels: Vec<bool> = examples.iter().map(|example| !is_out_of_scope(&example.intent)).collect();
+        let labels: Vec<bool> =
+            examples.iter().map(|example| !is_out_of_scope(&example.intent)).collect();
         metrics.insert("oos_auroc".to_owned(), auroc(&scores, &labels));
     }
     Ok(metrics)
@@ -343,11 +379,14 @@ mod tests {
     #[test]
     fn a_deployed_model_is_watched_on_what_came_after_its_training() {
         let directory = tempfile::tempdir().unwrap();
-        let registry = Registry::new(directory.path(), "shop", crate::intent::registry::Head::Purchase);
+        let registry =
+            Registry::new(directory.path(), "shop", crate::intent::registry::Head::Purchase);
         let config = IntentConfig::default();
         let learned = tracks(400, 1_000, 8, 800);
         let data = Data::of_tracks(&learned, None);
-        let round = train_purchase(&registry, &config, &data, &Vectors::default(), 1, &mut |_, _| {}).unwrap();
+        let round =
+            train_purchase(&registry, &config, &data, &Vectors::default(), 1, &mut |_, _| {})
+                .unwrap();
         assert_eq!(round.version.objection, None);
         assert_eq!((round.version.from_ms, round.version.to_ms), (Some(1_000), Some(1_399)));
         let model: Model = registry.load(round.version.version).unwrap();
@@ -362,11 +401,15 @@ mod tests {
         // Visitors write three times as much, and don't buy any more.
         let changed = look(&tracks(400, 2_000, 24, 150)).warnings;
         assert!(
-            changed[0].text.contains("columns drifted since training") && changed[0].text.contains("most of all words"),
+            changed[0].text.contains("columns drifted since training")
+                && changed[0].text.contains("most of all words"),
             "{changed:?}"
         );
         assert_eq!(
-            changed.iter().filter(|warning| matches!(warning.what, Warning::Drifted { .. })).count(),
+            changed
+                .iter()
+                .filter(|warning| matches!(warning.what, Warning::Drifted { .. }))
+                .count(),
             1,
             "{changed:?}"
         );
@@ -378,11 +421,19 @@ mod tests {
     #[test]
     fn reasons_tell_what_was_seen() {
         let directory = tempfile::tempdir().unwrap();
-        let registry = Registry::new(directory.path(), "shop", crate::intent::registry::Head::Purchase);
+        let registry =
+            Registry::new(directory.path(), "shop", crate::intent::registry::Head::Purchase);
         let learned = tracks(400, 1_000, 8, 800);
         let data = Data::of_tracks(&learned, None);
-        let round =
-            train_purchase(&registry, &IntentConfig::default(), &data, &Vectors::default(), 1, &mut |_, _| {}).unwrap();
+        let round = train_purchase(
+            &registry,
+            &IntentConfig::default(),
+            &data,
+            &Vectors::default(),
+            1,
+            &mut |_, _| {},
+        )
+        .unwrap();
         let model: Model = registry.load(round.version.version).unwrap();
         let deployed = crate::intent::registry::Deployed { version: round.version, model };
         let check = |track: &Track, expected: &str| {
@@ -391,15 +442,22 @@ mod tests {
             let asks = intent.reasons.iter().find(|reason| reason.signal == "asks price").unwrap();
             assert_eq!((asks.count, asks.value.as_deref()), (0, Some(expected)));
             for reason in &intent.reasons {
-                let value =
-                    state.row().into_iter().find(|(name, _)| name.replace('_', " ") == reason.signal).unwrap().1;
+                let value = state
+                    .row()
+                    .into_iter()
+                    .find(|(name, _)| name.replace('_', " ") == reason.signal)
+                    .unwrap()
+                    .1;
                 match value {
                     crate::features::Value::Number(number) => {
                         let told: f32 = reason.value.as_deref().unwrap().parse().unwrap();
                         assert!((told - number).abs() < 0.01, "{reason:?} is {number}");
                     }
                     value => {
-                        assert_eq!((value, reason.value.as_deref()), (crate::features::Value::Missing, Some("unknown")))
+                        assert_eq!(
+                            (value, reason.value.as_deref()),
+                            (crate::features::Value::Missing, Some("unknown"))
+                        )
                     }
                 }
             }
@@ -412,20 +470,27 @@ mod tests {
     #[test]
     fn a_model_that_is_blind_to_conversations_is_refused_and_an_export_is_not() {
         let directory = tempfile::tempdir().unwrap();
-        let registry = Registry::new(directory.path(), "shop", crate::intent::registry::Head::Purchase);
+        let registry =
+            Registry::new(directory.path(), "shop", crate::intent::registry::Head::Purchase);
         let config = IntentConfig::default();
-        let train =
-            |data: &Data| train_purchase(&registry, &config, data, &Vectors::default(), 1, &mut |_, _| {}).unwrap();
+        let train = |data: &Data| {
+            train_purchase(&registry, &config, data, &Vectors::default(), 1, &mut |_, _| {})
+                .unwrap()
+        };
         let csv = |text: &[u8], label: &str, like: Option<&[Column]>| {
             crate::training::parse(text, false, label, &[], like).unwrap()
         };
         // What visits of a shop's pages tell, and conversations don't.
-        let visits: String =
-            (0..400).map(|i| format!("{},{},{}\n", i % 7, i % 3, u8::from((i % 7 > 3) != (i % 11 == 0)))).collect();
-        let visits = train(&csv(format!("PageValues,Month,Revenue\n{visits}").as_bytes(), "Revenue", None));
+        let visits: String = (0..400)
+            .map(|i| format!("{},{},{}\n", i % 7, i % 3, u8::from((i % 7 > 3) != (i % 11 == 0))))
+            .collect();
+        let visits =
+            train(&csv(format!("PageValues,Month,Revenue\n{visits}").as_bytes(), "Revenue", None));
         let objection = visits.version.objection.unwrap();
         assert!(
-            objection.starts_with("no conversation has the columns PageValues, Month that it learned from"),
+            objection.starts_with(
+                "no conversation has the columns PageValues, Month that it learned from"
+            ),
             "{objection}"
         );
         let refused = registry.deploy(visits.version.version, false).unwrap_err().to_string();
@@ -437,12 +502,21 @@ mod tests {
         for track in &mut tracks[..9] {
             track.records.pop();
         }
-        let states: Vec<_> = tracks.iter().enumerate().map(|(i, track)| (i.to_string(), track.outline())).collect();
+        let states: Vec<_> =
+            tracks.iter().enumerate().map(|(i, track)| (i.to_string(), track.outline())).collect();
         let mut file = Vec::new();
-        crate::export::write_csv(&crate::export::feature_columns("shop", &states, false), &mut file).unwrap();
+        crate::export::write_csv(
+            &crate::export::feature_columns("shop", &states, false),
+            &mut file,
+        )
+        .unwrap();
         let exported = csv(&file, "converted", None);
         assert_eq!((exported.table.len(), exported.unlabelled), (391, 9));
-        assert!(exported.table.columns.iter().all(|column| Track::has(&column.name)), "{:?}", exported.table.columns);
+        assert!(
+            exported.table.columns.iter().all(|column| Track::has(&column.name)),
+            "{:?}",
+            exported.table.columns
+        );
         let round = train(&exported);
         assert_eq!(round.unlabelled, 9);
         // The other version learned from the same, so the reason may be that it is no better; it isn't that it is blind.
@@ -452,10 +526,14 @@ mod tests {
         let model: Model = registry.load(learned.version.version).unwrap();
         let columns: Vec<Column> = model.columns().cloned().collect();
         let data = csv(&file, "converted", Some(&columns));
-        let evaluation = evaluate(&config, &learned.version, &model, &data, &Vectors::default()).unwrap();
+        let evaluation =
+            evaluate(&config, &learned.version, &model, &data, &Vectors::default()).unwrap();
         assert_eq!(evaluation.quality.rows, 391);
         assert!(
-            evaluation.warnings.iter().any(|warning| warning.text.starts_with("9 rows without a label")),
+            evaluation
+                .warnings
+                .iter()
+                .any(|warning| warning.text.starts_with("9 rows without a label")),
             "{:?}",
             evaluation.warnings
         );

@@ -90,14 +90,20 @@ impl Table {
     ///
     /// # Errors
     /// When it is no CSV, has no rows, the label is missing or no yes or no, or a column of `like` is no number or all of them are missing.
-    pub fn csv(file: impl Read, label: &str, like: Option<&[Column]>) -> Result<(Self, Vec<bool>), TableError> {
+    pub fn csv(
+        file: impl Read,
+        label: &str,
+        like: Option<&[Column]>,
+    ) -> Result<(Self, Vec<bool>), TableError> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
         let header: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
         let position = |name: &str| header.iter().position(|known| known == name);
-        let no_column = |name: &str| TableError::NoColumn { name: name.to_owned(), known: header.join(", ") };
+        let no_column =
+            |name: &str| TableError::NoColumn { name: name.to_owned(), known: header.join(", ") };
         let label_at = position(label).ok_or_else(|| no_column(label))?;
         let time_at = position("at_ms");
-        let meanings: Vec<usize> = (0..header.len()).filter(|at| is_meaning(&header[*at])).collect();
+        let meanings: Vec<usize> =
+            (0..header.len()).filter(|at| is_meaning(&header[*at])).collect();
         let said = || Column { name: SAID.to_owned(), kind: Kind::Text };
         let records: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>()?;
         if records.is_empty() {
@@ -111,25 +117,37 @@ impl Table {
                     None if name == SAID && !meanings.is_empty() => Cells::Meaning,
                     None => Cells::Missing,
                 };
-                let chosen: Vec<_> = columns.iter().map(|column| (cells(&column.name), column.clone())).collect();
-                if let Some((_, first)) =
-                    chosen.first().filter(|_| chosen.iter().all(|(cells, _)| *cells == Cells::Missing))
+                let chosen: Vec<_> =
+                    columns.iter().map(|column| (cells(&column.name), column.clone())).collect();
+                if let Some((_, first)) = chosen
+                    .first()
+                    .filter(|_| chosen.iter().all(|(cells, _)| *cells == Cells::Missing))
                 {
                     return Err(no_column(&first.name));
                 }
                 chosen
             }
             None => {
-                let told =
-                    |at: &usize| Some(*at) != time_at && *at != label_at && !TOLD.contains(&header[*at].as_str());
-                let columns = (0..header.len()).filter(told).filter(|at| !meanings.contains(at)).filter_map(|at| {
-                    let kind = kind_of(records.iter().filter_map(|record| record.get(at)), records.len())?;
-                    Some((Cells::Column(at), Column { name: header[at].clone(), kind }))
-                });
+                let told = |at: &usize| {
+                    Some(*at) != time_at && *at != label_at && !TOLD.contains(&header[*at].as_str())
+                };
+                let columns = (0..header.len())
+                    .filter(told)
+                    .filter(|at| !meanings.contains(at))
+                    .filter_map(|at| {
+                        let kind = kind_of(
+                            records.iter().filter_map(|record| record.get(at)),
+                            records.len(),
+                        )?;
+                        Some((Cells::Column(at), Column { name: header[at].clone(), kind }))
+                    });
                 columns.chain((!meanings.is_empty()).then(|| (Cells::Meaning, said()))).collect()
             }
         };
-        let mut table = Self { columns: chosen.iter().map(|(_, column)| column.clone()).collect(), ..Self::default() };
+        let mut table = Self {
+            columns: chosen.iter().map(|(_, column)| column.clone()).collect(),
+            ..Self::default()
+        };
         let (mut moments, mut labelled) = (Vec::new(), Vec::new());
         for (i, record) in records.iter().enumerate() {
             let row = i + 1;
@@ -150,7 +168,12 @@ impl Table {
                 Cells::Meaning => meaning(row, record, &meanings, &header),
                 Cells::Missing => Ok(Value::Missing),
             };
-            table.rows.push(chosen.iter().map(|(cells, column)| cell(cells, column)).collect::<Result<_, _>>()?);
+            table.rows.push(
+                chosen
+                    .iter()
+                    .map(|(cells, column)| cell(cells, column))
+                    .collect::<Result<_, _>>()?,
+            );
         }
         table.at_ms = time_at.map(|_| moments);
         Ok((table, labelled))
@@ -162,7 +185,8 @@ impl Table {
     pub fn of_tracks(tracks: &[Track], turns: Option<usize>, like: Option<&[Column]>) -> Self {
         let states: Vec<State> = tracks.iter().map(|track| track.state(turns)).collect();
         let columns = like.map_or_else(|| Track::columns(&states), <[Column]>::to_vec);
-        let rows = tracks.iter().zip(&states).map(|(track, state)| track.row(state, &columns)).collect();
+        let rows =
+            tracks.iter().zip(&states).map(|(track, state)| track.row(state, &columns)).collect();
         let moments: Vec<u64> = tracks.iter().map(Track::at_ms).collect();
         Self {
             columns,
@@ -195,7 +219,8 @@ impl Table {
     pub fn without(mut self, names: &[String]) -> Result<Self, TableError> {
         for name in names {
             let Some(at) = self.columns.iter().position(|column| column.name == *name) else {
-                let known: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+                let known: Vec<&str> =
+                    self.columns.iter().map(|column| column.name.as_str()).collect();
                 return Err(TableError::NoColumn { name: name.clone(), known: known.join(", ") });
             };
             self.columns.remove(at);
@@ -213,7 +238,10 @@ impl Table {
             columns: self.columns.clone(),
             rows: rows.iter().map(|row| self.rows[*row].clone()).collect(),
             labels: rows.iter().map(|row| self.labels[*row]).collect(),
-            at_ms: self.at_ms.as_ref().map(|moments| rows.iter().map(|row| moments[*row]).collect()),
+            at_ms: self
+                .at_ms
+                .as_ref()
+                .map(|moments| rows.iter().map(|row| moments[*row]).collect()),
         }
     }
 
@@ -251,15 +279,25 @@ const TOLD: [&str; 7] = ["site", "session", "converted", "amount", "currency", "
 
 /// `meaning_000` and so on, as an export has them.
 fn is_meaning(name: &str) -> bool {
-    name.strip_prefix("meaning_").is_some_and(|number| number.len() >= 3 && number.bytes().all(|b| b.is_ascii_digit()))
+    name.strip_prefix("meaning_")
+        .is_some_and(|number| number.len() >= 3 && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
-fn meaning(row: usize, record: &csv::StringRecord, columns: &[usize], header: &[String]) -> Result<Value, TableError> {
+fn meaning(
+    row: usize,
+    record: &csv::StringRecord,
+    columns: &[usize],
+    header: &[String],
+) -> Result<Value, TableError> {
     let number = |at: &usize| match record.get(*at).unwrap_or_default() {
         value if is_missing(value) => Ok(None),
         value => match value.parse::<f32>() {
             Ok(number) if number.is_finite() => Ok(Some(number)),
-            _ => Err(TableError::NotANumber { row, column: header[*at].clone(), value: value.into() }),
+            _ => Err(TableError::NotANumber {
+                row,
+                column: header[*at].clone(),
+                value: value.into(),
+            }),
         },
     };
     let numbers: Option<Vec<f32>> = columns.iter().map(number).collect::<Result<_, _>>()?;
@@ -277,8 +315,9 @@ fn kind_of<'a>(values: impl Iterator<Item = &'a str> + Clone, rows: usize) -> Op
     if distinct.len() <= MAX_CATEGORIES && distinct.len() * 2 <= rows.max(4) {
         return Some(Kind::Category);
     }
-    let (count, words) =
-        values.fold((0, 0), |(count, words), value| (count + 1, words + value.split_whitespace().count()));
+    let (count, words) = values.fold((0, 0), |(count, words), value| {
+        (count + 1, words + value.split_whitespace().count())
+    });
     if words > TEXT_WORDS * count {
         return Some(Kind::Text);
     }
@@ -296,7 +335,13 @@ fn parse(row: usize, column: &Column, value: &str) -> Result<Value, TableError> 
     Ok(match column.kind {
         Kind::Number => match value.parse::<f32>() {
             Ok(number) if number.is_finite() => Value::Number(number),
-            _ => return Err(TableError::NotANumber { row, column: column.name.clone(), value: value.into() }),
+            _ => {
+                return Err(TableError::NotANumber {
+                    row,
+                    column: column.name.clone(),
+                    value: value.into(),
+                });
+            }
         },
         Kind::Category => Value::Category(value.to_owned()),
         Kind::Text => Value::Text(value.to_owned()),
@@ -332,7 +377,9 @@ impl Track {
     #[must_use]
     pub fn of_log(records: Vec<(u64, Vec<Signal>)>) -> Self {
         let mut state = State::default();
-        records.iter().for_each(|(at_ms, signals)| signals.iter().for_each(|signal| state.push(*at_ms, signal)));
+        records.iter().for_each(|(at_ms, signals)| {
+            signals.iter().for_each(|signal| state.push(*at_ms, signal))
+        });
         Self { records, said: Vec::new(), converted: state.converted() }
     }
 
@@ -370,7 +417,8 @@ impl Track {
             if has(signals, |signal| matches!(signal, Signal::Outcome(_))) {
                 return &self.records[..at];
             }
-            messages += usize::from(has(signals, |signal| matches!(signal, Signal::Message { .. })));
+            messages +=
+                usize::from(has(signals, |signal| matches!(signal, Signal::Message { .. })));
             if turns.is_some_and(|turns| messages >= turns) {
                 return &self.records[..=at];
             }
@@ -393,13 +441,17 @@ impl Track {
     /// True for a column that a conversation can have: a model that learned from others is blind to every visitor.
     #[must_use]
     pub fn has(column: &str) -> bool {
-        features::COLUMNS.contains(&column) || column.starts_with("attribute.") || [SAID, LAST].contains(&column)
+        features::COLUMNS.contains(&column)
+            || column.starts_with("attribute.")
+            || [SAID, LAST].contains(&column)
     }
 
     fn columns(states: &[State]) -> Vec<Column> {
         let mut names: BTreeSet<String> = BTreeSet::new();
         let mut named: BTreeSet<String> = BTreeSet::new();
-        for (name, value) in states.iter().flat_map(|state| state.row().into_iter().skip(features::COLUMNS.len())) {
+        for (name, value) in
+            states.iter().flat_map(|state| state.row().into_iter().skip(features::COLUMNS.len()))
+        {
             if matches!(value, features::Value::Category(_)) {
                 named.insert(name.clone());
             }
@@ -407,7 +459,10 @@ impl Track {
         }
         let kind = |name: &str| {
             let named = features::NAMED.contains(&name) || named.contains(name);
-            Column { name: name.to_owned(), kind: if named { Kind::Category } else { Kind::Number } }
+            Column {
+                name: name.to_owned(),
+                kind: if named { Kind::Category } else { Kind::Number },
+            }
         };
         let texts = [SAID, LAST].map(|name| Column { name: name.to_owned(), kind: Kind::Text });
         let known = features::COLUMNS.iter().map(|name| kind(name));
@@ -427,10 +482,17 @@ impl Track {
             .map(|column| match column.name.as_str() {
                 SAID => means(said, &state.meaning),
                 LAST => means(&said[said.len().saturating_sub(1)..], &state.last_meaning),
-                name => match (row.iter().find(|(known, _)| known == name).map(|(_, value)| value), column.kind) {
-                    (Some(features::Value::Number(number)), Kind::Category) => Value::Category(number.to_string()),
+                name => match (
+                    row.iter().find(|(known, _)| known == name).map(|(_, value)| value),
+                    column.kind,
+                ) {
+                    (Some(features::Value::Number(number)), Kind::Category) => {
+                        Value::Category(number.to_string())
+                    }
                     (Some(features::Value::Number(number)), Kind::Number) => Value::Number(*number),
-                    (Some(features::Value::Category(name)), Kind::Category) => Value::Category(name.clone()),
+                    (Some(features::Value::Category(name)), Kind::Category) => {
+                        Value::Category(name.clone())
+                    }
                     _ => Value::Missing,
                 },
             })
@@ -463,7 +525,11 @@ d-4,7,Nov,I am only looking around for now,40,TRUE
     fn kinds_are_inferred_and_identifiers_left_out() {
         let (table, labelled) = Table::csv(SHOP.as_bytes(), "bought", None).unwrap();
         assert_eq!(labelled, [true; 4]);
-        let expected = [column("pages", Kind::Number), column("month", Kind::Category), column("note", Kind::Text)];
+        let expected = [
+            column("pages", Kind::Number),
+            column("month", Kind::Category),
+            column("note", Kind::Text),
+        ];
         assert_eq!(table.columns, expected);
         assert_eq!(table.rows[1], [Value::Missing, Value::Category("May".into()), Value::Missing]);
         assert_eq!(table.labels, [true, false, false, true]);
@@ -484,9 +550,13 @@ d-4,7,Nov,I am only looking around for now,40,TRUE
             (table.labels.as_slice(), labelled.as_slice()),
             (&[true, false, false][..], &[true, true, false][..])
         );
-        let like = [column(LAST, Kind::Text), column("messages", Kind::Number), column(SAID, Kind::Text)];
+        let like =
+            [column(LAST, Kind::Text), column("messages", Kind::Number), column(SAID, Kind::Text)];
         let (table, _) = Table::csv(text.as_bytes(), "converted", Some(&like)).unwrap();
-        assert_eq!(table.rows[2], [Value::Missing, Value::Number(5.0), Value::Vector(vec![1.0, 0.0])]);
+        assert_eq!(
+            table.rows[2],
+            [Value::Missing, Value::Number(5.0), Value::Vector(vec![1.0, 0.0])]
+        );
         let broken = text.replace("0.6", "much");
         let error = Table::csv(broken.as_bytes(), "converted", None).unwrap_err().to_string();
         assert!(error.contains("row 1: \"much\" in column \"meaning_000\""), "{error}");
@@ -508,23 +578,32 @@ d-4,7,Nov,I am only looking around for now,40,TRUE
             Some(&[column("b", Kind::Number), column("c", Kind::Number)]),
             "no column \"b\"; it has a, bought",
         );
-        check("a,bought\n1,1\nx,0\n", Some(&[column("a", Kind::Number)]), "row 2: \"x\" in column \"a\"");
+        check(
+            "a,bought\n1,1\nx,0\n",
+            Some(&[column("a", Kind::Number)]),
+            "row 2: \"x\" in column \"a\"",
+        );
     }
 
     #[test]
     fn a_conversation_is_seen_up_to_a_moment_and_never_its_outcome() {
-        let line = r#"{"id": "x", "age": 41, "work": "nurse", "converted": true, "amount": 2.5, "turns": [
+        let line =
+            r#"{"id": "x", "age": 41, "work": "nurse", "converted": true, "amount": 2.5, "turns": [
             {"role": "agent", "text": "Hello!"}, {"role": "visitor", "text": "Hi, who\nare you?"},
             {"role": "agent", "text": "A shop."}, {"role": "visitor", "text": "Sold!"}]}"#
-            .replace("\n            ", " ");
+                .replace("\n            ", " ");
         let conversation = replay::read(&line, 0, "converted").unwrap().remove(0);
         let mut track = conversation.track();
         assert_eq!(track.converted, Some(true));
         let first = Table::of_tracks(std::slice::from_ref(&track), Some(1), None);
         let names: Vec<&str> = first.columns.iter().map(|column| column.name.as_str()).collect();
-        assert_eq!(names[features::COLUMNS.len()..], ["attribute.age", "attribute.work", SAID, LAST]);
+        assert_eq!(
+            names[features::COLUMNS.len()..],
+            ["attribute.age", "attribute.work", SAID, LAST]
+        );
         let value = |table: &Table, name: &str| {
-            table.rows[0][table.columns.iter().position(|column| column.name == name).unwrap()].clone()
+            table.rows[0][table.columns.iter().position(|column| column.name == name).unwrap()]
+                .clone()
         };
         assert_eq!(value(&first, "messages"), Value::Number(1.0));
         assert_eq!(value(&first, "attribute.age"), Value::Number(41.0));
@@ -537,7 +616,13 @@ d-4,7,Nov,I am only looking around for now,40,TRUE
             10,
             vec![
                 Signal::HumanRequested,
-                Signal::Message { chars: 5, words: 1, question: true, sentiment: 1.0, language: None },
+                Signal::Message {
+                    chars: 5,
+                    words: 1,
+                    question: true,
+                    sentiment: 1.0,
+                    language: None,
+                },
             ],
         ));
         assert_eq!(Table::of_tracks(std::slice::from_ref(&track), None, None).rows, whole.rows);

@@ -133,11 +133,15 @@ pub struct Training<'a> {
 ///
 /// # Errors
 /// When there are too few rows of an outcome, or no column tells anything.
-pub fn train(training: Training<'_>, progress: &mut dyn FnMut(usize, usize)) -> Result<Trained, TrainError> {
+pub fn train(
+    training: Training<'_>,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Trained, TrainError> {
     let table = training.table;
     // A conversation counts once, at however many moments it is looked at.
-    let outcomes: rustc_hash::FxHashMap<usize, bool> =
-        (0..table.len()).map(|row| (training.groups.map_or(row, |groups| groups[row]), table.labels[row])).collect();
+    let outcomes: rustc_hash::FxHashMap<usize, bool> = (0..table.len())
+        .map(|row| (training.groups.map_or(row, |groups| groups[row]), table.labels[row]))
+        .collect();
     let (rows, positives) = (outcomes.len(), outcomes.values().filter(|label| **label).count());
     if positives < MIN_OF_EACH || rows - positives < MIN_OF_EACH {
         return Err(TrainError::TooFew { rows, positives });
@@ -156,7 +160,8 @@ pub fn train(training: Training<'_>, progress: &mut dyn FnMut(usize, usize)) -> 
     let mut unseen = vec![vec![0.0_f32; table.len()]; Kind::PARTS.len()];
     let mut seconds = [0.0; Kind::PARTS.len()];
     for fold in 0..FOLDS {
-        let (outside, inside): (Vec<usize>, Vec<usize>) = (0..table.len()).partition(|row| folds[*row] != fold);
+        let (outside, inside): (Vec<usize>, Vec<usize>) =
+            (0..table.len()).partition(|row| folds[*row] != fold);
         let rows = Rows::fit(&table.select(&outside), training.vectors)?;
         let test = table.select(&inside);
         for (i, kind) in Kind::PARTS.into_iter().enumerate() {
@@ -201,7 +206,9 @@ pub fn train(training: Training<'_>, progress: &mut dyn FnMut(usize, usize)) -> 
     }
     if training.keep_all || chosen == Kind::Blend {
         let mut parts = Vec::new();
-        for (kind, weight) in Kind::PARTS.into_iter().zip(&weights).filter(|(_, weight)| **weight > 0.0) {
+        for (kind, weight) in
+            Kind::PARTS.into_iter().zip(&weights).filter(|(_, weight)| **weight > 0.0)
+        {
             parts.push((*weight, fitted(kind)?));
         }
         models.push(rows.model(Kind::Blend, parts, Calibration::fit(&blended, &table.labels)));
@@ -218,7 +225,8 @@ pub fn folds(labels: &[bool], groups: Option<&[usize]>, count: usize, seed: u64)
     for (row, label) in labels.iter().enumerate() {
         known.entry(group(row)).or_insert((row, *label));
     }
-    let mut order: Vec<(usize, bool)> = known.into_iter().map(|(group, (_, label))| (group, label)).collect();
+    let mut order: Vec<(usize, bool)> =
+        known.into_iter().map(|(group, (_, label))| (group, label)).collect();
     order.sort_unstable();
     order.shuffle(&mut StdRng::seed_from_u64(seed));
     order.sort_by_key(|(_, label)| *label);
@@ -276,7 +284,10 @@ impl Model {
                     // The row itself, then once without each column.
                     let mut rows = row.clone();
                     for column in 0..names.len() {
-                        rows.extend((0..row.len()).map(|i| if owners[i] == column { self.center[i] } else { row[i] }));
+                        rows.extend(
+                            (0..row.len())
+                                .map(|i| if owners[i] == column { self.center[i] } else { row[i] }),
+                        );
                     }
                     let logits = average(networks, &rows)?;
                     for (column, z) in logits.iter().skip(1).enumerate() {
@@ -302,7 +313,12 @@ impl Model {
 }
 
 impl Part {
-    fn predict(&self, encoder: &Encoder, table: &Table, vectors: &Vectors) -> Result<Vec<f32>, TrainError> {
+    fn predict(
+        &self,
+        encoder: &Encoder,
+        table: &Table,
+        vectors: &Vectors,
+    ) -> Result<Vec<f32>, TrainError> {
         Ok(match self {
             Self::Logistic(network) => network.predict(&encoder.dense(table, vectors))?,
             Self::Network(networks) => average(networks, &encoder.dense(table, vectors))?,
@@ -344,12 +360,16 @@ impl Rows {
         let (width, has_text) = (self.encoder.width(), self.encoder.has_text());
         let targets = Targets::Binary { labels: &self.labels, weight: 1.0 };
         Ok(match kind {
-            Kind::Logistic | Kind::Blend => {
-                Part::Logistic(Network::fit(&logistic_recipe(has_text, seed), width, &self.dense, targets)?)
-            }
+            Kind::Logistic | Kind::Blend => Part::Logistic(Network::fit(
+                &logistic_recipe(has_text, seed),
+                width,
+                &self.dense,
+                targets,
+            )?),
             Kind::Network => {
-                let networks = (0..NETWORKS)
-                    .map(|i| Network::fit(&network_recipe(has_text, seed + i), width, &self.dense, targets));
+                let networks = (0..NETWORKS).map(|i| {
+                    Network::fit(&network_recipe(has_text, seed + i), width, &self.dense, targets)
+                });
                 Part::Network(networks.collect::<Result<_, _>>()?)
             }
             Kind::Trees => Part::Trees(Trees::fit(&trees_recipe(seed), &self.plain, &self.labels)?),
@@ -428,7 +448,9 @@ fn blend(unseen: &[Vec<f32>], labels: &[bool]) -> Vec<f32> {
 
 fn mix(unseen: &[Vec<f32>], weights: &[f32]) -> Vec<f32> {
     let rows = unseen.first().map_or(0, Vec::len);
-    (0..rows).map(|row| unseen.iter().zip(weights).map(|(scores, weight)| weight * scores[row]).sum()).collect()
+    (0..rows)
+        .map(|row| unseen.iter().zip(weights).map(|(scores, weight)| weight * scores[row]).sum())
+        .collect()
 }
 
 /// Calibrated probabilities where each row's calibration was fitted on the other folds.
@@ -436,7 +458,8 @@ fn cross_calibrated(scores: &[f32], labels: &[bool], folds: &[usize]) -> Vec<f32
     let mut probabilities = vec![0.0; scores.len()];
     for fold in 0..FOLDS {
         let outside = (0..scores.len()).filter(|row| folds[*row] != fold);
-        let (known, outcomes): (Vec<f32>, Vec<bool>) = outside.map(|row| (scores[row], labels[row])).unzip();
+        let (known, outcomes): (Vec<f32>, Vec<bool>) =
+            outside.map(|row| (scores[row], labels[row])).unzip();
         let fitted = Calibration::fit(&known, &outcomes);
         for row in (0..scores.len()).filter(|row| folds[*row] == fold) {
             probabilities[row] = fitted.probability(scores[row]);
@@ -464,7 +487,8 @@ mod tests {
         for i in 0_u16..600 {
             // Three low-discrepancy sequences (Weyl): spread evenly, and not in step with each other.
             let at = |step: f32| (f32::from(i) * step).fract();
-            let (pages, november, screen, luck) = (at(0.618_034), at(0.414_214) > 0.5, at(0.732_051), at(0.302_776));
+            let (pages, november, screen, luck) =
+                (at(0.618_034), at(0.414_214) > 0.5, at(0.732_051), at(0.302_776));
             let odds = 6.0 * (pages - 0.6) + f32::from(u8::from(november));
             table.rows.push(vec![
                 if i % 11 == 0 { Value::Missing } else { Value::Number((pages * 40.0).round()) },
@@ -480,21 +504,35 @@ mod tests {
     fn the_best_calibrated_model_is_chosen_and_explains_itself() {
         let table = visits();
         let vectors = Vectors::default();
-        let training = Training { table: &table, vectors: &vectors, groups: None, seed: 3, keep_all: true };
+        let training =
+            Training { table: &table, vectors: &vectors, groups: None, seed: 3, keep_all: true };
         let mut heard = Vec::new();
         let trained = train(training, &mut |done, total| heard.push((done, total))).unwrap();
-        assert!(heard.windows(2).all(|pair| pair[0].0 < pair[1].0) && heard.iter().all(|(done, total)| done <= total));
-        let best = trained.compared.iter().map(|compared| compared.quality.log_loss).fold(f64::INFINITY, f64::min);
+        assert!(
+            heard.windows(2).all(|pair| pair[0].0 < pair[1].0)
+                && heard.iter().all(|(done, total)| done <= total)
+        );
+        let best = trained
+            .compared
+            .iter()
+            .map(|compared| compared.quality.log_loss)
+            .fold(f64::INFINITY, f64::min);
         for compared in &trained.compared {
             assert!(compared.quality.auroc > 0.75, "{compared:?}");
-            assert!((compared.kind == trained.chosen) == (compared.quality.log_loss <= best), "{compared:?}");
+            assert!(
+                (compared.kind == trained.chosen) == (compared.quality.log_loss <= best),
+                "{compared:?}"
+            );
         }
         for model in &trained.models {
             let moved = model.explain(&table.select(&[3]), &vectors).unwrap();
             assert_eq!(moved[0].column, "pages", "{:?}: {moved:?}", model.kind);
             let text = serde_json::to_string(model).unwrap();
             let again: Model = serde_json::from_str(&text).unwrap();
-            assert_eq!(model.predict(&table, &vectors).unwrap(), again.predict(&table, &vectors).unwrap());
+            assert_eq!(
+                model.predict(&table, &vectors).unwrap(),
+                again.predict(&table, &vectors).unwrap()
+            );
         }
     }
 
@@ -502,10 +540,17 @@ mod tests {
     fn too_little_to_learn_from_is_said() {
         let table = visits();
         let few = table.select(&(0..30).collect::<Vec<_>>());
-        let training = Training { table: &few, vectors: &Vectors::default(), groups: None, seed: 3, keep_all: false };
+        let training = Training {
+            table: &few,
+            vectors: &Vectors::default(),
+            groups: None,
+            seed: 3,
+            keep_all: false,
+        };
         let error = train(training, &mut |_, _| {}).unwrap_err().to_string();
         assert!(error.contains("too few to learn from"), "{error}");
-        let same = table.clone().without(&["pages".into(), "month".into(), "screen".into()]).unwrap();
+        let same =
+            table.clone().without(&["pages".into(), "month".into(), "screen".into()]).unwrap();
         let training = Training { table: &same, ..training };
         let error = train(training, &mut |_, _| {}).unwrap_err().to_string();
         assert!(error.contains("no column tells rows apart"), "{error}");

@@ -56,8 +56,10 @@ impl Trees {
         for part in 0..parts {
             // An eighth of the rows says when to stop, another one for each ensemble.
             let held: Vec<usize> = order.iter().copied().skip(part % 8).step_by(8).collect();
-            let kept: Vec<usize> =
-                (0..8).filter(|k| *k != part % 8).flat_map(|k| order.iter().copied().skip(k).step_by(8)).collect();
+            let kept: Vec<usize> = (0..8)
+                .filter(|k| *k != part % 8)
+                .flat_map(|k| order.iter().copied().skip(k).step_by(8))
+                .collect();
             let (train, train_labels) = gather(columns, rows, labels, &kept);
             let (test, test_labels) = gather(columns, rows, labels, &held);
             let mut booster = GradientBooster::default()
@@ -79,9 +81,16 @@ impl Trees {
             let ones = vec![1.0; train_labels.len()];
             let test_ones = vec![1.0; test_labels.len()];
             let matrix = Matrix::new(&train, train_labels.len(), width);
-            let held_out = (!held.is_empty())
-                .then(|| vec![(Matrix::new(&test, test_labels.len(), width), &test_labels[..], &test_ones[..])]);
-            booster.fit(&matrix, &train_labels, &ones, held_out).map_err(|error| TreesError(error.to_string()))?;
+            let held_out = (!held.is_empty()).then(|| {
+                vec![(
+                    Matrix::new(&test, test_labels.len(), width),
+                    &test_labels[..],
+                    &test_ones[..],
+                )]
+            });
+            booster
+                .fit(&matrix, &train_labels, &ones, held_out)
+                .map_err(|error| TreesError(error.to_string()))?;
             booster.evaluation_history = None;
             boosters.push(booster);
         }
@@ -97,7 +106,11 @@ impl Trees {
             let each = booster.predict(&Matrix::new(columns, rows, self.columns), rows > 256);
             sums.iter_mut().zip(each).for_each(|(sum, z)| *sum += z);
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "seven digits are enough")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "seven digits are enough"
+        )]
         sums.into_iter().map(|sum| (sum / self.boosters.len().max(1) as f64) as f32).collect()
     }
 
@@ -106,12 +119,19 @@ impl Trees {
     pub fn contributions(&self, row: &[f64]) -> Vec<f32> {
         let mut sums = vec![0.0; row.len()];
         for booster in &self.boosters {
-            let each =
-                booster.predict_contributions(&Matrix::new(row, 1, self.columns), ContributionsMethod::Shapley, false);
+            let each = booster.predict_contributions(
+                &Matrix::new(row, 1, self.columns),
+                ContributionsMethod::Shapley,
+                false,
+            );
             // One more stands for the average row.
             sums.iter_mut().zip(each).for_each(|(sum, z)| *sum += z);
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "seven digits are enough")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "seven digits are enough"
+        )]
         sums.into_iter().map(|sum| (sum / self.boosters.len().max(1) as f64) as f32).collect()
     }
 }
@@ -119,12 +139,18 @@ impl Trees {
 impl std::fmt::Debug for Trees {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let trees: usize = self.boosters.iter().map(|booster| booster.trees.len()).sum();
-        f.debug_struct("Trees").field("ensembles", &self.boosters.len()).field("trees", &trees).finish_non_exhaustive()
+        f.debug_struct("Trees")
+            .field("ensembles", &self.boosters.len())
+            .field("trees", &trees)
+            .finish_non_exhaustive()
     }
 }
 
 fn gather(columns: &[f64], rows: usize, labels: &[bool], chosen: &[usize]) -> (Vec<f64>, Vec<f64>) {
-    let numbers = columns.chunks(rows.max(1)).flat_map(|column| chosen.iter().map(|row| column[*row])).collect();
+    let numbers = columns
+        .chunks(rows.max(1))
+        .flat_map(|column| chosen.iter().map(|row| column[*row]))
+        .collect();
     (numbers, chosen.iter().map(|row| f64::from(u8::from(labels[*row]))).collect())
 }
 
@@ -136,11 +162,19 @@ mod tests {
     fn they_learn_an_interaction_and_say_what_moved_a_row() {
         // Bought when both or neither of two things is above the middle; a third column tells nothing, and some of it is missing.
         let row = |i: u32| {
-            (f64::from(i % 20), f64::from(i / 20 % 20), if i.is_multiple_of(7) { f64::NAN } else { f64::from(i % 5) })
+            (
+                f64::from(i % 20),
+                f64::from(i / 20 % 20),
+                if i.is_multiple_of(7) { f64::NAN } else { f64::from(i % 5) },
+            )
         };
         let rows: Vec<_> = (0..800).map(row).collect();
-        let columns: Vec<f64> =
-            rows.iter().map(|r| r.0).chain(rows.iter().map(|r| r.1)).chain(rows.iter().map(|r| r.2)).collect();
+        let columns: Vec<f64> = rows
+            .iter()
+            .map(|r| r.0)
+            .chain(rows.iter().map(|r| r.1))
+            .chain(rows.iter().map(|r| r.2))
+            .collect();
         let labels: Vec<bool> = rows.iter().map(|r| (r.0 >= 10.0) == (r.1 >= 10.0)).collect();
         let recipe = Recipe {
             ensembles: 2,
@@ -154,10 +188,18 @@ mod tests {
             seed: 1,
         };
         let trees = Trees::fit(&recipe, &columns, &labels).unwrap();
-        let right = trees.predict(&columns).iter().zip(&labels).filter(|(z, label)| (**z > 0.0) == **label).count();
+        let right = trees
+            .predict(&columns)
+            .iter()
+            .zip(&labels)
+            .filter(|(z, label)| (**z > 0.0) == **label)
+            .count();
         assert!(right > 780, "{right}");
         let contributions = trees.contributions(&[15.0, 15.0, f64::NAN]);
-        assert!(contributions[2].abs() < 0.3 * (contributions[0].abs() + contributions[1].abs()), "{contributions:?}");
+        assert!(
+            contributions[2].abs() < 0.3 * (contributions[0].abs() + contributions[1].abs()),
+            "{contributions:?}"
+        );
         let text = serde_json::to_string(&trees).unwrap();
         let again: Trees = serde_json::from_str(&text).unwrap();
         assert_eq!(trees.predict(&columns), again.predict(&columns));

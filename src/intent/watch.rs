@@ -57,7 +57,8 @@ impl Display for Warning {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Drifted { columns, of, above, worst } => {
-                let worst: Vec<String> = worst.iter().map(|(column, index)| format!("{column} {index:.2}")).collect();
+                let worst: Vec<String> =
+                    worst.iter().map(|(column, index)| format!("{column} {index:.2}")).collect();
                 write!(
                     f,
                     "{columns} of {of} columns drifted since training (stability index above {above}), most of all {}",
@@ -65,7 +66,10 @@ impl Display for Warning {
                 )
             }
             Self::Miscalibrated { ece, above } => {
-                write!(f, "the probabilities are off by {ece:.3} on average, more than {above}; train again")
+                write!(
+                    f,
+                    "the probabilities are off by {ece:.3} on average, more than {above}; train again"
+                )
             }
             Self::Unlabelled { rows } => write!(f, "{rows} rows without a label were passed over"),
             Self::NotLater { rows, of } => write!(

@@ -5,7 +5,9 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::{Knowledge, KnowledgeError, Place, Status, statuses, upload_of};
-use crate::retrieval::ingest::{self, Explained, Failure, FolderFile, IngestOptions, UPLOAD_PREFIX};
+use crate::retrieval::ingest::{
+    self, Explained, Failure, FolderFile, IngestOptions, UPLOAD_PREFIX,
+};
 
 /// Files that are read at once for nobody's index: each takes a thread, or a process, until `knowledge.read_timeout_s`.
 pub(super) const AT_ONCE: usize = 2;
@@ -32,7 +34,8 @@ impl Knowledge {
         for status in uploads.context("reading the uploads crashed")?? {
             let id = format!("{UPLOAD_PREFIX}{}", status.id);
             if status.status == Status::Failed {
-                let named = status.errors.into_iter().map(|error| Failure { path: id.clone(), ..error });
+                let named =
+                    status.errors.into_iter().map(|error| Failure { path: id.clone(), ..error });
                 all.left_out.extend(named);
             }
             all.files.push(FolderFile { id, bytes: status.bytes });

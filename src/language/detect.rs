@@ -80,9 +80,14 @@ pub fn language_of(text: &str) -> Option<&'static str> {
 /// The language that a visitor writes: what a message itself says, weighed with the messages before it (the latest first) and
 /// the site's language. `None` where none of the messages says anything.
 #[must_use]
-pub fn spoken<'a>(message: &str, before: impl IntoIterator<Item = &'a str>, site: &str) -> Option<&'static str> {
+pub fn spoken<'a>(
+    message: &str,
+    before: impl IntoIterator<Item = &'a str>,
+    site: &str,
+) -> Option<&'static str> {
     let mut weights = weights(message);
-    let before: Vec<&'static str> = before.into_iter().take(RECENT).filter_map(language_of).collect();
+    let before: Vec<&'static str> =
+        before.into_iter().take(RECENT).filter_map(language_of).collect();
     // A site in a language that no statistics know is visited by those who write it, and the statistics take that for its
     // nearest neighbour. Two common words of another language tell that it is another.
     let unknown = !LATIN.iter().any(|(code, statistics, _)| *code == site && statistics.is_some());
@@ -149,7 +154,9 @@ fn weigh(text: &str) -> Weights {
         Some(Script::Han) if text.chars().any(script::is_kana) => vec![("ja", 1.0)],
         // Japanese words are written in Chinese characters alone, too: 返金.
         Some(Script::Han) => vec![("zh", 0.75), ("ja", 0.25)],
-        Some(Script::Cyrillic) if words.contains(['і', 'ї', 'є', 'ґ', 'І', 'Ї', 'Є']) => vec![("uk", 1.0)],
+        Some(Script::Cyrillic) if words.contains(['і', 'ї', 'є', 'ґ', 'І', 'Ї', 'Є']) => {
+            vec![("uk", 1.0)]
+        }
         Some(script) => vec![(script.language(), 1.0)],
     }
 }
@@ -170,11 +177,14 @@ fn telling(text: &str) -> String {
 
 fn latin(text: &str) -> Weights {
     static DETECTOR: LazyLock<LanguageDetector> = LazyLock::new(|| {
-        let languages: Vec<Language> = LATIN.iter().filter_map(|(_, language, _)| *language).collect();
+        let languages: Vec<Language> =
+            LATIN.iter().filter_map(|(_, language, _)| *language).collect();
         LanguageDetectorBuilder::from_languages(&languages).build()
     });
     let lower = text.to_lowercase();
-    if let Some((_, language)) = LETTERS.iter().find(|(letters, _)| lower.contains(|c| letters.contains(c))) {
+    if let Some((_, language)) =
+        LETTERS.iter().find(|(letters, _)| lower.contains(|c| letters.contains(c)))
+    {
         return vec![(language, 1.0)];
     }
     let mut weights: Weights = LATIN.iter().map(|(code, ..)| (*code, LEAST)).collect();
@@ -184,18 +194,29 @@ fn latin(text: &str) -> Weights {
             *weight += share;
         }
     }
-    for word in lower.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’').filter(|word| !word.is_empty()) {
+    for word in lower
+        .split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’')
+        .filter(|word| !word.is_empty())
+    {
         let word = word.replace('’', "'");
         // "l'ordine" and "dov'è": by their halves, too.
         let halves = word.split('\'').filter(|half| *half != word);
-        let mut languages: Vec<usize> =
-            halves.chain([word.as_str()]).filter_map(|part| COMMON.get(part)).flatten().copied().collect();
+        let mut languages: Vec<usize> = halves
+            .chain([word.as_str()])
+            .filter_map(|part| COMMON.get(part))
+            .flatten()
+            .copied()
+            .collect();
         languages.sort_unstable();
         languages.dedup();
         let factor = if languages.is_empty() { WORD_OF_SHOPS } else { COMMON_WORD };
         if languages.is_empty() {
             let known = gloss::languages(&word);
-            languages = (0..).zip(LATIN).filter(|(_, (code, ..))| known.contains(code)).map(|(at, _)| at).collect();
+            languages = (0..)
+                .zip(LATIN)
+                .filter(|(_, (code, ..))| known.contains(code))
+                .map(|(at, _)| at)
+                .collect();
         }
         let boost = factor.powf(1.0 / (languages.len().max(1)) as f64);
         for at in languages {

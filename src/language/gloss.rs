@@ -41,7 +41,8 @@ pub fn gloss(text: &str, language: &str, is_name: impl Fn(&str) -> bool) -> Opti
                 1
             }
             Token::Word(word) => {
-                let words: Vec<&str> = tokens.get(at..).unwrap_or_default().iter().map_while(Token::folded).collect();
+                let words: Vec<&str> =
+                    tokens.get(at..).unwrap_or_default().iter().map_while(Token::folded).collect();
                 let found = lexicon.longest(&words);
                 let name = || is_name(&word.to_lowercase());
                 match found {
@@ -51,8 +52,13 @@ pub fn gloss(text: &str, language: &str, is_name: impl Fn(&str) -> bool) -> Opti
                         1
                     }
                     Some(found) => {
-                        let whole = lexicon.compound(words.first().copied().unwrap_or_default(), &found);
-                        said.word(whole.as_deref().unwrap_or(&found.entry.english), found.weight(), true);
+                        let whole =
+                            lexicon.compound(words.first().copied().unwrap_or_default(), &found);
+                        said.word(
+                            whole.as_deref().unwrap_or(&found.entry.english),
+                            found.weight(),
+                            true,
+                        );
                         found.entry.words.len()
                     }
                     None => {
@@ -89,12 +95,16 @@ pub(super) fn languages(word: &str) -> Vec<&'static str> {
     word.nfc().for_each(|c| fold(c, &mut folded));
     let of = |lexicon: &Lexicon| {
         let found = lexicon.longest(&[&folded]);
-        let clear =
-            |found: &Found<'_>| found.rest == 0 || found.rest <= MAX_ENDING && folded.len() - found.rest >= MIN_STEM;
+        let clear = |found: &Found<'_>| {
+            found.rest == 0 || found.rest <= MAX_ENDING && folded.len() - found.rest >= MIN_STEM
+        };
         found.is_some_and(|found| clear(&found)) || lexicon.parts(&folded).is_some()
     };
-    let mut found: Vec<&'static str> =
-        DATA.iter().map(|(language, ..)| *language).filter(|language| LEXICONS.get(language).is_some_and(of)).collect();
+    let mut found: Vec<&'static str> = DATA
+        .iter()
+        .map(|(language, ..)| *language)
+        .filter(|language| LEXICONS.get(language).is_some_and(of))
+        .collect();
     let is_english = |word: &str| ENGLISH.contains(word);
     if is_english(&folded) || folded.strip_suffix('s').is_some_and(is_english) {
         found.push("en");
@@ -190,18 +200,29 @@ struct Lexicon {
 
 impl Lexicon {
     fn read(text: &str, compounds: bool) -> Self {
-        let mut lexicon = Self { spaced: HashMap::new(), unspaced: HashMap::new(), longest: 0, compounds };
-        let rows = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(':'));
+        let mut lexicon =
+            Self { spaced: HashMap::new(), unspaced: HashMap::new(), longest: 0, compounds };
+        let rows = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.split_once(':'));
         for (english, forms) in rows {
             for form in forms.split(',').map(str::trim).filter(|form| !form.is_empty()) {
                 if form.starts_with(is_unspaced) {
                     lexicon.longest = lexicon.longest.max(form.chars().count());
-                    lexicon.unspaced.entry(form.to_owned()).or_insert_with(|| english.trim().to_owned());
+                    lexicon
+                        .unspaced
+                        .entry(form.to_owned())
+                        .or_insert_with(|| english.trim().to_owned());
                     continue;
                 }
-                let words: Vec<String> = tokens(form).iter().filter_map(Token::folded).map(str::to_owned).collect();
-                let Some(first) = words.first().and_then(|word| word.chars().next()) else { continue };
-                let entry = Entry { words, open: form.ends_with('*'), english: english.trim().to_owned() };
+                let words: Vec<String> =
+                    tokens(form).iter().filter_map(Token::folded).map(str::to_owned).collect();
+                let Some(first) = words.first().and_then(|word| word.chars().next()) else {
+                    continue;
+                };
+                let entry =
+                    Entry { words, open: form.ends_with('*'), english: english.trim().to_owned() };
                 lexicon.spaced.entry(first).or_default().push(entry);
             }
         }
@@ -219,13 +240,17 @@ impl Lexicon {
             let found = Found { entry, rest: rest.len() };
             // Behind a short beginning only an ending follows; what is longer is another word, or a compound.
             let word = words.first().copied().unwrap_or_default();
-            let strays =
-                || last.len() < MIN_PART && rest.len() > MAX_SHORT_ENDING && self.compound(word, &found).is_none();
+            let strays = || {
+                last.len() < MIN_PART
+                    && rest.len() > MAX_SHORT_ENDING
+                    && self.compound(word, &found).is_none()
+            };
             (fits && !strays()).then_some(found)
         });
         // The first of equals, as the list has it.
         fitting.reduce(|best, found| {
-            let better = (found.entry.words.len(), best.rest) > (best.entry.words.len(), found.rest);
+            let better =
+                (found.entry.words.len(), best.rest) > (best.entry.words.len(), found.rest);
             if better { found } else { best }
         })
     }
@@ -236,7 +261,10 @@ impl Lexicon {
             return None;
         }
         let rest = word.get(word.len() - found.rest..)?;
-        let tail = LINKS.iter().filter_map(|link| rest.strip_prefix(link)).find_map(|rest| self.part(rest))?;
+        let tail = LINKS
+            .iter()
+            .filter_map(|link| rest.strip_prefix(link))
+            .find_map(|rest| self.part(rest))?;
         Some(format!("{} {tail}", found.entry.english))
     }
 
@@ -248,14 +276,19 @@ impl Lexicon {
         let cuts = word.char_indices().map(|(at, _)| at).rev();
         cuts.filter(|at| *at >= MIN_PART && word.len() - at >= MIN_PART).find_map(|at| {
             let (head, tail) = word.split_at(at);
-            let head =
-                LINKS.iter().rev().filter_map(|link| head.strip_suffix(link)).find_map(|head| self.part(head))?;
+            let head = LINKS
+                .iter()
+                .rev()
+                .filter_map(|link| head.strip_suffix(link))
+                .find_map(|head| self.part(head))?;
             Some(format!("{head} {}", self.part(tail)?))
         })
     }
 
     fn part(&self, word: &str) -> Option<&str> {
-        let found = self.longest(&[word]).filter(|found| word.len() >= MIN_PART && found.rest <= MAX_ENDING)?;
+        let found = self
+            .longest(&[word])
+            .filter(|found| word.len() >= MIN_PART && found.rest <= MAX_ENDING)?;
         Some(found.entry.english.as_str()).filter(|english| !english.is_empty())
     }
 
@@ -263,12 +296,20 @@ impl Lexicon {
     fn unspaced(&self, run: &str, said: &mut Said) {
         let mut rest = run;
         while let Some(first) = rest.chars().next() {
-            let ends: Vec<usize> = rest.char_indices().map(|(at, c)| at + c.len_utf8()).take(self.longest).collect();
-            let found = ends.iter().rev().find_map(|end| Some((*end, self.unspaced.get(rest.get(..*end)?)?)));
+            let ends: Vec<usize> =
+                rest.char_indices().map(|(at, c)| at + c.len_utf8()).take(self.longest).collect();
+            let found = ends
+                .iter()
+                .rev()
+                .find_map(|end| Some((*end, self.unspaced.get(rest.get(..*end)?)?)));
             let end = match found {
                 Some((end, english)) => {
                     let length = ends.iter().filter(|other| **other <= end).count();
-                    said.word(english, CHARACTER * f32::from(u8::try_from(length).unwrap_or(u8::MAX)), true);
+                    said.word(
+                        english,
+                        CHARACTER * f32::from(u8::try_from(length).unwrap_or(u8::MAX)),
+                        true,
+                    );
                     end
                 }
                 // What no word holds says nothing to a model that reads English.
@@ -295,7 +336,9 @@ const LINKS: &[&str] = &["", "s", "n", "e", "en", "es", "er"];
 const CHARACTER: f32 = 0.5;
 
 static LEXICONS: LazyLock<HashMap<&'static str, Lexicon>> = LazyLock::new(|| {
-    let read = |(language, text, compounds): &(&'static str, &str, bool)| (*language, Lexicon::read(text, *compounds));
+    let read = |(language, text, compounds): &(&'static str, &str, bool)| {
+        (*language, Lexicon::read(text, *compounds))
+    };
     DATA.iter().map(read).collect()
 });
 
@@ -356,7 +399,9 @@ fn fold(c: char, word: &mut String) {
         'ß' => word.push_str("ss"),
         'ł' | 'Ł' => word.push('l'),
         'ø' | 'Ø' => word.push('o'),
-        c => word.extend(c.to_lowercase().nfkd().filter(|c| c.is_alphanumeric() || matches!(c, '.' | ',' | ':'))),
+        c => word.extend(
+            c.to_lowercase().nfkd().filter(|c| c.is_alphanumeric() || matches!(c, '.' | ',' | ':')),
+        ),
     }
 }
 
@@ -378,7 +423,11 @@ mod tests {
             "Sind Lederschuhe vom Umtausch ausgeschlossen?",
             "are leather shoe footwear from return ausgeschlossen?",
         );
-        check("fr", "Quels sont les frais d'envoi du sac à dos ?", "which are delivery cost backpack?");
+        check(
+            "fr",
+            "Quels sont les frais d'envoi du sac à dos ?",
+            "which are delivery cost backpack?",
+        );
         check("es", "¿Cuánto cuesta la Corrie 45?", "how much does cost corrie 45?");
         check("nl", "Is de regenjas waterdicht", "is rain jacket waterproof");
         check("zh", "睡袋可以机洗吗？", "sleeping bag can washing machine?");
@@ -387,8 +436,15 @@ mod tests {
 
     #[test]
     fn words_of_the_lists_are_right() {
-        let all = [("de", "zelt", true), ("de", "Lederschuhe", true), ("fr", "puis", true), ("fr", "qeul", false)];
-        for (language, word, right) in all.into_iter().chain([("da", "telt", false), ("es", "cuanto", true)]) {
+        let all = [
+            ("de", "zelt", true),
+            ("de", "Lederschuhe", true),
+            ("fr", "puis", true),
+            ("fr", "qeul", false),
+        ];
+        for (language, word, right) in
+            all.into_iter().chain([("da", "telt", false), ("es", "cuanto", true)])
+        {
             assert_eq!(is_word(language, word), right, "{word}");
         }
     }
@@ -401,7 +457,10 @@ mod tests {
             for row in rows {
                 let (_, forms) = row.split_once(':').unwrap_or_else(|| panic!("{language}: {row}"));
                 for form in forms.split(',').map(str::trim) {
-                    assert!(!form.is_empty() && seen.insert(form), "{language}: {form:?} in {row:?}");
+                    assert!(
+                        !form.is_empty() && seen.insert(form),
+                        "{language}: {form:?} in {row:?}"
+                    );
                 }
             }
         }

@@ -27,7 +27,11 @@ mod tests {
     #[test]
     fn codes_have_two_letters_each_once_in_order() {
         let codes: Vec<&str> = CODES.split(' ').collect();
-        assert!(codes.iter().all(|code| code.len() == 2 && code.bytes().all(|b| b.is_ascii_lowercase())));
+        assert!(
+            codes
+                .iter()
+                .all(|code| code.len() == 2 && code.bytes().all(|b| b.is_ascii_lowercase()))
+        );
         assert!(codes.is_sorted_by(|a, b| a < b));
         for no_code in ["", "english", "EN", "de-AT", "qq", "eng"] {
             assert!(!is_iso_639_1(no_code), "{no_code}");

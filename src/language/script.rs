@@ -21,21 +21,25 @@ pub enum Script {
 impl Script {
     fn of(c: char) -> Option<Self> {
         Some(match c {
-            'a'..='z' | 'A'..='Z' | '\u{00C0}'..='\u{024F}' | '\u{1E00}'..='\u{1EFF}' => Self::Latin,
+            'a'..='z' | 'A'..='Z' | '\u{00C0}'..='\u{024F}' | '\u{1E00}'..='\u{1EFF}' => {
+                Self::Latin
+            }
             '\u{0370}'..='\u{03FF}' | '\u{1F00}'..='\u{1FFF}' => Self::Greek,
             '\u{0400}'..='\u{052F}' => Self::Cyrillic,
             '\u{0530}'..='\u{058F}' => Self::Armenian,
             '\u{0590}'..='\u{05FF}' => Self::Hebrew,
-            '\u{0600}'..='\u{06FF}' | '\u{0750}'..='\u{077F}' | '\u{FB50}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}' => {
-                Self::Arabic
-            }
+            '\u{0600}'..='\u{06FF}'
+            | '\u{0750}'..='\u{077F}'
+            | '\u{FB50}'..='\u{FDFF}'
+            | '\u{FE70}'..='\u{FEFC}' => Self::Arabic,
             '\u{0900}'..='\u{097F}' => Self::Devanagari,
             '\u{0E00}'..='\u{0E7F}' => Self::Thai,
             '\u{10A0}'..='\u{10FF}' => Self::Georgian,
             '\u{1100}'..='\u{11FF}' | '\u{AC00}'..='\u{D7A3}' => Self::Hangul,
-            '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{323AF}' => {
-                Self::Han
-            }
+            '\u{3400}'..='\u{4DBF}'
+            | '\u{4E00}'..='\u{9FFF}'
+            | '\u{F900}'..='\u{FAFF}'
+            | '\u{20000}'..='\u{323AF}' => Self::Han,
             c if is_kana(c) => Self::Han,
             c if c.is_alphabetic() => Self::Other,
             _ => return None,
@@ -73,7 +77,8 @@ pub fn is_kana(c: char) -> bool {
 pub fn of(text: &str) -> Option<Script> {
     let mut counts: Vec<(Script, usize)> = Vec::new();
     for script in text.chars().filter_map(Script::of) {
-        let weight = if matches!(script, Script::Han | Script::Thai | Script::Hangul) { 3 } else { 1 };
+        let weight =
+            if matches!(script, Script::Han | Script::Thai | Script::Hangul) { 3 } else { 1 };
         match counts.iter_mut().find(|(known, _)| *known == script) {
             Some((_, count)) => *count += weight,
             None => counts.push((script, weight)),

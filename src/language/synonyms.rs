@@ -9,7 +9,9 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 /// A term as it may be written, in the words of its line. Terms of several words are found by their first.
 static TERMS: LazyLock<HashMap<&'static str, Vec<Term>>> = LazyLock::new(|| {
-    let lines = include_str!("data/synonyms.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = include_str!("data/synonyms.txt")
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
     let mut terms: HashMap<&'static str, Vec<Term>> = HashMap::new();
     for line in lines {
         let split = |list: &'static str| list.split(',').map(str::trim).collect::<Vec<_>>();
@@ -25,7 +27,9 @@ static TERMS: LazyLock<HashMap<&'static str, Vec<Term>>> = LazyLock::new(|| {
         }
     }
     // The longest counts: "cash machine" is no "cash".
-    terms.values_mut().for_each(|terms| terms.sort_by_key(|term| std::cmp::Reverse(term.words.len())));
+    terms
+        .values_mut()
+        .for_each(|terms| terms.sort_by_key(|term| std::cmp::Reverse(term.words.len())));
     terms
 });
 
@@ -47,14 +51,16 @@ pub fn in_known_words(text: &str, has: impl Fn(&str) -> bool) -> Cow<'_, str> {
     while at < words.len() {
         let found = found(lower.get(at..).unwrap_or_default());
         let (taken, known) = match found {
-            Some((term, plural)) if !term.words.iter().all(|word| has(word)) => {
-                (term.words.len(), term.meant.iter().find(|meant| has_all(meant)).map(|meant| (*meant, plural)))
-            }
+            Some((term, plural)) if !term.words.iter().all(|word| has(word)) => (
+                term.words.len(),
+                term.meant.iter().find(|meant| has_all(meant)).map(|meant| (*meant, plural)),
+            ),
             Some((term, _)) => (term.words.len(), None),
             None => (1, None),
         };
         if let Some((meant, plural)) = known
-            && let (Some((start, _)), Some((last, word))) = (words.get(at), words.get(at + taken - 1))
+            && let (Some((start, _)), Some((last, word))) =
+                (words.get(at), words.get(at + taken - 1))
         {
             said.push_str(text.get(copied..*start).unwrap_or_default());
             said.push_str(meant);
@@ -75,13 +81,17 @@ pub fn in_known_words(text: &str, has: impl Fn(&str) -> bool) -> Cow<'_, str> {
 /// The term that the words begin with, and whether it stands there in the plural.
 fn found(words: &[String]) -> Option<(&'static Term, bool)> {
     let first = words.first()?;
-    let singular = |word: &str| word.strip_suffix('s').filter(|bare| bare.len() > 2).map(str::to_owned);
+    let singular =
+        |word: &str| word.strip_suffix('s').filter(|bare| bare.len() > 2).map(str::to_owned);
     let begins = [Some(first.clone()), singular(first)];
-    let candidates = begins.iter().flatten().filter_map(|first| TERMS.get(first.as_str())).flatten();
+    let candidates =
+        begins.iter().flatten().filter_map(|first| TERMS.get(first.as_str())).flatten();
     let fits = |term: &&'static Term| {
         let last = term.words.len() - 1;
         let fits = |(at, own): (usize, &&str)| {
-            words.get(at).is_some_and(|word| word == own || at == last && singular(word).as_deref() == Some(*own))
+            words.get(at).is_some_and(|word| {
+                word == own || at == last && singular(word).as_deref() == Some(*own)
+            })
         };
         term.words.iter().enumerate().all(fits)
     };
@@ -127,7 +137,9 @@ mod tests {
         let mut seen = HashSet::new();
         let lines = include_str!("data/synonyms.txt").lines().filter(|line| !line.starts_with('#'));
         let written = lines.map(|line| line.split_once('>').map_or(line, |(_, names)| names));
-        for term in written.flat_map(|line| line.split(',')).map(str::trim).filter(|term| !term.is_empty()) {
+        for term in
+            written.flat_map(|line| line.split(',')).map(str::trim).filter(|term| !term.is_empty())
+        {
             assert!(seen.insert(term) && term == term.to_lowercase(), "{term}");
         }
     }

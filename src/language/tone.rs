@@ -119,8 +119,11 @@ static MODEL: LazyLock<Model> = LazyLock::new(|| {
             None
         }
     };
-    let mut model =
-        Model { languages: DATA.iter().filter_map(read).collect(), numbers: HashMap::new(), weights: Vec::new() };
+    let mut model = Model {
+        languages: DATA.iter().filter_map(read).collect(),
+        numbers: HashMap::new(),
+        weights: Vec::new(),
+    };
     model.learn();
     model
 });
@@ -144,16 +147,22 @@ impl Model {
         let mut squares = vec![[1e-6; CLASSES]; self.numbers.len()];
         for round in 0..ROUNDS {
             // Each round in another order, the same at every start: a stride without a common divisor with their number.
-            let stride = (1..).map(|step| 7 + 4 * (round + step)).find(|stride| divisor(*stride, examples.len()) == 1);
+            let stride = (1..)
+                .map(|step| 7 + 4 * (round + step))
+                .find(|stride| divisor(*stride, examples.len()) == 1);
             let stride = stride.unwrap_or(1);
             for at in 0..examples.len() {
-                let Some((features, class)) = examples.get(at * stride % examples.len()) else { continue };
+                let Some((features, class)) = examples.get(at * stride % examples.len()) else {
+                    continue;
+                };
                 let told = self.told(features);
                 for (k, told) in told.into_iter().enumerate() {
                     let error = told - f64::from(u8::from(k == *class));
                     for &(feature, value) in features {
-                        let weights = self.weights.get_mut(feature).and_then(|weights| weights.get_mut(k));
-                        let square = squares.get_mut(feature).and_then(|squares| squares.get_mut(k));
+                        let weights =
+                            self.weights.get_mut(feature).and_then(|weights| weights.get_mut(k));
+                        let square =
+                            squares.get_mut(feature).and_then(|squares| squares.get_mut(k));
                         let (Some(weight), Some(square)) = (weights, square) else { continue };
                         let gradient = error * value + PENALTY * *weight;
                         *square += gradient * gradient;
@@ -176,7 +185,9 @@ impl Model {
     fn told(&self, features: &Features) -> [f64; CLASSES] {
         let mut sums = [0.0_f64; CLASSES];
         for &(feature, value) in features {
-            for (sum, weight) in sums.iter_mut().zip(self.weights.get(feature).into_iter().flatten()) {
+            for (sum, weight) in
+                sums.iter_mut().zip(self.weights.get(feature).into_iter().flatten())
+            {
                 *sum += value * weight;
             }
         }
@@ -206,13 +217,15 @@ impl Model {
         for (kind, list) in lists.into_iter().flatten() {
             for entry in list {
                 if unspaced && !entry.is_ascii() {
-                    kinds.extend(
-                        lower
-                            .match_indices(entry.as_str())
-                            .map(|(at, _)| (lower.get(..at).unwrap_or_default().chars().count(), kind.as_str())),
-                    );
+                    kinds.extend(lower.match_indices(entry.as_str()).map(|(at, _)| {
+                        (lower.get(..at).unwrap_or_default().chars().count(), kind.as_str())
+                    }));
                 } else {
-                    let at = words.iter().enumerate().filter(|(_, word)| is_of(word, entry)).map(|(at, _)| at);
+                    let at = words
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, word)| is_of(word, entry))
+                        .map(|(at, _)| at);
                     kinds.extend(at.map(|at| (at, kind.as_str())));
                 }
             }
@@ -288,10 +301,14 @@ mod tests {
         let lacking: Vec<String> = DATA
             .iter()
             .flat_map(|(language, text)| {
-                let file: File = toml::from_str(text).unwrap_or_else(|error| panic!("{language}: {error}"));
+                let file: File =
+                    toml::from_str(text).unwrap_or_else(|error| panic!("{language}: {error}"));
                 let missing = |kind: &&String| file.words.get(*kind).is_none_or(Vec::is_empty);
                 let kinds = MODEL.languages[FALLBACK].words.keys();
-                kinds.filter(missing).map(|kind| format!("{language} lacks {kind}")).collect::<Vec<_>>()
+                kinds
+                    .filter(missing)
+                    .map(|kind| format!("{language} lacks {kind}"))
+                    .collect::<Vec<_>>()
             })
             .collect();
         assert!(lacking.is_empty(), "{}", lacking.join("\n"));
@@ -328,6 +345,9 @@ mod tests {
             }
         }
         let share = |class: &str| heard[class][0] as f64 / heard[class][1] as f64;
-        assert!(share("person") >= 0.7 && share("anger") >= 0.85 && share("neither") >= 0.95, "{heard:?}: {wrong:?}");
+        assert!(
+            share("person") >= 0.7 && share("anger") >= 0.85 && share("neither") >= 0.95,
+            "{heard:?}: {wrong:?}"
+        );
     }
 }

@@ -49,17 +49,45 @@ impl Topic {
 const TOPICS: &[(Topic, &[&str])] = &[
     (
         Topic::Price,
-        &["price", "prices", "cost", "costs", "how much", "cheap", "cheaper", "expensive", "多少钱", "价格", "费用"],
+        &[
+            "price",
+            "prices",
+            "cost",
+            "costs",
+            "how much",
+            "cheap",
+            "cheaper",
+            "expensive",
+            "多少钱",
+            "价格",
+            "费用",
+        ],
     ),
     (
         Topic::Stock,
-        &["in stock", "available", "availability", "sold out", "restock", "out of stock", "库存", "有货", "缺货"],
+        &[
+            "in stock",
+            "available",
+            "availability",
+            "sold out",
+            "restock",
+            "out of stock",
+            "库存",
+            "有货",
+            "缺货",
+        ],
     ),
     (
         Topic::Delivery,
-        &["delivery", "deliver", "shipping", "ship", "arrive", "tracking", "配送", "发货", "运费", "送到", "物流"],
+        &[
+            "delivery", "deliver", "shipping", "ship", "arrive", "tracking", "配送", "发货",
+            "运费", "送到", "物流",
+        ],
     ),
-    (Topic::Discount, &["discount", "coupon", "voucher", "promo", "sale", "deal", "优惠", "折扣", "打折"]),
+    (
+        Topic::Discount,
+        &["discount", "coupon", "voucher", "promo", "sale", "deal", "优惠", "折扣", "打折"],
+    ),
     (
         Topic::Payment,
         &[
@@ -80,9 +108,23 @@ const TOPICS: &[(Topic, &[&str])] = &[
     ),
     (
         Topic::Comparison,
-        &["compare", "difference", "versus", "vs", "better", "which one", "比较", "区别", "哪个好", "哪款"],
+        &[
+            "compare",
+            "difference",
+            "versus",
+            "vs",
+            "better",
+            "which one",
+            "比较",
+            "区别",
+            "哪个好",
+            "哪款",
+        ],
     ),
-    (Topic::Returns, &["return", "returns", "refund", "exchange", "send back", "退货", "退款", "换货"]),
+    (
+        Topic::Returns,
+        &["return", "returns", "refund", "exchange", "send back", "退货", "退款", "换货"],
+    ),
     (
         Topic::Complaint,
         &[
@@ -108,7 +150,11 @@ pub fn topics(text: &str) -> Vec<Topic> {
     let text = text.to_lowercase();
     let words = spaced(&text);
     let has = |phrase: &&str| {
-        if phrase.is_ascii() { words.contains(&format!(" {phrase} ")) } else { text.contains(*phrase) }
+        if phrase.is_ascii() {
+            words.contains(&format!(" {phrase} "))
+        } else {
+            text.contains(*phrase)
+        }
     };
     TOPICS.iter().filter(|(_, phrases)| phrases.iter().any(has)).map(|(topic, _)| *topic).collect()
 }
@@ -118,7 +164,9 @@ pub fn topics(text: &str) -> Vec<Topic> {
 pub fn spaced(lower: &str) -> String {
     let mut all = String::with_capacity(lower.len() + 2);
     all.push(' ');
-    for word in lower.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty()) {
+    for word in
+        lower.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty())
+    {
         all.push_str(word);
         all.push(' ');
     }
@@ -136,7 +184,10 @@ mod tests {
     #[test]
     fn topics_are_told_by_words() {
         check("How much is the Tarn 2?", &[Topic::Price]);
-        check("Is it IN STOCK, and what does shipping cost?", &[Topic::Price, Topic::Stock, Topic::Delivery]);
+        check(
+            "Is it IN STOCK, and what does shipping cost?",
+            &[Topic::Price, Topic::Stock, Topic::Delivery],
+        );
         check("The shipment of relationships", &[]);
         check("这个帐篷多少钱？有货吗", &[Topic::Price, Topic::Stock]);
         check("", &[]);

@@ -63,7 +63,10 @@ mod tests {
     fn pairs_where_there_are_no_spaces() {
         #[track_caller]
         fn check(text: &str, expected: &str) {
-            assert_eq!(split_unspaced(text).split_whitespace().collect::<Vec<_>>().join(" "), expected);
+            assert_eq!(
+                split_unspaced(text).split_whitespace().collect::<Vec<_>>().join(" "),
+                expected
+            );
         }
         check("return policy", "return policy");
         check("naïve café", "naïve café");

@@ -105,8 +105,9 @@ impl Asleep {
         used_at: u64,
     ) -> (Option<SnapshotId>, Vec<SnapshotId>) {
         let own = tokens.len().saturating_sub(from);
-        let known =
-            |sleeper: &Sleeper| sleeper.owner == owner && sleeper.from <= from && sleeper.tokens.starts_with(tokens);
+        let known = |sleeper: &Sleeper| {
+            sleeper.owner == owner && sleeper.from <= from && sleeper.tokens.starts_with(tokens)
+        };
         if own < WORTH_WAKING_TOKENS || own > self.capacity || self.sleepers.iter().any(known) {
             return (None, Vec::new());
         }
@@ -139,7 +140,12 @@ impl Asleep {
             .map(|sleeper| (sleeper, common_prefix(&sleeper.tokens, prompt)))
             .filter(|&(_, to)| to >= have + WORTH_WAKING_TOKENS)
             .max_by_key(|&(sleeper, to)| (to, sleeper.used_at))
-            .map(|(sleeper, to)| Waking { id: sleeper.id, to, cells: sleeper.own(), whole: to == sleeper.tokens.len() })
+            .map(|(sleeper, to)| Waking {
+                id: sleeper.id,
+                to,
+                cells: sleeper.own(),
+                whole: to == sleeper.tokens.len(),
+            })
     }
 
     /// A snapshot is about to be put back: others make room before it does.
@@ -167,7 +173,12 @@ impl Asleep {
 
     /// Forgets the snapshots that `forget` says so of. Returns them.
     pub fn forget(&mut self, forget: impl Fn(Owner) -> bool) -> Vec<SnapshotId> {
-        let gone = self.sleepers.iter().filter(|sleeper| forget(sleeper.owner)).map(|sleeper| sleeper.id).collect();
+        let gone = self
+            .sleepers
+            .iter()
+            .filter(|sleeper| forget(sleeper.owner))
+            .map(|sleeper| sleeper.id)
+            .collect();
         self.sleepers.retain(|sleeper| !forget(sleeper.owner));
         gone
     }
@@ -186,7 +197,9 @@ mod tests {
         let mut asleep = Asleep::new(1000);
         let (id, gone) = asleep.add(&tokens(100, 1), 20, Some(1), 1);
         assert!(id.is_some() && gone.is_empty());
-        let to = |prompt: &[TokenId], have| asleep.longest_match(prompt, have).map(|waking| (waking.to, waking.whole));
+        let to = |prompt: &[TokenId], have| {
+            asleep.longest_match(prompt, have).map(|waking| (waking.to, waking.whole))
+        };
         assert_eq!(to(&tokens(120, 1), 20), Some((100, true)));
         assert_eq!(to(&tokens(120, 1), 30), Some((100, true)));
         assert_eq!(to(&tokens(60, 1), 20), Some((60, false)));
@@ -198,10 +211,16 @@ mod tests {
     #[test]
     fn the_least_recently_used_make_room() {
         let mut asleep = Asleep::new(200);
-        let ids: Vec<_> = (1..=3).map(|at| asleep.add(&tokens(100, at), 20, Some(at as u64), at as u64)).collect();
+        let ids: Vec<_> = (1..=3)
+            .map(|at| asleep.add(&tokens(100, at), 20, Some(at as u64), at as u64))
+            .collect();
         assert_eq!(ids[2], (Some(3), vec![1]));
         assert_eq!((asleep.len(), asleep.tokens()), (2, 160));
-        assert_eq!(asleep.add(&tokens(300, 4), 0, None, 9), (None, Vec::new()), "more than there is room for at all");
+        assert_eq!(
+            asleep.add(&tokens(300, 4), 0, None, 9),
+            (None, Vec::new()),
+            "more than there is room for at all"
+        );
     }
 
     #[test]
@@ -209,7 +228,10 @@ mod tests {
         let mut asleep = Asleep::new(1000);
         asleep.add(&tokens(100, 1), 20, Some(1), 1);
         assert_eq!(asleep.add(&tokens(90, 1), 30, Some(1), 2).0, None);
-        assert!(asleep.add(&tokens(90, 1), 30, Some(2), 2).0.is_some(), "another's is kept: each is erased by itself");
+        assert!(
+            asleep.add(&tokens(90, 1), 30, Some(2), 2).0.is_some(),
+            "another's is kept: each is erased by itself"
+        );
     }
 
     #[test]

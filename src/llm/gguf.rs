@@ -50,7 +50,9 @@ pub enum GgufError {
         "{path} is not a GGUF file (it starts with {start:?} instead of \"GGUF\"); give the path of a model in GGUF format"
     )]
     NotGguf { path: PathBuf, start: String },
-    #[error("{path} is a GGUF of version {version}, but only versions 2 and 3 can be read; convert the model again")]
+    #[error(
+        "{path} is a GGUF of version {version}, but only versions 2 and 3 can be read; convert the model again"
+    )]
     Version { path: PathBuf, version: u32 },
     #[error("{path} is cut off: it needs at least {needed} bytes and has {size}; fetch it again")]
     Truncated { path: PathBuf, needed: u64, size: u64 },
@@ -75,7 +77,10 @@ pub fn check(path: &Path, allowed_sha256: &[String]) -> Result<GgufFacts, GgufEr
     let file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(unreadable(std::io::Error::new(ErrorKind::InvalidInput, "it is not a regular file")));
+        return Err(unreadable(std::io::Error::new(
+            ErrorKind::InvalidInput,
+            "it is not a regular file",
+        )));
     }
     let size = metadata.len();
     let mut header = Header { path, size, at: 0, reader: BufReader::with_capacity(1 << 16, file) };
@@ -173,7 +178,9 @@ impl Header<'_> {
             match (key.as_str(), value) {
                 ("general.architecture", Value::Text(text)) => facts.architecture = text,
                 ("general.name", Value::Text(text)) => facts.name = text,
-                ("general.file_type", Value::Number(number)) => facts.file_type = file_type_name(number).to_owned(),
+                ("general.file_type", Value::Number(number)) => {
+                    facts.file_type = file_type_name(number).to_owned()
+                }
                 ("general.alignment", Value::Number(number)) => alignment = number,
                 ("frontdesk.query_prefix", Value::Text(text)) => facts.query_prefix = text,
                 ("frontdesk.passage_prefix", Value::Text(text)) => facts.passage_prefix = text,
@@ -181,7 +188,9 @@ impl Header<'_> {
                     facts.segment_offset = u32::try_from(number).ok();
                 }
                 ("tokenizer.ggml.tokens", _) => has_vocabulary = true,
-                (key, Value::Flag(flag)) if key.ends_with(".attention.causal") => facts.causal = Some(flag),
+                (key, Value::Flag(flag)) if key.ends_with(".attention.causal") => {
+                    facts.causal = Some(flag)
+                }
                 (key, Value::Number(number)) if key.ends_with(".pooling_type") => {
                     facts.pooling = u32::try_from(number).ok();
                 }
@@ -222,7 +231,8 @@ impl Header<'_> {
                 let token = self.text()?;
                 // What begins a word is marked so, by either kind of vocabulary.
                 let word = token.strip_prefix(['\u{2581}', '\u{120}']);
-                let word = word.filter(|word| word.len() >= 4 && word.chars().all(char::is_alphabetic));
+                let word =
+                    word.filter(|word| word.len() >= 4 && word.chars().all(char::is_alphabetic));
                 words.extend(word.map(str::to_lowercase));
             }
             break;
@@ -257,7 +267,10 @@ impl Header<'_> {
             facts.parameters = facts.parameters.saturating_add(elements);
         }
         if facts.file_type.is_empty() {
-            let most = by_type.iter().max_by_key(|(_, elements)| **elements).and_then(|(kind, _)| tensor_type(*kind));
+            let most = by_type
+                .iter()
+                .max_by_key(|(_, elements)| **elements)
+                .and_then(|(kind, _)| tensor_type(*kind));
             facts.file_type = most.map_or("unknown", |(name, _, _)| name).to_owned();
         }
         Ok(data_bytes)
@@ -345,8 +358,11 @@ impl Header<'_> {
 
     fn skip(&mut self, bytes: u64) -> Result<(), GgufError> {
         self.need(bytes)?;
-        let by = i64::try_from(bytes).map_err(|_| self.damaged(format!("a value claims {bytes} bytes")))?;
-        self.reader.seek_relative(by).map_err(|source| GgufError::Unreadable { path: self.path.to_owned(), source })?;
+        let by = i64::try_from(bytes)
+            .map_err(|_| self.damaged(format!("a value claims {bytes} bytes")))?;
+        self.reader
+            .seek_relative(by)
+            .map_err(|source| GgufError::Unreadable { path: self.path.to_owned(), source })?;
         self.at += bytes;
         Ok(())
     }
@@ -357,7 +373,11 @@ impl Header<'_> {
 
     fn need_at(&self, needed: u64) -> Result<(), GgufError> {
         if needed > self.size {
-            return Err(GgufError::Truncated { path: self.path.to_owned(), needed, size: self.size });
+            return Err(GgufError::Truncated {
+                path: self.path.to_owned(),
+                needed,
+                size: self.size,
+            });
         }
         Ok(())
     }

@@ -57,8 +57,13 @@ impl Line {
         state.next_ticket += 1;
         state.waiting.push_back(ticket);
         drop(state);
-        let mut place =
-            Place { line: Arc::clone(self), ticket, changes: self.changed.subscribe(), running: false, told: 0 };
+        let mut place = Place {
+            line: Arc::clone(self),
+            ticket,
+            changes: self.changed.subscribe(),
+            running: false,
+            told: 0,
+        };
         // Whoever finds a free turn has it at once, not only when it is first asked for.
         place.advance();
         Ok(place)

@@ -51,7 +51,10 @@ impl Model {
         let backend = backend::backend().map_err(|error| anyhow!(error))?;
         let params = LlamaModelParams::default().with_n_gpu_layers(config.gpu_layers);
         let llama = LlamaModel::load_from_file(backend, &path, &params).map_err(|error| {
-            anyhow!("llama.cpp can't load {}: {error}; its log lines (target llama-cpp-2) say why", path.display())
+            anyhow!(
+                "llama.cpp can't load {}: {error}; its log lines (target llama-cpp-2) say why",
+                path.display()
+            )
         })?;
         if checked.causal == Some(false) {
             return Err(anyhow!(
@@ -72,12 +75,16 @@ impl Model {
         let template = chat_template(&llama, &path, &bos, &eos, clock)?;
         let control_tokens = vocab
             .tokens()
-            .filter(|&token| vocab.attr(token).intersects(LlamaTokenAttr::Control | LlamaTokenAttr::Unknown))
+            .filter(|&token| {
+                vocab.attr(token).intersects(LlamaTokenAttr::Control | LlamaTokenAttr::Unknown)
+            })
             .map(text_of)
             .filter(|text| !text.is_empty())
             .collect();
         let bos = (vocab.should_add_bos() && vocab.bos().0 >= 0).then(|| (vocab.bos(), bos));
-        let file_name = || path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let file_name = || {
+            path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+        };
         let facts = ModelFacts {
             engine: "llama".into(),
             name: if checked.name.is_empty() { file_name() } else { checked.name.clone() },
@@ -129,11 +136,14 @@ impl Model {
         thinking_tokens: u32,
     ) -> Result<(Vec<TokenId>, Thoughts), LlmError> {
         let rendered = self.template.render(messages, prefix, thinking_tokens);
-        let Prompt { pieces, thoughts } = rendered.map_err(|error| LlmError::Engine(error.to_string()))?;
+        let Prompt { pieces, thoughts } =
+            rendered.map_err(|error| LlmError::Engine(error.to_string()))?;
         let mut tokens = Vec::new();
         let segments = segments(&pieces, &self.control_tokens);
         if let Some((bos, text)) = &self.bos
-            && !segments.first().is_some_and(|first| first.parse_special && first.text.starts_with(text.as_str()))
+            && !segments
+                .first()
+                .is_some_and(|first| first.parse_special && first.text.starts_with(text.as_str()))
         {
             tokens.push(bos.0);
         }
@@ -172,7 +182,11 @@ impl Model {
     /// How likely yes is rather than no, 0…1, where the model gives these logits to its vocabulary.
     pub(crate) fn yes_share(&self, logits: &[f32]) -> Option<f32> {
         let of = |tokens: &[LlamaToken]| -> Vec<f32> {
-            tokens.iter().filter_map(|token| logits.get(usize::try_from(token.0).ok()?)).copied().collect()
+            tokens
+                .iter()
+                .filter_map(|token| logits.get(usize::try_from(token.0).ok()?))
+                .copied()
+                .collect()
         };
         yes_share(of(&self.yes), of(&self.no))
     }
@@ -183,7 +197,12 @@ impl Model {
     }
 
     fn tokens(&self, text: &str, parse_special: bool) -> Vec<TokenId> {
-        self.llama.vocab().tokenize(text.as_bytes(), false, parse_special).into_iter().map(|token| token.0).collect()
+        self.llama
+            .vocab()
+            .tokenize(text.as_bytes(), false, parse_special)
+            .into_iter()
+            .map(|token| token.0)
+            .collect()
     }
 }
 
@@ -191,7 +210,9 @@ impl Model {
 fn first_tokens(llama: &LlamaModel, spellings: &[&str]) -> Vec<LlamaToken> {
     let mut first: Vec<LlamaToken> = spellings
         .iter()
-        .filter_map(|spelling| llama.vocab().tokenize(spelling.as_bytes(), false, false).first().copied())
+        .filter_map(|spelling| {
+            llama.vocab().tokenize(spelling.as_bytes(), false, false).first().copied()
+        })
         .collect();
     first.sort_unstable_by_key(|token| token.0);
     first.dedup();
@@ -199,7 +220,13 @@ fn first_tokens(llama: &LlamaModel, spellings: &[&str]) -> Vec<LlamaToken> {
 }
 
 /// The file's own chat template, or ChatML with a warning.
-fn chat_template(llama: &LlamaModel, path: &Path, bos: &str, eos: &str, clock: Clock) -> anyhow::Result<Template> {
+fn chat_template(
+    llama: &LlamaModel,
+    path: &Path,
+    bos: &str,
+    eos: &str,
+    clock: Clock,
+) -> anyhow::Result<Template> {
     let own = llama.chat_template(None).ok().and_then(|template| template.to_string().ok());
     let why = match own.map(|source| Template::new(&source, bos, eos, clock.clone())) {
         Some(Ok(template)) => return Ok(template),
@@ -224,7 +251,9 @@ fn threads(configured: u32) -> u32 {
 fn threads_per_core() -> usize {
     let cpuid = raw_cpuid::CpuId::new();
     let smt = cpuid.get_extended_topology_info().and_then(|mut levels| {
-        levels.find(|level| level.level_type() == raw_cpuid::TopologyType::SMT).map(|level| level.processors())
+        levels
+            .find(|level| level.level_type() == raw_cpuid::TopologyType::SMT)
+            .map(|level| level.processors())
     });
     smt.map_or(1, |threads| usize::from(threads).max(1))
 }
@@ -252,7 +281,8 @@ pub fn instruction_sets() -> String {
             compiled.push(name);
         }
     }
-    let compiled = if compiled.is_empty() { "the baseline only".into() } else { compiled.join(", ") };
+    let compiled =
+        if compiled.is_empty() { "the baseline only".into() } else { compiled.join(", ") };
     format!("{} on {}", compiled, processor())
 }
 

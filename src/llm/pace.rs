@@ -40,7 +40,12 @@ const GROWTH: f64 = 4.0;
 impl Pace {
     #[must_use]
     pub fn new(times: StepTimes) -> Self {
-        Self { times, small: Fit::default(), tiled: Fit::default(), largest: TILE_ROWS as f64 / GROWTH }
+        Self {
+            times,
+            small: Fit::default(),
+            tiled: Fit::default(),
+            largest: TILE_ROWS as f64 / GROWTH,
+        }
     }
 
     /// A step of so many rows took so long, with `cells` of the cache in use.
@@ -61,8 +66,9 @@ impl Pace {
             let limit_ms = limit.as_secs_f64() * 1e3;
             let rows = (TILE_ROWS..=most.min(known)).rev().step_by(TILE_ROWS / 4);
             // Whole tiles, as far as there are any.
-            rows.map(|rows| rows - rows % (TILE_ROWS / 4))
-                .find(|&rows| rows >= TILE_ROWS && self.tiled.ms(features(rows, cells + rows)) <= limit_ms)
+            rows.map(|rows| rows - rows % (TILE_ROWS / 4)).find(|&rows| {
+                rows >= TILE_ROWS && self.tiled.ms(features(rows, cells + rows)) <= limit_ms
+            })
         };
         if answering == 0 {
             let rows = within(self.times.unread).unwrap_or(TILE_ROWS);
@@ -79,7 +85,10 @@ impl Pace {
         }
         let limit_ms = self.times.gap.as_secs_f64() * 1e3;
         let least = least.min(most);
-        (least..tile).rev().find(|&rows| self.small.ms(features(rows, cells + rows)) <= limit_ms).unwrap_or(least)
+        (least..tile)
+            .rev()
+            .find(|&rows| self.small.ms(features(rows, cells + rows)) <= limit_ms)
+            .unwrap_or(least)
     }
 }
 
@@ -138,7 +147,10 @@ impl Fit {
         let usual = Self::USUAL.map(|cause| cause * speed);
         let rest = std::array::from_fn(|i| self.xt[i] - dot(self.xx[i], usual));
         let ridge = |i, j| if i == j { Self::RIDGE } else { 0.0 };
-        let change = solve(std::array::from_fn(|i| std::array::from_fn(|j| self.xx[i][j] + ridge(i, j))), rest);
+        let change = solve(
+            std::array::from_fn(|i| std::array::from_fn(|j| self.xx[i][j] + ridge(i, j))),
+            rest,
+        );
         // None of the causes makes a step faster.
         std::array::from_fn(|i| (usual[i] + change[i]).max(0.0))
     }
@@ -176,7 +188,11 @@ mod tests {
     type Machine = fn(f64, f64) -> f64;
 
     fn fast(rows: f64, cells: f64) -> f64 {
-        if rows < 64.0 { 5.0 + rows * (1.0 + cells / 1000.0) } else { 5.0 + rows * (0.6 + cells / 4000.0) }
+        if rows < 64.0 {
+            5.0 + rows * (1.0 + cells / 1000.0)
+        } else {
+            5.0 + rows * (0.6 + cells / 4000.0)
+        }
     }
 
     fn slow(rows: f64, cells: f64) -> f64 {
@@ -185,7 +201,11 @@ mod tests {
 
     fn run(pace: &mut Pace, machine: Machine, rows: usize, cells: usize, times: usize) {
         for _ in 0..times {
-            pace.note(rows, cells, Duration::from_secs_f64(machine(rows as f64, cells as f64) / 1e3));
+            pace.note(
+                rows,
+                cells,
+                Duration::from_secs_f64(machine(rows as f64, cells as f64) / 1e3),
+            );
         }
     }
 

@@ -124,7 +124,8 @@ impl Cache {
     /// Finished conversations of an owner that are kept, awake or asleep.
     #[must_use]
     pub fn kept_of(&self, owner: Owner) -> usize {
-        let awake = self.seqs.iter().flatten().filter(|seq| !seq.live && seq.owner == owner).count();
+        let awake =
+            self.seqs.iter().flatten().filter(|seq| !seq.live && seq.owner == owner).count();
         awake + self.asleep.count_of(owner)
     }
 
@@ -146,7 +147,9 @@ impl Cache {
             .map(|seq| Match { seq, tokens: common_prefix(self.tokens(seq), &prompt[..limit]) })
             .filter(|found| found.tokens > 0)
             // Among equals take the most recently used, so that the others can age.
-            .max_by_key(|found| (found.tokens, self.seqs[found.seq].as_ref().map_or(0, |seq| seq.used_at)))
+            .max_by_key(|found| {
+                (found.tokens, self.seqs[found.seq].as_ref().map_or(0, |seq| seq.used_at))
+            })
     }
 
     /// How many tokens of `prompt` needn't be computed: those that a sequence has, and those that snapshots have after them.
@@ -170,12 +173,20 @@ impl Cache {
     #[must_use]
     pub fn kept_cells(&self, found: Match) -> usize {
         let Some(Some(seq)) = self.seqs.get(found.seq) else { return 0 };
-        seq.cells[..found.tokens].iter().filter(|&&cell| self.cells.live[cell as usize] == 0).count()
+        seq.cells[..found.tokens]
+            .iter()
+            .filter(|&&cell| self.cells.live[cell as usize] == 0)
+            .count()
     }
 
     /// Opens a live sequence for `prompt` with as much of it as the cache has. Returns the sequence and how many tokens it
     /// shares; `None` if every sequence is live.
-    pub fn open(&mut self, prompt: &[TokenId], owner: Owner, ops: &mut Vec<Op>) -> Option<(SeqId, usize)> {
+    pub fn open(
+        &mut self,
+        prompt: &[TokenId],
+        owner: Owner,
+        ops: &mut Vec<Op>,
+    ) -> Option<(SeqId, usize)> {
         let mut found = self.longest_match(prompt);
         if let Some(found) = found {
             self.touch(found.seq);
@@ -185,7 +196,8 @@ impl Cache {
             None => self.make_sequence_free(&mut found, ops)?,
         };
         let used_at = self.next_tick();
-        let mut opened = Sequence { tokens: Vec::new(), cells: Vec::new(), live: true, owner, used_at };
+        let mut opened =
+            Sequence { tokens: Vec::new(), cells: Vec::new(), live: true, owner, used_at };
         if let Some(found) = found {
             if let Some(source) = self.seqs[found.seq].as_ref() {
                 opened.tokens.extend_from_slice(&source.tokens[..found.tokens]);
@@ -200,7 +212,9 @@ impl Cache {
         self.seqs[seq] = Some(opened);
         // A kept sequence that the new one holds whole is of no more use.
         if let Some(found) = found
-            && self.seqs[found.seq].as_ref().is_some_and(|source| !source.live && source.tokens.len() == found.tokens)
+            && self.seqs[found.seq]
+                .as_ref()
+                .is_some_and(|source| !source.live && source.tokens.len() == found.tokens)
         {
             self.clear(found.seq, ops);
         }
@@ -209,7 +223,13 @@ impl Cache {
 
     /// Puts back what snapshots have of `prompt` after its first `have` tokens, which `seq` holds. Returns how many it holds
     /// then.
-    fn wake(&mut self, seq: SeqId, mut have: usize, prompt: &[TokenId], ops: &mut Vec<Op>) -> usize {
+    fn wake(
+        &mut self,
+        seq: SeqId,
+        mut have: usize,
+        prompt: &[TokenId],
+        ops: &mut Vec<Op>,
+    ) -> usize {
         let limit = prompt.len().saturating_sub(1);
         while self.sharing
             && let Some(waking) = self.asleep.longest_match(&prompt[..limit], have)
@@ -255,7 +275,8 @@ impl Cache {
     /// Ends a live sequence: keeps it for a next turn, or forgets it.
     pub fn close(&mut self, seq: SeqId, keep: bool, ops: &mut Vec<Op>) {
         let tick = self.next_tick();
-        let keep = keep && self.sharing && !self.tokens(seq).is_empty() && !self.held_elsewhere(seq);
+        let keep =
+            keep && self.sharing && !self.tokens(seq).is_empty() && !self.held_elsewhere(seq);
         let Some(Some(sequence)) = self.seqs.get_mut(seq) else { return };
         if !keep {
             self.clear(seq, ops);
@@ -298,7 +319,10 @@ impl Cache {
     pub fn forget(&mut self, forget: impl Fn(Owner) -> bool, ops: &mut Vec<Op>) -> bool {
         let before = ops.len();
         for seq in 0..self.seqs.len() {
-            if self.seqs[seq].as_ref().is_some_and(|sequence| !sequence.live && forget(sequence.owner)) {
+            if self.seqs[seq]
+                .as_ref()
+                .is_some_and(|sequence| !sequence.live && forget(sequence.owner))
+            {
                 self.clear(seq, ops);
             }
         }
@@ -311,8 +335,10 @@ impl Cache {
         if let Some(Some(sequence)) = self.seqs.get(seq)
             && self.asleep.is_on()
         {
-            let shared = sequence.cells.iter().take_while(|&&cell| self.cells.referrers(cell) > 1).count();
-            let (id, gone) = self.asleep.add(&sequence.tokens, shared, sequence.owner, sequence.used_at);
+            let shared =
+                sequence.cells.iter().take_while(|&&cell| self.cells.referrers(cell) > 1).count();
+            let (id, gone) =
+                self.asleep.add(&sequence.tokens, shared, sequence.owner, sequence.used_at);
             ops.extend(gone.into_iter().map(|id| Op::Drop { id }));
             ops.extend(id.map(|id| Op::Sleep { seq, from: shared, id }));
         }
@@ -342,13 +368,19 @@ impl Cache {
             .iter()
             .enumerate()
             .filter(|(seq, _)| Some(*seq) != except)
-            .filter_map(|(seq, sequence)| sequence.as_ref().filter(|sequence| !sequence.live).map(|s| (s.used_at, seq)))
+            .filter_map(|(seq, sequence)| {
+                sequence.as_ref().filter(|sequence| !sequence.live).map(|s| (s.used_at, seq))
+            })
             .min()
             .map(|(_, seq)| seq)
     }
 
     /// Frees a sequence id by forgetting a kept sequence; the one about to be shared only if there is no other.
-    fn make_sequence_free(&mut self, found: &mut Option<Match>, ops: &mut Vec<Op>) -> Option<SeqId> {
+    fn make_sequence_free(
+        &mut self,
+        found: &mut Option<Match>,
+        ops: &mut Vec<Op>,
+    ) -> Option<SeqId> {
         let seq = self.least_recently_used(found.map(|found| found.seq)).or_else(|| {
             *found = None;
             self.least_recently_used(None)
@@ -432,14 +464,17 @@ impl Cache {
                 return Err("a sequence refers to a cell twice".into());
             }
             for &cell in &sequence.cells {
-                *(if sequence.live { &mut live } else { &mut kept }).get_mut(cell as usize).ok_or("no such cell")? += 1;
+                *(if sequence.live { &mut live } else { &mut kept })
+                    .get_mut(cell as usize)
+                    .ok_or("no such cell")? += 1;
             }
         }
         if live != self.cells.live || kept != self.cells.kept {
             return Err("reference counts are wrong".into());
         }
         let free = live.iter().zip(&kept).filter(|(live, kept)| **live == 0 && **kept == 0).count();
-        let only_kept = live.iter().zip(&kept).filter(|(live, kept)| **live == 0 && **kept > 0).count();
+        let only_kept =
+            live.iter().zip(&kept).filter(|(live, kept)| **live == 0 && **kept > 0).count();
         if (free, only_kept) != (self.free(), self.evictable()) {
             return Err(format!(
                 "free and evictable are {free} and {only_kept}, not {} and {}",
@@ -477,7 +512,10 @@ mod tests {
         // Everything of the kept sequence is in the new one: the old one goes, its cells stay.
         let (second, shared) = fill(&mut cache, &[1, 2, 3, 4, 5, 6], &mut ops);
         assert_eq!(shared, 4);
-        assert_eq!(ops, [Op::Share { from: first, to: second, tokens: 4 }, Op::Clear { seq: first }]);
+        assert_eq!(
+            ops,
+            [Op::Share { from: first, to: second, tokens: 4 }, Op::Clear { seq: first }]
+        );
         assert_eq!((cache.used(), cache.kept_sequences()), (6, 0));
     }
 
@@ -556,8 +594,10 @@ mod tests {
     fn forgetting_a_conversation_leaves_the_others() {
         let (mut cache, mut ops) = (Cache::new(8, 400, true, 400), Vec::new());
         for owner in [1, 2, 1, 2] {
-            let prompt: Vec<TokenId> = (0..50).map(|at| at + 1000 * (owner + cache.used()) as TokenId).collect();
-            let (seq, _) = cache.open(&prompt, Some(owner as u64), &mut ops).expect("a sequence is free");
+            let prompt: Vec<TokenId> =
+                (0..50).map(|at| at + 1000 * (owner + cache.used()) as TokenId).collect();
+            let (seq, _) =
+                cache.open(&prompt, Some(owner as u64), &mut ops).expect("a sequence is free");
             assert!(cache.append(seq, &prompt));
             cache.close(seq, true, &mut ops);
         }

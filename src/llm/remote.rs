@@ -16,7 +16,8 @@ use super::line::Line;
 use super::text::TextStream;
 use super::thoughts::Thoughts;
 use super::{
-    ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream, yes_share,
+    ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream,
+    yes_share,
 };
 use crate::conversation::Usage;
 
@@ -54,7 +55,9 @@ struct Beats {
 impl Pulse {
     fn note(&self, told: &Result<Token, LlmError>) {
         match told {
-            Ok(Token::Done { .. }) => *self.beats() = Beats { worked_once: true, ..Beats::default() },
+            Ok(Token::Done { .. }) => {
+                *self.beats() = Beats { worked_once: true, ..Beats::default() }
+            }
             Err(LlmError::Engine(error)) => {
                 let mut beats = self.beats();
                 beats.failed_in_a_row += 1;
@@ -124,7 +127,11 @@ impl Remote {
             thought_it_away: Arc::default(),
             words_only: AtomicBool::new(false),
             pulse: Arc::default(),
-            facts: ModelFacts { engine: base.to_string(), name: config.model.clone(), ..ModelFacts::of(config) },
+            facts: ModelFacts {
+                engine: base.to_string(),
+                name: config.model.clone(),
+                ..ModelFacts::of(config)
+            },
         })
     }
 
@@ -162,7 +169,8 @@ impl Remote {
         if estimate >= limit {
             return Err(LlmError::PromptTooLong { tokens: estimate, limit: limit - 1 });
         }
-        let thinking_tokens = if request.prefix.is_empty() { self.facts.thinking_tokens } else { 0 };
+        let thinking_tokens =
+            if request.prefix.is_empty() { self.facts.thinking_tokens } else { 0 };
         let body = self.body(&request, thinking_tokens);
         let (door, url) = (self.door.clone(), self.url.clone());
         let (line, generated) = (Arc::clone(&self.line), Arc::clone(&self.generated));
@@ -257,14 +265,22 @@ impl Remote {
         let failed = |what: String| LlmError::Engine(format!("{} {what}", self.url));
         let bytes = match timeout(IDLE, response.bytes()).await {
             Ok(Ok(bytes)) => bytes,
-            Ok(Err(error)) => return Err(failed(format!("broke the connection: {}", causes(&error)))),
+            Ok(Err(error)) => {
+                return Err(failed(format!("broke the connection: {}", causes(&error))));
+            }
             Err(_) => return Err(failed(format!("went silent for {} s", IDLE.as_secs()))),
         };
         let judged: Judged = serde_json::from_slice(&bytes)
             .map_err(|error| failed(format!("sent something that is not a completion: {error}")))?;
-        let Some(choice) = judged.choices.into_iter().next() else { return Err(failed("sent no choice".into())) };
-        if let Some(likely) = choice.logprobs.and_then(|logprobs| logprobs.content?.into_iter().next()) {
-            return likely.yes_share().ok_or_else(|| failed("finds neither yes nor no likely".into()));
+        let Some(choice) = judged.choices.into_iter().next() else {
+            return Err(failed("sent no choice".into()));
+        };
+        if let Some(likely) =
+            choice.logprobs.and_then(|logprobs| logprobs.content?.into_iter().next())
+        {
+            return likely
+                .yes_share()
+                .ok_or_else(|| failed("finds neither yes nor no likely".into()));
         }
         if !self.words_only.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -341,7 +357,9 @@ impl Door {
             let mut switched = body.clone();
             switched[SWITCHES] = json!({ "enable_thinking": think, "thinking": think });
             match open(self.post(&switched), &self.url, line).await {
-                Err(LlmError::Engine(error)) if error.contains(SWITCHES) => self.plain.store(true, Ordering::Relaxed),
+                Err(LlmError::Engine(error)) if error.contains(SWITCHES) => {
+                    self.plain.store(true, Ordering::Relaxed)
+                }
                 opened => return opened,
             }
         }
@@ -373,18 +391,32 @@ pub(crate) fn prompt_tokens(messages: &[ChatMessage]) -> usize {
 async fn open(post: reqwest::RequestBuilder, url: &str, line: &Line) -> Result<Response, LlmError> {
     let response = match timeout(FIRST, post.send()).await {
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(LlmError::Engine(format!("no answer from {url}: {}", causes(&error)))),
-        Err(_) => return Err(LlmError::Engine(format!("no answer from {url} within {} s", FIRST.as_secs()))),
+        Ok(Err(error)) => {
+            return Err(LlmError::Engine(format!("no answer from {url}: {}", causes(&error))));
+        }
+        Err(_) => {
+            return Err(LlmError::Engine(format!(
+                "no answer from {url} within {} s",
+                FIRST.as_secs()
+            )));
+        }
     };
     match response.status() {
         StatusCode::OK => Ok(response),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            let seconds =
-                response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-            Err(line.overloaded(seconds.map_or(RETRY_AFTER_MS, |seconds| seconds.saturating_mul(1000))))
+            let seconds = response
+                .headers()
+                .get(header::RETRY_AFTER)
+                .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+            Err(line
+                .overloaded(seconds.map_or(RETRY_AFTER_MS, |seconds| seconds.saturating_mul(1000))))
         }
         status => {
-            let body = timeout(CONNECT, response.bytes()).await.ok().and_then(Result::ok).unwrap_or_default();
+            let body = timeout(CONNECT, response.bytes())
+                .await
+                .ok()
+                .and_then(Result::ok)
+                .unwrap_or_default();
             Err(LlmError::Engine(format!("{url} answered {status}: {}", error_message(&body))))
         }
     }
@@ -393,10 +425,13 @@ async fn open(post: reqwest::RequestBuilder, url: &str, line: &Line) -> Result<R
 async fn next_bytes(response: &mut Response, url: &str) -> Result<Option<bytes::Bytes>, LlmError> {
     match timeout(IDLE, response.chunk()).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(LlmError::Engine(format!("the connection to {url} broke: {}", causes(&error)))),
-        Err(_) => {
-            Err(LlmError::Engine(format!("{url} went silent for {} s in the middle of an answer", IDLE.as_secs())))
+        Ok(Err(error)) => {
+            Err(LlmError::Engine(format!("the connection to {url} broke: {}", causes(&error))))
         }
+        Err(_) => Err(LlmError::Engine(format!(
+            "{url} went silent for {} s in the middle of an answer",
+            IDLE.as_secs()
+        ))),
     }
 }
 
@@ -415,7 +450,9 @@ impl Lines {
             lines.push(String::from_utf8_lossy(&line).trim_end().to_string());
         }
         if self.rest.len() > LONGEST_LINE_BYTES {
-            return Err(LlmError::Engine(format!("{url} sent a line of more than {LONGEST_LINE_BYTES} bytes")));
+            return Err(LlmError::Engine(format!(
+                "{url} sent a line of more than {LONGEST_LINE_BYTES} bytes"
+            )));
         }
         Ok(lines)
     }
@@ -458,7 +495,9 @@ struct Delta {
 
 impl Delta {
     fn thinks(&self) -> bool {
-        let text = |field: &Option<Value>| field.as_ref().and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+        let text = |field: &Option<Value>| {
+            field.as_ref().and_then(Value::as_str).is_some_and(|text| !text.is_empty())
+        };
         text(&self.reasoning_content) || text(&self.reasoning)
     }
 }
@@ -483,7 +522,10 @@ impl From<ChunkUsage> for Usage {
     fn from(usage: ChunkUsage) -> Self {
         Self {
             prompt_tokens: usage.prompt_tokens,
-            cached_tokens: usage.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
+            cached_tokens: usage
+                .prompt_tokens_details
+                .and_then(|details| details.cached_tokens)
+                .unwrap_or(0),
             completion_tokens: usage.completion_tokens,
         }
     }
@@ -532,7 +574,9 @@ enum Word {
 impl Word {
     fn of(text: &str) -> Option<Self> {
         // Some servers show how a vocabulary writes the space before a word.
-        let word = text.trim_matches(|c: char| !c.is_alphabetic() || matches!(c, 'Ġ' | '▁')).to_lowercase();
+        let word = text
+            .trim_matches(|c: char| !c.is_alphabetic() || matches!(c, 'Ġ' | '▁'))
+            .to_lowercase();
         match word.as_str() {
             "yes" => Some(Self::Yes),
             "no" => Some(Self::No),
@@ -545,14 +589,16 @@ impl Likely {
     /// A word that isn't among the likeliest counts as likely as the last of them, which it can't exceed.
     fn yes_share(&self) -> Option<f32> {
         let of = |word: Word| -> Vec<f32> {
-            let said = self.top_logprobs.iter().filter(|likely| Word::of(&likely.token) == Some(word));
+            let said =
+                self.top_logprobs.iter().filter(|likely| Word::of(&likely.token) == Some(word));
             said.map(|likely| likely.logprob).collect()
         };
         let (yes, no) = (of(Word::Yes), of(Word::No));
         if yes.is_empty() && no.is_empty() {
             return None;
         }
-        let least = self.top_logprobs.iter().map(|likely| likely.logprob).fold(f32::INFINITY, f32::min);
+        let least =
+            self.top_logprobs.iter().map(|likely| likely.logprob).fold(f32::INFINITY, f32::min);
         let or_least = |scores: Vec<f32>| if scores.is_empty() { vec![least] } else { scores };
         yes_share(or_least(yes), or_least(no))
     }
@@ -564,17 +610,18 @@ fn event(line: &str, url: &str) -> Result<Event, LlmError> {
     if data == "[DONE]" {
         return Ok(Event::End);
     }
-    let value: Value = serde_json::from_str(data)
-        .map_err(|error| LlmError::Engine(format!("{url} sent an event that is not JSON: {error}")))?;
+    let value: Value = serde_json::from_str(data).map_err(|error| {
+        LlmError::Engine(format!("{url} sent an event that is not JSON: {error}"))
+    })?;
     if value.get("error").is_some_and(|error| !error.is_null()) {
         return Err(LlmError::Engine(format!(
             "{url} failed in the middle of an answer: {}",
             error_message(data.as_bytes())
         )));
     }
-    serde_json::from_value(value)
-        .map(Event::Chunk)
-        .map_err(|error| LlmError::Engine(format!("{url} sent an event that is not a completion: {error}")))
+    serde_json::from_value(value).map(Event::Chunk).map_err(|error| {
+        LlmError::Engine(format!("{url} sent an event that is not a completion: {error}"))
+    })
 }
 
 fn finish_of(reason: &str) -> Finish {
@@ -633,7 +680,8 @@ mod tests {
         assert_eq!(event("", "u").unwrap(), Event::Nothing);
         assert_eq!(event(": comment", "u").unwrap(), Event::Nothing);
         assert_eq!(event("data: [DONE]", "u").unwrap(), Event::End);
-        let Event::Chunk(chunk) = event(r#"data: {"choices":[{"delta":{"content":"Hi"}}],"usage":null}"#, "u").unwrap()
+        let Event::Chunk(chunk) =
+            event(r#"data: {"choices":[{"delta":{"content":"Hi"}}],"usage":null}"#, "u").unwrap()
         else {
             panic!("not a chunk")
         };

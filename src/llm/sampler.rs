@@ -16,10 +16,21 @@ const TOP_K: i32 = 128;
 ///
 /// `already` are the answer's tokens that stand before generation goes on; only they and new ones are penalised, never the
 /// prompt: a price that stands in the passages must not become unlikely by standing there.
-pub(crate) fn chain(sampling: &Sampling, n_vocab: i32, seed: u32, already: &[LlamaToken]) -> LlamaSampler {
+pub(crate) fn chain(
+    sampling: &Sampling,
+    n_vocab: i32,
+    seed: u32,
+    already: &[LlamaToken],
+) -> LlamaSampler {
     let mut links = Vec::new();
     if sampling.repeat_penalty > 0.0 && (sampling.repeat_penalty - 1.0).abs() > f32::EPSILON {
-        links.push(LlamaSampler::penalties(n_vocab, PENALTY_LAST_N, sampling.repeat_penalty, 0.0, 0.0));
+        links.push(LlamaSampler::penalties(
+            n_vocab,
+            PENALTY_LAST_N,
+            sampling.repeat_penalty,
+            0.0,
+            0.0,
+        ));
     }
     if sampling.temperature > 0.0 {
         links.push(LlamaSampler::top_k(TOP_K));

@@ -164,7 +164,14 @@ impl Scheduler {
     #[must_use]
     pub fn new(limits: Limits, cache: Cache) -> Self {
         let pace = Pace::new(limits.times);
-        Self { limits, cache, pace, lines: Default::default(), running: Vec::new(), ops: Vec::new() }
+        Self {
+            limits,
+            cache,
+            pace,
+            lines: Default::default(),
+            running: Vec::new(),
+            ops: Vec::new(),
+        }
     }
 
     /// The KV cache's books.
@@ -197,7 +204,10 @@ impl Scheduler {
 
     /// Every request that waits or runs.
     pub fn ids(&self) -> impl Iterator<Item = RequestId> + '_ {
-        self.running.iter().map(|running| running.id).chain(self.lines.iter().flatten().map(|job| job.id))
+        self.running
+            .iter()
+            .map(|running| running.id)
+            .chain(self.lines.iter().flatten().map(|job| job.id))
     }
 
     /// Tokens of a running request's prompt that were in the cache.
@@ -280,7 +290,8 @@ impl Scheduler {
         }
         for op in ops.iter().skip(at + 1) {
             if let Op::Share { from, to, tokens } = *op
-                && let Some(&(_, has)) = lacking.iter().find(|(seq, has)| *seq == from && *has < tokens)
+                && let Some(&(_, has)) =
+                    lacking.iter().find(|(seq, has)| *seq == from && *has < tokens)
             {
                 lacking.push((to, has));
             }
@@ -317,7 +328,8 @@ impl Scheduler {
         // Prompts first: attention is computed in tiles of rows, and a tile that belongs to one conversation skips the cells of
         // all others.
         let prompts = self.share_out(rows.saturating_sub(answering));
-        let prompts = prompts.into_iter().filter_map(|(at, tokens)| chunk_of(&self.running[at], tokens));
+        let prompts =
+            prompts.into_iter().filter_map(|(at, tokens)| chunk_of(&self.running[at], tokens));
         plan.chunks.splice(0..0, prompts);
 
         if !self.cache.make_room(plan.tokens(), &mut self.ops) {
@@ -331,7 +343,10 @@ impl Scheduler {
     pub fn done(&mut self, plan: &Plan, took: Duration) {
         self.pace.note(plan.tokens(), self.cache.used() + plan.tokens(), took);
         for chunk in &plan.chunks {
-            let Some(running) = self.running.iter_mut().find(|running| running.id == chunk.id) else { continue };
+            let Some(running) = self.running.iter_mut().find(|running| running.id == chunk.id)
+            else {
+                continue;
+            };
             running.computed += chunk.tokens.len();
             if !self.cache.append(chunk.seq, &chunk.tokens) {
                 debug_assert!(false, "plan() made room");
@@ -342,7 +357,9 @@ impl Scheduler {
     /// Adds a token to a running answer. Returns false when the answer has its longest length and can't go on.
     #[must_use]
     pub fn push(&mut self, id: RequestId, token: TokenId) -> bool {
-        let Some(running) = self.running.iter_mut().find(|running| running.id == id) else { return false };
+        let Some(running) = self.running.iter_mut().find(|running| running.id == id) else {
+            return false;
+        };
         running.tokens.push(token);
         running.tokens.len() < running.limit
     }
@@ -357,7 +374,8 @@ impl Scheduler {
 
     /// Puts a running request back at the head of its line, with what it has generated.
     fn requeue(&mut self, at: usize, keep: bool) {
-        let Running { id, tokens, limit, seq, priority, owner, keep: kept, .. } = self.running.remove(at);
+        let Running { id, tokens, limit, seq, priority, owner, keep: kept, .. } =
+            self.running.remove(at);
         if let Some(seq) = seq {
             self.cache.close(seq, keep && kept, &mut self.ops);
         }
@@ -374,8 +392,15 @@ impl Scheduler {
             let Some(follows) = self.fits(job) else {
                 // Who gives way goes back into line, the last one of the lowest priority first; what was computed stays as long
                 // as there is room.
-                let lower = self.running.iter().enumerate().filter(|(_, running)| running.priority > priority);
-                let Some((last, _)) = lower.max_by_key(|&(at, running)| (running.priority, at)) else { break };
+                let lower = self
+                    .running
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, running)| running.priority > priority);
+                let Some((last, _)) = lower.max_by_key(|&(at, running)| (running.priority, at))
+                else {
+                    break;
+                };
                 self.requeue(last, true);
                 continue;
             };
@@ -402,7 +427,10 @@ impl Scheduler {
     }
 
     /// Whether there is a slot and room for all that a job may need; if so, whose prompt it waits for, and for how much of it.
-    #[expect(clippy::option_option, reason = "no room, or room with or without somebody to wait for")]
+    #[expect(
+        clippy::option_option,
+        reason = "no room, or room with or without somebody to wait for"
+    )]
     fn fits(&self, job: &Job) -> Option<Option<(RequestId, usize)>> {
         if self.running.len() >= self.limits.parallel {
             return None;
@@ -414,7 +442,8 @@ impl Scheduler {
             // Nobody waits for one that gives way to it.
             .filter(|other| other.priority <= job.priority)
             .filter_map(|other| {
-                let shared = worth_waiting(&job.prompt, &other.tokens[..other.prompt_tokens], cached)?;
+                let shared =
+                    worth_waiting(&job.prompt, &other.tokens[..other.prompt_tokens], cached)?;
                 Some((other.id, shared))
             })
             .max_by_key(|&(id, shared)| (shared, std::cmp::Reverse(id)));
@@ -426,7 +455,8 @@ impl Scheduler {
             _ => (total, 0),
         };
         let outstanding: usize = self.running.iter().map(Running::outstanding).sum();
-        (self.cache.free() + self.cache.evictable() >= outstanding + reserve + pinned).then_some(follows)
+        (self.cache.free() + self.cache.evictable() >= outstanding + reserve + pinned)
+            .then_some(follows)
     }
 
     /// Opens sequences of requests whose wait for a shared prefix is over.
@@ -443,7 +473,8 @@ impl Scheduler {
     }
 
     fn open(&mut self, at: usize) {
-        let Some((seq, cached)) = self.cache.open(&self.running[at].tokens, self.running[at].owner, &mut self.ops)
+        let Some((seq, cached)) =
+            self.cache.open(&self.running[at].tokens, self.running[at].owner, &mut self.ops)
         else {
             return;
         };
@@ -465,7 +496,9 @@ impl Scheduler {
                 .iter()
                 .enumerate()
                 .filter(|(_, running)| running.priority == priority)
-                .filter(|(_, running)| running.seq.is_some() && !running.answering() && running.remaining() > 0)
+                .filter(|(_, running)| {
+                    running.seq.is_some() && !running.answering() && running.remaining() > 0
+                })
                 .map(|(at, running)| (at, running.remaining()))
                 .collect();
             let Some(&(oldest, wanted)) = prompts.first() else { continue };
@@ -515,7 +548,14 @@ mod tests {
     }
 
     fn job(id: RequestId, prompt: impl IntoIterator<Item = TokenId>, max_new: usize) -> Job {
-        Job { id, prompt: prompt.into_iter().collect(), max_new, priority: Priority::Visitor, owner: None, keep: true }
+        Job {
+            id,
+            prompt: prompt.into_iter().collect(),
+            max_new,
+            priority: Priority::Visitor,
+            owner: None,
+            keep: true,
+        }
     }
 
     fn yielding(id: RequestId, prompt: impl IntoIterator<Item = TokenId>) -> Job {
@@ -526,7 +566,8 @@ mod tests {
     fn step(scheduler: &mut Scheduler, token: TokenId) -> (Plan, Vec<RequestId>) {
         let plan = scheduler.plan();
         scheduler.done(&plan, MS);
-        let drew: Vec<_> = plan.chunks.iter().filter(|chunk| chunk.sample).map(|chunk| chunk.id).collect();
+        let drew: Vec<_> =
+            plan.chunks.iter().filter(|chunk| chunk.sample).map(|chunk| chunk.id).collect();
         for &id in &drew {
             if !scheduler.push(id, token) {
                 scheduler.finish(id);
@@ -585,7 +626,9 @@ mod tests {
     fn requests_wait_for_a_slot_and_for_room() {
         let mut scheduler = scheduler(2, 100, 0);
         for id in 1..=3 {
-            scheduler.enqueue(job(id, [1, 2, 3].map(|token| token + 10 * id as TokenId), 3)).unwrap();
+            scheduler
+                .enqueue(job(id, [1, 2, 3].map(|token| token + 10 * id as TokenId), 3))
+                .unwrap();
         }
         assert_eq!(step(&mut scheduler, 0).0.started, [1, 2]);
         assert_eq!(scheduler.line().collect::<Vec<_>>(), [3]);
@@ -611,7 +654,11 @@ mod tests {
         // The answer's prompt comes first, although it came later and is longer.
         assert_eq!(sizes(&step(&mut scheduler, 500).0), [(2, 60), (1, 4)]);
         assert_eq!(sizes(&step(&mut scheduler, 500).0), [(1, 32), (2, 1)]);
-        assert_eq!((scheduler.running(), scheduler.waiting()), (1, 0), "it isn't counted as an answer");
+        assert_eq!(
+            (scheduler.running(), scheduler.waiting()),
+            (1, 0),
+            "it isn't counted as an answer"
+        );
     }
 
     #[test]
@@ -794,7 +841,12 @@ mod tests {
             for chunk in &plan.chunks {
                 let seq = self.seqs.entry(chunk.seq).or_default();
                 if seq.len() != chunk.start {
-                    return Err(format!("sequence {} has {} tokens, not {}", chunk.seq, seq.len(), chunk.start));
+                    return Err(format!(
+                        "sequence {} has {} tokens, not {}",
+                        chunk.seq,
+                        seq.len(),
+                        chunk.start
+                    ));
                 }
                 seq.extend(&chunk.tokens);
             }
@@ -819,13 +871,19 @@ mod tests {
                 match *op {
                     Op::Clear { seq } => drop(self.seqs.remove(&seq)),
                     Op::Sleep { seq, from, id } => {
-                        let source =
-                            self.seqs.get(&seq).and_then(|tokens| tokens.get(from..)).ok_or("nothing to sleep")?;
+                        let source = self
+                            .seqs
+                            .get(&seq)
+                            .and_then(|tokens| tokens.get(from..))
+                            .ok_or("nothing to sleep")?;
                         self.snapshots.insert(id, (from, source.to_vec()));
                     }
                     Op::Wake { id, seq, from, to } => {
-                        let (begin, tokens) = self.snapshots.get(&id).ok_or("woke what isn't there")?;
-                        let woken = tokens.get(from - begin..to - begin).ok_or("woke more than there is")?;
+                        let (begin, tokens) =
+                            self.snapshots.get(&id).ok_or("woke what isn't there")?;
+                        let woken = tokens
+                            .get(from - begin..to - begin)
+                            .ok_or("woke more than there is")?;
                         let into = self.seqs.entry(seq).or_default();
                         if into.len() != from {
                             return Err("woke into the wrong place".into());
@@ -838,7 +896,8 @@ mod tests {
                             return Err("shared into a sequence that holds something".into());
                         }
                         let source = self.seqs.get(&from).ok_or("shared from nothing")?;
-                        let prefix = source.get(..tokens).ok_or("shared more than there is")?.to_vec();
+                        let prefix =
+                            source.get(..tokens).ok_or("shared more than there is")?.to_vec();
                         self.seqs.insert(to, prefix);
                     }
                 }

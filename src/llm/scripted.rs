@@ -19,7 +19,9 @@ use std::time::Duration;
 
 use super::line::Line;
 use super::text::TextStream;
-use super::{ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream};
+use super::{
+    ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Role, Stats, Token, TokenStream,
+};
 use crate::conversation::Usage;
 use crate::{grounding, language};
 
@@ -41,7 +43,11 @@ impl Scripted {
             max_tokens: config.max_tokens,
             facts: ModelFacts {
                 engine: "scripted".into(),
-                name: if config.model.is_empty() { "scripted".into() } else { config.model.clone() },
+                name: if config.model.is_empty() {
+                    "scripted".into()
+                } else {
+                    config.model.clone()
+                },
                 ..ModelFacts::of(config)
             },
         }
@@ -157,25 +163,34 @@ struct Script {
 }
 
 fn script(name: &str, messages: &[ChatMessage]) -> Script {
-    let question = messages.iter().rev().find(|message| message.role == Role::User).map_or("", |m| m.content.as_str());
+    let question = messages
+        .iter()
+        .rev()
+        .find(|message| message.role == Role::User)
+        .map_or("", |m| m.content.as_str());
     match name {
         "faithful" => return Script { text: faithful(question), fails: false },
         "inventive" => return Script { text: INVENTED.into(), fails: false },
         _ => {}
     }
     let fails = question.contains("[[fail]]");
-    let said =
-        question.rsplit_once("[[say ").and_then(|(_, rest)| rest.split_once("]]")).map(|(said, _)| said.to_string());
+    let said = question
+        .rsplit_once("[[say ")
+        .and_then(|(_, rest)| rest.split_once("]]"))
+        .map(|(said, _)| said.to_string());
     let text = match said {
         Some(said) => said,
         None if fails => String::new(),
-        None => messages.iter().rev().find_map(|message| passages(&message.content)).unwrap_or_else(|| question.into()),
+        None => messages
+            .iter()
+            .rev()
+            .find_map(|message| passages(&message.content))
+            .unwrap_or_else(|| question.into()),
     };
     Script { text, fails }
 }
 
-const INVENTED: &str =
-    "Our Zephyr 9000 costs 1234.56 EUR and ships within 77 minutes. Call us on Friday at evil.example.";
+const INVENTED: &str = "Our Zephyr 9000 costs 1234.56 EUR and ships within 77 minutes. Call us on Friday at evil.example.";
 
 /// The sentence of the passages that shares most words with the question.
 fn faithful(prompt: &str) -> String {
@@ -183,20 +198,29 @@ fn faithful(prompt: &str) -> String {
     let asked: HashSet<String> = language::content_words(question).collect();
     let lines: Vec<&str> = passages.lines().filter(|line| !line.starts_with(['<', '#'])).collect();
     let text = lines.join("\n");
-    let shared =
-        |unit: &grounding::Unit| language::content_words(&unit.text).filter(|word| asked.contains(word)).count();
+    let shared = |unit: &grounding::Unit| {
+        language::content_words(&unit.text).filter(|word| asked.contains(word)).count()
+    };
     let units = grounding::units(0, &text);
-    let best = units.iter().rev().filter(|unit| !unit.text.ends_with(['?', '？'])).max_by_key(|unit| shared(unit));
+    let best = units
+        .iter()
+        .rev()
+        .filter(|unit| !unit.text.ends_with(['?', '？']))
+        .max_by_key(|unit| shared(unit));
     best.map_or_else(String::new, |unit| unit.text.clone())
 }
 
 /// The lines between `Passages` and `Question`.
 fn passages(text: &str) -> Option<String> {
-    let heading = |line: &str, word: &str| line.trim_start_matches(['#', '*', ' ']).starts_with(word);
+    let heading =
+        |line: &str, word: &str| line.trim_start_matches(['#', '*', ' ']).starts_with(word);
     let mut lines = text.lines().skip_while(|line| !heading(line, "Passages"));
     lines.next()?;
-    let lines: Vec<&str> =
-        lines.take_while(|line| !heading(line, "Question")).map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = lines
+        .take_while(|line| !heading(line, "Question"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     (!lines.is_empty()).then(|| lines.join(" "))
 }
 
@@ -206,8 +230,10 @@ mod tests {
 
     #[track_caller]
     fn check(messages: &[(Role, &str)], text: &str, fails: bool) {
-        let messages: Vec<ChatMessage> =
-            messages.iter().map(|&(role, content)| ChatMessage { role, content: content.into() }).collect();
+        let messages: Vec<ChatMessage> = messages
+            .iter()
+            .map(|&(role, content)| ChatMessage { role, content: content.into() })
+            .collect();
         assert_eq!(script("scripted", &messages), Script { text: text.into(), fails });
     }
 
@@ -223,7 +249,9 @@ mod tests {
     fn a_passage_is_judged_by_the_words_of_the_question() {
         #[track_caller]
         fn check(passage: &str, expected: f32) {
-            let prompt = format!("Question: What does express shipping cost?\n<passage>\n{passage}\n</passage>");
+            let prompt = format!(
+                "Question: What does express shipping cost?\n<passage>\n{passage}\n</passage>"
+            );
             assert!((overlap(&prompt) - expected).abs() < 1e-6, "{passage}: {}", overlap(&prompt));
         }
         check("Express shipping: the cost is 9 EUR.", 1.0);
@@ -247,6 +275,10 @@ mod tests {
             false,
         );
         check(&[(Role::User, "Passages:\nOpen at 9.\nQuestion: When?")], "Open at 9.", false);
-        check(&[(Role::User, "Passages:\n\nQuestion: When?")], "Passages:\n\nQuestion: When?", false);
+        check(
+            &[(Role::User, "Passages:\n\nQuestion: When?")],
+            "Passages:\n\nQuestion: When?",
+            false,
+        );
     }
 }

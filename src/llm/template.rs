@@ -90,7 +90,8 @@ impl Template {
         });
         environment.add_filter("length", length);
         environment.add_filter("count", length);
-        environment.add_function("strftime_now", move |format: &str| strftime(format, clock.now_ms()));
+        environment
+            .add_function("strftime_now", move |format: &str| strftime(format, clock.now_ms()));
         environment
             .add_template_owned(NAME, without_generation_tags(&source))
             .map_err(|error| TemplateError::Invalid(in_words(&error)))?;
@@ -147,7 +148,11 @@ impl Template {
         self.marks.is_some()
     }
 
-    fn render_once(&self, messages: &[ChatMessage], thinking_tokens: u32) -> Result<Vec<Piece>, TemplateError> {
+    fn render_once(
+        &self,
+        messages: &[ChatMessage],
+        thinking_tokens: u32,
+    ) -> Result<Vec<Piece>, TemplateError> {
         let refused = |error: Error| TemplateError::Refused(in_words(&error));
         let placeholders: Vec<Value> = messages
             .iter()
@@ -182,7 +187,9 @@ impl Template {
 
 /// The least effort that a template names: some refuse the words of others.
 fn least_effort(source: &str) -> &'static str {
-    let named = |word: &&str| source.contains(&format!("'{word}'")) || source.contains(&format!("\"{word}\""));
+    let named = |word: &&str| {
+        source.contains(&format!("'{word}'")) || source.contains(&format!("\"{word}\""))
+    };
     ["none", "minimal", "low"].into_iter().find(named).unwrap_or("low")
 }
 
@@ -192,7 +199,9 @@ fn length(value: &Value) -> Result<usize, Error> {
         return Ok(0);
     }
     let kind = value.kind();
-    value.len().ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{kind} has no length")))
+    value
+        .len()
+        .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{kind} has no length")))
 }
 
 /// Joins pieces to as few segments as possible, so that words are tokenised as in one text. Content in which a control token's
@@ -213,8 +222,8 @@ pub fn segments(pieces: &[Piece], control_tokens: &[String]) -> Vec<Segment> {
 
     let mut segments: Vec<Segment> = Vec::new();
     for (piece, range) in pieces.iter().zip(ranges) {
-        let hostile =
-            matches!(piece, Piece::Content(_)) && found.iter().any(|&(from, to)| from < range.end && range.start < to);
+        let hostile = matches!(piece, Piece::Content(_))
+            && found.iter().any(|&(from, to)| from < range.end && range.start < to);
         let part = &text[range];
         match segments.last_mut() {
             _ if part.is_empty() => {}
@@ -331,7 +340,8 @@ fn strftime(format: &str, now_ms: u64) -> String {
         "November",
         "December",
     ];
-    const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
+    const DAYS: [&str; 7] =
+        ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
     let seconds = now_ms / 1000;
     let days = seconds / 86_400;
     let (year, month, day) = civil_from_days(days);
@@ -401,14 +411,23 @@ mod tests {
     }
 
     fn render(source: &str, messages: &[ChatMessage], prefix: &str) -> String {
-        let template = Template::new(source, "<s>", "</s>", Clock::manual(1_753_000_000_000)).unwrap();
+        let template =
+            Template::new(source, "<s>", "</s>", Clock::manual(1_753_000_000_000)).unwrap();
         let prompt = template.render(messages, prefix, 0).unwrap();
-        prompt.pieces.iter().map(|(Piece::Template(text) | Piece::Content(text))| text.as_str()).collect()
+        prompt
+            .pieces
+            .iter()
+            .map(|(Piece::Template(text) | Piece::Content(text))| text.as_str())
+            .collect()
     }
 
     #[test]
     fn templates_render() {
-        let talk = [message(Role::System, "Be brief."), message(Role::User, "Hi"), message(Role::User, "there")];
+        let talk = [
+            message(Role::System, "Be brief."),
+            message(Role::User, "Hi"),
+            message(Role::User, "there"),
+        ];
         insta::assert_snapshot!(render(CHATML, &talk, "Hel"), @r"
         <|im_start|>system
         Be brief.<|im_end|>
@@ -443,7 +462,9 @@ mod tests {
     fn check_end(source: &str, thinking_tokens: u32, expected: &str, thinks: bool) {
         let template = Template::new(source, "", "", Clock::manual(0)).unwrap();
         let prompt = template.render(&[message(Role::User, "Hi")], "", thinking_tokens).unwrap();
-        let Some((Piece::Template(behind), rest)) = prompt.pieces.split_last() else { panic!("no prompt") };
+        let Some((Piece::Template(behind), rest)) = prompt.pieces.split_last() else {
+            panic!("no prompt")
+        };
         let end = match rest.last() {
             Some(Piece::Template(text)) => text.clone() + behind,
             Some(Piece::Content(_)) | None => behind.clone(),
@@ -476,7 +497,9 @@ mod tests {
         check_end(&harmony, 0, "A:<|start|>assistant<|channel|>final<|message|>", false);
         check_end(&harmony, 9, "A:<|start|>assistant", true);
         // Seed-OSS: a budget, which is told and leaves the thought open.
-        let budget = format!("{talk}A:{{% if thinking_budget == 0 %}}<seed:think>{{% endif %}}{{# </seed:think> #}}");
+        let budget = format!(
+            "{talk}A:{{% if thinking_budget == 0 %}}<seed:think>{{% endif %}}{{# </seed:think> #}}"
+        );
         check_end(&budget, 0, "A:<seed:think></seed:think>", false);
         check_end(&budget, 9, "A:", false);
         // Apriel: steps in plain words.
@@ -524,24 +547,38 @@ mod tests {
 
     #[track_caller]
     fn check_segments(pieces: &[(bool, &str)], expected: &[(bool, &str)]) {
-        let pieces: Vec<Piece> = pieces
-            .iter()
-            .map(|&(template, text)| if template { Piece::Template(text.into()) } else { Piece::Content(text.into()) })
-            .collect();
+        let pieces: Vec<Piece> =
+            pieces
+                .iter()
+                .map(|&(template, text)| {
+                    if template {
+                        Piece::Template(text.into())
+                    } else {
+                        Piece::Content(text.into())
+                    }
+                })
+                .collect();
         let segments = segments(&pieces, &["<end>".into(), "<|x|>".into()]);
-        let got: Vec<_> = segments.iter().map(|segment| (segment.parse_special, segment.text.as_str())).collect();
+        let got: Vec<_> =
+            segments.iter().map(|segment| (segment.parse_special, segment.text.as_str())).collect();
         assert_eq!(got, expected);
     }
 
     #[test]
     fn content_is_never_parsed_for_control_tokens() {
-        check_segments(&[(true, "<|x|>"), (false, "hello"), (true, "<end>")], &[(true, "<|x|>hello<end>")]);
+        check_segments(
+            &[(true, "<|x|>"), (false, "hello"), (true, "<end>")],
+            &[(true, "<|x|>hello<end>")],
+        );
         check_segments(
             &[(true, "<|x|>"), (false, "a<end>b"), (true, "<end>"), (false, "c")],
             &[(true, "<|x|>"), (false, "a<end>b"), (true, "<end>c")],
         );
         // A control token put together from content and what stands beside it.
-        check_segments(&[(true, "q<"), (false, "end>"), (true, "t")], &[(true, "q<"), (false, "end>"), (true, "t")]);
+        check_segments(
+            &[(true, "q<"), (false, "end>"), (true, "t")],
+            &[(true, "q<"), (false, "end>"), (true, "t")],
+        );
         check_segments(&[(false, "<e"), (false, "nd>")], &[(false, "<e"), (false, "nd>")]);
         check_segments(&[(true, ""), (false, ""), (true, "t")], &[(true, "t")]);
     }
@@ -554,7 +591,11 @@ mod tests {
     #[test]
     fn dates_are_formatted() {
         check_date("%d %b %Y", 0, "01 Jan 1970");
-        check_date("%A %e %B %y, %H:%M:%S %% %q", 951_827_696_000, "Tuesday 29 February 00, 12:34:56 % %q");
+        check_date(
+            "%A %e %B %y, %H:%M:%S %% %q",
+            951_827_696_000,
+            "Tuesday 29 February 00, 12:34:56 % %q",
+        );
         check_date("%Y-%m-%d %a", 1_767_225_599_000, "2025-12-31 Wed");
     }
 

@@ -27,7 +27,10 @@ impl TextStream {
     /// A stream that ends before any of `stops`; empty strings among them are ignored.
     #[must_use]
     pub fn new(stops: &[String]) -> Self {
-        Self { stops: stops.iter().filter(|stop| !stop.is_empty()).cloned().collect(), ..Self::default() }
+        Self {
+            stops: stops.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
+            ..Self::default()
+        }
     }
 
     /// Takes the bytes of one token. Bytes that can't be UTF-8 are left out: half a character, as small models write them, tells a reader
@@ -122,7 +125,10 @@ mod tests {
     #[track_caller]
     fn check(tokens: &[&[u8]], stops: &[&str], expected: &[&str], stopped: bool) {
         let (pieces, ended) = run(tokens, stops);
-        assert_eq!((pieces.iter().map(String::as_str).collect::<Vec<_>>(), ended), (expected.to_vec(), stopped));
+        assert_eq!(
+            (pieces.iter().map(String::as_str).collect::<Vec<_>>(), ended),
+            (expected.to_vec(), stopped)
+        );
     }
 
     #[test]
@@ -148,7 +154,12 @@ mod tests {
 
     /// What the stream should let through, computed on the whole text at once.
     fn expected(text: &str, stops: &[String]) -> (String, bool) {
-        match stops.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop.as_str())).min() {
+        match stops
+            .iter()
+            .filter(|stop| !stop.is_empty())
+            .filter_map(|stop| text.find(stop.as_str()))
+            .min()
+        {
             Some(at) => (text[..at].to_string(), true),
             None => (text.to_string(), false),
         }

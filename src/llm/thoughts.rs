@@ -68,7 +68,9 @@ pub fn marks_of(template: &str) -> Option<Marks> {
     let harmony = template.contains("<|channel|>") && template.contains("<|message|>");
     FORMATS
         .iter()
-        .find(|marks| template.contains(marks.close) || (harmony && marks.close.starts_with("<|channel|>")))
+        .find(|marks| {
+            template.contains(marks.close) || (harmony && marks.close.starts_with("<|channel|>"))
+        })
         .copied()
 }
 
@@ -191,9 +193,14 @@ impl Thoughts {
                     }
                 }
                 Place::Before => {
-                    let space = self.marked.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+                    let space =
+                        self.marked.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
                     let text = &self.marked[space..];
-                    let begun = self.formats.iter().find(|marks| text.starts_with(marks.open.as_bytes())).copied();
+                    let begun = self
+                        .formats
+                        .iter()
+                        .find(|marks| text.starts_with(marks.open.as_bytes()))
+                        .copied();
                     if let Some(marks) = begun {
                         self.marked.drain(..space + marks.open.len());
                         self.plain.clear();
@@ -288,7 +295,12 @@ mod tests {
     #[test]
     fn thoughts_are_taken_out_however_they_are_cut() {
         let think = "</think>";
-        check(think, "assistant\n", &["<think>", "\nWell", ".\n", "</think>", "\n\n", "Yes", "."], "Yes.");
+        check(
+            think,
+            "assistant\n",
+            &["<think>", "\nWell", ".\n", "</think>", "\n\n", "Yes", "."],
+            "Yes.",
+        );
         check(think, "assistant\n", &["<", "thi", "nk>hm</th", "ink>\n", "\nYes."], "Yes.");
         // The prompt began the thought.
         check(think, "assistant\n<think>\n", &["Well.", "</think>", "Yes."], "Yes.");
@@ -330,25 +342,44 @@ mod tests {
         );
         check(harmony, start, &["⟨<|channel|>⟩", "final", "⟨<|message|>⟩", "Yes."], "Yes.");
         check(harmony, "<|start|>assistant<|channel|>final<|message|>", &["Yes."], "Yes.");
-        check("[BEGIN FINAL RESPONSE]", "steps:\n", &["One.", "\n[BEGIN FINAL", " RESPONSE]", "\n", "Yes."], "Yes.");
+        check(
+            "[BEGIN FINAL RESPONSE]",
+            "steps:\n",
+            &["One.", "\n[BEGIN FINAL", " RESPONSE]", "\n", "Yes."],
+            "Yes.",
+        );
         check("<channel|>", "<|channel>thought\n<channel|>", &["Yes."], "Yes.");
-        check("<channel|>", "model\n", &["⟨<|channel>⟩", "thought", "\nhm", "⟨<channel|>⟩", "Yes."], "Yes.");
+        check(
+            "<channel|>",
+            "model\n",
+            &["⟨<|channel>⟩", "thought", "\nhm", "⟨<channel|>⟩", "Yes."],
+            "Yes.",
+        );
     }
 
     #[test]
     fn a_prompt_ends_behind_an_empty_thought() {
-        let check = |close: &str, prompt: &str, expected: &str| assert_eq!(left_out(&marks(close), prompt), expected);
+        let check = |close: &str, prompt: &str, expected: &str| {
+            assert_eq!(left_out(&marks(close), prompt), expected)
+        };
         check("</think>", "assistant\n<think>\n", "\n</think>\n\n");
         check("</think>", "assistant\n<think></think>", "");
         check("</think>", "assistant\n", "");
         check("</seed:think>", "<seed:think><seed:cot_budget_reflect>", "</seed:think>");
         check("<|channel|>final<|message|>", "<|start|>assistant", "<|channel|>final<|message|>");
-        check("[BEGIN FINAL RESPONSE]", "Here are my reasoning steps:\n", "\n[BEGIN FINAL RESPONSE]\n");
+        check(
+            "[BEGIN FINAL RESPONSE]",
+            "Here are my reasoning steps:\n",
+            "\n[BEGIN FINAL RESPONSE]\n",
+        );
     }
 
     #[test]
     fn a_server_s_format_is_found_out() {
-        assert_eq!(answer(Thoughts::of_unknown(), &["<think>a", "</think>", "Yes."]), ("Yes.".into(), 2));
+        assert_eq!(
+            answer(Thoughts::of_unknown(), &["<think>a", "</think>", "Yes."]),
+            ("Yes.".into(), 2)
+        );
         assert_eq!(answer(Thoughts::of_unknown(), &["◁think▷a◁/think▷", "Yes."]).0, "Yes.");
         assert_eq!(answer(Thoughts::of_unknown(), &["Yes."]), ("Yes.".into(), 0));
         assert_eq!(answer(Thoughts::none(), &["<think>Yes."]).0, "<think>Yes.");

@@ -29,7 +29,8 @@ use super::text::TextStream;
 use super::thoughts::Thoughts;
 use super::tokens::TokenId;
 use super::{
-    ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Sampling, Stats, Token, backend, judgements, sampler,
+    ChatMessage, Finish, LlmConfig, LlmError, ModelFacts, Request, Sampling, Stats, Token, backend,
+    judgements, sampler,
 };
 use crate::clock::Clock;
 use crate::conversation::{SessionKey, Usage};
@@ -59,7 +60,11 @@ const CACHE_GRAIN: u32 = 256;
 
 /// A conversation's number: half of a hash is enough to tell those of one server apart.
 fn owner_of(session: &SessionKey) -> u64 {
-    let hash = Sha256::new().chain_update(&session.site).chain_update([0]).chain_update(&session.id).finalize();
+    let hash = Sha256::new()
+        .chain_update(&session.site)
+        .chain_update([0])
+        .chain_update(&session.id)
+        .finalize();
     hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
@@ -173,7 +178,9 @@ impl Llama {
                 .spawn(move || run(&model, &setup, &inbox, &shared, &ready))
                 .context("can't start the language model's thread")?
         };
-        is_ready.recv().map_err(|_| anyhow!("the language model's thread ended while it started"))??;
+        is_ready
+            .recv()
+            .map_err(|_| anyhow!("the language model's thread ended while it started"))??;
         Ok(Self {
             model,
             shared,
@@ -200,20 +207,32 @@ impl Llama {
     }
 
     /// Puts a request in line, or says at once why not. What it writes comes through the channel.
-    pub(crate) fn submit(&self, request: &Request) -> Result<mpsc::Receiver<Result<Token, LlmError>>, LlmError> {
+    pub(crate) fn submit(
+        &self,
+        request: &Request,
+    ) -> Result<mpsc::Receiver<Result<Token, LlmError>>, LlmError> {
         self.accepting()?;
-        let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else { return Err(self.overloaded()) };
-        let (prompt, thoughts) = self.prompt(&request.messages, &request.prefix, self.thinking_tokens)?;
+        let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
+            return Err(self.overloaded());
+        };
+        let (prompt, thoughts) =
+            self.prompt(&request.messages, &request.prefix, self.thinking_tokens)?;
         let context = self.facts().context_tokens as usize;
         let wanted = request.max_tokens.min(self.max_tokens).max(1) as usize;
         // A thought comes on top, with the marks around it.
-        let thinking = if self.model.thinks() { self.thinking_tokens as usize + MARKS_TOKENS } else { 0 };
+        let thinking =
+            if self.model.thinks() { self.thinking_tokens as usize + MARKS_TOKENS } else { 0 };
         let max_new = (wanted + thinking).min(context - prompt.len());
         // Room for all that can be sent: a place at most for each one in line, a start, a text per token and a last one, an end.
         let (tokens, written) = mpsc::channel(self.limits.queue + max_new + 4);
-        let already = if request.prefix.is_empty() { Vec::new() } else { self.model.text_tokens(&request.prefix) };
+        let already = if request.prefix.is_empty() {
+            Vec::new()
+        } else {
+            self.model.text_tokens(&request.prefix)
+        };
         let owner = request.session.as_ref().map(owner_of);
-        let stops: Vec<String> = request.stop.iter().cloned().chain(thoughts.mark().map(ToOwned::to_owned)).collect();
+        let stops: Vec<String> =
+            request.stop.iter().cloned().chain(thoughts.mark().map(ToOwned::to_owned)).collect();
         let task = Task {
             job: Job {
                 id: self.next_id.fetch_add(1, Ordering::Relaxed),
@@ -296,7 +315,9 @@ impl Llama {
         if self.shared.alive.load(Ordering::Acquire) {
             return Ok(());
         }
-        Err(LlmError::Engine("its thread ended; the log says why, and a restart brings it back".into()))
+        Err(LlmError::Engine(
+            "its thread ended; the log says why, and a restart brings it back".into(),
+        ))
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -338,7 +359,11 @@ impl Llama {
 
     /// Forgets what is kept of one conversation.
     pub(crate) fn forget(&self, session: &SessionKey) {
-        self.shared.to_forget.lock().unwrap_or_else(PoisonError::into_inner).push(owner_of(session));
+        self.shared
+            .to_forget
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(owner_of(session));
         self.wake(Command::Forget);
     }
 
@@ -427,7 +452,11 @@ impl Setup {
             },
             kv_tokens: wanted.next_multiple_of(CACHE_GRAIN),
             // Without sharing no finished sequence is kept, and recurrent models pay for each one.
-            sequences: if sharing { (config.parallel * 3).clamp(32, MAX_SEQUENCES - 1) } else { config.parallel },
+            sequences: if sharing {
+                (config.parallel * 3).clamp(32, MAX_SEQUENCES - 1)
+            } else {
+                config.parallel
+            },
             sleeping_tokens: config.sleeping_tokens,
             threads: i32::try_from(model.facts().threads).unwrap_or(1),
             sharing,
@@ -592,13 +621,20 @@ impl<'a> Worker<'a> {
             }
             Command::Forget => {
                 self.drop_departed();
-                let owners = std::mem::take(&mut *self.shared.to_forget.lock().unwrap_or_else(PoisonError::into_inner));
+                let owners = std::mem::take(
+                    &mut *self.shared.to_forget.lock().unwrap_or_else(PoisonError::into_inner),
+                );
                 owners.into_iter().for_each(|owner| self.scheduler.forget(owner));
                 return;
             }
         };
         let answer = Answer {
-            sampler: sampler::chain(&task.sampling, self.model.llama().n_vocab(), task.seed, &task.already),
+            sampler: sampler::chain(
+                &task.sampling,
+                self.model.llama().n_vocab(),
+                task.seed,
+                &task.already,
+            ),
             text: task.text,
             thoughts: task.thoughts,
             thinking_tokens: task.thinking_tokens,
@@ -615,9 +651,10 @@ impl<'a> Worker<'a> {
         match self.scheduler.enqueue(task.job) {
             Ok(()) => drop(self.answers.insert(id, answer)),
             // Permits and the check against the context keep this from happening.
-            Err(job) => {
-                answer.send(Err(LlmError::Engine(format!("no room for a prompt of {} tokens", job.prompt.len()))))
-            }
+            Err(job) => answer.send(Err(LlmError::Engine(format!(
+                "no room for a prompt of {} tokens",
+                job.prompt.len()
+            )))),
         }
     }
 
@@ -627,7 +664,10 @@ impl<'a> Worker<'a> {
             Ok(()) => drop(self.judgements.insert(id, judgement)),
             // Permits and the check against the context keep this from happening.
             Err(job) => {
-                judgement.send(Err(LlmError::Engine(format!("no room for a prompt of {} tokens", job.prompt.len()))));
+                judgement.send(Err(LlmError::Engine(format!(
+                    "no room for a prompt of {} tokens",
+                    job.prompt.len()
+                ))));
             }
         }
     }
@@ -635,8 +675,12 @@ impl<'a> Worker<'a> {
     /// Stops writing for clients who left. What was computed is kept as long as there is room: often a next question of the
     /// same visitor is why the client left this one.
     fn drop_departed(&mut self) {
-        let departed: Vec<RequestId> =
-            self.answers.iter().filter(|(_, answer)| answer.tokens.is_closed()).map(|(&id, _)| id).collect();
+        let departed: Vec<RequestId> = self
+            .answers
+            .iter()
+            .filter(|(_, answer)| answer.tokens.is_closed())
+            .map(|(&id, _)| id)
+            .collect();
         for id in departed {
             self.answers.remove(&id);
             self.scheduler.finish(id);
@@ -692,7 +736,9 @@ impl<'a> Worker<'a> {
                     draws.push((*id, self.batch.n_tokens()));
                 }
                 // One sequence id for each token, as the batch was made for: `add` doesn't check.
-                self.batch.add(LlamaToken(token), position, &[seq], last).map_err(|_| DecodeError::Unknown(-1))?;
+                self.batch
+                    .add(LlamaToken(token), position, &[seq], last)
+                    .map_err(|_| DecodeError::Unknown(-1))?;
             }
         }
         self.context.decode(&mut self.batch)?;
@@ -710,7 +756,9 @@ impl<'a> Worker<'a> {
                 self.scheduler.cancel(id);
             }
             let share = self.model.yes_share(self.context.get_logits_ith(index));
-            return judgement.send(share.ok_or_else(|| LlmError::Engine("it weighs neither yes nor no".into())));
+            return judgement.send(
+                share.ok_or_else(|| LlmError::Engine("it weighs neither yes nor no".into())),
+            );
         }
         let Some(answer) = self.answers.get_mut(&id) else { return };
         let mut forced = answer.forced.pop_front();
@@ -729,7 +777,8 @@ impl<'a> Worker<'a> {
         }
         answer.usage.completion_tokens += 1;
         self.shared.generated_tokens.fetch_add(1, Ordering::Relaxed);
-        let bytes = answer.thoughts.push(&self.model.marked_bytes_of(token), &self.model.bytes_of(token));
+        let bytes =
+            answer.thoughts.push(&self.model.marked_bytes_of(token), &self.model.bytes_of(token));
         let piece = answer.text.push(&bytes);
         if !piece.text.is_empty() {
             answer.send(Ok(Token::Text(piece.text)));
@@ -763,7 +812,8 @@ impl<'a> Worker<'a> {
         if let Some(started) = answer.started {
             let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             let before = self.shared.answer_ms.load(Ordering::Relaxed);
-            let average = if before == 0 { took } else { before.saturating_mul(7).saturating_add(took) / 8 };
+            let average =
+                if before == 0 { took } else { before.saturating_mul(7).saturating_add(took) / 8 };
             self.shared.answer_ms.store(average, Ordering::Relaxed);
         }
         // The place is free before the client hears of the end, so that its next request finds it.
@@ -821,20 +871,26 @@ impl<'a> Worker<'a> {
                     Some(u32::try_from(tokens)?),
                 )?;
             }
-            Op::Clear { seq } => drop(context.clear_kv_cache_seq(Some(u32::try_from(seq)?), None, None)?),
+            Op::Clear { seq } => {
+                drop(context.clear_kv_cache_seq(Some(u32::try_from(seq)?), None, None)?)
+            }
             Op::Sleep { seq, from, id } => {
                 let from = u32::try_from(from)?;
-                let copied = context.kv_cache_seq_cp(i32::try_from(seq)?, scratch, Some(from), None);
-                let state = copied.map(|()| context.state_seq_get(scratch, LlamaStateSeqFlags::empty()));
+                let copied =
+                    context.kv_cache_seq_cp(i32::try_from(seq)?, scratch, Some(from), None);
+                let state =
+                    copied.map(|()| context.state_seq_get(scratch, LlamaStateSeqFlags::empty()));
                 // Whatever went wrong, the next snapshot finds it empty.
                 context.clear_kv_cache_seq(Some(u32::try_from(scratch)?), None, None)?;
                 self.snapshots.insert(id, state??);
             }
             Op::Wake { id, seq, from, to } => {
-                let (target, from, to) = (i32::try_from(seq)?, u32::try_from(from)?, u32::try_from(to)?);
+                let (target, from, to) =
+                    (i32::try_from(seq)?, u32::try_from(from)?, u32::try_from(to)?);
                 let state = self.snapshots.get(&id).context("the snapshot is gone")?;
                 let restored = context.state_seq_set(state, scratch);
-                let copied = restored.map(|_| context.kv_cache_seq_cp(scratch, target, Some(from), Some(to)));
+                let copied = restored
+                    .map(|_| context.kv_cache_seq_cp(scratch, target, Some(from), Some(to)));
                 // Whatever went wrong, the next snapshot finds it empty.
                 context.clear_kv_cache_seq(Some(u32::try_from(scratch)?), None, None)?;
                 copied??;
@@ -879,7 +935,8 @@ impl<'a> Worker<'a> {
 
     fn count_step(&self, plan: &Plan, took: Duration) {
         let shared = self.shared;
-        let prompt: usize = plan.chunks.iter().filter(|chunk| chunk.prompt).map(|chunk| chunk.tokens.len()).sum();
+        let prompt: usize =
+            plan.chunks.iter().filter(|chunk| chunk.prompt).map(|chunk| chunk.tokens.len()).sum();
         shared.computed_prompt_tokens.fetch_add(prompt as u64, Ordering::Relaxed);
         shared.steps.fetch_add(1, Ordering::Relaxed);
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -891,7 +948,9 @@ impl<'a> Worker<'a> {
             shared.answer_step_us.fetch_add(took_us, Ordering::Relaxed);
         }
         for chunk in plan.chunks.iter().filter(|chunk| chunk.prompt && chunk.sample) {
-            shared.cached_prompt_tokens.fetch_add(self.scheduler.cached_tokens(chunk.id) as u64, Ordering::Relaxed);
+            shared
+                .cached_prompt_tokens
+                .fetch_add(self.scheduler.cached_tokens(chunk.id) as u64, Ordering::Relaxed);
         }
     }
 

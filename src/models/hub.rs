@@ -37,7 +37,9 @@ pub enum HubError {
     Forbidden { url: String, status: StatusCode },
     #[error("{url} answers {status}; is there such a file?")]
     Refused { url: String, status: StatusCode },
-    #[error("{url} names no SHA-256 for this file, and the catalogue has none: it can't be checked, and isn't fetched")]
+    #[error(
+        "{url} names no SHA-256 for this file, and the catalogue has none: it can't be checked, and isn't fetched"
+    )]
     NoSum { url: String },
     #[error("{} has the SHA-256 {found}, expected {expected}. It isn't the file that was meant and was removed", path.display())]
     Sum { path: PathBuf, found: String, expected: String },
@@ -102,10 +104,18 @@ impl Hub {
         let url = format!("{}/{repository}/resolve/{revision}/{file}", self.endpoint);
         let head = self.ask(Method::HEAD, &url, None, false).await?;
         let named = head.headers().get("x-linked-etag").or(head.headers().get("etag"));
-        let named = named.and_then(|tag| tag.to_str().ok()).map(|tag| tag.trim_matches('"').to_ascii_lowercase());
-        let named = named.filter(|sum| sum.len() == 64 && sum.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let expected = expected.map(str::to_ascii_lowercase).or(named).ok_or(HubError::NoSum { url: url.clone() })?;
-        let total = number(head.headers(), "x-linked-size").or(number(head.headers(), "content-length")).unwrap_or(0);
+        let named = named
+            .and_then(|tag| tag.to_str().ok())
+            .map(|tag| tag.trim_matches('"').to_ascii_lowercase());
+        let named =
+            named.filter(|sum| sum.len() == 64 && sum.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let expected = expected
+            .map(str::to_ascii_lowercase)
+            .or(named)
+            .ok_or(HubError::NoSum { url: url.clone() })?;
+        let total = number(head.headers(), "x-linked-size")
+            .or(number(head.headers(), "content-length"))
+            .unwrap_or(0);
 
         let disk = |path: &Path| {
             let path = path.to_owned();
@@ -118,7 +128,8 @@ impl Hub {
         let mut part = target.as_os_str().to_owned();
         part.push(format!(".{}.part", expected.get(..12).unwrap_or("")));
         let part = PathBuf::from(part);
-        let mut out = OpenOptions::new().create(true).append(true).open(&part).map_err(disk(&part))?;
+        let mut out =
+            OpenOptions::new().create(true).append(true).open(&part).map_err(disk(&part))?;
         let mut tries = 0;
         loop {
             match self.go_on(&url, &mut out, &part, total, progress).await {
@@ -155,8 +166,10 @@ impl Hub {
             out.set_len(0).map_err(disk)?;
             done = 0;
         }
-        let mut answer = self.ask(Method::GET, url, Some(done).filter(|done| *done > 0), true).await?;
-        let goes_on = answer.status() == StatusCode::PARTIAL_CONTENT && starts_at(answer.headers()) == Some(done);
+        let mut answer =
+            self.ask(Method::GET, url, Some(done).filter(|done| *done > 0), true).await?;
+        let goes_on = answer.status() == StatusCode::PARTIAL_CONTENT
+            && starts_at(answer.headers()) == Some(done);
         if done > 0 && !goes_on {
             // It comes from the beginning.
             out.set_len(0).map_err(disk)?;
@@ -176,7 +189,13 @@ impl Hub {
     }
 
     /// Asks for a file, from a byte on if one is named, and follows redirections if wanted.
-    async fn ask(&self, method: Method, url: &str, from: Option<u64>, follow: bool) -> Result<Response, HubError> {
+    async fn ask(
+        &self,
+        method: Method,
+        url: &str,
+        from: Option<u64>,
+        follow: bool,
+    ) -> Result<Response, HubError> {
         let mut at = Url::parse(url).map_err(|_| HubError::Endpoint { url: url.to_owned() })?;
         let home = at.origin();
         for _ in 0..=REDIRECTS {
@@ -187,13 +206,17 @@ impl Hub {
             if let Some(from) = from {
                 request = request.header(RANGE, format!("bytes={from}-"));
             }
-            let unreachable =
-                |error: reqwest::Error| HubError::Unreachable { url: at.to_string(), reason: reason(&error) };
+            let unreachable = |error: reqwest::Error| HubError::Unreachable {
+                url: at.to_string(),
+                reason: reason(&error),
+            };
             let answer = request.send().await.map_err(unreachable)?;
             let status = answer.status();
             let next = answer.headers().get(LOCATION).and_then(|next| next.to_str().ok());
             match status {
-                _ if status.is_redirection() && (follow || !answer.headers().contains_key("x-linked-etag")) => {
+                _ if status.is_redirection()
+                    && (follow || !answer.headers().contains_key("x-linked-etag")) =>
+                {
                     let next = next.and_then(|next| at.join(next).ok());
                     at = next.ok_or_else(|| HubError::Refused { url: at.to_string(), status })?;
                 }
@@ -202,12 +225,18 @@ impl Hub {
                     return Err(HubError::Forbidden { url: url.to_owned(), status });
                 }
                 _ if status.is_server_error() => {
-                    return Err(HubError::Unreachable { url: url.to_owned(), reason: format!("it answers {status}") });
+                    return Err(HubError::Unreachable {
+                        url: url.to_owned(),
+                        reason: format!("it answers {status}"),
+                    });
                 }
                 _ => return Err(HubError::Refused { url: url.to_owned(), status }),
             }
         }
-        Err(HubError::Unreachable { url: url.to_owned(), reason: "it redirects in a circle".to_owned() })
+        Err(HubError::Unreachable {
+            url: url.to_owned(),
+            reason: "it redirects in a circle".to_owned(),
+        })
     }
 }
 
@@ -217,7 +246,15 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
 
 /// The first byte of an answer's range: `bytes 5-9/10`.
 fn starts_at(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_RANGE)?.to_str().ok()?.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
+    headers
+        .get(CONTENT_RANGE)?
+        .to_str()
+        .ok()?
+        .strip_prefix("bytes ")?
+        .split('-')
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// An error with what it was caused by.

@@ -38,8 +38,12 @@ pub(super) fn is_same_page(one: &Url, other: &Url) -> bool {
 pub(super) fn of_header(value: &str, page: &Url) -> Vec<Link> {
     links(value.trim()).map_or_else(Vec::new, |links| {
         let each = links.into_iter().flat_map(|(target, attributes)| {
-            let get =
-                |name: &str| attributes.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
+            let get = |name: &str| {
+                attributes
+                    .iter()
+                    .find(|(key, _)| key == name)
+                    .map_or("", |(_, value)| value.as_str())
+            };
             // One link for each relation that it names.
             let rels = get("rel").split(' ').map(str::to_lowercase).collect::<Vec<_>>();
             let href = resolved(&target, page).map(String::from);
@@ -114,10 +118,14 @@ mod tests {
     #[test]
     fn links_of_headers_are_told_apart() {
         let page = Url::parse("https://shop.example/a/b").unwrap();
-        let links =
-            of_header(r#"<https://x.example/>; rel="canonical", </fr>; hreflang=fr; rel="alternate next""#, &page);
-        let told: Vec<_> =
-            links.iter().map(|link| (link.rel.as_str(), link.hreflang.as_str(), link.href.as_deref())).collect();
+        let links = of_header(
+            r#"<https://x.example/>; rel="canonical", </fr>; hreflang=fr; rel="alternate next""#,
+            &page,
+        );
+        let told: Vec<_> = links
+            .iter()
+            .map(|link| (link.rel.as_str(), link.hreflang.as_str(), link.href.as_deref()))
+            .collect();
         assert_eq!(
             told,
             [

@@ -28,16 +28,25 @@ pub(super) fn check(page: &Page<'_>) -> Vec<Finding> {
         ));
     }
     if !page.dom.named("h1").any(|heading| !heading.text_content().trim().is_empty()) {
-        found.push(Finding::warning("heading", "The page has no main heading.", "Name its subject in one <h1>."));
+        found.push(Finding::warning(
+            "heading",
+            "The page has no main heading.",
+            "Name its subject in one <h1>.",
+        ));
     }
     let language = page.dom.named("html").next().and_then(|root| root.element.get("lang"));
     if language.is_none_or(|language| language.trim().is_empty()) {
         let remedy = "Write <html lang=\"…\">: it is read aloud and translated by it.";
-        found.push(Finding::warning("language", "The page doesn't say in which language it is.", remedy));
+        found.push(Finding::warning(
+            "language",
+            "The page doesn't say in which language it is.",
+            remedy,
+        ));
     }
     if let Some(price) = shown_price(page).filter(|_| !has_offer(page)) {
         let told = format!("The page shows the price {} and states no Offer.", quoted(&price));
-        let remedy = "State it in JSON-LD: Product with offers, price, priceCurrency and availability.";
+        let remedy =
+            "State it in JSON-LD: Product with offers, price, priceCurrency and availability.";
         found.push(Finding::warning("price-without-offer", told, remedy).near(price));
     }
     found
@@ -55,25 +64,34 @@ fn shown_price(page: &Page<'_>) -> Option<String> {
         }
         let amount = text.rsplit([':', '：']).next().unwrap_or(text);
         // "ab 349,00 €", "from €349".
-        let bare = |text: &str| money::money(text, None).is_some_and(|money| money.currency.is_some());
-        let priced = bare(amount) || amount.trim().split_once(' ').is_some_and(|(_, rest)| bare(rest));
-        let in_table =
-            ["table", "li", "dl", "pre", "code", "select", "nav", "footer"].iter().any(|name| at.is_in(name));
-        let line = at
-            .ancestors()
-            .find(|at| matches!(at.element.name.as_str(), "p" | "div" | "section" | "article" | "body" | "main"));
+        let bare =
+            |text: &str| money::money(text, None).is_some_and(|money| money.currency.is_some());
+        let priced =
+            bare(amount) || amount.trim().split_once(' ').is_some_and(|(_, rest)| bare(rest));
+        let in_table = ["table", "li", "dl", "pre", "code", "select", "nav", "footer"]
+            .iter()
+            .any(|name| at.is_in(name));
+        let line = at.ancestors().find(|at| {
+            matches!(
+                at.element.name.as_str(),
+                "p" | "div" | "section" | "article" | "body" | "main"
+            )
+        });
         // The line that it stands in says no more than a price.
-        let alone =
-            line.is_none_or(|line| line.inner_text().split('\n').any(|line| line.contains(text) && line.len() <= 60));
+        let alone = line.is_none_or(|line| {
+            line.inner_text().split('\n').any(|line| line.contains(text) && line.len() <= 60)
+        });
         (priced && alone && !in_table).then(|| text.to_owned())
     })
 }
 
 /// In JSON-LD, microdata or RDFa.
 fn has_offer(page: &Page<'_>) -> bool {
-    let types = ["Offer", "AggregateOffer", "PriceSpecification", "Invoice", "Order", "MonetaryAmount"];
+    let types =
+        ["Offer", "AggregateOffer", "PriceSpecification", "Invoice", "Order", "MonetaryAmount"];
     let in_block = |text: &String| {
-        serde_json::from_str::<Value>(text.trim()).is_ok_and(|value| !structured::things(&value, &types).is_empty())
+        serde_json::from_str::<Value>(text.trim())
+            .is_ok_and(|value| !structured::things(&value, &types).is_empty())
     };
     let marked = |at: At<'_>| {
         let get = |name: &str| at.element.get(name).unwrap_or_default();

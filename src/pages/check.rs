@@ -59,15 +59,26 @@ struct Read {
 ///
 /// # Errors
 /// When the path can't be read or holds no HTML file.
-pub fn run(path: &Path, base: Option<&Url>, now_ms: u64, progress: &dyn Fn(usize, usize)) -> anyhow::Result<Report> {
-    let is_folder = std::fs::metadata(path).with_context(|| format!("{} can't be read", path.display()))?.is_dir();
+pub fn run(
+    path: &Path,
+    base: Option<&Url>,
+    now_ms: u64,
+    progress: &dyn Fn(usize, usize),
+) -> anyhow::Result<Report> {
+    let is_folder = std::fs::metadata(path)
+        .with_context(|| format!("{} can't be read", path.display()))?
+        .is_dir();
     let (folder, files) = if is_folder {
         (path, html_files(path)?)
     } else {
         (path.parent().unwrap_or(Path::new("")), vec![path.to_owned()])
     };
     ensure!(!files.is_empty(), "{} holds no HTML file (.html, .htm)", path.display());
-    ensure!(files.len() <= MAX_PAGES, "{} holds more than {MAX_PAGES} pages; check parts of it", path.display());
+    ensure!(
+        files.len() <= MAX_PAGES,
+        "{} holds more than {MAX_PAGES} pages; check parts of it",
+        path.display()
+    );
     let mut found: Vec<Located> = Vec::new();
     let mut pages: Vec<Read> = Vec::new();
     for (at, file) in files.iter().enumerate() {
@@ -76,7 +87,8 @@ pub fn run(path: &Path, base: Option<&Url>, now_ms: u64, progress: &dyn Fn(usize
         match read(file) {
             Ok(source) => pages.push(Read { name, dom: Dom::parse(&source), source }),
             Err(error) => {
-                let finding = Finding::error("unreadable", format!("{error:#}."), "Correct the file.");
+                let finding =
+                    Finding::error("unreadable", format!("{error:#}."), "Correct the file.");
                 found.push(Located { file: name, line: None, finding });
             }
         }
@@ -94,12 +106,23 @@ pub fn run(path: &Path, base: Option<&Url>, now_ms: u64, progress: &dyn Fn(usize
     let names: BTreeSet<&str> = pages.iter().map(|page| page.name.as_str()).collect();
     let mut titles: BTreeMap<(&'static str, String), Vec<&str>> = BTreeMap::new();
     for read in &pages {
-        let url = base.join(&address_of(&read.name)).context("an address can't be made of a file's name")?;
-        let page = Page { url, status: 200, headers: &[], robots: robots.as_deref(), dom: &read.dom, now_ms };
+        let url = base
+            .join(&address_of(&read.name))
+            .context("an address can't be made of a file's name")?;
+        let page = Page {
+            url,
+            status: 200,
+            headers: &[],
+            robots: robots.as_deref(),
+            dom: &read.dom,
+            now_ms,
+        };
         let mut of_page = audit::all(&page);
         of_page.extend(advice::blocks(&page).iter().flat_map(|text| structured::check(text)));
         of_page.extend(advice::check(&page));
-        of_page.extend(Some(&page).filter(|_| is_folder).and_then(|page| lost_links(page, folder, &read.name)));
+        of_page.extend(
+            Some(&page).filter(|_| is_folder).and_then(|page| lost_links(page, folder, &read.name)),
+        );
         // A page that stands for another one is told of there.
         if canonical_of(&page).is_none_or(|canonical| canonical == page.url) {
             let description = description_of(&page).unwrap_or_default();
@@ -112,9 +135,16 @@ pub fn run(path: &Path, base: Option<&Url>, now_ms: u64, progress: &dyn Fn(usize
             Located { file: read.name.clone(), line, finding }
         }));
     }
-    for ((what, text), files) in titles.iter().filter(|((_, text), files)| files.len() > 1 && !text.is_empty()) {
-        let told = format!("{} pages have the {what} {}: {}.", files.len(), quoted(text), first(files));
-        let finding = Finding::warning("same-words", told, "Say in each what it is about and the others aren't.");
+    for ((what, text), files) in
+        titles.iter().filter(|((_, text), files)| files.len() > 1 && !text.is_empty())
+    {
+        let told =
+            format!("{} pages have the {what} {}: {}.", files.len(), quoted(text), first(files));
+        let finding = Finding::warning(
+            "same-words",
+            told,
+            "Say in each what it is about and the others aren't.",
+        );
         found.push(Located { file: files[0].to_owned(), line: None, finding });
     }
     if is_folder {
@@ -125,7 +155,9 @@ pub fn run(path: &Path, base: Option<&Url>, now_ms: u64, progress: &dyn Fn(usize
 }
 
 fn report(mut findings: Vec<Located>, pages: usize) -> Report {
-    findings.sort_by(|a, b| (&a.file, a.finding.level, a.line).cmp(&(&b.file, b.finding.level, b.line)));
+    findings.sort_by(|a, b| {
+        (&a.file, a.finding.level, a.line).cmp(&(&b.file, b.finding.level, b.line))
+    });
     let mut summary = Summary { pages, ..Summary::default() };
     let mut files = BTreeSet::new();
     for located in &findings {
@@ -149,7 +181,8 @@ fn read(file: &Path) -> anyhow::Result<String> {
     let bytes = std::fs::metadata(file)?.len();
     ensure!(bytes <= MAX_BYTES, "the file is larger than {} MiB and wasn't read", MAX_BYTES >> 20);
     let bytes = std::fs::read(file).context("the file can't be read")?;
-    let text = ingest::text_of(&bytes).map_err(|error| anyhow::anyhow!("the file is no text: {error}"))?;
+    let text =
+        ingest::text_of(&bytes).map_err(|error| anyhow::anyhow!("the file is no text: {error}"))?;
     ensure!(
         depth(&text) <= MAX_DEPTH,
         "its elements are nested deeper than {MAX_DEPTH}, as in no page, and it wasn't read"
@@ -166,7 +199,8 @@ fn depth(html: &str) -> usize {
         let (ends, rest) = rest.strip_prefix('/').map_or((false, rest), |rest| (true, rest));
         let name: String = rest.chars().take(12).take_while(char::is_ascii_alphanumeric).collect();
         // What stands in scripts and styles is no element.
-        let raw = ["script", "style"].into_iter().find(|raw| !ends && name.eq_ignore_ascii_case(raw));
+        let raw =
+            ["script", "style"].into_iter().find(|raw| !ends && name.eq_ignore_ascii_case(raw));
         if let Some(raw) = raw {
             at += rest.find(&format!("</{raw}")).unwrap_or(rest.len());
             continue;
@@ -221,14 +255,18 @@ fn html_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {
-        let entries = std::fs::read_dir(&folder).with_context(|| format!("{} can't be read", folder.display()))?;
+        let entries = std::fs::read_dir(&folder)
+            .with_context(|| format!("{} can't be read", folder.display()))?;
         for entry in entries {
             let entry = entry?;
             let (path, kind) = (entry.path(), entry.file_type()?);
-            let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+            let extension =
+                path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
             if kind.is_dir() {
                 open.push(path);
-            } else if matches!(extension.as_deref(), Some("html" | "htm" | "xhtml")) && path.is_file() {
+            } else if matches!(extension.as_deref(), Some("html" | "htm" | "xhtml"))
+                && path.is_file()
+            {
                 found.push(path);
             }
         }
@@ -250,10 +288,18 @@ fn told_base(pages: &[Read], now_ms: u64) -> anyhow::Result<Url> {
     let local = Url::parse("http://localhost/")?;
     let mut votes: BTreeMap<Url, usize> = BTreeMap::new();
     for read in pages {
-        let page = Page { url: local.clone(), status: 200, headers: &[], robots: None, dom: &read.dom, now_ms };
+        let page = Page {
+            url: local.clone(),
+            status: 200,
+            headers: &[],
+            robots: None,
+            dom: &read.dom,
+            now_ms,
+        };
         let relative = local.join(&address_of(&read.name))?;
         let canonical = canonical_of(&page);
-        let above = canonical.as_ref().and_then(|canonical| canonical.path().strip_suffix(relative.path()));
+        let above =
+            canonical.as_ref().and_then(|canonical| canonical.path().strip_suffix(relative.path()));
         if let Some((mut base, above)) = canonical.clone().zip(above) {
             base.set_path(&format!("{above}/"));
             base.set_query(None);
@@ -272,20 +318,28 @@ fn lost_links(page: &Page<'_>, folder: &Path, name: &str) -> Option<Finding> {
     let local = Url::parse("http://localhost/").ok()?.join(&address_of(name)).ok()?;
     let mut lost: Vec<&str> = Vec::new();
     for href in page.dom.named("a").filter_map(|at| at.element.get("href")) {
-        let relative = !(href.is_empty() || href.starts_with(['/', '#', '?', '\\']) || Url::parse(href).is_ok());
+        let relative = !(href.is_empty()
+            || href.starts_with(['/', '#', '?', '\\'])
+            || Url::parse(href).is_ok());
         let Some(target) = local.join(href.trim()).ok().filter(|_| relative) else { continue };
         let path: String = decoded(target.path()).trim_start_matches('/').to_owned();
         // Servers find `guide.html` and `guide/index.html` under `guide`.
         let file = folder.join(&path);
-        let served =
-            [file.clone(), file.join("index.html"), folder.join(format!("{}.html", path.trim_end_matches('/')))];
+        let served = [
+            file.clone(),
+            file.join("index.html"),
+            folder.join(format!("{}.html", path.trim_end_matches('/'))),
+        ];
         if !served.iter().any(|file| file.exists()) && !lost.contains(&href) {
             lost.push(href);
         }
     }
     let href = *lost.first()?;
     let told = format!("Links lead to no file of the folder: {}.", first(&lost));
-    Some(Finding::warning("lost-link", told, "Correct them, or publish the pages that they mean.").near(href))
+    Some(
+        Finding::warning("lost-link", told, "Correct them, or publish the pages that they mean.")
+            .near(href),
+    )
 }
 
 /// A path without percent-encoding.
@@ -311,13 +365,17 @@ fn decoded(path: &str) -> String {
 /// Addresses of the sitemap that no file has.
 fn sitemap(folder: &Path, base: &Url, names: &BTreeSet<&str>) -> Option<Located> {
     let source = read(&folder.join("sitemap.xml")).ok()?;
-    let known: BTreeSet<Url> = names.iter().filter_map(|name| base.join(&address_of(name)).ok()).collect();
+    let known: BTreeSet<Url> =
+        names.iter().filter_map(|name| base.join(&address_of(name)).ok()).collect();
     let dom = Dom::parse(&source);
-    let listed: Vec<String> = dom.named("loc").map(|loc| loc.text_content().trim().to_owned()).collect();
+    let listed: Vec<String> =
+        dom.named("loc").map(|loc| loc.text_content().trim().to_owned()).collect();
     let lost = listed.iter().filter(|address| {
         let url = Url::parse(address).ok();
         url.is_none_or(|url| {
-            url.as_str().starts_with(base.as_str()) && url.path().ends_with(['/', 'l']) && !known.contains(&url)
+            url.as_str().starts_with(base.as_str())
+                && url.path().ends_with(['/', 'l'])
+                && !known.contains(&url)
         })
     });
     let lost: Vec<&str> = lost.map(String::as_str).collect();

@@ -64,7 +64,8 @@ pub struct At<'a> {
 impl Dom {
     #[must_use]
     pub fn parse(html: &str) -> Self {
-        let tree_builder = TreeBuilderOpts { scripting_enabled: true, ..TreeBuilderOpts::default() };
+        let tree_builder =
+            TreeBuilderOpts { scripting_enabled: true, ..TreeBuilderOpts::default() };
         let options = ParseOpts { tree_builder, ..ParseOpts::default() };
         let document = html5ever::parse_document(Document::default(), options).one(html);
         let mut nodes: Vec<Node> = Vec::new();
@@ -75,17 +76,22 @@ impl Dom {
                 Kind::Text(node.text().to_string())
             } else if let Some(name) = node.node_name() {
                 let attributes = node.attrs().into_iter();
-                let attributes = attributes.map(|each| (each.name.local.to_string(), each.value.to_string()));
+                let attributes =
+                    attributes.map(|each| (each.name.local.to_string(), each.value.to_string()));
                 let above = parent.and_then(|at: usize| match &nodes[at].kind {
                     Kind::Element(element) => Some((element.html, element.name.as_str())),
                     Kind::Text(_) => None,
                 });
                 let foreign = |name: &str| matches!(name, "svg" | "math");
                 // HTML begins again within these parts of SVG.
-                let html = above
-                    .is_none_or(|(html, above)| html || matches!(above, "foreignObject" | "desc" | "title"))
-                    && !foreign(&name);
-                Kind::Element(Element { name: name.to_string(), attributes: attributes.collect(), html })
+                let html = above.is_none_or(|(html, above)| {
+                    html || matches!(above, "foreignObject" | "desc" | "title")
+                }) && !foreign(&name);
+                Kind::Element(Element {
+                    name: name.to_string(),
+                    attributes: attributes.collect(),
+                    html,
+                })
             } else {
                 continue;
             };
@@ -178,7 +184,9 @@ impl<'a> At<'a> {
             }
             let node = &self.dom.nodes[index];
             match &node.kind {
-                Kind::Text(text) => lines.extend(text.chars().map(|c| if c == '\n' { ' ' } else { c })),
+                Kind::Text(text) => {
+                    lines.extend(text.chars().map(|c| if c == '\n' { ' ' } else { c }))
+                }
                 Kind::Element(element) if index > self.index && is_hidden(element) => {
                     index = node.end;
                     continue;
@@ -194,8 +202,11 @@ impl<'a> At<'a> {
         }
         // A space that can't break is a letter to CSS.
         let gap = |c: char| c.is_ascii_whitespace();
-        let lines = lines.split('\n').map(|line| line.split(gap).filter(|word| !word.is_empty()).collect::<Vec<_>>());
-        let lines: Vec<String> = lines.map(|words| words.join(" ")).filter(|line| !line.is_empty()).collect();
+        let lines = lines
+            .split('\n')
+            .map(|line| line.split(gap).filter(|word| !word.is_empty()).collect::<Vec<_>>());
+        let lines: Vec<String> =
+            lines.map(|words| words.join(" ")).filter(|line| !line.is_empty()).collect();
         lines.join("\n")
     }
 }
@@ -205,8 +216,10 @@ fn is_hidden(element: &Element) -> bool {
     let style: String = style.split_whitespace().collect();
     element.has("hidden")
         || style.contains("display:none")
-        || matches!(element.name.as_str(), "script" | "style" | "template" | "noscript" | "head" | "title" | "dialog")
-            && !element.has("open")
+        || matches!(
+            element.name.as_str(),
+            "script" | "style" | "template" | "noscript" | "head" | "title" | "dialog"
+        ) && !element.has("open")
 }
 
 fn is_block(name: &str) -> bool {

@@ -94,11 +94,15 @@ pub fn build(shop: &Shop, documents: Vec<Vec<Passage>>, now_ms: u64) -> anyhow::
     let mut report = Report::default();
     let documents = holding(documents, now_ms, &mut report.left_out);
     let mut paths = Paths::default();
-    let (rows, texts): (Vec<_>, Vec<_>) =
-        documents.into_iter().partition(|passages| passages.iter().any(|passage| passage.product.is_some()));
+    let (rows, texts): (Vec<_>, Vec<_>) = documents
+        .into_iter()
+        .partition(|passages| passages.iter().any(|passage| passage.product.is_some()));
     let articles = article::of(texts, shop, &mut paths, &mut report.left_out);
     let goods = goods::of(&rows, &shop.language, &mut paths, &mut report);
-    ensure!(!(articles.is_empty() && goods.is_empty()), "the site has no public document and no product to publish");
+    ensure!(
+        !(articles.is_empty() && goods.is_empty()),
+        "the site has no public document and no product to publish"
+    );
     (report.help_pages, report.product_pages) = (articles.len(), goods.len());
     let mut drafts: Vec<Draft> = Vec::new();
     drafts.extend(articles.iter().map(|article| article.draft(&articles)));
@@ -120,7 +124,11 @@ pub fn build(shop: &Shop, documents: Vec<Vec<Passage>>, now_ms: u64) -> anyhow::
 }
 
 /// The public passages that hold now, of each document that has some.
-fn holding(documents: Vec<Vec<Passage>>, now_ms: u64, left_out: &mut Vec<LeftOut>) -> Vec<Vec<Passage>> {
+fn holding(
+    documents: Vec<Vec<Passage>>,
+    now_ms: u64,
+    left_out: &mut Vec<LeftOut>,
+) -> Vec<Vec<Passage>> {
     let mut kept = Vec::new();
     for passages in documents {
         let Some(first) = passages.first() else { continue };
@@ -162,8 +170,12 @@ fn tell_apart(drafts: &mut [Draft]) {
         titles
     };
     let titles = taken(drafts);
-    let shared = |titles: &HashMap<String, usize>, title: &str| titles.get(title).is_some_and(|count| *count > 1);
-    for draft in drafts.iter_mut().filter(|draft| !draft.kind.is_empty() && shared(&titles, &draft.title)) {
+    let shared = |titles: &HashMap<String, usize>, title: &str| {
+        titles.get(title).is_some_and(|count| *count > 1)
+    };
+    for draft in
+        drafts.iter_mut().filter(|draft| !draft.kind.is_empty() && shared(&titles, &draft.title))
+    {
         draft.title = format!("{} – {}", draft.name, draft.kind);
     }
     let titles = taken(drafts);
@@ -171,7 +183,9 @@ fn tell_apart(drafts: &mut [Draft]) {
         draft.title = format!("{} ({})", draft.title, draft.path.trim_end_matches(".html"));
     }
     let mut descriptions: HashMap<String, usize> = HashMap::new();
-    drafts.iter().for_each(|draft| *descriptions.entry(draft.description.clone()).or_default() += 1);
+    drafts
+        .iter()
+        .for_each(|draft| *descriptions.entry(draft.description.clone()).or_default() += 1);
     for draft in drafts.iter_mut() {
         if draft.description.is_empty() || shared(&descriptions, &draft.description) {
             draft.description = format!("{}. {}", draft.title, draft.description).trim().to_owned();
@@ -264,7 +278,9 @@ fn environment() -> anyhow::Result<Environment<'static>> {
         let text = value.to_string();
         Ok(out.write_str(&if value.is_safe() { text } else { markup::escaped(&text) })?)
     });
-    environment.add_template("page", include_str!("data/page.html")).context("the page's template")?;
+    environment
+        .add_template("page", include_str!("data/page.html"))
+        .context("the page's template")?;
     Ok(environment)
 }
 
@@ -283,12 +299,18 @@ struct Version {
     name: String,
 }
 
-fn rendered(environment: &Environment<'_>, shop: &Shop, draft: &Draft, is_index: bool) -> anyhow::Result<String> {
+fn rendered(
+    environment: &Environment<'_>,
+    shop: &Shop,
+    draft: &Draft,
+    is_index: bool,
+) -> anyhow::Result<String> {
     let say = phrases::of(&draft.language);
     let address = |path: &str| shop.base.join(path).map(String::from).unwrap_or_default();
     let canonical = if is_index { shop.base.to_string() } else { address(&draft.path) };
     let up = up(&draft.path);
-    let home = json!({"@type": "ListItem", "position": 1, "name": say.home, "item": shop.base.as_str()});
+    let home =
+        json!({"@type": "ListItem", "position": 1, "name": say.home, "item": shop.base.as_str()});
     let mut data = draft.data.clone();
     let mut steps = Vec::new();
     if !is_index {
@@ -306,13 +328,18 @@ fn rendered(environment: &Environment<'_>, shop: &Shop, draft: &Draft, is_index:
         language: language.clone(),
     };
     let mut versions: Vec<Version> = draft.versions.iter().map(version).collect();
-    let others: Vec<Version> =
-        draft.versions.iter().filter(|(language, _)| *language != draft.language).map(version).collect();
+    let others: Vec<Version> = draft
+        .versions
+        .iter()
+        .filter(|(language, _)| *language != draft.language)
+        .map(version)
+        .collect();
     if let Some(own) = draft.versions.iter().find(|(language, _)| *language == shop.language) {
         versions.push(Version { language: "x-default".into(), ..version(own) });
     }
     let email = Some(&shop.contact).filter(|contact| is_email(contact));
-    let title = if is_index { shop.name.clone() } else { format!("{} – {}", draft.title, shop.name) };
+    let title =
+        if is_index { shop.name.clone() } else { format!("{} – {}", draft.title, shop.name) };
     let template = environment.get_template("page").context("the page's template")?;
     template
         .render(minijinja::context! {
@@ -344,7 +371,8 @@ fn is_email(text: &str) -> bool {
 
 /// The shop itself, as its start page states it.
 fn organization(shop: &Shop) -> Value {
-    let mut organization = json!({"@type": "Organization", "name": shop.name, "url": shop.base.as_str()});
+    let mut organization =
+        json!({"@type": "Organization", "name": shop.name, "url": shop.base.as_str()});
     if is_email(&shop.contact) {
         organization["email"] = json!(shop.contact);
     }

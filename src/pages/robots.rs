@@ -51,7 +51,11 @@ impl Robots {
             for agent in &agents {
                 let rules = groups.entry(agent.clone()).or_default();
                 if !value.is_empty() {
-                    rules.push(Rule { pattern: encoded(value), allow: key == "allow", line: at + 1 });
+                    rules.push(Rule {
+                        pattern: encoded(value),
+                        allow: key == "allow",
+                        line: at + 1,
+                    });
                 }
             }
         }
@@ -114,7 +118,9 @@ fn upper_escapes(path: &str) -> String {
         let escaped = |back: usize| {
             at.checked_sub(back).is_some_and(|start| {
                 bytes[start] == b'%'
-                    && bytes.get(start + 1..start + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
+                    && bytes
+                        .get(start + 1..start + 3)
+                        .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
             })
         };
         out.push(if escaped(1) || escaped(2) { char.to_ascii_uppercase() } else { char });
@@ -124,7 +130,8 @@ fn upper_escapes(path: &str) -> String {
 
 /// Whether a pattern fits the beginning of a path. `*` stands for any run of characters, `$` at the end for the path's end.
 fn fits(pattern: &str, path: &str) -> bool {
-    let (pattern, whole) = pattern.strip_suffix('$').map_or((pattern, false), |pattern| (pattern, true));
+    let (pattern, whole) =
+        pattern.strip_suffix('$').map_or((pattern, false), |pattern| (pattern, true));
     let mut parts = pattern.split('*');
     let Some(mut rest) = path.strip_prefix(parts.next().unwrap_or_default()) else { return false };
     let parts: Vec<&str> = parts.collect();
@@ -177,8 +184,11 @@ pub(super) fn faults(text: &str) -> Vec<Fault> {
                 let reason = fault_of(&key, value.trim());
                 let starts = key == "user-agent" && reason.is_none();
                 in_group |= starts;
-                let homeless = reason.is_none() && !in_group && matches!(key.as_str(), "allow" | "disallow");
-                reason.or(homeless.then_some("it stands before any user-agent, so it is for no crawler"))
+                let homeless =
+                    reason.is_none() && !in_group && matches!(key.as_str(), "allow" | "disallow");
+                reason
+                    .or(homeless
+                        .then_some("it stands before any user-agent, so it is for no crawler"))
             }
         };
         found.extend(reason.map(|reason| Fault { line: at + 1, text: line.to_owned(), reason }));

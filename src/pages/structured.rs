@@ -28,7 +28,10 @@ pub fn check(text: &str) -> Vec<Finding> {
         Ok(value) => check_value(&value),
         Err(error) => {
             let told = format!("The structured data isn't JSON: {error}.");
-            vec![Finding::error(AUDIT, told, "Correct it there; nothing of it is read until then.").near(text.trim())]
+            vec![
+                Finding::error(AUDIT, told, "Correct it there; nothing of it is read until then.")
+                    .near(text.trim()),
+            ]
         }
     }
 }
@@ -50,10 +53,9 @@ pub fn things<'a>(value: &'a Value, types: &[&str]) -> Vec<&'a Thing> {
         match value {
             Value::Array(items) => open.extend(items.iter().rev()),
             Value::Object(thing) => {
-                if kinds(thing)
-                    .iter()
-                    .any(|kind| types.iter().any(|wanted| terms().with_ancestors(kind).contains(wanted)))
-                {
+                if kinds(thing).iter().any(|kind| {
+                    types.iter().any(|wanted| terms().with_ancestors(kind).contains(wanted))
+                }) {
                     found.push(thing);
                 }
                 open.extend(thing.values().rev());
@@ -77,8 +79,13 @@ pub(super) fn kinds(thing: &Thing) -> Vec<&str> {
 
 /// The term of schema.org that an address or prefixed name stands for; `None` for those of others.
 pub(super) fn term_of(name: &str) -> Option<&str> {
-    let schema =
-        ["https://schema.org/", "http://schema.org/", "https://www.schema.org/", "http://www.schema.org/", "schema:"];
+    let schema = [
+        "https://schema.org/",
+        "http://schema.org/",
+        "https://www.schema.org/",
+        "http://www.schema.org/",
+        "schema:",
+    ];
     if let Some(term) = schema.iter().find_map(|prefix| name.strip_prefix(prefix)) {
         return Some(term);
     }
@@ -97,7 +104,10 @@ struct Scope {
 }
 
 fn is_schema(address: &str) -> bool {
-    let rest = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://")).unwrap_or_default();
+    let rest = address
+        .strip_prefix("https://")
+        .or_else(|| address.strip_prefix("http://"))
+        .unwrap_or_default();
     let rest = rest.strip_prefix("www.").unwrap_or(rest);
     let rest = rest.strip_prefix("schema.org").map(|rest| rest.trim_end_matches(['/', '#']));
     rest.is_some_and(|rest| {
@@ -197,8 +207,12 @@ impl Check {
                 let scope = context.into_iter().fold(before, Scope::with);
                 if !scope.schema {
                     let told = match context {
-                        None => "The structured data names no @context, so its words mean nothing.".to_owned(),
-                        Some(context) => format!("The @context {} isn't schema.org's.", quoted(&text_of(context))),
+                        None => "The structured data names no @context, so its words mean nothing."
+                            .to_owned(),
+                        Some(context) => format!(
+                            "The @context {} isn't schema.org's.",
+                            quoted(&text_of(context))
+                        ),
                     };
                     self.error(told, "Write \"@context\": \"https://schema.org\".", "@context");
                     return;
@@ -207,7 +221,8 @@ impl Check {
                 if let Some(things) = listing {
                     self.root(things, Some(&scope));
                 }
-                let says = thing.keys().any(|key| !matches!(key.as_str(), "@context" | "@graph" | "@id"));
+                let says =
+                    thing.keys().any(|key| !matches!(key.as_str(), "@context" | "@graph" | "@id"));
                 if says || listing.is_none() {
                     self.thing(thing, &scope, None);
                 }
@@ -221,7 +236,11 @@ impl Check {
 
     /// `from`: the property that it is the value of; `None` at the top.
     fn thing(&mut self, thing: &Thing, scope: &Scope, from: Option<&str>) {
-        let scope = &thing.get("@context").filter(|_| from.is_some()).into_iter().fold(scope.clone(), Scope::with);
+        let scope = &thing
+            .get("@context")
+            .filter(|_| from.is_some())
+            .into_iter()
+            .fold(scope.clone(), Scope::with);
         let kinds = kinds(thing);
         let mut is: BTreeSet<&str> = BTreeSet::new();
         let mut foreign = scope.open;
@@ -230,12 +249,19 @@ impl Check {
             foreign |= kind.contains(':') || scope.explained.contains(*kind);
             if known.is_empty() && !foreign {
                 let told = format!("schema.org has no type {}.", quoted(kind));
-                let like = terms().type_like(kind).map(|like| format!("Write \"{like}\", if that is meant."));
-                self.error(told, like.unwrap_or_else(|| "Use a type of https://schema.org.".into()), kind);
+                let like = terms()
+                    .type_like(kind)
+                    .map(|like| format!("Write \"{like}\", if that is meant."));
+                self.error(
+                    told,
+                    like.unwrap_or_else(|| "Use a type of https://schema.org.".into()),
+                    kind,
+                );
             }
             is.extend(known);
         }
-        let own: Vec<&String> = thing.keys().filter(|key| !matches!(key.as_str(), "@id" | "id" | "@context")).collect();
+        let own: Vec<&String> =
+            thing.keys().filter(|key| !matches!(key.as_str(), "@id" | "id" | "@context")).collect();
         if kinds.is_empty() && !own.is_empty() && !scope.open {
             match from {
                 None => {
@@ -243,8 +269,10 @@ impl Check {
                     self.error(told, "Say what it is: \"@type\": \"Product\" for example.", own[0]);
                 }
                 Some(property) if TYPED.contains(&property) && !thing.contains_key("@id") => {
-                    let takes =
-                        terms().property(property).map(|property| property.takes.join(", ")).unwrap_or_default();
+                    let takes = terms()
+                        .property(property)
+                        .map(|property| property.takes.join(", "))
+                        .unwrap_or_default();
                     let told = format!("What stands under \"{property}\" has no @type.");
                     self.error(told, format!("Say what it is: one of {takes}."), property);
                 }
@@ -273,31 +301,42 @@ impl Check {
         if key.starts_with('@') {
             if !KEYWORDS.contains(&key) {
                 let told = format!("JSON-LD has no keyword {}.", quoted(key));
-                self.error(told, "Correct its spelling: @type, @id and @context are the usual ones.", key);
+                self.error(
+                    told,
+                    "Correct its spelling: @type, @id and @context are the usual ones.",
+                    key,
+                );
             }
             return;
         }
         // Aliases of JSON-LD's own words in schema.org's context, and words of other vocabularies.
-        let Some(term) = term_of(key).filter(|_| !(matches!(key, "id" | "type") || scope.explained.contains(key)))
+        let Some(term) = term_of(key)
+            .filter(|_| !(matches!(key, "id" | "type") || scope.explained.contains(key)))
         else {
             return;
         };
         // What an action asks for is noted on the property (schema.org/docs/actions.html).
-        let term = term.strip_suffix("-input").or_else(|| term.strip_suffix("-output")).unwrap_or(term);
+        let term =
+            term.strip_suffix("-input").or_else(|| term.strip_suffix("-output")).unwrap_or(term);
         let Some(property) = terms().property(term) else {
             if !foreign {
                 let told = format!("schema.org has no property {}.", quoted(term));
-                let like = terms().property_like(term).map(|like| format!("Write \"{like}\", if that is meant."));
+                let like = terms()
+                    .property_like(term)
+                    .map(|like| format!("Write \"{like}\", if that is meant."));
                 self.error(
                     told,
-                    like.unwrap_or_else(|| "Remove it, or use a property of https://schema.org.".into()),
+                    like.unwrap_or_else(|| {
+                        "Remove it, or use a property of https://schema.org.".into()
+                    }),
                     key,
                 );
             }
             return;
         };
         // A role stands between two things and takes the property along (schema.org/Role).
-        let has = is.is_empty() || is.contains("Role") || property.of.iter().any(|of| is.contains(of));
+        let has =
+            is.is_empty() || is.contains("Role") || property.of.iter().any(|of| is.contains(of));
         if !has && !foreign {
             let told = format!("{} has no property \"{term}\".", kinds.join(" and "));
             let of = property.of.join(", ");
@@ -306,18 +345,32 @@ impl Check {
         self.values(term, property, value, foreign, scope);
     }
 
-    fn values(&mut self, term: &str, property: &vocabulary::Property, value: &Value, foreign: bool, scope: &Scope) {
+    fn values(
+        &mut self,
+        term: &str,
+        property: &vocabulary::Property,
+        value: &Value,
+        foreign: bool,
+        scope: &Scope,
+    ) {
         match value {
-            Value::Array(items) => items.iter().for_each(|item| self.values(term, property, item, foreign, scope)),
+            Value::Array(items) => {
+                items.iter().for_each(|item| self.values(term, property, item, foreign, scope))
+            }
             Value::Object(thing) => {
-                if let Some(value) = thing.get("@value").or_else(|| thing.get("@list")).or_else(|| thing.get("@set")) {
+                if let Some(value) =
+                    thing.get("@value").or_else(|| thing.get("@list")).or_else(|| thing.get("@set"))
+                {
                     return self.values(term, property, value, foreign, scope);
                 }
                 let kinds = kinds(thing);
-                let is: BTreeSet<&str> = kinds.iter().flat_map(|kind| terms().with_ancestors(kind)).collect();
-                let takes =
-                    is.is_empty() || is.contains("Role") || property.takes.iter().any(|takes| is.contains(takes));
-                let other = foreign || scope.explained.iter().any(|word| kinds.contains(&word.as_str()));
+                let is: BTreeSet<&str> =
+                    kinds.iter().flat_map(|kind| terms().with_ancestors(kind)).collect();
+                let takes = is.is_empty()
+                    || is.contains("Role")
+                    || property.takes.iter().any(|takes| is.contains(takes));
+                let other =
+                    foreign || scope.explained.iter().any(|word| kinds.contains(&word.as_str()));
                 if !takes && !other {
                     let told = format!("\"{term}\" takes no {}.", kinds.join(" and "));
                     self.error(told, format!("It takes {}.", property.takes.join(", ")), term);

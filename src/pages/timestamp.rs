@@ -15,7 +15,8 @@ fn iso(text: &str) -> Option<i64> {
     let (date, time) = text.split_once('t').map_or((text, None), |(date, time)| (date, Some(time)));
     let mut parts = date.split('-');
     let exact = |part: &str, length: usize| {
-        (part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit())).then(|| part.parse::<u32>().ok())?
+        (part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| part.parse::<u32>().ok())?
     };
     let year = exact(parts.next()?, 4)?;
     let month = parts.next().map_or(Some(1), |part| exact(part, 2))?;
@@ -45,7 +46,8 @@ fn iso(text: &str) -> Option<i64> {
     Some(minutes * 60_000 + (seconds * 1000.0) as i64)
 }
 
-const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 /// Hours from UTC.
 const ZONES: [(&str, i64); 11] = [
     ("utc", 0),
@@ -89,9 +91,11 @@ fn loose(text: &str) -> Option<i64> {
             if !read.word(word) && (any_number || after.starts_with(|c: char| c.is_ascii_digit())) {
                 return None;
             }
-            rest = if read.month.is_some() { after.strip_prefix('-').unwrap_or(after) } else { after };
+            rest =
+                if read.month.is_some() { after.strip_prefix('-').unwrap_or(after) } else { after };
         } else if matches!(first, '+' | '-') && !read.time.is_empty() {
-            let (digits, after) = number(&rest[1..]).map_or((0, &rest[1..]), |(number, after)| (number, after));
+            let (digits, after) =
+                number(&rest[1..]).map_or((0, &rest[1..]), |(number, after)| (number, after));
             let length = rest.len() - 1 - after.len();
             let (minutes, after) = match after.strip_prefix(':').and_then(number) {
                 Some((minutes, after)) => (digits * 60 + minutes, after),
@@ -127,10 +131,11 @@ impl Loose {
         if (1..=2).contains(&self.time.len()) {
             self.time.push(number);
             // Fractions of a second make no difference of a day.
-            let after =
-                after.strip_prefix('.').map_or(after, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
-            let ends =
-                after.is_empty() || after.starts_with(|c: char| c.is_whitespace() || matches!(c, 'z' | '+' | '-'));
+            let after = after
+                .strip_prefix('.')
+                .map_or(after, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+            let ends = after.is_empty()
+                || after.starts_with(|c: char| c.is_whitespace() || matches!(c, 'z' | '+' | '-'));
             return ends.then_some(after);
         }
         self.days.push(number);
@@ -202,7 +207,8 @@ mod tests {
 
     #[test]
     fn dates_are_read_as_browsers_read_them() {
-        let day = |text: &str| parse(text).map(|ms| crate::calendar::iso(ms.div_euclid(86_400_000)));
+        let day =
+            |text: &str| parse(text).map(|ms| crate::calendar::iso(ms.div_euclid(86_400_000)));
         for (text, expected) in [
             (" 25 jun 2010 15:00:00 pst", Some("2010-06-25")),
             ("25-Aug-2007 15:00:00 EST", Some("2007-08-25")),

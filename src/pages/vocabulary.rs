@@ -17,14 +17,19 @@ pub(crate) struct Property {
 }
 
 /// What a text is written as, in place of a thing.
-pub(crate) const TEXTS: [&str; 6] = ["Text", "URL", "CssSelectorType", "XPathType", "PronounceableText", "DataType"];
+pub(crate) const TEXTS: [&str; 6] =
+    ["Text", "URL", "CssSelectorType", "XPathType", "PronounceableText", "DataType"];
 pub(crate) const NUMBERS: [&str; 3] = ["Number", "Integer", "Float"];
 pub(crate) const TIMES: [&str; 3] = ["Date", "DateTime", "Time"];
 
 /// The terms, read once.
 pub(crate) fn terms() -> &'static Vocabulary {
     static TERMS: LazyLock<Vocabulary> = LazyLock::new(|| {
-        let mut found = Vocabulary { types: HashMap::new(), properties: HashMap::new(), members: HashMap::new() };
+        let mut found = Vocabulary {
+            types: HashMap::new(),
+            properties: HashMap::new(),
+            members: HashMap::new(),
+        };
         for line in include_str!("data/schema_org.txt").lines() {
             let Some((kind, rest)) = line.split_once(' ') else { continue };
             let (left, right) = rest.split_once('|').unwrap_or((rest, ""));
@@ -34,7 +39,8 @@ pub(crate) fn terms() -> &'static Vocabulary {
                 "t" => drop(found.types.insert(name, words.collect())),
                 "m" => drop(found.members.insert(name, words.collect())),
                 "p" => {
-                    let property = Property { of: words.collect(), takes: right.split_whitespace().collect() };
+                    let property =
+                        Property { of: words.collect(), takes: right.split_whitespace().collect() };
                     found.properties.insert(name, property);
                 }
                 _ => {}
@@ -57,7 +63,8 @@ impl Vocabulary {
     /// The types that a type is one of, itself included; empty for none.
     pub(crate) fn with_ancestors(&self, name: &str) -> BTreeSet<&'static str> {
         let mut found = BTreeSet::new();
-        let mut open: Vec<&'static str> = self.types.get_key_value(name).map(|(name, _)| *name).into_iter().collect();
+        let mut open: Vec<&'static str> =
+            self.types.get_key_value(name).map(|(name, _)| *name).into_iter().collect();
         while let Some(name) = open.pop() {
             if found.insert(name) {
                 open.extend(self.types.get(name).into_iter().flatten());
@@ -89,7 +96,8 @@ impl Vocabulary {
     /// The member of one of the enumerations with the most similar name.
     pub(crate) fn member_like(&self, value: &str, enumerations: &[&str]) -> Option<&'static str> {
         let of = |name: &&'static str| {
-            self.enumerations(name).is_some_and(|found| enumerations.iter().any(|wanted| found.contains(wanted)))
+            self.enumerations(name)
+                .is_some_and(|found| enumerations.iter().any(|wanted| found.contains(wanted)))
         };
         nearest(value, self.members.keys().filter(|name| of(name)))
     }
@@ -97,7 +105,8 @@ impl Vocabulary {
     /// Some members of an enumeration, in the order of the alphabet.
     pub(crate) fn examples(&self, enumerations: &[&str]) -> Vec<&'static str> {
         let of = |name: &&&'static str| {
-            self.enumerations(name).is_some_and(|found| enumerations.iter().any(|wanted| found.contains(wanted)))
+            self.enumerations(name)
+                .is_some_and(|found| enumerations.iter().any(|wanted| found.contains(wanted)))
         };
         let mut names: Vec<&'static str> = self.members.keys().filter(of).copied().collect();
         names.sort_unstable();

@@ -47,25 +47,32 @@ pub(super) fn load(directory: &Path) -> anyhow::Result<BTreeMap<String, Phrases>
     let files = match std::fs::read_dir(directory) {
         Ok(files) => files,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(all),
-        Err(error) => return Err(error).with_context(|| format!("can't read {}", directory.display())),
+        Err(error) => {
+            return Err(error).with_context(|| format!("can't read {}", directory.display()));
+        }
     };
     for file in files {
         let path = file.with_context(|| format!("can't read {}", directory.display()))?.path();
         if path.extension().is_none_or(|extension| extension != "toml") {
             continue;
         }
-        let language = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+        let language =
+            path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
         if language.len() != 2 || !language.bytes().all(|byte| byte.is_ascii_lowercase()) {
-            bail!("{}: the name isn't a language's code of two letters, such as de.toml", path.display());
+            bail!(
+                "{}: the name isn't a language's code of two letters, such as de.toml",
+                path.display()
+            );
         }
-        let source = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+        let source = std::fs::read_to_string(&path)
+            .with_context(|| format!("can't read {}", path.display()))?;
         let phrases: &mut Phrases = all.entry(language).or_default();
         phrases.take(&source).with_context(|| path.display().to_string())?;
-        if let Some(unknown) = phrases.texts.keys().find(|name| !complete.texts.contains_key(*name)) {
-            let near = complete
-                .texts
-                .keys()
-                .max_by(|a, b| strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown)));
+        if let Some(unknown) = phrases.texts.keys().find(|name| !complete.texts.contains_key(*name))
+        {
+            let near = complete.texts.keys().max_by(|a, b| {
+                strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown))
+            });
             let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
             bail!("{}: there is no phrase {unknown:?}{near}", path.display());
         }
@@ -84,7 +91,9 @@ impl Phrases {
                 }
                 toml::Value::Table(names) if name == "languages" => {
                     for (code, name) in names {
-                        let Some(name) = name.as_str() else { bail!("languages.{code} isn't a text") };
+                        let Some(name) = name.as_str() else {
+                            bail!("languages.{code} isn't a text")
+                        };
                         self.names.insert(code, name.to_owned());
                     }
                 }
@@ -113,14 +122,25 @@ mod tests {
         let lacking: Vec<String> = all
             .iter()
             .flat_map(|(language, phrases)| {
-                phrases.missing(complete).into_iter().map(move |name| format!("{language} lacks {name}"))
+                phrases
+                    .missing(complete)
+                    .into_iter()
+                    .map(move |name| format!("{language} lacks {name}"))
             })
             .collect();
         assert!(lacking.is_empty(), "{}", lacking.join("\n"));
         // What a translation drops by mistake: the ways to reach the site, and the parts of a question.
         for (language, phrases) in &all {
             for (name, text) in &phrases.texts {
-                for variable in ["site.name", "site.contact", "titles", "number", "[source]", "[request]", "if way"] {
+                for variable in [
+                    "site.name",
+                    "site.contact",
+                    "titles",
+                    "number",
+                    "[source]",
+                    "[request]",
+                    "if way",
+                ] {
                     let expected = complete.texts[name].contains(variable);
                     assert_eq!(text.contains(variable), expected, "{language}: {name}: {variable}");
                 }

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::parts::{
-    Agent, AnswerEnd, AttributeValue, Citation, Decision, DraftNote, GiveTo, HandoffReason, LeaveReason, Rating,
-    Source, Speaker, SuggestionId, Wish,
+    Agent, AnswerEnd, AttributeValue, Citation, Decision, DraftNote, GiveTo, HandoffReason,
+    LeaveReason, Rating, Source, Speaker, SuggestionId, Wish,
 };
 use super::{ErrorCode, Partial};
 
@@ -21,7 +21,19 @@ pub const MAX_PAGE: usize = 200;
 pub const MAX_WATCHED: usize = 16;
 
 /// What an agent may do on a site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    clap::ValueEnum,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Answers visitors.
@@ -453,7 +465,15 @@ pub enum ConsoleServer {
     },
     /// The window that was asked for. `total` counts the whole filtered list.
     #[serde(rename = "inbox")]
-    Inbox { id: String, list: List, offset: usize, total: usize, counts: Counts, rev: u64, sessions: Vec<Summary> },
+    Inbox {
+        id: String,
+        list: List,
+        offset: usize,
+        total: usize,
+        counts: Counts,
+        rev: u64,
+        sessions: Vec<Summary>,
+    },
     /// An open session is new or changed. Keep the one with the higher `rev`.
     #[serde(rename = "session")]
     Session { session: Summary, counts: Counts },
@@ -778,13 +798,20 @@ mod tests {
 
     #[test]
     fn frames_read_as_documented() {
-        let hello = ConsoleClient::Hello { csrf: "c".into(), site: "shop".into(), boot: None, rev: 0 };
+        let hello =
+            ConsoleClient::Hello { csrf: "c".into(), site: "shop".into(), boot: None, rev: 0 };
         check(r#"{"type":"hello","csrf":"c","site":"shop"}"#, &hello);
         let act = |action| ConsoleClient::Act { id: "a1".into(), session: "s".into(), action };
-        check(r#"{"type":"act","id":"a1","session":"s","action":{"do":"take"}}"#, &act(Action::Take {}));
+        check(
+            r#"{"type":"act","id":"a1","session":"s","action":{"do":"take"}}"#,
+            &act(Action::Take {}),
+        );
         check(
             r#"{"type":"act","id":"a1","session":"s","action":{"do":"send","text":"Hi","suggestion":{"turn":4,"version":1}}}"#,
-            &act(Action::Send { text: "Hi".into(), suggestion: Some(SuggestionId { turn: 4, version: 1 }) }),
+            &act(Action::Send {
+                text: "Hi".into(),
+                suggestion: Some(SuggestionId { turn: 4, version: 1 }),
+            }),
         );
         check(
             r#"{"type":"act","id":"a1","session":"s","action":{"do":"suggest","wish":"shorter"}}"#,
@@ -809,7 +836,10 @@ mod tests {
         let note = |json: &str| serde_json::from_str::<DraftNote>(json).unwrap();
         assert_eq!(note("\"old words\""), DraftNote::Words("old words".into()));
         for code in [NoteCode::AgentsOnly, NoteCode::NotQualified] {
-            assert_eq!(note(&format!(r#"{{"code":"{}"}}"#, conversation::NoteCode::from(code).name())), code.into());
+            assert_eq!(
+                note(&format!(r#"{{"code":"{}"}}"#, conversation::NoteCode::from(code).name())),
+                code.into()
+            );
         }
         let entry = Entry { seq: 7, at_ms: 9, what: What::SuggestionDone(done) };
         let json = serde_json::to_value(&entry).unwrap();

@@ -112,7 +112,9 @@ pub struct Agent {
 }
 
 /// Why a person is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum HandoffReason {
     /// The visitor asked for a person.
@@ -149,7 +151,9 @@ pub enum GiveTo {
 }
 
 /// Which suggestion: the visitor's message it answers, and its version, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct SuggestionId {
     pub turn: u64,
@@ -405,7 +409,10 @@ impl From<AttributeValue> for conversation::AttributeValue {
 
 impl From<Attributes> for conversation::Attributes {
     fn from(Attributes { consent, values }: Attributes) -> Self {
-        Self { consent, values: values.into_iter().map(|(name, value)| (name, value.into())).collect() }
+        Self {
+            consent,
+            values: values.into_iter().map(|(name, value)| (name, value.into())).collect(),
+        }
     }
 }
 
@@ -431,10 +438,17 @@ mod tests {
 
     #[test]
     fn what_a_later_build_stored_is_sent_in_words_that_readers_know() {
-        assert_eq!(AnswerEnd::from(conversation::AnswerEnd::Unknown), AnswerEnd::Complete, "the text stands as it is");
+        assert_eq!(
+            AnswerEnd::from(conversation::AnswerEnd::Unknown),
+            AnswerEnd::Complete,
+            "the text stands as it is"
+        );
         assert_eq!(GiveTo::from(conversation::GiveTo::Unknown), GiveTo::Queue, "a person looks");
         assert_eq!(HandoffReason::known(conversation::HandoffReason::Unknown), None);
-        assert_eq!(HandoffReason::known(conversation::HandoffReason::Anger), Some(HandoffReason::Anger));
+        assert_eq!(
+            HandoffReason::known(conversation::HandoffReason::Anger),
+            Some(HandoffReason::Anger)
+        );
         assert_eq!(Rating::known(conversation::Rating::Unknown), None);
         assert_eq!(Decision::known(conversation::Decision::Unknown), None);
         let note = DraftNote::from(conversation::DraftNote::from(conversation::NoteCode::Unknown));

@@ -348,8 +348,9 @@ const PARCELS: &[&str] = &[
 #[must_use]
 pub fn asked(text: &str) -> Option<Request> {
     let lower = text.to_lowercase().replace('’', "'");
-    let sentences =
-        lower.split(['.', '!', '?', '\n', '。', '！', '？', ';']).filter(|sentence| !sentence.trim().is_empty());
+    let sentences = lower
+        .split(['.', '!', '?', '\n', '。', '！', '？', ';'])
+        .filter(|sentence| !sentence.trim().is_empty());
     // What a sentence leaves out, another says: "I typed the wrong address, order 55812. Can you
     // change it?"
     let order = has(&lower, ORDERS) || numbered(&lower);
@@ -366,8 +367,9 @@ pub fn asked(text: &str) -> Option<Request> {
         {
             return Some(Request::Refund);
         }
-        let wishes = (has(sentence, WISHES) || opens_with(sentence, CANCEL) || opens_with(sentence, CHANGE))
-            && !has(sentence, WAYS);
+        let wishes =
+            (has(sentence, WISHES) || opens_with(sentence, CANCEL) || opens_with(sentence, CHANGE))
+                && !has(sentence, WAYS);
         if !wishes || !order {
             return None;
         }
@@ -392,7 +394,9 @@ fn opens_with(sentence: &str, verbs: &[&str]) -> bool {
     let sentence = sentence.trim_start_matches(|c: char| !c.is_alphanumeric());
     verbs.iter().any(|verb| {
         let verb = verb.trim_matches('=');
-        sentence.strip_prefix(verb).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphabetic()))
+        sentence
+            .strip_prefix(verb)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphabetic()))
     })
 }
 

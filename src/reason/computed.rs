@@ -8,10 +8,47 @@ use super::{Figure, Lead, Question, Said, Verdict};
 /// Fractions in words, with how they are said in figures.
 const SHARES: &[(&str, f64, &[&str])] = &[
     ("1/2", 0.5, &["half of", "half your", "die hälfte", "la moitié", "la mitad", "一半"]),
-    ("1/3", 1.0 / 3.0, &["a third of", "one third of", "ein drittel", "un tiers", "un tercio", "三分之一"]),
-    ("1/4", 0.25, &["a quarter of", "one quarter of", "ein viertel", "un quart", "una cuarta parte", "四分之一"]),
-    ("1/5", 0.2, &["a fifth of", "one fifth of", "ein fünftel", "un cinquième", "una quinta parte", "五分之一"]),
-    ("1/10", 0.1, &["a tenth of", "one tenth of", "ein zehntel", "un dixième", "una décima parte", "十分之一"]),
+    (
+        "1/3",
+        1.0 / 3.0,
+        &["a third of", "one third of", "ein drittel", "un tiers", "un tercio", "三分之一"],
+    ),
+    (
+        "1/4",
+        0.25,
+        &[
+            "a quarter of",
+            "one quarter of",
+            "ein viertel",
+            "un quart",
+            "una cuarta parte",
+            "四分之一",
+        ],
+    ),
+    (
+        "1/5",
+        0.2,
+        &[
+            "a fifth of",
+            "one fifth of",
+            "ein fünftel",
+            "un cinquième",
+            "una quinta parte",
+            "五分之一",
+        ],
+    ),
+    (
+        "1/10",
+        0.1,
+        &[
+            "a tenth of",
+            "one tenth of",
+            "ein zehntel",
+            "un dixième",
+            "una décima parte",
+            "十分之一",
+        ],
+    ),
 ];
 
 /// What a share is taken of: words of the sentence, and words of a question that tells its amount.
@@ -62,8 +99,8 @@ const BASES: &[(Kind, &[&str], &[&str])] = &[
             "购买价",
         ],
         &[
-            "order", "costs", "price", "worth", "bestell", "kostet", "preis", "commande", "coûte", "prix", "pedido",
-            "cuesta", "precio", "订单", "价格",
+            "order", "costs", "price", "worth", "bestell", "kostet", "preis", "commande", "coûte",
+            "prix", "pedido", "cuesta", "precio", "订单", "价格",
         ],
     ),
 ];
@@ -92,7 +129,11 @@ const HOW_MUCH: &[&str] = &[
 ];
 
 /// A share of the visitor's own amount: "a fifth of your body weight" for 60 kg is 12 kg.
-pub(super) fn share(question: &Question<'_>, chosen: &[Said<'_>], applying: &[usize]) -> Option<Lead> {
+pub(super) fn share(
+    question: &Question<'_>,
+    chosen: &[Said<'_>],
+    applying: &[usize],
+) -> Option<Lead> {
     let lower = question.text.to_lowercase();
     let found = amounts(question.text, question.language);
     let [amount] = found.as_slice() else { return None };
@@ -104,8 +145,9 @@ pub(super) fn share(question: &Question<'_>, chosen: &[Said<'_>], applying: &[us
         let says = said.text.to_lowercase();
         // One sentence of the text tells the share; an example may follow.
         let Some((shown, factor, of)) = one_share(&says) else { continue };
-        let based =
-            BASES.iter().any(|(kind, told, asked)| *kind == amount.unit.kind && has(&of, told) && has(&lower, asked));
+        let based = BASES.iter().any(|(kind, told, asked)| {
+            *kind == amount.unit.kind && has(&of, told) && has(&lower, asked)
+        });
         if !based {
             continue;
         }
@@ -131,7 +173,12 @@ pub(super) fn share(question: &Question<'_>, chosen: &[Said<'_>], applying: &[us
                 "最多",
             ],
         );
-        let say = Say::Share { result: result.clone(), share: shown.clone(), amount: own.clone(), at_most };
+        let say = Say::Share {
+            result: result.clone(),
+            share: shown.clone(),
+            amount: own.clone(),
+            at_most,
+        };
         // A share in words stands in its sentence as it is, and no number of it does.
         let inputs = if shown.ends_with('%') { vec![own, shown] } else { vec![own] };
         let figures = vec![Figure { shown: result, inputs }];
@@ -145,13 +192,19 @@ pub(super) fn share(question: &Question<'_>, chosen: &[Said<'_>], applying: &[us
 fn one_share(says: &str) -> Option<(String, f64, String)> {
     let mut found: Vec<(String, f64, String)> = Vec::new();
     for (shown, factor, words) in SHARES {
-        if let Some((at, word)) = words.iter().find_map(|word| says.find(word).map(|at| (at, word))) {
-            let of = if word.ends_with("分之一") || *word == "一半" { says.get(..at) } else { says.get(at..) };
+        if let Some((at, word)) = words.iter().find_map(|word| says.find(word).map(|at| (at, word)))
+        {
+            let of = if word.ends_with("分之一") || *word == "一半" {
+                says.get(..at)
+            } else {
+                says.get(at..)
+            };
             found.push(((*shown).to_owned(), *factor, until_end(of.unwrap_or_default())));
         }
     }
-    for amount in
-        amounts(says, "en").into_iter().filter(|amount| amount.unit.kind == Kind::Percent && amount.to.is_none())
+    for amount in amounts(says, "en")
+        .into_iter()
+        .filter(|amount| amount.unit.kind == Kind::Percent && amount.to.is_none())
     {
         let of = says.get(amount.at.end..).unwrap_or_default();
         let stands = ["of", "des", "der", "vom", "von", "du", "de la", "de l", "del", "de"]
@@ -170,7 +223,11 @@ fn until_end(text: &str) -> String {
 }
 
 /// So many against so much: "100 points are worth 5 EUR" for a voucher of 10 EUR are 200 points.
-pub(super) fn rate(question: &Question<'_>, chosen: &[Said<'_>], applying: &[usize]) -> Option<Lead> {
+pub(super) fn rate(
+    question: &Question<'_>,
+    chosen: &[Said<'_>],
+    applying: &[usize],
+) -> Option<Lead> {
     let found = amounts(question.text, question.language);
     let lower = question.text.to_lowercase();
     let noun = counted(&lower)?;
@@ -205,17 +262,24 @@ pub(super) fn rate(question: &Question<'_>, chosen: &[Said<'_>], applying: &[usi
             && has(
                 &lower,
                 &[
-                    "=worth", "how much", "value", "=wert", "wie viel", "combien", "valent", "valen", "cuánto", "值",
-                    "多少",
+                    "=worth", "how much", "value", "=wert", "wie viel", "combien", "valent",
+                    "valen", "cuánto", "值", "多少",
                 ],
             )
         {
             let value = rate.amount.value * count / rate.count;
-            let result = wording::value((value * 100.0).round() / 100.0, &rate.amount.unit, question.language);
+            let result = wording::value(
+                (value * 100.0).round() / 100.0,
+                &rate.amount.unit,
+                question.language,
+            );
             let own = format!("{count} {}", rate.noun);
             let say = Say::Rate { result: result.clone(), amount: own.clone() };
-            let inputs =
-                vec![own, format!("{} {}", rate.count, rate.noun), wording::shown(&rate.amount, question.language)];
+            let inputs = vec![
+                own,
+                format!("{} {}", rate.count, rate.noun),
+                wording::shown(&rate.amount, question.language),
+            ];
             let text = wording::sentence(&say, None, question.language);
             let figures = vec![Figure { shown: result, inputs }];
             return Some(Lead { text, verdict: Verdict::Figure, inputs: vec![*at], figures });
@@ -257,14 +321,25 @@ impl Rate {
         ];
         let lower = said.text.to_lowercase();
         let mut found = None;
-        for part in lower.split([';', '。']).flat_map(|part| part.split(", and ")).flat_map(|part| part.split(". ")) {
+        for part in lower
+            .split([';', '。'])
+            .flat_map(|part| part.split(", and "))
+            .flat_map(|part| part.split(". "))
+        {
             let money: Vec<Amount> = amounts(part, said.language);
             let [amount] = money.as_slice() else { continue };
             let Some(count) = count_before(part, noun) else { continue };
-            if amount.bound != Bound::Exact || amount.value <= 0.0 || count <= 0.0 || !has(part, WORTH) {
+            if amount.bound != Bound::Exact
+                || amount.value <= 0.0
+                || count <= 0.0
+                || !has(part, WORTH)
+            {
                 continue;
             }
-            if found.replace(Self { count, noun: shown_noun(part, noun), amount: amount.clone() }).is_some() {
+            if found
+                .replace(Self { count, noun: shown_noun(part, noun), amount: amount.clone() })
+                .is_some()
+            {
                 return None;
             }
         }
@@ -283,7 +358,8 @@ fn counted(lower: &str) -> Option<String> {
                 .map(str::to_owned);
         }
     }
-    let mut words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).peekable();
+    let mut words =
+        lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).peekable();
     while let Some(word) = words.next() {
         if word.bytes().all(|b| b.is_ascii_digit())
             && let Some(next) = words.peek()
@@ -309,7 +385,8 @@ fn same_noun(a: &str, b: &str) -> bool {
 
 /// The number that stands before a noun.
 fn count_before(text: &str, noun: &str) -> Option<f64> {
-    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let mut counts = words.windows(2).filter_map(|pair| {
         let [number, word] = pair else { return None };
         if same_noun(word, noun) { number.parse::<u32>().ok().map(f64::from) } else { None }

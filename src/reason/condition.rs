@@ -16,7 +16,11 @@ use super::{Lead, Question, Said, Verdict, subject_without};
 
 /// Orders below or above the values for which something is offered: "in instalments for orders from
 /// 90 EUR to 1,500 EUR".
-pub(super) fn order_value(question: &Question<'_>, chosen: &[Said<'_>], applying: &[usize]) -> Option<Lead> {
+pub(super) fn order_value(
+    question: &Question<'_>,
+    chosen: &[Said<'_>],
+    applying: &[usize],
+) -> Option<Lead> {
     let asked = cues::topics(question.text);
     let lower = question.text.to_lowercase();
     let money: Vec<Amount> = amounts(question.text, question.language)
@@ -33,7 +37,10 @@ pub(super) fn order_value(question: &Question<'_>, chosen: &[Said<'_>], applying
     let said = chosen.get(at)?;
     let told = cues::topics(said.text);
     let says = said.text.to_lowercase();
-    if !asked.iter().all(|topic| told.contains(topic)) || !has(&says, cues::ORDER) || has(&says, cues::DENIALS) {
+    if !asked.iter().all(|topic| told.contains(topic))
+        || !has(&says, cues::ORDER)
+        || has(&says, cues::DENIALS)
+    {
         return None;
     }
     let limits: Vec<Amount> = bounded(said, amount);
@@ -46,9 +53,12 @@ pub(super) fn order_value(question: &Question<'_>, chosen: &[Said<'_>], applying
 /// German writes every noun large.
 fn names_another(question: &Question<'_>, said: &Said<'_>) -> bool {
     let asked = question.text.to_lowercase();
-    let capitals = said.text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).skip(1);
+    let capitals =
+        said.text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).skip(1);
     let mut names = capitals.filter(|word| {
-        word.chars().next().is_some_and(char::is_uppercase) && word.chars().count() > 2 && *word != "EUR"
+        word.chars().next().is_some_and(char::is_uppercase)
+            && word.chars().count() > 2
+            && *word != "EUR"
     });
     said.language != "de"
         && names.any(|name| {
@@ -61,7 +71,10 @@ fn names_another(question: &Question<'_>, said: &Said<'_>) -> bool {
 /// what is asked for.
 fn is_short(question: &Question<'_>) -> bool {
     let rest = subject_without(question.text, &amounts(question.text, question.language));
-    rest.iter().filter(|word| !cues::is_of_topic(word) && !cues::FUNCTION.contains(&word.as_str())).count() <= 4
+    rest.iter()
+        .filter(|word| !cues::is_of_topic(word) && !cues::FUNCTION.contains(&word.as_str()))
+        .count()
+        <= 4
 }
 
 /// What is measured, where a limit is set on it.
@@ -69,7 +82,17 @@ const MEASURES: &[(Kind, &[&str], &[&str])] = &[
     // Kind, words of a question, words of a sentence.
     (
         Kind::Mass,
-        &["i weigh", "my weight", "wiege", "mein gewicht", "je pèse", "mon poids", "peso", "体重", "我重"],
+        &[
+            "i weigh",
+            "my weight",
+            "wiege",
+            "mein gewicht",
+            "je pèse",
+            "mon poids",
+            "peso",
+            "体重",
+            "我重",
+        ],
         &[
             "body weight",
             "user weight",
@@ -130,13 +153,41 @@ const MEASURES: &[(Kind, &[&str], &[&str])] = &[
     ),
     (
         Kind::Mass,
-        &["carry", "load", "tragen", "last", "porter", "charge de", "llevar", "carga", "负重", "承重"],
-        &["carr", "load", "tragkraft", "traglast", "belast", "charge", "carga", "capacidad", "负重", "承重"],
+        &[
+            "carry",
+            "load",
+            "tragen",
+            "last",
+            "porter",
+            "charge de",
+            "llevar",
+            "carga",
+            "负重",
+            "承重",
+        ],
+        &[
+            "carr",
+            "load",
+            "tragkraft",
+            "traglast",
+            "belast",
+            "charge",
+            "carga",
+            "capacidad",
+            "负重",
+            "承重",
+        ],
     ),
     (
         Kind::Mass,
-        &["luggage", "suitcase", "gepäck", "koffer", "bagage", "valise", "equipaje", "maleta", "行李"],
-        &["luggage", "suitcase", "gepäck", "koffer", "bagage", "valise", "equipaje", "maleta", "行李"],
+        &[
+            "luggage", "suitcase", "gepäck", "koffer", "bagage", "valise", "equipaje", "maleta",
+            "行李",
+        ],
+        &[
+            "luggage", "suitcase", "gepäck", "koffer", "bagage", "valise", "equipaje", "maleta",
+            "行李",
+        ],
     ),
     (
         Kind::Temperature,
@@ -178,8 +229,10 @@ pub(super) fn limit(
     };
     let measured: Vec<&Amount> = found.iter().filter(usable).collect();
     let [amount] = measured.as_slice() else { return None };
-    let measures: Vec<_> =
-        MEASURES.iter().filter(|(kind, asked, _)| *kind == amount.unit.kind && has(&lower, asked)).collect();
+    let measures: Vec<_> = MEASURES
+        .iter()
+        .filter(|(kind, asked, _)| *kind == amount.unit.kind && has(&lower, asked))
+        .collect();
     let at = *applying.first()?;
     let said = chosen.get(at)?;
     let says = format!("{} {}", said.about, said.text).to_lowercase();
@@ -193,7 +246,12 @@ pub(super) fn limit(
     let limits = bounded(said, amount);
     let [limit] = limits.as_slice() else { return None };
     // The same measure of something else at hand: only what is asked for by its name counts.
-    let others = chosen.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, said)| said).chain(beside);
+    let others = chosen
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != at)
+        .map(|(_, said)| said)
+        .chain(beside);
     let rival = others.filter(|other| other.text != said.text).any(|other| {
         let text = format!("{} {}", other.about, other.text).to_lowercase();
         has(&text, measure.2) && !bounded(other, amount).is_empty()
@@ -228,8 +286,10 @@ const SOFT: &[&str] = &[
 
 /// The limits in a sentence that an amount can be compared with.
 fn bounded(said: &Said<'_>, amount: &Amount) -> Vec<Amount> {
-    let all: Vec<Amount> =
-        amounts(said.text, said.language).into_iter().filter(|limit| limit.unit.matches(&amount.unit)).collect();
+    let all: Vec<Amount> = amounts(said.text, said.language)
+        .into_iter()
+        .filter(|limit| limit.unit.matches(&amount.unit))
+        .collect();
     // Where other amounts of the kind stand beside the limit, it is unclear what is limited.
     if all.len() == 1 {
         all.into_iter().filter(|limit| limit.bound != Bound::Exact && !limit.side).collect()
@@ -254,13 +314,16 @@ fn compared(
         (Bound::AtLeast, false) => Say::Below { amount: shown, limit: low },
         (Bound::MoreThan, true) | (Bound::AtMost, false) => Say::Over { amount: shown, limit: low },
         (Bound::AtMost, true) => Say::Within { amount: shown, limit: low },
-        (Bound::Between, true) => Say::Within { amount: shown, limit: wording::shown(limit, question.language) },
+        (Bound::Between, true) => {
+            Say::Within { amount: shown, limit: wording::shown(limit, question.language) }
+        }
         (Bound::Between, false) if amount.order(limit.value, &limit.unit)? == Order::Less => {
             Say::Below { amount: shown, limit: low }
         }
-        (Bound::Between, false) => {
-            Say::Over { amount: shown, limit: wording::value(limit.to?, &limit.unit, question.language) }
-        }
+        (Bound::Between, false) => Say::Over {
+            amount: shown,
+            limit: wording::value(limit.to?, &limit.unit, question.language),
+        },
         (Bound::LessThan, _) | (Bound::MoreThan, false) | (Bound::Exact, _) => return None,
     };
     let verdict = sure.then_some(meets);

@@ -28,9 +28,10 @@ const TOPICS: &[(Topic, &[&str])] = &[
     (
         Topic::Delivery,
         &[
-            "ship", "deliver", "postage", "versand", "versend", "liefer", "porto=", "zustell", "livrais", "livrer",
-            "livrez", "expédi", "envío", "=envio", "envía", "enviá", "envian", "enviar", "entrega", "运费", "配送",
-            "寄到", "寄往", "能寄", "送货", "发货", "包邮", "邮费", "免邮", "送到",
+            "ship", "deliver", "postage", "versand", "versend", "liefer", "porto=", "zustell",
+            "livrais", "livrer", "livrez", "expédi", "envío", "=envio", "envía", "enviá", "envian",
+            "enviar", "entrega", "运费", "配送", "寄到", "寄往", "能寄", "送货", "发货", "包邮",
+            "邮费", "免邮", "送到",
         ],
     ),
     (
@@ -73,7 +74,18 @@ const TOPICS: &[(Topic, &[&str])] = &[
     ),
     (
         Topic::Exchange,
-        &["exchang", "swap", "umtausch", "umgetauscht", "échang", "=cambio", "cambiar", "换货", "调换", "退换"],
+        &[
+            "exchang",
+            "swap",
+            "umtausch",
+            "umgetauscht",
+            "échang",
+            "=cambio",
+            "cambiar",
+            "换货",
+            "调换",
+            "退换",
+        ],
     ),
     (
         Topic::Warranty,
@@ -134,7 +146,10 @@ const TOPICS: &[(Topic, &[&str])] = &[
             "分期",
         ],
     ),
-    (Topic::Cancellation, &["cancel", "storn", "widerruf", "widerrufen", "annul", "résili", "kündig", "取消", "撤销"]),
+    (
+        Topic::Cancellation,
+        &["cancel", "storn", "widerruf", "widerrufen", "annul", "résili", "kündig", "取消", "撤销"],
+    ),
     (
         Topic::PriceMatch,
         &[
@@ -181,13 +196,20 @@ pub fn first(lower: &str, cues: &[&str]) -> Option<usize> {
 
 /// Where a lower-case text holds a cue.
 fn find(lower: &str, cue: &str) -> Option<usize> {
-    let (cue, whole) = cue.strip_prefix('=').or_else(|| cue.strip_suffix('=')).map_or((cue, false), |cue| (cue, true));
+    let (cue, whole) = cue
+        .strip_prefix('=')
+        .or_else(|| cue.strip_suffix('='))
+        .map_or((cue, false), |cue| (cue, true));
     lower.match_indices(cue).map(|(at, _)| at).find(|&at| {
         if cue.starts_with(is_han) {
             return true;
         }
-        let opens =
-            lower.get(..at).unwrap_or_default().chars().next_back().is_none_or(|c| !c.is_alphanumeric() || is_han(c));
+        let opens = lower
+            .get(..at)
+            .unwrap_or_default()
+            .chars()
+            .next_back()
+            .is_none_or(|c| !c.is_alphanumeric() || is_han(c));
         let after = lower.get(at + cue.len()..).unwrap_or_default().chars().next();
         opens && (!whole || after.is_none_or(|c| !c.is_alphanumeric() || is_han(c)))
     })
@@ -276,8 +298,9 @@ pub const FREE: &[&str] = &[
 ];
 /// What a fee is told by.
 pub const FEE: &[&str] = &[
-    "cost", "price", "fee", "charge", "kost", "preis", "gebühr", "coût", "coûte", "tarif", "prix", "frais", "cuesta",
-    "coste", "precio", "gastos", "tarifa", "运费", "费用", "收费", "价格", "收取", "邮费",
+    "cost", "price", "fee", "charge", "kost", "preis", "gebühr", "coût", "coûte", "tarif", "prix",
+    "frais", "cuesta", "coste", "precio", "gastos", "tarifa", "运费", "费用", "收费", "价格",
+    "收取", "邮费",
 ];
 pub const HOW_LONG: &[&str] = &[
     "how long",
@@ -458,8 +481,9 @@ const ASKS_OPENLY: &[&str] = &[
 /// Words that an English question for a yes or no begins with, or that it ends in by themselves:
 /// "…, possible?".
 const OPENS_YES: &[&str] = &[
-    "can", "could", "do", "does", "did", "is", "are", "am", "will", "would", "may", "should", "has", "have", "isn't",
-    "aren't", "can't", "don't", "doesn't", "possible", "allowed", "ok", "okay",
+    "can", "could", "do", "does", "did", "is", "are", "am", "will", "would", "may", "should",
+    "has", "have", "isn't", "aren't", "can't", "don't", "doesn't", "possible", "allowed", "ok",
+    "okay",
 ];
 const ASKS_YES: &[&str] = &[
     "=kann",
@@ -529,11 +553,14 @@ pub fn is_yes_no(question: &str) -> bool {
 
 /// Whether a clause begins as English questions for a yes or no do.
 fn opens_yes(last: &str) -> bool {
-    const FILLERS: &[&str] = &["hi", "hello", "hey", "ok", "so", "and", "but", "then", "please", "also", "or"];
-    last.replace('’', "'").split([',', ';', ':']).flat_map(|clause| clause.split(" and ")).any(|clause| {
-        let mut words = clause.split_whitespace().skip_while(|word| FILLERS.contains(word));
-        words.next().or(Some(clause.trim())).is_some_and(|word| OPENS_YES.contains(&word))
-    })
+    const FILLERS: &[&str] =
+        &["hi", "hello", "hey", "ok", "so", "and", "but", "then", "please", "also", "or"];
+    last.replace('’', "'").split([',', ';', ':']).flat_map(|clause| clause.split(" and ")).any(
+        |clause| {
+            let mut words = clause.split_whitespace().skip_while(|word| FILLERS.contains(word));
+            words.next().or(Some(clause.trim())).is_some_and(|word| OPENS_YES.contains(&word))
+        },
+    )
 }
 
 /// The sentence of a message that asks, lower-case: the last with a question mark, else the last.
@@ -546,7 +573,9 @@ pub fn last_sentence(text: &str) -> String {
     let ends = body.char_indices().filter(|(at, c)| {
         matches!(c, '？' | '！' | '。' | '\n')
             || matches!(c, '.' | '?' | '!')
-                && body.get(at + c.len_utf8()..).is_some_and(|rest| rest.starts_with(char::is_whitespace))
+                && body
+                    .get(at + c.len_utf8()..)
+                    .is_some_and(|rest| rest.starts_with(char::is_whitespace))
     });
     let start = ends.map(|(at, c)| at + c.len_utf8()).next_back().unwrap_or(0);
     body.get(start..).unwrap_or_default().trim_matches([' ', '¿', '¡']).to_owned()
@@ -555,21 +584,23 @@ pub fn last_sentence(text: &str) -> String {
 /// Function words of German, French and Spanish; English and Chinese ones are left out with the
 /// other stop words.
 pub const FUNCTION: &[&str] = &[
-    "ich", "du", "er", "sie", "es", "wir", "ihr", "mein", "mich", "mir", "ihm", "ihn", "das", "der", "die", "den",
-    "dem", "des", "ein", "ist", "sind", "hat", "hab", "habe", "haben", "darf", "dürfen", "kann", "können", "soll",
-    "und", "oder", "noch", "für", "auf", "mit", "von", "bei", "nach", "vor", "seit", "zum", "zur", "im", "am", "auch",
-    "jetzt", "da", "dann", "meine", "meinen", "meiner", "meinem", "eine", "einen", "einem", "einer", "je", "tu", "il",
-    "elle", "nous", "vous", "mon", "ma", "mes", "la", "le", "les", "un", "une", "des", "du", "de", "et", "est", "sont",
-    "ai", "à", "au", "aux", "en", "pour", "peut", "puis", "encor", "que", "qui", "ce", "cett", "se", "depuis", "après",
-    "yo", "él", "ella", "mi", "mis", "el", "los", "las", "una", "y", "o", "con", "por", "para", "puedo", "puede",
-    "tien", "tengo", "todavía", "aún", "del", "al", "lo", "su",
+    "ich", "du", "er", "sie", "es", "wir", "ihr", "mein", "mich", "mir", "ihm", "ihn", "das",
+    "der", "die", "den", "dem", "des", "ein", "ist", "sind", "hat", "hab", "habe", "haben", "darf",
+    "dürfen", "kann", "können", "soll", "und", "oder", "noch", "für", "auf", "mit", "von", "bei",
+    "nach", "vor", "seit", "zum", "zur", "im", "am", "auch", "jetzt", "da", "dann", "meine",
+    "meinen", "meiner", "meinem", "eine", "einen", "einem", "einer", "je", "tu", "il", "elle",
+    "nous", "vous", "mon", "ma", "mes", "la", "le", "les", "un", "une", "des", "du", "de", "et",
+    "est", "sont", "ai", "à", "au", "aux", "en", "pour", "peut", "puis", "encor", "que", "qui",
+    "ce", "cett", "se", "depuis", "après", "yo", "él", "ella", "mi", "mis", "el", "los", "las",
+    "una", "y", "o", "con", "por", "para", "puedo", "puede", "tien", "tengo", "todavía", "aún",
+    "del", "al", "lo", "su",
 ];
 
 /// Words that negate a statement's predicate.
 pub const DENIALS: &[&str] = &[
-    "=not", "n't", "n’t", "cannot", "=no", "=never", "=neither", "=nor", "=none", "nicht", "=kein", "=keine",
-    "=keinen", "=keiner", "=nie", "=ne", "=pas", "=aucun", "=aucune", "jamais", "=sin", "ningún", "ninguna", "=nunca",
-    "不", "无法", "没有", "未", "勿", "禁止",
+    "=not", "n't", "n’t", "cannot", "=no", "=never", "=neither", "=nor", "=none", "nicht", "=kein",
+    "=keine", "=keinen", "=keiner", "=nie", "=ne", "=pas", "=aucun", "=aucune", "jamais", "=sin",
+    "ningún", "ninguna", "=nunca", "不", "无法", "没有", "未", "勿", "禁止",
 ];
 
 #[cfg(test)]

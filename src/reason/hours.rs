@@ -172,14 +172,17 @@ const OTHERS: &[&str] = &[
 ];
 
 fn tokens(sentence: &str) -> Vec<Token> {
-    const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    const DAYS: [&str; 7] =
+        ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
     let mut found = Vec::new();
     let text = sentence.replace(['–', '—'], " - ");
     for word in text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '(' | ')')) {
         let word = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '-').to_lowercase();
         let day = DAYS.iter().position(|day| word.strip_suffix('s').unwrap_or(&word) == *day);
         let clock = word.split_once(':').is_some_and(|(hour, minute)| {
-            hour.parse::<u8>().is_ok_and(|hour| hour <= 24) && minute.len() == 2 && minute.parse::<u8>().is_ok()
+            hour.parse::<u8>().is_ok_and(|hour| hour <= 24)
+                && minute.len() == 2
+                && minute.parse::<u8>().is_ok()
         });
         match (day, word.as_str()) {
             (Some(day), _) => found.push(Token::Day(day)),
@@ -187,7 +190,9 @@ fn tokens(sentence: &str) -> Vec<Token> {
             (None, "to" | "until" | "till" | "-") => found.push(Token::To),
             (None, "closed") => found.push(Token::Closed),
             (None, "daily") => found.push(Token::Daily),
-            _ if OTHERS.contains(&word.as_str()) || word.starts_with(|c: char| c.is_ascii_digit()) => {
+            _ if OTHERS.contains(&word.as_str())
+                || word.starts_with(|c: char| c.is_ascii_digit()) =>
+            {
                 found.push(Token::Other);
             }
             _ => {}
@@ -216,14 +221,20 @@ fn rows(tokens: &[Token]) -> Option<Vec<Row>> {
                 days.push((0, 6));
                 at += 1;
             }
-            (Token::Time(from), Some(Token::To), Some(Token::Time(until))) if !days.is_empty() && !closed => {
+            (Token::Time(from), Some(Token::To), Some(Token::Time(until)))
+                if !days.is_empty() && !closed =>
+            {
                 let (from, until) = (Some(from.clone()), Some(until.clone()));
                 rows.push(Row { days: std::mem::take(&mut days), from, until });
                 at += 3;
             }
             (Token::To, Some(Token::Time(until)), _) if !days.is_empty() && !closed => {
                 let from = rows.last().and_then(|row| row.from.clone());
-                rows.push(Row { days: std::mem::take(&mut days), from, until: Some(until.clone()) });
+                rows.push(Row {
+                    days: std::mem::take(&mut days),
+                    from,
+                    until: Some(until.clone()),
+                });
                 at += 2;
             }
             (Token::Closed, ..) => {
@@ -263,7 +274,11 @@ mod tests {
             assert_eq!(hours(sentence, language).as_deref(), expected, "{sentence}");
         }
         let shop = "The shop is open Monday to Friday from 9:00 to 17:00, on Saturday from 9:30 to 13:00 and is closed on Sunday.";
-        check(shop, "de", Some("Montag bis Freitag 9:00–17:00, Samstag 9:30–13:00, Sonntag geschlossen"));
+        check(
+            shop,
+            "de",
+            Some("Montag bis Freitag 9:00–17:00, Samstag 9:30–13:00, Sonntag geschlossen"),
+        );
         check(shop, "zh", Some("周一至周五 9:00–17:00；周六 9:30–13:00；周日 不营业"));
         check("It is open daily 8:00–20:00.", "fr", Some("tous les jours 8:00–20:00"));
         check(
@@ -274,7 +289,11 @@ mod tests {
         check("Open Monday to Friday from 9:00 am to 5:00 pm.", "de", None);
         check("Open Monday to Friday from 9 to 17.", "de", None);
         check("Open Monday to Friday, except Wednesday, 9:00 to 17:00.", "de", None);
-        check("Open on Monday from 9:00 to 17:00, not on Wednesday from 12:00 to 13:00.", "de", None);
+        check(
+            "Open on Monday from 9:00 to 17:00, not on Wednesday from 12:00 to 13:00.",
+            "de",
+            None,
+        );
         check("On the first Thursday it is open from 18:00 to 20:00.", "de", None);
         check("We are closed on Sunday.", "nl", Some("zondag gesloten"));
         check("Orders placed on Friday arrive on Monday.", "de", None);

@@ -223,7 +223,9 @@ pub fn places(text: &str) -> Vec<Place> {
     let found = mentions(text, true).into_iter().filter_map(|mention| {
         let name = text.get(mention.at.clone())?.to_owned();
         match mention.area {
-            Area::Country(code) => Some(Place { name, codes: vec![code], city: false, at: mention.at }),
+            Area::Country(code) => {
+                Some(Place { name, codes: vec![code], city: false, at: mention.at })
+            }
             Area::City(codes) => Some(Place { name, codes, city: true, at: mention.at }),
             Area::Zone(_) => None,
         }
@@ -243,12 +245,14 @@ pub fn fit(place: &Place, text: &str) -> Fit {
     let one = |code: &str| {
         let fits = found.iter().map(|mention| match &mention.area {
             Area::City(_) => Fit::Elsewhere,
-            Area::Country(own) => match (code == *own, parent(code) == Some(own), mention.outside) {
-                (false, false, true) => Fit::Zone(1),
-                (true, _, false) => Fit::Named,
-                (false, true, false) => Fit::Whole,
-                _ => Fit::Elsewhere,
-            },
+            Area::Country(own) => {
+                match (code == *own, parent(code) == Some(own), mention.outside) {
+                    (false, false, true) => Fit::Zone(1),
+                    (true, _, false) => Fit::Named,
+                    (false, true, false) => Fit::Whole,
+                    _ => Fit::Elsewhere,
+                }
+            }
             Area::Zone(zone) => match atlas.holds(*zone, code) {
                 None => Fit::Unsaid,
                 Some(held) if held == mention.outside => Fit::Elsewhere,
@@ -272,7 +276,8 @@ pub fn fit(place: &Place, text: &str) -> Fit {
 /// "outside Europe" the other way round); `None` where the text names none or it can't be told.
 #[must_use]
 pub fn lies_within(place: &Place, text: &str) -> Option<bool> {
-    let areas = mentions(text, false).into_iter().any(|mention| !matches!(mention.area, Area::City(_)));
+    let areas =
+        mentions(text, false).into_iter().any(|mention| !matches!(mention.area, Area::City(_)));
     match fit(place, text) {
         Fit::Unsaid => None,
         Fit::Elsewhere => areas.then_some(false),
@@ -292,7 +297,9 @@ pub fn applying<T: AsRef<str>>(question: &str, texts: &[T]) -> Option<Vec<usize>
         return None;
     }
     let best = fits.iter().copied().filter(|fit| *fit > Fit::Unsaid).max();
-    Some(best.map_or_else(Vec::new, |best| (0..).zip(fits).filter(|(_, fit)| *fit == best).map(|(at, _)| at).collect()))
+    Some(best.map_or_else(Vec::new, |best| {
+        (0..).zip(fits).filter(|(_, fit)| *fit == best).map(|(at, _)| at).collect()
+    }))
 }
 
 /// The one place that a question asks for: a city and its country are one. `None` where it names
@@ -374,7 +381,9 @@ fn mentions(text: &str, by_visitor: bool) -> Vec<Mention> {
         let Some(own) = found.get(at).filter(|mention| is_the_world(mention)) else { return false };
         let next = found.get(at + 1).is_some_and(|next| are_joined(text, &own.at, &next.at));
         let before = at.checked_sub(1).and_then(|before| found.get(before));
-        next || before.is_some_and(|before| are_joined(text, &before.at, &own.at) && before.at.end == own.at.start)
+        next || before.is_some_and(|before| {
+            are_joined(text, &before.at, &own.at) && before.at.end == own.at.start
+        })
     };
     let kept: Vec<bool> = (0..found.len()).map(|at| !of_a_zone(at)).collect();
     found.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(mention, _)| mention).collect()
@@ -388,8 +397,12 @@ fn is_the_world(mention: &Mention) -> bool {
 fn are_joined(text: &str, first: &Range<usize>, second: &Range<usize>) -> bool {
     let between = text.get(first.end..second.start).unwrap_or("?").to_lowercase();
     let mut words = between.split(char::is_whitespace).filter(|word| !word.is_empty());
-    words
-        .all(|word| matches!(word, "of" | "the" | "in" | "der" | "des" | "von" | "de" | "la" | "l'" | "del" | "within"))
+    words.all(|word| {
+        matches!(
+            word,
+            "of" | "the" | "in" | "der" | "des" | "von" | "de" | "la" | "l'" | "del" | "within"
+        )
+    })
 }
 
 /// Most words of a name.
@@ -397,24 +410,31 @@ const MAX_WORDS: usize = 6;
 
 /// Names in a run of Chinese characters: the longest at each place.
 fn in_chinese(text: &str, run: &Range<usize>, by_visitor: bool, found: &mut Vec<Mention>) {
-    const TO: &[char] = &['到', '寄', '往', '送', '在', '从', '去', '向', '发', '至', '是', '和', '、', '或'];
+    const TO: &[char] =
+        &['到', '寄', '往', '送', '在', '从', '去', '向', '发', '至', '是', '和', '、', '或'];
     let atlas = &*ATLAS;
     let mut at = run.start;
     while at < run.end {
         let rest = text.get(at..run.end).unwrap_or_default();
-        let ends: Vec<usize> = rest.char_indices().map(|(at, c)| at + c.len_utf8()).take(atlas.longest).collect();
+        let ends: Vec<usize> =
+            rest.char_indices().map(|(at, c)| at + c.len_utf8()).take(atlas.longest).collect();
         let before = text.get(..at).unwrap_or_default().chars().next_back();
         let hit = ends.iter().rev().filter(|end| **end >= 6).find_map(|end| {
             let area = atlas.names.get(rest.get(..*end)?)?;
             let city = matches!(area, Area::City(_));
             // Two characters are easily part of other words.
-            let clear = !city || *end > 6 || before.is_none_or(|c| TO.contains(&c) || !is_han(c)) || !by_visitor;
+            let clear = !city
+                || *end > 6
+                || before.is_none_or(|c| TO.contains(&c) || !is_han(c))
+                || !by_visitor;
             clear.then(|| (*end, area.clone()))
         });
         match hit {
             Some((length, area)) => {
                 let after = text.get(at + length..).unwrap_or_default();
-                let outside = after.starts_with("以外") || after.starts_with("之外") || after.starts_with("境外");
+                let outside = after.starts_with("以外")
+                    || after.starts_with("之外")
+                    || after.starts_with("境外");
                 found.push(Mention { area, outside, at: at..at + length });
                 at += length;
             }
@@ -429,9 +449,16 @@ fn counts(text: &str, range: &Range<usize>, area: &Area, by_visitor: bool) -> bo
     let lower = shown.to_lowercase();
     let capital = shown.chars().next().is_some_and(char::is_uppercase);
     let is_word = WORDS.contains(&lower.as_str());
-    let before = text.get(..range.start).unwrap_or_default().trim_end().trim_end_matches(['\'', '’']).to_lowercase();
+    let before = text
+        .get(..range.start)
+        .unwrap_or_default()
+        .trim_end()
+        .trim_end_matches(['\'', '’'])
+        .to_lowercase();
     let placed = BEFORE.iter().any(|word| {
-        before.strip_suffix(word).is_some_and(|rest| rest.chars().next_back().is_none_or(|c| !c.is_alphanumeric()))
+        before
+            .strip_suffix(word)
+            .is_some_and(|rest| rest.chars().next_back().is_none_or(|c| !c.is_alphanumeric()))
     });
     match area {
         // "us", "it" and the like are words first.
@@ -446,7 +473,9 @@ fn counts(text: &str, range: &Range<usize>, area: &Area, by_visitor: bool) -> bo
         // In the knowledge only names that can hardly be anything else; which of them matters is
         // told by the question.
         Area::City(_) if !by_visitor => capital,
-        Area::City(_) if is_word => placed && (capital || matches!(last_word(&before), "to" | "nach" | "from")),
+        Area::City(_) if is_word => {
+            placed && (capital || matches!(last_word(&before), "to" | "nach" | "from"))
+        }
         Area::City(_) => {
             let opens = before.is_empty() || before.ends_with(['.', '!', '?']);
             let next = text.get(range.end..).unwrap_or_default().trim_start_matches(' ');
@@ -479,10 +508,25 @@ fn is_outside(before: &str) -> bool {
         "excepto",
         "salvo",
     ];
-    const ARTICLES: &[&str] =
-        &["the", "of", "der", "des", "von", "de", "la", "l", "d", "del", "el", "los", "du", "countries"];
+    const ARTICLES: &[&str] = &[
+        "the",
+        "of",
+        "der",
+        "des",
+        "von",
+        "de",
+        "la",
+        "l",
+        "d",
+        "del",
+        "el",
+        "los",
+        "du",
+        "countries",
+    ];
     let lower = before.to_lowercase();
-    let mut words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let mut words: Vec<&str> =
+        lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     while words.last().is_some_and(|word| ARTICLES.contains(word)) {
         words.pop();
     }
@@ -517,7 +561,8 @@ mod tests {
         let found = places(text);
         let found: Vec<(&str, String)> =
             found.iter().map(|place| (place.name.as_str(), place.codes.join(" "))).collect();
-        let expected: Vec<(&str, String)> = expected.iter().map(|(name, code)| (*name, (*code).to_owned())).collect();
+        let expected: Vec<(&str, String)> =
+            expected.iter().map(|(name, code)| (*name, (*code).to_owned())).collect();
         assert_eq!(found, expected, "{text}");
     }
 
@@ -557,13 +602,20 @@ mod tests {
         for question in ["¿Enviáis a Chile?", "Versendet ihr nach Japan?", "能寄到巴西吗"] {
             let place = destination(question).unwrap();
             assert_eq!(fit(&place, list), Fit::Elsewhere, "{question}");
-            assert_eq!(fit(&place, "We do not send to countries outside Europe."), Fit::Zone(1), "{question}");
+            assert_eq!(
+                fit(&place, "We do not send to countries outside Europe."),
+                Fit::Zone(1),
+                "{question}"
+            );
         }
     }
 
     #[test]
     fn places_are_said_in_english() {
-        assert_eq!(in_english("Versand nach Österreich?"), ("Versand nach  Austria ?".into(), vec!["austria".into()]));
+        assert_eq!(
+            in_english("Versand nach Österreich?"),
+            ("Versand nach  Austria ?".into(), vec!["austria".into()])
+        );
         assert_eq!(in_english("寄到德国要多少").0, "寄到 Germany 要多少");
         assert_eq!(in_english("Une boutique à Munich ?").0, "Une boutique à Munich ?");
         assert_eq!(in_english("").0, "");
@@ -601,7 +653,11 @@ mod tests {
         check("to Scotland", &north, Some(&[1]));
         check("to Dublin", &north, Some(&[0]));
         check("nach Frankreich", &["Deutschland: 4 €", "Übriges Europa: 9 €"], Some(&[1]));
-        check("寄到法国", &["爱尔兰: 4 欧元", "欧盟其他国家: 8 欧元", "瑞士和挪威: 18 欧元"], Some(&[1]));
+        check(
+            "寄到法国",
+            &["爱尔兰: 4 欧元", "欧盟其他国家: 8 欧元", "瑞士和挪威: 18 欧元"],
+            Some(&[1]),
+        );
         let stores = [
             "The Galway store opens at 9:30.",
             "The Dublin store opens at 10:00.",

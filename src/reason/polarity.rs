@@ -13,7 +13,11 @@ use crate::language::meanings;
 
 /// "Only within Ireland" for a question about France is no, "not outside Europe" for Mexico as
 /// well; what says so decides only about what it is said of.
-pub(super) fn place(question: &Question<'_>, chosen: &[Said<'_>], applying: &[usize]) -> Option<Lead> {
+pub(super) fn place(
+    question: &Question<'_>,
+    chosen: &[Said<'_>],
+    applying: &[usize],
+) -> Option<Lead> {
     let place = places::destination(question.text)?;
     if cues::topics(question.text) != [Topic::Delivery]
         || !cues::is_yes_no(question.text)
@@ -30,7 +34,9 @@ pub(super) fn place(question: &Question<'_>, chosen: &[Said<'_>], applying: &[us
     {
         return None;
     }
-    if topics.iter().any(|topic| *topic != Topic::Delivery) || !is_about(question, said, &place.name) {
+    if topics.iter().any(|topic| *topic != Topic::Delivery)
+        || !is_about(question, said, &place.name)
+    {
         return None;
     }
     let within = places::lies_within(&place, said.text)?;
@@ -58,15 +64,20 @@ pub(super) fn place(question: &Question<'_>, chosen: &[Said<'_>], applying: &[us
         && amounts(said.text, said.language).is_empty()
         && (!denies || denies_delivery(said, question.shop));
     let no = whole && (only && !within && !denies || denies && within && !only);
-    no.then(|| Lead::new(wording::sentence(&Say::Bare, Some(false), question.language), Verdict::No, at))
+    no.then(|| {
+        Lead::new(wording::sentence(&Say::Bare, Some(false), question.language), Verdict::No, at)
+    })
 }
 
 /// Whether a sentence speaks of what the question is about: it names nothing of its own, or
 /// something that the question names.
 fn is_about(question: &Question<'_>, said: &Said<'_>, place: &str) -> bool {
     let shop = subject(question.shop);
-    let areas: HashSet<String> =
-        places::places(said.text).iter().flat_map(|place| subject(&place.name)).chain(subject(place)).collect();
+    let areas: HashSet<String> = places::places(said.text)
+        .iter()
+        .flat_map(|place| subject(&place.name))
+        .chain(subject(place))
+        .collect();
     let general = subject(GENERAL);
     let own: HashSet<String> = subject(said.text)
         .into_iter()
@@ -80,7 +91,8 @@ fn is_about(question: &Question<'_>, said: &Said<'_>, place: &str) -> bool {
         let first = meanings(said.text).find(|word| own.contains(word));
         return first.is_none_or(|word| asked.contains(&word));
     }
-    own.is_empty() && said.language != "zh" || said.language == "zh" && general_in_chinese(said.text, question.shop)
+    own.is_empty() && said.language != "zh"
+        || said.language == "zh" && general_in_chinese(said.text, question.shop)
 }
 
 /// Words of sentences about delivery that name neither goods nor a place.
@@ -115,8 +127,9 @@ fn denies_delivery(said: &Said<'_>, shop: &str) -> bool {
 /// Whether a Chinese sentence about delivery names no kind of goods.
 fn general_in_chinese(text: &str, shop: &str) -> bool {
     const WORDS: &[&str] = &[
-        "我们", "不向", "欧洲", "欧盟", "以外", "的", "国家", "和", "地区", "发货", "因此", "不能", "寄到", "配送",
-        "寄送", "只", "仅", "在", "境内", "向", "到", "、", "，", "。", "订单", "可以",
+        "我们", "不向", "欧洲", "欧盟", "以外", "的", "国家", "和", "地区", "发货", "因此", "不能",
+        "寄到", "配送", "寄送", "只", "仅", "在", "境内", "向", "到", "、", "，", "。", "订单",
+        "可以",
     ];
     let mut rest = text.replace(shop, "");
     for place in places::places(text) {
@@ -130,25 +143,40 @@ fn general_in_chinese(text: &str, shop: &str) -> bool {
 
 /// "Gift cards cannot be returned" for "Can I return gift cards?" is no. The sentence holds nearly
 /// all that is asked, and what it denies or says is what was asked.
-pub(super) fn predicate(question: &Question<'_>, chosen: &[Said<'_>], applying: &[usize]) -> Option<Lead> {
+pub(super) fn predicate(
+    question: &Question<'_>,
+    chosen: &[Said<'_>],
+    applying: &[usize],
+) -> Option<Lead> {
     if question.language != "en" || !cues::wants_yes(question.text) {
         return None;
     }
     let at = *applying.first()?;
-    let said = chosen.get(at).filter(|said| said.language == "en" && !said.text.contains(['\n', ':', '?']))?;
+    let said = chosen
+        .get(at)
+        .filter(|said| said.language == "en" && !said.text.contains(['\n', ':', '?']))?;
     let last = cues::last_sentence(question.text);
     // What stands before the question tells circumstances that the sentence would have to take into
     // account.
-    if last.len() + 3 < question.text.trim().len() || last.contains(',') || has(&last, &["=and", "=or", "=but"]) {
+    if last.len() + 3 < question.text.trim().len()
+        || last.contains(',')
+        || has(&last, &["=and", "=or", "=but"])
+    {
         return None;
     }
     let asked: HashSet<String> = subject(&last)
         .into_iter()
         .filter(|word| {
-            !matches!(word.as_str(), "allow" | "possibl" | "ok" | "able" | "there" | "ever" | "still" | "sell" | "own")
+            !matches!(
+                word.as_str(),
+                "allow" | "possibl" | "ok" | "able" | "there" | "ever" | "still" | "sell" | "own"
+            )
         })
         .collect();
-    if asked.len() < 2 || !facts(&last).is_subset(&facts(said.text)) || !amounts(&last, "en").is_empty() {
+    if asked.len() < 2
+        || !facts(&last).is_subset(&facts(said.text))
+        || !amounts(&last, "en").is_empty()
+    {
         return None;
     }
     let says = said.text.to_lowercase();
@@ -162,7 +190,10 @@ pub(super) fn predicate(question: &Question<'_>, chosen: &[Said<'_>], applying: 
         subject(text)
             .into_iter()
             .filter(|word| {
-                !asked.contains(word) && !general.contains(word) && !told.contains(word) && !has(word, cues::DENIALS)
+                !asked.contains(word)
+                    && !general.contains(word)
+                    && !told.contains(word)
+                    && !has(word, cues::DENIALS)
             })
             .count()
     };
@@ -176,19 +207,38 @@ pub(super) fn predicate(question: &Question<'_>, chosen: &[Said<'_>], applying: 
             .filter_map(|link| behind.find(link))
             .min();
         let head = says.get(..end + cut.unwrap_or(behind.len()))?;
-        let whole = subject(head).is_superset(&asked) && others(head) == 0 && amounts(&says, "en").is_empty();
+        let whole = subject(head).is_superset(&asked)
+            && others(head) == 0
+            && amounts(&says, "en").is_empty();
         let hits = subject(&denied).iter().any(|word| asked.contains(word));
-        let open = ["unless", "except", "=only", "=if", "=when", "=but", "=without", "=until", "excluding", "others"];
-        return (hits && whole && !has(&says, &open))
-            .then(|| Lead::new(wording::sentence(&Say::Bare, Some(false), question.language), Verdict::No, at));
+        let open = [
+            "unless",
+            "except",
+            "=only",
+            "=if",
+            "=when",
+            "=but",
+            "=without",
+            "=until",
+            "excluding",
+            "others",
+        ];
+        return (hits && whole && !has(&says, &open)).then(|| {
+            Lead::new(
+                wording::sentence(&Say::Bare, Some(false), question.language),
+                Verdict::No,
+                at,
+            )
+        });
     }
     // A yes needs the whole of a short sentence, and nothing that limits it.
     let limited = has(&says, cues::HEDGES)
         || has(&says, LIMITING)
         || !amounts(&says, "en").is_empty()
         || !facts(&says).is_empty();
-    (others(&says) == 0 && !limited && says.split(',').count() == 1)
-        .then(|| Lead::new(wording::sentence(&Say::Bare, Some(true), question.language), Verdict::Yes, at))
+    (others(&says) == 0 && !limited && says.split(',').count() == 1).then(|| {
+        Lead::new(wording::sentence(&Say::Bare, Some(true), question.language), Verdict::Yes, at)
+    })
 }
 
 /// Words after which a sentence holds for some cases, or for the contrary of what it seems to say.
@@ -252,9 +302,12 @@ fn denied(lower: &str) -> Option<(usize, String)> {
         at += piece.len();
     }
     let denies = |word: &str| {
-        matches!(word, "not" | "cannot" | "never" | "no") || word.ends_with("n't") || word.ends_with("n’t")
+        matches!(word, "not" | "cannot" | "never" | "no")
+            || word.ends_with("n't")
+            || word.ends_with("n’t")
     };
-    let mut denials = words.iter().enumerate().filter(|(_, (_, word))| denies(word)).map(|(at, _)| at);
+    let mut denials =
+        words.iter().enumerate().filter(|(_, (_, word))| denies(word)).map(|(at, _)| at);
     let first = denials.next()?;
     if denials.next().is_some() {
         return None;

@@ -94,7 +94,9 @@ impl Unit {
         self.kind == other.kind
             && (self.kind != Kind::Money
                 || self.name == other.name
-                || (self.name == "$" || other.name == "$") && dollars(self.name) && dollars(other.name))
+                || (self.name == "$" || other.name == "$")
+                    && dollars(self.name)
+                    && dollars(other.name))
     }
 }
 
@@ -116,7 +118,9 @@ impl Amount {
             Bound::LessThan => low == Order::Less,
             Bound::AtLeast => low != Order::Less,
             Bound::MoreThan => low == Order::More,
-            Bound::Between => low != Order::Less && self.order(rule.to?, &rule.unit)? != Order::More,
+            Bound::Between => {
+                low != Order::Less && self.order(rule.to?, &rule.unit)? != Order::More
+            }
         })
     }
 }
@@ -134,12 +138,14 @@ pub fn compare(a: f64, unit: &Unit, b: f64, other: &Unit) -> Option<Order> {
         return Some(order(a * unit.low, b * other.low));
     }
     // Years and months, weeks and days convert exactly among themselves.
-    let months =
-        |unit: &Unit| matches!(unit.name, "month" | "year").then(|| if unit.name == "year" { 12.0 } else { 1.0 });
+    let months = |unit: &Unit| {
+        matches!(unit.name, "month" | "year").then(|| if unit.name == "year" { 12.0 } else { 1.0 })
+    };
     if let (Some(one), Some(two)) = (months(unit), months(other)) {
         return Some(order(a * one, b * two));
     }
-    let ((a_low, a_high), (b_low, b_high)) = ((a * unit.low, a * unit.high), (b * other.low, b * other.high));
+    let ((a_low, a_high), (b_low, b_high)) =
+        ((a * unit.low, a * unit.high), (b * other.low, b * other.high));
     if a_high < b_low {
         Some(Order::Less)
     } else if a_low > b_high {
@@ -230,12 +236,15 @@ pub fn amounts(text: &str, language: &str) -> Vec<Amount> {
             start -= length;
         }
         let Some(unit) = unit.filter(|_| number.value.is_finite()) else { continue };
-        let negative = unit.kind == Kind::Temperature && is_negative(text.get(..start).unwrap_or_default());
+        let negative =
+            unit.kind == Kind::Temperature && is_negative(text.get(..start).unwrap_or_default());
         let value = if negative { -number.value } else { number.value };
         let bound = match to {
             Some(to) if to >= value => Bound::Between,
             Some(_) => continue,
-            None => bound(text.get(..start).unwrap_or_default(), text.get(end..).unwrap_or_default()),
+            None => {
+                bound(text.get(..start).unwrap_or_default(), text.get(end..).unwrap_or_default())
+            }
         };
         at = at.max(end);
         found.push(Amount { value, to, unit, bound, at: start..end, side });
@@ -288,7 +297,11 @@ mod tests {
     #[test]
     fn money_is_read_in_every_writing() {
         check("My basket is 110 euro", "en", &["Exact 110 EUR"]);
-        check("€110 or 110€ or EUR 110.50", "en", &["Exact 110 EUR", "Exact 110 EUR", "Exact 110.5 EUR"]);
+        check(
+            "€110 or 110€ or EUR 110.50",
+            "en",
+            &["Exact 110 EUR", "Exact 110 EUR", "Exact 110.5 EUR"],
+        );
         check("8.90 EUR, free from 120 EUR", "en", &["Exact 8.9 EUR", "AtLeast 120 EUR"]);
         check("1.500,00 €", "de", &["Exact 1500 EUR"]);
         check("1.500 € und 8,90 Euro", "de", &["Exact 1500 EUR", "Exact 8.9 EUR"]);
@@ -299,7 +312,11 @@ mod tests {
         check("a partir de 120 euros", "es", &["AtLeast 120 EUR"]);
         check("ab 120 EUR", "de", &["AtLeast 120 EUR"]);
         check("dès 120 € d'achat", "fr", &["AtLeast 120 EUR"]);
-        check("订单满 120 欧元免运费，运费为 8.90 欧元", "zh", &["AtLeast 120 EUR", "Exact 8.9 EUR"]);
+        check(
+            "订单满 120 欧元免运费，运费为 8.90 欧元",
+            "zh",
+            &["AtLeast 120 EUR", "Exact 8.9 EUR"],
+        );
         check("我买了100欧的东西", "zh", &["Exact 100 EUR"]);
         check("from 10 EUR to 500 EUR", "en", &["Between 10..500 EUR"]);
         check("de 10 à 500 EUR", "fr", &["Between 10..500 EUR"]);
@@ -320,7 +337,11 @@ mod tests {
         check("not under 1.5 l", "en", &["AtLeast 1.5 l"]);
         check("52 x 30 x 20 cm", "en", &["Exact 20 cm side"]);
         check("I'm 190 cm tall, 1.9 m", "en", &["Exact 190 cm", "Exact 1.9 m"]);
-        check("comfort temperature of -7 °C, or 0 to 5 °C", "en", &["Exact -7 °C", "Between 0..5 °C"]);
+        check(
+            "comfort temperature of -7 °C, or 0 to 5 °C",
+            "en",
+            &["Exact -7 °C", "Between 0..5 °C"],
+        );
         check("2,5 litros", "es", &["Exact 2.5 l"]);
         check("体重超过 100 公斤", "zh", &["MoreThan 100 kg"]);
         check("80 km/h, 200 g/m²", "en", &[]);
@@ -342,7 +363,11 @@ mod tests {
         check("5 jours ouvrés, 5 días laborables, 5 Werktage", "fr", &["Exact 5 working day"; 3]);
         check("用了六年，收货后 60 天内", "zh", &["Exact 6 year", "AtMost 60 day"]);
         check("两周前买的，3 至 5 个工作日", "zh", &["Exact 2 week", "Between 3..5 working day"]);
-        check("she is 64 years old; 18 years of age or older", "en", &["Exact 64 years old", "AtLeast 18 years old"]);
+        check(
+            "she is 64 years old; 18 years of age or older",
+            "en",
+            &["Exact 64 years old", "AtLeast 18 years old"],
+        );
         check("年满18岁以上", "zh", &["AtLeast 18 years old"]);
         check("12 月 3 日", "zh", &[]);
         check("one of them, a tent, on average", "en", &[]);

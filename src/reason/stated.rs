@@ -38,17 +38,21 @@ pub fn stated(question: &Question<'_>, gloss: &str, said: &Said<'_>) -> Option<S
         let codes = has(&lower, RATED).then(|| codes(said.text)).flatten()?;
         return Some(Stated { figures: codes, subject: subject(said.text) });
     };
-    let all: Vec<Amount> = amounts(said.text, said.language).into_iter().filter(|amount| !amount.side).collect();
+    let all: Vec<Amount> =
+        amounts(said.text, said.language).into_iter().filter(|amount| !amount.side).collect();
     // "How long" asks for the time or for the length.
     if asked.contains(&Kind::Time) && all.iter().any(|amount| amount.unit.kind == Kind::Length) {
         return None;
     }
-    let of_kind: Vec<&Amount> = all.iter().filter(|amount| asked.contains(&amount.unit.kind)).collect();
+    let of_kind: Vec<&Amount> =
+        all.iter().filter(|amount| asked.contains(&amount.unit.kind)).collect();
     let (from, plain): (Vec<&Amount>, Vec<&Amount>) =
         of_kind.into_iter().partition(|amount| is_free_from(said.text, amount));
     let [amount] = plain.as_slice() else { return None };
     let open_above = |amount: &&&Amount| matches!(amount.bound, Bound::AtLeast | Bound::MoreThan);
-    if from.len() > 1 || from.first().is_some_and(|from| !open_above(&from)) || is_rate(&says, amount, !from.is_empty())
+    if from.len() > 1
+        || from.first().is_some_and(|from| !open_above(&from))
+        || is_rate(&says, amount, !from.is_empty())
     {
         return None;
     }
@@ -88,7 +92,8 @@ fn asked(gloss: &str) -> Option<&'static [Kind]> {
         return None;
     }
     // "What does a parcel of that weight cost" asks for the cost: what is asked for comes first.
-    let named = ASKED.iter().filter_map(|(kinds, words)| Some((cues::first(gloss, words)?, *kinds)));
+    let named =
+        ASKED.iter().filter_map(|(kinds, words)| Some((cues::first(gloss, words)?, *kinds)));
     named.min_by_key(|(at, _)| *at).map(|(_, kinds)| kinds)
 }
 
@@ -111,7 +116,8 @@ fn codes(text: &str) -> Option<String> {
     let told = text.get(text.find(&subject)? + subject.len()..)?;
     let words = told.split(|c: char| !c.is_alphanumeric()).filter(|word| {
         let degree = DEGREES.iter().find_map(|degree| word.strip_prefix(degree));
-        degree.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+        degree
+            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
     });
     let mut codes: Vec<&str> = words.collect();
     codes.dedup();
@@ -156,10 +162,13 @@ fn subject(text: &str) -> String {
         }
     };
     let head = head.trim_start_matches(['-', '*', '|', ' ']).trim();
-    let head =
-        ["The ", "A ", "An ", "Our ", "All "].iter().find_map(|article| head.strip_prefix(article)).unwrap_or(head);
+    let head = ["The ", "A ", "An ", "Our ", "All "]
+        .iter()
+        .find_map(|article| head.strip_prefix(article))
+        .unwrap_or(head);
     let clause = ["If ", "When ", "Where ", "While "].iter().any(|word| head.starts_with(word));
-    let tells = !clause && head.chars().count() <= MAX_SUBJECT && head.split_whitespace().count() > 1;
+    let tells =
+        !clause && head.chars().count() <= MAX_SUBJECT && head.split_whitespace().count() > 1;
     if tells { head.to_owned() } else { String::new() }
 }
 
@@ -200,15 +209,30 @@ mod tests {
             "it",
             Some(("3–5 giorni lavorativi", "Delivery by post")),
         );
-        check("how heavy is it", "The bench weighs 12.5 kg and costs 80 EUR.", "nl", Some(("12,5 kg", "")));
-        check("how many branch do you have free of charge", "It is free and costs 0 EUR.", "de", None);
+        check(
+            "how heavy is it",
+            "The bench weighs 12.5 kg and costs 80 EUR.",
+            "nl",
+            Some(("12,5 kg", "")),
+        );
+        check(
+            "how many branch do you have free of charge",
+            "It is free and costs 0 EUR.",
+            "de",
+            None,
+        );
         // Which of them is it?
         check("how much does cost", "A small one costs 3 EUR, a large one 5 EUR.", "de", None);
         check("is it waterproof", "The jacket costs 90 EUR.", "de", None);
         check("how much does cost", "It costs 90 EUR.", "xx", None);
         // A parcel's weight tells which parcel, not what is asked.
         let parcel = "Parcels up to 10 kg cost 8.90 EUR.";
-        check("what cost a parcel with 5 kg weight", parcel, "de", Some(("8,90 EUR", "Parcels up to 10 kg")));
+        check(
+            "what cost a parcel with 5 kg weight",
+            parcel,
+            "de",
+            Some(("8,90 EUR", "Parcels up to 10 kg")),
+        );
     }
 
     #[test]
@@ -234,6 +258,11 @@ mod tests {
     #[test]
     fn opening_hours_are_said() {
         let sentence = "The Malmö branch is open Monday to Friday from 9:00 to 16:30.";
-        check("when open in Malmö", sentence, "de", Some(("Montag bis Freitag 9:00–16:30", "Malmö branch")));
+        check(
+            "when open in Malmö",
+            sentence,
+            "de",
+            Some(("Montag bis Freitag 9:00–16:30", "Malmö branch")),
+        );
     }
 }

@@ -5,11 +5,17 @@ use super::*;
 /// A sentence in a language under its heading: `en|Shipping > Costs|Delivery costs 5 EUR.`
 fn said(text: &'static str) -> Said<'static> {
     let mut parts = text.splitn(3, '|');
-    let (language, about, text) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+    let (language, about, text) =
+        (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
     Said { text, about, language }
 }
 
-fn led(language: &str, question: &str, chosen: &[&'static str], beside: &[&'static str]) -> Option<Lead> {
+fn led(
+    language: &str,
+    question: &str,
+    chosen: &[&'static str],
+    beside: &[&'static str],
+) -> Option<Lead> {
     let question = Question { text: question, language, shop: "Oak & Elm" };
     let chosen: Vec<Said<'_>> = chosen.iter().map(|text| said(text)).collect();
     let beside: Vec<Said<'_>> = beside.iter().map(|text| said(text)).collect();
@@ -34,12 +40,9 @@ fn none_beside(language: &str, question: &str, chosen: &[&'static str], beside: 
 }
 
 const EU: &str = "en|Shipping > Costs|Other EU countries: Service: Standard, Cost: 8.90 EUR, Free from: 120 EUR, Time: 3 to 5 working days";
-const HOME: &str =
-    "en|Shipping > Costs|Ireland: Service: Standard, Cost: 4.90 EUR, Free from: 75 EUR, Time: 1 to 2 working days";
-const FAST: &str =
-    "en|Shipping > Costs|Other EU countries: Service: Express, Cost: 19.90 EUR, Free from: never, Time: 2 working days";
-const SENTENCE: &str =
-    "en|Shipping|Standard delivery to other EU countries costs 8.90 EUR and is free for orders from 120 EUR.";
+const HOME: &str = "en|Shipping > Costs|Ireland: Service: Standard, Cost: 4.90 EUR, Free from: 75 EUR, Time: 1 to 2 working days";
+const FAST: &str = "en|Shipping > Costs|Other EU countries: Service: Express, Cost: 19.90 EUR, Free from: never, Time: 2 working days";
+const SENTENCE: &str = "en|Shipping|Standard delivery to other EU countries costs 8.90 EUR and is free for orders from 120 EUR.";
 
 #[test]
 fn orders_are_compared_with_the_value_from_which_delivery_is_free() {
@@ -74,7 +77,9 @@ fn orders_are_compared_with_the_value_from_which_delivery_is_free() {
     check(
         "zh",
         "我买了100欧的东西寄到法国，包邮吗",
-        &["zh|配送与运费|欧盟其他国家标准配送运费为 8.90 欧元，订单满 120 欧元免运费，3 至 5 个工作日送达。"],
+        &[
+            "zh|配送与运费|欧盟其他国家标准配送运费为 8.90 欧元，订单满 120 欧元免运费，3 至 5 个工作日送达。",
+        ],
         "8.90 欧元：满 120 欧元才免费，100 欧元还差 20 欧元。",
     );
     check(
@@ -104,7 +109,9 @@ fn a_row_of_its_own_goes_before_a_zone() {
     none(
         "en",
         question,
-        &["en|Points > Levels|Ridge: Spend per year: from 300 EUR, Benefits: free standard delivery in Ireland"],
+        &[
+            "en|Points > Levels|Ridge: Spend per year: from 300 EUR, Benefits: free standard delivery in Ireland",
+        ],
     );
 }
 
@@ -166,7 +173,12 @@ fn times_are_compared_with_warranties_and_periods() {
         &[YEARS_5],
         "4 years is within 5 years.",
     );
-    check("en", "If my sleeping pad breaks after 3 years, is that still covered?", &[YEARS_3], "No.");
+    check(
+        "en",
+        "If my sleeping pad breaks after 3 years, is that still covered?",
+        &[YEARS_3],
+        "No.",
+    );
     check(
         "en",
         "Is a gift card still valid after 18 months?",
@@ -179,7 +191,12 @@ fn times_are_compared_with_warranties_and_periods() {
         &["de|Gutscheine|Gutscheine sind 3 Jahre gültig."],
         "Nein: 4 Jahre sind mehr als 3 Jahre.",
     );
-    check("zh", "我的帐篷用了六年，还能保修吗？", &["zh|保修|保修期为 5 年。"], "不能，6 年超过 5 年。");
+    check(
+        "zh",
+        "我的帐篷用了六年，还能保修吗？",
+        &["zh|保修|保修期为 5 年。"],
+        "不能，6 年超过 5 年。",
+    );
     // What else it depends on isn't known: a comparison, no yes.
     check(
         "en",
@@ -206,7 +223,12 @@ fn times_are_compared_with_warranties_and_periods() {
 fn times_of_something_else_are_not_compared() {
     // Another thing's warranty.
     none("en", "My stove broke after 4 years, is it covered by the warranty?", &[YEARS_5]);
-    none_beside("en", "It broke after 4 years, is it covered by the warranty?", &[YEARS_5], &[YEARS_3]);
+    none_beside(
+        "en",
+        "It broke after 4 years, is it covered by the warranty?",
+        &[YEARS_5],
+        &[YEARS_3],
+    );
     none("de", "Mein Zelt ist nach 4 Jahren kaputt, habe ich noch Garantie?", &[YEARS_5, YEARS_3]);
     none("de", "Mein Kocher ist nach 4 Jahren kaputt, habe ich noch Garantie?", &[YEARS_5]);
     // Other times.
@@ -224,7 +246,11 @@ fn times_of_something_else_are_not_compared() {
         "I bought it 10 days ago, can I return it?",
         &["en|Returns|You can return items within 5 working days."],
     );
-    none("en", "I bought it 2 months ago, can I return it?", &["en|Returns|You can return items within 60 days."]);
+    none(
+        "en",
+        "I bought it 2 months ago, can I return it?",
+        &["en|Returns|You can return items within 60 days."],
+    );
     none("en", "I've had it for 5 years, is the tent still covered by the warranty?", &[YEARS_5]);
     none_beside(
         "en",
@@ -240,7 +266,9 @@ fn times_of_something_else_are_not_compared() {
     none(
         "en",
         "I bought it 3 weeks ago, can I return it?",
-        &["en|Returns|Delivery costs are refunded only when you return all within 14 days of delivery."],
+        &[
+            "en|Returns|Delivery costs are refunded only when you return all within 14 days of delivery.",
+        ],
     );
     none(
         "en",
@@ -296,7 +324,12 @@ fn ages_are_compared_with_least_and_highest_ones() {
         &["es|Condiciones|La edad mínima es de 18 años."],
         "Sí: 20 años alcanza el mínimo de 18 años.",
     );
-    check("zh", "我妈妈64岁，可以申请吗？", &["zh|申请|最低年龄为 62 岁。"], "可以，64 岁达到最低要求 62 岁。");
+    check(
+        "zh",
+        "我妈妈64岁，可以申请吗？",
+        &["zh|申请|最低年龄为 62 岁。"],
+        "可以，64 岁达到最低要求 62 岁。",
+    );
     // A further condition: the comparison alone.
     check(
         "en",
@@ -325,20 +358,30 @@ fn ages_are_compared_with_least_and_highest_ones() {
         "Anything special I have to do for a 6 year old child?",
         &["en|Jobs|Helpers must be at least 18 years old."],
     );
-    none("en", "What is a ten-year-old tent worth?", &["en|Jobs|Helpers must be at least 18 years old."]);
+    none(
+        "en",
+        "What is a ten-year-old tent worth?",
+        &["en|Jobs|Helpers must be at least 18 years old."],
+    );
     none("en", "my wife is 64, may she apply?", &["en|About|Our shop is 62 years old."]);
 }
 
 #[test]
 fn orders_are_compared_with_limits_of_offers() {
-    let rule = "en|Paying|You can pay in three monthly instalments for orders from 90 EUR to 1,500 EUR.";
+    let rule =
+        "en|Paying|You can pay in three monthly instalments for orders from 90 EUR to 1,500 EUR.";
     check(
         "en",
         "I want to pay 80 euros in instalments, possible?",
         &[rule],
         "No: 80 EUR is below the minimum of 90 EUR.",
     );
-    check("en", "Can I have instalments for 80 euros?", &[rule], "No: 80 EUR is below the minimum of 90 EUR.");
+    check(
+        "en",
+        "Can I have instalments for 80 euros?",
+        &[rule],
+        "No: 80 EUR is below the minimum of 90 EUR.",
+    );
     check(
         "de",
         "Ist Ratenzahlung bei 2.000 € möglich?",
@@ -346,7 +389,10 @@ fn orders_are_compared_with_limits_of_offers() {
         "Nein: 2000 EUR sind mehr als 1500 EUR.",
     );
     let within = led("en", "Can I pay 100 euros in instalments?", &[rule], &[]).unwrap();
-    assert_eq!((within.text.as_str(), within.verdict), ("100 EUR is within 90–1500 EUR.", Verdict::Comparison));
+    assert_eq!(
+        (within.text.as_str(), within.verdict),
+        ("100 EUR is within 90–1500 EUR.", Verdict::Comparison)
+    );
     none("en", "Can I pay 80 dollars in instalments?", &[rule]);
     none("en", "Can I pay 80 euros by card?", &[rule]);
     none("en", "How much are instalments?", &[rule]);
@@ -415,7 +461,8 @@ fn weights_and_sizes_are_compared_with_limits() {
 
 #[test]
 fn shares_and_rates_are_computed() {
-    let rule = "en|How heavy|A loaded backpack should weigh no more than a fifth of your body weight.";
+    let rule =
+        "en|How heavy|A loaded backpack should weigh no more than a fifth of your body weight.";
     check(
         "en",
         "I weigh 60 kilos, how heavy should my loaded rucksack be at most?",
@@ -434,11 +481,19 @@ fn shares_and_rates_are_computed() {
         &["en|Deposit|The deposit is 20 % of the order value."],
         "60 EUR (20 % of 300 EUR).",
     );
-    let points =
-        "en|Points|You collect 1 point for every euro that you spend, and 100 points are worth a voucher of 5 EUR.";
-    check("en", "How many points do I need for a 10 euro voucher?", &[points], "10 EUR corresponds to 200 points.");
+    let points = "en|Points|You collect 1 point for every euro that you spend, and 100 points are worth a voucher of 5 EUR.";
+    check(
+        "en",
+        "How many points do I need for a 10 euro voucher?",
+        &[points],
+        "10 EUR corresponds to 200 points.",
+    );
     check("en", "What are 300 points worth?", &[points], "300 points corresponds to 15 EUR.");
-    none("en", "My tent weighs 2 kg, how heavy is the backpack?", &["en|Volume|Fill a fifth of the volume with air."]);
+    none(
+        "en",
+        "My tent weighs 2 kg, how heavy is the backpack?",
+        &["en|Volume|Fill a fifth of the volume with air."],
+    );
     none("en", "I weigh 60 kilos, can I sleep in it?", &[rule]);
     none("en", "I weigh 60 kilos and she 70 kilos, how heavy?", &[rule]);
     none("en", "How many days do I need for a 10 euro voucher?", &[points]);
@@ -458,20 +513,51 @@ fn places_decide_where_the_sentence_is_about_them() {
         &["en|Gas|We send gas cartridges only within the Republic of Ireland."],
         "No.",
     );
-    check("en", "Do you ship to Mexico?", &["en|Shipping|Oak & Elm does not ship to countries outside Europe."], "No.");
-    check("es", "¿Enviáis a México?", &["en|Shipping|Oak & Elm does not ship to countries outside Europe."], "No.");
-    check("zh", "能寄到中国吗", &["zh|配送|Oak & Elm 不向欧洲以外的国家和地区发货，因此不能寄到中国。"], "不能。");
-    none("en", "Do you ship to France?", &["en|Gas|We send gas cartridges only within the Republic of Ireland."]);
-    none("en", "Do you ship to Norway?", &["en|Shipping|Oak & Elm does not ship to countries outside Europe."]);
+    check(
+        "en",
+        "Do you ship to Mexico?",
+        &["en|Shipping|Oak & Elm does not ship to countries outside Europe."],
+        "No.",
+    );
+    check(
+        "es",
+        "¿Enviáis a México?",
+        &["en|Shipping|Oak & Elm does not ship to countries outside Europe."],
+        "No.",
+    );
+    check(
+        "zh",
+        "能寄到中国吗",
+        &["zh|配送|Oak & Elm 不向欧洲以外的国家和地区发货，因此不能寄到中国。"],
+        "不能。",
+    );
+    none(
+        "en",
+        "Do you ship to France?",
+        &["en|Gas|We send gas cartridges only within the Republic of Ireland."],
+    );
+    none(
+        "en",
+        "Do you ship to Norway?",
+        &["en|Shipping|Oak & Elm does not ship to countries outside Europe."],
+    );
     none("en", "Do you ship to Mexico?", &["en|Stoves|Stoves are not shipped outside Europe."]);
-    none("fr", "Livrez-vous en France ?", &["en|Gas|We send gas cartridges only within the Republic of Ireland."]);
+    none(
+        "fr",
+        "Livrez-vous en France ?",
+        &["en|Gas|We send gas cartridges only within the Republic of Ireland."],
+    );
     none(
         "en",
         "How much is shipping to Mexico?",
         &["en|Shipping|Oak & Elm does not ship to countries outside Europe."],
     );
     none("en", "Do you ship to Dublin?", &["en|Gas|We ship only within Ireland."]);
-    none("en", "Do you ship to Istanbul?", &["en|Shipping|Oak & Elm does not ship to countries outside Europe."]);
+    none(
+        "en",
+        "Do you ship to Istanbul?",
+        &["en|Shipping|Oak & Elm does not ship to countries outside Europe."],
+    );
 }
 
 #[test]
@@ -485,14 +571,43 @@ fn a_sentence_that_says_it_decides_yes_or_no() {
     check("en", "Is the Corrie waterproof?", &["en|FAQ|The Corrie is not waterproof."], "No.");
     check("en", "Do gift cards expire?", &["en|Gift cards|Gift cards never expire."], "No.");
     check("en", "Is boot fitting free?", &["en|Stores|Boot fitting is free."], "Yes.");
-    none("en", "Can I return gas cartridges?", &["en|Returns|Opened gas cartridges cannot be returned."]);
+    none(
+        "en",
+        "Can I return gas cartridges?",
+        &["en|Returns|Opened gas cartridges cannot be returned."],
+    );
     none("en", "Do you deliver to Norway?", &["en|Delivery|Delivery to Norway is not free."]);
-    none("en", "Do you deliver to Norway?", &["en|Delivery|We do not deliver parcels over 30 kg to Norway."]);
-    none("en", "Do you deliver to Norway?", &["en|Delivery|We do not deliver furniture to Norway."]);
-    none("en", "Do you deliver furniture to Norway?", &["en|Delivery|We do not deliver large furniture to Norway."]);
-    none("de", "Liefern Sie nach Norwegen?", &["de|Versand|Die Lieferung nach Norwegen ist nicht kostenlos."]);
-    none("de", "Liefern Sie nach Norwegen?", &["de|Versand|Möbel liefern wir nicht nach Norwegen."]);
-    check("de", "Liefern Sie nach Norwegen?", &["de|Versand|Wir liefern nicht nach Norwegen."], "Nein.");
+    none(
+        "en",
+        "Do you deliver to Norway?",
+        &["en|Delivery|We do not deliver parcels over 30 kg to Norway."],
+    );
+    none(
+        "en",
+        "Do you deliver to Norway?",
+        &["en|Delivery|We do not deliver furniture to Norway."],
+    );
+    none(
+        "en",
+        "Do you deliver furniture to Norway?",
+        &["en|Delivery|We do not deliver large furniture to Norway."],
+    );
+    none(
+        "de",
+        "Liefern Sie nach Norwegen?",
+        &["de|Versand|Die Lieferung nach Norwegen ist nicht kostenlos."],
+    );
+    none(
+        "de",
+        "Liefern Sie nach Norwegen?",
+        &["de|Versand|Möbel liefern wir nicht nach Norwegen."],
+    );
+    check(
+        "de",
+        "Liefern Sie nach Norwegen?",
+        &["de|Versand|Wir liefern nicht nach Norwegen."],
+        "Nein.",
+    );
     check(
         "en",
         "Can I return a used water filter?",
@@ -500,21 +615,39 @@ fn a_sentence_that_says_it_decides_yes_or_no() {
         "No.",
     );
     none("en", "Can I return boots?", &["en|Returns|Boots that you did not wear can be returned."]);
-    none("en", "Can I return boots?", &["en|Returns|Boots cannot be returned unless they are faulty."]);
+    none(
+        "en",
+        "Can I return boots?",
+        &["en|Returns|Boots cannot be returned unless they are faulty."],
+    );
     none("en", "Can I return used gift cards?", &["en|Returns|Gift cards cannot be returned."]);
     none("en", "Can't I return gift cards?", &["en|Returns|Gift cards cannot be returned."]);
-    none("en", "Is it too late to return gift cards?", &["en|Returns|Gift cards cannot be returned."]);
+    none(
+        "en",
+        "Is it too late to return gift cards?",
+        &["en|Returns|Gift cards cannot be returned."],
+    );
     none("en", "Can I return boots?", &["en|Returns|Boots can be returned if they are unused."]);
     none("en", "Can I return boots?", &["en|Returns|Boots can be returned within 60 days."]);
-    none("en", "Does the tent have a window?", &["en|Tent|The tent has a window without a cover, not a door."]);
+    none(
+        "en",
+        "Does the tent have a window?",
+        &["en|Tent|The tent has a window without a cover, not a door."],
+    );
     none("en", "I wore them outdoors. Can I return boots?", &["en|Returns|Boots can be returned."]);
     none(
         "en",
         "Do you deliver on Sunday?",
-        &["en|Delivery|We deliver on weekdays, never on Sunday before noon, but do deliver on Sunday evening."],
+        &[
+            "en|Delivery|We deliver on weekdays, never on Sunday before noon, but do deliver on Sunday evening.",
+        ],
     );
     none("en", "Can you wash the bag and dry it?", &["en|Care|Wash the bag and do not dry it."]);
-    none("en", "Is the tent or the bag waterproof?", &["en|FAQ|The tent is not waterproof, the bag is."]);
+    none(
+        "en",
+        "Is the tent or the bag waterproof?",
+        &["en|FAQ|The tent is not waterproof, the bag is."],
+    );
 }
 
 #[test]

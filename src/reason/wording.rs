@@ -32,44 +32,68 @@ pub(super) const LANGUAGES: &[&str] = &["de", "en", "es", "fr", "zh"];
 pub(super) fn sentence(say: &Say, verdict: Option<bool>, language: &str) -> String {
     let body = match (language, say) {
         (_, Say::Bare) => String::new(),
-        ("de", Say::Free { order, from }) => format!("Kostenlos: {order} erreichen die Grenze von {from}."),
+        ("de", Say::Free { order, from }) => {
+            format!("Kostenlos: {order} erreichen die Grenze von {from}.")
+        }
         ("de", Say::Fee { fee, order, from, missing }) => {
             format!("{fee}: Kostenlos ist es erst ab {from}, bei {order} fehlen {missing}.")
         }
         ("de", Say::Within { amount, limit }) => format!("{amount} liegen innerhalb von {limit}."),
         ("de", Say::Over { amount, limit }) => format!("{amount} sind mehr als {limit}."),
-        ("de", Say::Reaches { amount, limit }) => format!("{amount} erreichen das Minimum von {limit}."),
-        ("de", Say::Below { amount, limit }) => format!("{amount} liegen unter dem Minimum von {limit}."),
+        ("de", Say::Reaches { amount, limit }) => {
+            format!("{amount} erreichen das Minimum von {limit}.")
+        }
+        ("de", Say::Below { amount, limit }) => {
+            format!("{amount} liegen unter dem Minimum von {limit}.")
+        }
         ("de", Say::Share { result, share, amount, at_most }) => {
             format!("{}{result} ({share} von {amount}).", if *at_most { "Höchstens " } else { "" })
         }
         ("de", Say::Rate { result, amount }) => format!("{amount} entsprechen {result}."),
-        ("fr", Say::Free { order, from }) => format!("C'est gratuit : {order}, c'est au moins le seuil de {from}."),
-        ("fr", Say::Fee { fee, order, from, missing }) => {
-            format!("{fee} : c'est gratuit à partir de {from} seulement ; avec {order}, il manque {missing}.")
+        ("fr", Say::Free { order, from }) => {
+            format!("C'est gratuit : {order}, c'est au moins le seuil de {from}.")
         }
-        ("fr", Say::Within { amount, limit }) => format!("{amount}, c'est dans la limite de {limit}."),
+        ("fr", Say::Fee { fee, order, from, missing }) => {
+            format!(
+                "{fee} : c'est gratuit à partir de {from} seulement ; avec {order}, il manque {missing}."
+            )
+        }
+        ("fr", Say::Within { amount, limit }) => {
+            format!("{amount}, c'est dans la limite de {limit}.")
+        }
         ("fr", Say::Over { amount, limit }) => format!("{amount}, c'est plus que {limit}."),
-        ("fr", Say::Reaches { amount, limit }) => format!("{amount}, c'est au moins le minimum de {limit}."),
-        ("fr", Say::Below { amount, limit }) => format!("{amount}, c'est moins que le minimum de {limit}."),
+        ("fr", Say::Reaches { amount, limit }) => {
+            format!("{amount}, c'est au moins le minimum de {limit}.")
+        }
+        ("fr", Say::Below { amount, limit }) => {
+            format!("{amount}, c'est moins que le minimum de {limit}.")
+        }
         ("fr", Say::Share { result, share, amount, at_most }) => {
             format!("{}{result} ({share} de {amount}).", if *at_most { "Au plus " } else { "" })
         }
         ("fr", Say::Rate { result, amount }) => format!("{amount} correspondent à {result}."),
-        ("es", Say::Free { order, from }) => format!("Es gratis: {order} alcanza el mínimo de {from}."),
+        ("es", Say::Free { order, from }) => {
+            format!("Es gratis: {order} alcanza el mínimo de {from}.")
+        }
         ("es", Say::Fee { fee, order, from, missing }) => {
             format!("{fee}: solo es gratis a partir de {from}; con {order} faltan {missing}.")
         }
-        ("es", Say::Within { amount, limit }) => format!("{amount} está dentro del límite de {limit}."),
+        ("es", Say::Within { amount, limit }) => {
+            format!("{amount} está dentro del límite de {limit}.")
+        }
         ("es", Say::Over { amount, limit }) => format!("{amount} es más que {limit}."),
         ("es", Say::Reaches { amount, limit }) => format!("{amount} alcanza el mínimo de {limit}."),
-        ("es", Say::Below { amount, limit }) => format!("{amount} está por debajo del mínimo de {limit}."),
+        ("es", Say::Below { amount, limit }) => {
+            format!("{amount} está por debajo del mínimo de {limit}.")
+        }
         ("es", Say::Share { result, share, amount, at_most }) => {
             format!("{}{result} ({share} de {amount}).", if *at_most { "Como máximo " } else { "" })
         }
         ("es", Say::Rate { result, amount }) => format!("{amount} equivale a {result}."),
         ("zh", Say::Free { order, from }) => format!("免费：{order}已达到 {from}的门槛。"),
-        ("zh", Say::Fee { fee, order, from, missing }) => format!("{fee}：满 {from}才免费，{order}还差 {missing}。"),
+        ("zh", Say::Fee { fee, order, from, missing }) => {
+            format!("{fee}：满 {from}才免费，{order}还差 {missing}。")
+        }
         ("zh", Say::Within { amount, limit }) => format!("{amount}在 {limit}以内。"),
         ("zh", Say::Over { amount, limit }) => format!("{amount}超过 {limit}。"),
         ("zh", Say::Reaches { amount, limit }) => format!("{amount}达到最低要求 {limit}。"),
@@ -78,7 +102,9 @@ pub(super) fn sentence(say: &Say, verdict: Option<bool>, language: &str) -> Stri
             format!("{}{result}（{amount}的 {share}）。", if *at_most { "最多" } else { "" })
         }
         ("zh", Say::Rate { result, amount }) => format!("{amount}相当于 {result}。"),
-        (_, Say::Free { order, from }) => format!("It is free: {order} reaches the minimum of {from}."),
+        (_, Say::Free { order, from }) => {
+            format!("It is free: {order} reaches the minimum of {from}.")
+        }
         (_, Say::Fee { fee, order, from, missing }) => {
             format!("{fee}: it is free only from {from}, and {order} is {missing} short of that.")
         }
@@ -94,8 +120,12 @@ pub(super) fn sentence(say: &Say, verdict: Option<bool>, language: &str) -> Stri
     let head = verdict.map(|yes| yes_or_no(yes, language));
     match (head, body.is_empty()) {
         (None, _) => body,
-        (Some(head), true) => format!("{head}{}", if matches!(language, "ja" | "zh") { "。" } else { "." }),
-        (Some(head), false) => format!("{head}{}{body}", if language == "zh" { "，" } else { ": " }),
+        (Some(head), true) => {
+            format!("{head}{}", if matches!(language, "ja" | "zh") { "。" } else { "." })
+        }
+        (Some(head), false) => {
+            format!("{head}{}{body}", if language == "zh" { "，" } else { ": " })
+        }
     }
 }
 
@@ -128,7 +158,11 @@ pub(super) fn shown(amount: &Amount, language: &str) -> String {
     let low = value(amount.value, &amount.unit, language);
     match (amount.bound, amount.to) {
         (Bound::Between, Some(to)) => {
-            format!("{}–{}", number(amount.value, &amount.unit, language), value(to, &amount.unit, language))
+            format!(
+                "{}–{}",
+                number(amount.value, &amount.unit, language),
+                value(to, &amount.unit, language)
+            )
         }
         _ => low,
     }
@@ -188,7 +222,8 @@ const AGES: &[(&str, &str)] = &[
     ("zh", "岁"),
 ];
 
-const TIME_UNITS: [&str; 8] = ["second", "minute", "hour", "day", "working day", "week", "month", "year"];
+const TIME_UNITS: [&str; 8] =
+    ["second", "minute", "hour", "day", "working day", "week", "month", "year"];
 
 /// Units of time for one, for two to four (as Polish counts) and for more, in the order of [`TIME_UNITS`].
 type Times = [[&'static str; 3]; 8];
@@ -372,7 +407,8 @@ fn number(value: f64, unit: &Unit, language: &str) -> String {
         let text = format!("{value:.2}");
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     };
-    let (digits, rest) = plain.split_once('.').map_or((plain.as_str(), None), |(digits, rest)| (digits, Some(rest)));
+    let (digits, rest) =
+        plain.split_once('.').map_or((plain.as_str(), None), |(digits, rest)| (digits, Some(rest)));
     let (thousands, decimal) = match language {
         "de" | "es" | "it" | "nl" | "pt" => (".", ","),
         "fr" | "pl" | "sv" => ("\u{202f}", ","),
@@ -386,7 +422,10 @@ fn number(value: f64, unit: &Unit, language: &str) -> String {
         }
         grouped.push(c);
     }
-    rest.map_or_else(|| format!("{sign}{grouped}"), |rest| format!("{sign}{grouped}{decimal}{rest}"))
+    rest.map_or_else(
+        || format!("{sign}{grouped}"),
+        |rest| format!("{sign}{grouped}{decimal}{rest}"),
+    )
 }
 
 #[cfg(test)]

@@ -58,8 +58,11 @@ impl Beside {
                 }
             }
         }
-        let retrieval =
-            Retrieval { index: Index::Embedded(copy), spelling: retrieval.spelling.apart(), ..retrieval.clone() };
+        let retrieval = Retrieval {
+            index: Index::Embedded(copy),
+            spelling: retrieval.spelling.apart(),
+            ..retrieval.clone()
+        };
         retrieval.spelling.refresh(&retrieval.index, site).await?;
         Ok(Self { retrieval, scratch })
     }
@@ -68,10 +71,19 @@ impl Beside {
     ///
     /// # Errors
     /// When it can't be read, or the index, the embedder or the disk fails.
-    pub async fn add(&self, site: &str, id: &str, article: &str, options: &IngestOptions) -> anyhow::Result<()> {
+    pub async fn add(
+        &self,
+        site: &str,
+        id: &str,
+        article: &str,
+        options: &IngestOptions,
+    ) -> anyhow::Result<()> {
         let path = self.scratch.path().join("article.md");
-        tokio::fs::write(&path, article).await.with_context(|| format!("writing {}", path.display()))?;
-        let upload = Upload { id: id.to_owned(), path, format: Format::Markdown, about: Vec::new() };
+        tokio::fs::write(&path, article)
+            .await
+            .with_context(|| format!("writing {}", path.display()))?;
+        let upload =
+            Upload { id: id.to_owned(), path, format: Format::Markdown, about: Vec::new() };
         let parts = IngestParts { index: &self.retrieval.index, embedder: &self.retrieval };
         let options = IngestOptions { optimize: false, ..options.clone() };
         let report = ingest_uploads(parts, site, &[upload], false, &options, &|_| {}).await?;
@@ -101,7 +113,8 @@ impl Scratch {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("{name}-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path).with_context(|| format!("{} can't be made", path.display()))?;
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("{} can't be made", path.display()))?;
         Ok(Self(path))
     }
 

@@ -28,9 +28,11 @@ pub struct Chunk {
 #[must_use]
 pub fn embedding_text(passage: &Passage) -> String {
     let title = passage.title.as_str();
-    let said = title == passage.document || passage.headings.is_empty() && passage.text.starts_with(title);
+    let said =
+        title == passage.document || passage.headings.is_empty() && passage.text.starts_with(title);
     let subject = Some(title).filter(|title| !said && !title.is_empty());
-    let headings: Vec<&str> = subject.into_iter().chain(passage.headings.iter().map(String::as_str)).collect();
+    let headings: Vec<&str> =
+        subject.into_iter().chain(passage.headings.iter().map(String::as_str)).collect();
     let mut text = headings.join(" › ");
     text.push_str(if text.is_empty() { "" } else { "\n" });
     text.push_str(&passage.text);
@@ -78,8 +80,11 @@ pub fn chunk(text: &str, target: usize) -> Vec<Chunk> {
         if section.blocks.is_empty() {
             // A heading with neither text nor sub-headings says something by itself, unless it asks.
             let next = sections.get(index + 1).map_or(0, |next| next.path.len());
-            let asks = section.path.last().is_some_and(|heading| heading.ends_with(['?', '？', '؟']));
-            if let (Some(heading), false, false) = (&section.heading, next > section.path.len(), asks) {
+            let asks =
+                section.path.last().is_some_and(|heading| heading.ends_with(['?', '？', '؟']));
+            if let (Some(heading), false, false) =
+                (&section.heading, next > section.path.len(), asks)
+            {
                 let path = section.path[..section.path.len() - 1].to_vec();
                 let words = bare_heading(text, heading.clone());
                 drafts.push(Draft::new(path, Span::plain(words.clone()), chunker.size(&words)));
@@ -140,13 +145,16 @@ fn parse(text: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut depth = 0_usize;
     let mut open: Option<Block> = None;
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
+    let options =
+        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
         match event {
             Event::Start(tag) => {
                 if depth == 0 {
                     let kind = match tag {
-                        Tag::Heading { level, .. } => Kind::Heading { level: level as usize, text: String::new() },
+                        Tag::Heading { level, .. } => {
+                            Kind::Heading { level: level as usize, text: String::new() }
+                        }
                         Tag::List(_) => Kind::List { items: Vec::new() },
                         Tag::Table(_) => Kind::Table { rows: Vec::new() },
                         Tag::CodeBlock(_) => Kind::Code,
@@ -173,12 +181,14 @@ fn parse(text: &str) -> Vec<Block> {
                 }
             }
             Event::Text(piece) | Event::Code(piece) => {
-                if let Some(Kind::Heading { text, .. }) = open.as_mut().map(|block| &mut block.kind) {
+                if let Some(Kind::Heading { text, .. }) = open.as_mut().map(|block| &mut block.kind)
+                {
                     text.push_str(&piece);
                 }
             }
             Event::SoftBreak | Event::HardBreak => {
-                if let Some(Kind::Heading { text, .. }) = open.as_mut().map(|block| &mut block.kind) {
+                if let Some(Kind::Heading { text, .. }) = open.as_mut().map(|block| &mut block.kind)
+                {
                     text.push(' ');
                 }
             }
@@ -198,7 +208,9 @@ fn tile(text: &str, blocks: Vec<Block>) -> Vec<Block> {
         block.range = trimmed(text, block.range.start.max(at)..block.range.end.max(at));
         at = at.max(block.range.end);
         match &mut block.kind {
-            Kind::Heading { .. } | Kind::Rule if !gap.is_empty() => tiled.push(Block { kind: Kind::Text, range: gap }),
+            Kind::Heading { .. } | Kind::Rule if !gap.is_empty() => {
+                tiled.push(Block { kind: Kind::Text, range: gap })
+            }
             Kind::Heading { .. } | Kind::Rule => {}
             _ if !gap.is_empty() => block.range.start = gap.start,
             _ => {}
@@ -290,13 +302,15 @@ fn states_fact(heading: &str) -> bool {
     }
     let assigned = heading.split_once(['=', ':', '：']).is_some_and(|(name, value)| {
         let value = value.trim_start();
-        let figure =
-            value.trim_start_matches(|char: char| !char.is_alphanumeric()).starts_with(|char: char| char.is_numeric());
-        let time =
-            name.ends_with(|char: char| char.is_ascii_digit()) && value.starts_with(|char: char| char.is_ascii_digit());
+        let figure = value
+            .trim_start_matches(|char: char| !char.is_alphanumeric())
+            .starts_with(|char: char| char.is_numeric());
+        let time = name.ends_with(|char: char| char.is_ascii_digit())
+            && value.starts_with(|char: char| char.is_ascii_digit());
         name.chars().filter(|char| char.is_alphabetic()).count() > 2 && figure && !time
     });
-    let money = heading.contains(['€', '$', '£', '¥', '￥']) && heading.chars().any(|char| char.is_ascii_digit());
+    let money = heading.contains(['€', '$', '£', '¥', '￥'])
+        && heading.chars().any(|char| char.is_ascii_digit());
     assigned || money
 }
 
@@ -396,7 +410,9 @@ impl Chunker<'_> {
         let single = spans.len() == 1 && !alone;
         let drafts = spans.into_iter().map(|(span, tokens)| {
             let mut draft = Draft::new(section.path.clone(), span, tokens);
-            if let (true, Some(heading), Some((_, parent))) = (single, &section.heading, section.path.split_last()) {
+            if let (true, Some(heading), Some((_, parent))) =
+                (single, &section.heading, section.path.split_last())
+            {
                 draft.heading = Some(heading.start);
                 draft.parent = parent.to_vec();
             }
@@ -414,7 +430,9 @@ impl Chunker<'_> {
                 Kind::Text => {
                     let slice = &self.text[range.clone()];
                     let leads_in = slice.ends_with([':', '：']);
-                    if let Some(next) = blocks.next_if(|next| leads_in && !matches!(next.kind, Kind::Text)) {
+                    if let Some(next) =
+                        blocks.next_if(|next| leads_in && !matches!(next.kind, Kind::Text))
+                    {
                         let lead_in = range.clone();
                         range.end = next.range.end;
                         units.push(self.structured(&next.kind, range, Some(lead_in)));
@@ -427,7 +445,12 @@ impl Chunker<'_> {
                             Some(last) if last.alone && !is_question => last.extend(piece.end),
                             _ => {
                                 let parts = sentences(self.text, piece.clone());
-                                units.push(Unit { range: piece, parts, context: Vec::new(), alone: is_question });
+                                units.push(Unit {
+                                    range: piece,
+                                    parts,
+                                    context: Vec::new(),
+                                    alone: is_question,
+                                });
                             }
                         }
                     }
@@ -459,7 +482,9 @@ impl Chunker<'_> {
             }
         };
         // The lead-in goes first: a row without its header says less.
-        while context.iter().map(|range| self.size(range)).sum::<usize>() > self.target / MAX_CONTEXT_SHARE {
+        while context.iter().map(|range| self.size(range)).sum::<usize>()
+            > self.target / MAX_CONTEXT_SHARE
+        {
             context.remove(0);
         }
         let parts = cut_at(range.clone(), cuts);
@@ -481,7 +506,10 @@ impl Chunker<'_> {
                         *tokens += size;
                     }
                     Some(_) => {
-                        spans.push((Span { context: unit.context.clone(), range: piece }, size + repeated));
+                        spans.push((
+                            Span { context: unit.context.clone(), range: piece },
+                            size + repeated,
+                        ));
                     }
                     None => spans.push((Span::plain(piece), size)),
                 }
@@ -524,7 +552,9 @@ impl Chunker<'_> {
     fn cut(&self, range: &Range<usize>) -> usize {
         let slice = &self.text[range.clone()];
         // Four bytes a token is usual for English; three-byte scripts have about a token per character.
-        let wanted = slice.floor_char_boundary(self.target * 3).max(slice.chars().next().map_or(0, char::len_utf8));
+        let wanted = slice
+            .floor_char_boundary(self.target * 3)
+            .max(slice.chars().next().map_or(0, char::len_utf8));
         if wanted >= slice.len() {
             return range.end;
         }
@@ -636,8 +666,8 @@ fn sentences(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
 
 fn ends_sentence(piece: &str) -> bool {
     const ABBREVIATIONS: [&str; 20] = [
-        "mr.", "mrs.", "ms.", "dr.", "prof.", "st.", "no.", "nr.", "e.g.", "i.e.", "z.b.", "bzw.", "ca.", "vs.",
-        "approx.", "incl.", "inkl.", "art.", "tel.", "d.h.",
+        "mr.", "mrs.", "ms.", "dr.", "prof.", "st.", "no.", "nr.", "e.g.", "i.e.", "z.b.", "bzw.",
+        "ca.", "vs.", "approx.", "incl.", "inkl.", "art.", "tel.", "d.h.",
     ];
     let bare = piece.trim_end_matches(['"', '\'', ')', ']', '”', '’', '»', '*', '_', '」', '）']);
     if bare.ends_with(['!', '?', '。', '！', '？', '…', '؟', '।']) {
@@ -650,7 +680,8 @@ fn ends_sentence(piece: &str) -> bool {
     let tail = &bare[bare.ceil_char_boundary(bare.len().saturating_sub(16))..];
     let word = tail.rsplit(char::is_whitespace).next().unwrap_or(tail).to_lowercase();
     let number = word.trim_end_matches('.');
-    let is_item_number = !number.is_empty() && number.len() <= 3 && number.bytes().all(|b| b.is_ascii_digit());
+    let is_item_number =
+        !number.is_empty() && number.len() <= 3 && number.bytes().all(|b| b.is_ascii_digit());
     let is_only_a_number = is_item_number && bare.trim_start().len() == word.len();
     !is_only_a_number && !ABBREVIATIONS.contains(&word.as_str())
 }
@@ -658,7 +689,8 @@ fn ends_sentence(piece: &str) -> bool {
 fn starts_item(line: &str) -> bool {
     let line = line.trim_start_matches([' ', '\t']);
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
-    line.starts_with(['\n', '-', '*', '•', '|']) || (1..=3).contains(&digits) && line[digits..].starts_with(['.', ')'])
+    line.starts_with(['\n', '-', '*', '•', '|'])
+        || (1..=3).contains(&digits) && line[digits..].starts_with(['.', ')'])
 }
 
 #[cfg(test)]
@@ -667,9 +699,12 @@ mod tests {
 
     fn check(text: &str, target: usize, expected: &[(&[&str], &str)]) {
         let chunks = chunk(text, target);
-        let actual: Vec<(Vec<&str>, &str)> =
-            chunks.iter().map(|c| (c.headings.iter().map(String::as_str).collect(), c.text.as_str())).collect();
-        let expected: Vec<(Vec<&str>, &str)> = expected.iter().map(|(path, text)| (path.to_vec(), *text)).collect();
+        let actual: Vec<(Vec<&str>, &str)> = chunks
+            .iter()
+            .map(|c| (c.headings.iter().map(String::as_str).collect(), c.text.as_str()))
+            .collect();
+        let expected: Vec<(Vec<&str>, &str)> =
+            expected.iter().map(|(path, text)| (path.to_vec(), *text)).collect();
         assert_eq!(actual, expected);
     }
 
@@ -679,7 +714,10 @@ mod tests {
             "# Shipping\n\nWe ship from Monday to Friday, and every parcel is insured up to its full value.\n\n## Abroad\n\nThe parcel takes five working days to reach Switzerland and needs no customs form.",
             100,
             &[
-                (&["Shipping"], "We ship from Monday to Friday, and every parcel is insured up to its full value."),
+                (
+                    &["Shipping"],
+                    "We ship from Monday to Friday, and every parcel is insured up to its full value.",
+                ),
                 (
                     &["Shipping", "Abroad"],
                     "The parcel takes five working days to reach Switzerland and needs no customs form.",
@@ -756,18 +794,25 @@ mod tests {
         check(
             "Q: Is it waterproof?\nA: Yes, to 30 m.\nQ: Is it warm?\nA: No.\n\nWear a coat.",
             100,
-            &[(&[], "Q: Is it waterproof?\nA: Yes, to 30 m."), (&[], "Q: Is it warm?\nA: No.\n\nWear a coat.")],
+            &[
+                (&[], "Q: Is it waterproof?\nA: Yes, to 30 m."),
+                (&[], "Q: Is it warm?\nA: No.\n\nWear a coat."),
+            ],
         );
     }
 
     #[test]
     fn sentences_stay_whole() {
         let check = |text: &str, expected: &[&str]| {
-            let actual: Vec<&str> = sentences(text, 0..text.len()).into_iter().map(|r| text[r].trim()).collect();
+            let actual: Vec<&str> =
+                sentences(text, 0..text.len()).into_iter().map(|r| text[r].trim()).collect();
             assert_eq!(actual, expected);
         };
         check("One here. Two there! Three?", &["One here.", "Two there!", "Three?"]);
-        check("Ask Dr. Miller, e.g. by mail. He\nanswers.", &["Ask Dr. Miller, e.g. by mail.", "He\nanswers."]);
+        check(
+            "Ask Dr. Miller, e.g. by mail. He\nanswers.",
+            &["Ask Dr. Miller, e.g. by mail.", "He\nanswers."],
+        );
         check("我的订单在哪里？请问可以退货吗？", &["我的订单在哪里？", "请问可以退货吗？"]);
         check("It costs 19.90 EUR. Cheap.", &["It costs 19.90 EUR.", "Cheap."]);
         check("1. Open it.\n2. Close it.", &["1. Open it.", "2. Close it."]);

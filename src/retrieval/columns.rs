@@ -321,9 +321,11 @@ impl Lexicon {
     /// A whole label in folded form.
     fn whole(&self, label: &str) -> Option<(Kind, usize)> {
         let number = label.bytes().find(u8::is_ascii_digit).map_or(0, |digit| digit - b'0');
-        let found = self.whole.get(label).or_else(|| self.whole.get(hashed(label).as_str())).copied();
+        let found =
+            self.whole.get(label).or_else(|| self.whole.get(hashed(label).as_str())).copied();
         let found = found.or_else(|| {
-            let begins = self.begins.iter().find(|(beginning, ..)| label.starts_with(beginning.as_str()));
+            let begins =
+                self.begins.iter().find(|(beginning, ..)| label.starts_with(beginning.as_str()));
             let ends = self.ends.iter().find(|(ending, ..)| label.ends_with(ending.as_str()));
             begins.or(ends).map(|(_, kind, rank)| (*kind, *rank))
         });
@@ -339,13 +341,14 @@ impl Lexicon {
         let whole = self.parts.get(part).is_some_and(|words| words.iter().any(|own| own == word));
         let unspaced = word.chars().any(is_unspaced);
         whole
-            || self
-                .part_ends
-                .get(part)
-                .is_some_and(|ends| ends.iter().any(|end| word.len() > end.len() && word.ends_with(end.as_str())))
+            || self.part_ends.get(part).is_some_and(|ends| {
+                ends.iter().any(|end| word.len() > end.len() && word.ends_with(end.as_str()))
+            })
             || unspaced
                 && self.parts.get(part).is_some_and(|words| {
-                    words.iter().any(|own| own.chars().all(is_unspaced) && word.contains(own.as_str()))
+                    words
+                        .iter()
+                        .any(|own| own.chars().all(is_unspaced) && word.contains(own.as_str()))
                 })
     }
 
@@ -375,7 +378,14 @@ pub fn meaning(label: &str) -> Option<Meaning> {
     }
     let plain = |kind, rank| {
         let tax = tax(&full);
-        Some(Meaning { kind, rank, tax, currency: money::code_in(label), rest: String::new(), retail: false })
+        Some(Meaning {
+            kind,
+            rank,
+            tax,
+            currency: money::code_in(label),
+            rest: String::new(),
+            retail: false,
+        })
     };
     if let Some(kind) = lexicon.raw.get(label) {
         return plain(*kind, 0);
@@ -403,7 +413,9 @@ pub fn meaning(label: &str) -> Option<Meaning> {
         if let Some((kind, rank)) = lexicon.whole(&folded(part)) {
             let mut meaning = plain(kind, rank + 2)?;
             // "Price / United States" is one market's price.
-            if let (Kind::Price | Kind::Sale | Kind::Before, Some(market)) = (kind, market(lexicon, part, &parts)) {
+            if let (Kind::Price | Kind::Sale | Kind::Before, Some(market)) =
+                (kind, market(lexicon, part, &parts))
+            {
                 meaning.rest = market;
                 meaning.rank += 40;
             }
@@ -415,15 +427,22 @@ pub fn meaning(label: &str) -> Option<Meaning> {
 
 /// What stands beside a price in a label, where it is neither the price in another language nor what the price is for.
 fn market(lexicon: &Lexicon, price: &str, parts: &[String]) -> Option<String> {
-    let [other] = &parts.iter().filter(|part| *part != price).collect::<Vec<_>>()[..] else { return None };
+    let [other] = &parts.iter().filter(|part| *part != price).collect::<Vec<_>>()[..] else {
+        return None;
+    };
     let folded = folded(other);
     let words: Vec<&str> = folded.split(' ').filter(|word| !word.is_empty()).collect();
     let counted = words.iter().any(|word| {
-        says(Word::Unit, word) || lexicon.is_part("per", word) || lexicon.is_part("time", word) || is_tax_word(word)
+        says(Word::Unit, word)
+            || lexicon.is_part("per", word)
+            || lexicon.is_part("time", word)
+            || is_tax_word(word)
     });
-    let known = lexicon.whole(&folded).is_some() || lexicon.has("price", &words) || tax(&folded).is_some();
+    let known =
+        lexicon.whole(&folded).is_some() || lexicon.has("price", &words) || tax(&folded).is_some();
     let names = words.iter().any(|word| word.chars().count() > 2);
-    (names && !counted && !known && money::code_in(other).is_none()).then(|| other.trim().to_owned())
+    (names && !counted && !known && money::code_in(other).is_none())
+        .then(|| other.trim().to_owned())
 }
 
 /// `purchasePrices` in words.
@@ -444,7 +463,9 @@ fn apart(label: &str) -> String {
 #[must_use]
 pub fn is_unsold(kind: Kind, value: &str) -> bool {
     match kind {
-        Kind::Status | Kind::Published | Kind::Visibility => says(Word::Unsold, value) && !says(Word::Sold, value),
+        Kind::Status | Kind::Published | Kind::Visibility => {
+            says(Word::Unsold, value) && !says(Word::Sold, value)
+        }
         // Some shops write when.
         Kind::Withdrawn => says(Word::Yes, value) || value.starts_with("20") && value.len() >= 10,
         _ => false,
@@ -456,9 +477,18 @@ fn by_words(lexicon: &Lexicon, label: &str, words: &[&str]) -> Option<Meaning> {
     // "€", "£ / pack", "EUR/kg": nothing but money, and what it is for.
     let rest = money::without_currency(label);
     let unit = |word: &str| says(Word::Unit, word) || lexicon.is_part("per", &folded(word));
-    if money::code_in(label).is_some() && rest.split_whitespace().all(|word| unit(word.trim_matches(['(', ')', '.']))) {
+    if money::code_in(label).is_some()
+        && rest.split_whitespace().all(|word| unit(word.trim_matches(['(', ')', '.'])))
+    {
         let currency = money::code_in(label);
-        return Some(Meaning { kind: Kind::Price, rank: 30, tax: None, currency, rest: String::new(), retail: false });
+        return Some(Meaning {
+            kind: Kind::Price,
+            rank: 30,
+            tax: None,
+            currency,
+            rest: String::new(),
+            retail: false,
+        });
     }
     let meant = |kind: Kind, rest: String| {
         let (tax, currency) = (tax(&words.join(" ")), money::code_in(label));
@@ -470,7 +500,10 @@ fn by_words(lexicon: &Lexicon, label: &str, words: &[&str]) -> Option<Meaning> {
         return meant(Kind::Hidden, String::new());
     }
     if price && has("date") {
-        let until = words.iter().rev().find(|word| lexicon.is_part("until", word) || lexicon.is_part("from", word));
+        let until = words
+            .iter()
+            .rev()
+            .find(|word| lexicon.is_part("until", word) || lexicon.is_part("from", word));
         return match until {
             Some(word) if lexicon.is_part("from", word) => meant(Kind::SaleFrom, String::new()),
             Some(_) => meant(Kind::SaleUntil, String::new()),
@@ -487,7 +520,9 @@ fn by_words(lexicon: &Lexicon, label: &str, words: &[&str]) -> Option<Meaning> {
         .split_whitespace()
         .filter(|word| {
             let word = folded(word);
-            !word.is_empty() && !COMMON.iter().any(|part| lexicon.is_part(part, &word)) && !is_tax_word(&word)
+            !word.is_empty()
+                && !COMMON.iter().any(|part| lexicon.is_part(part, &word))
+                && !is_tax_word(&word)
         })
         .collect();
     let rest = rest.join(" ");
@@ -502,8 +537,8 @@ fn by_words(lexicon: &Lexicon, label: &str, words: &[&str]) -> Option<Meaning> {
 
 fn is_tax_word(word: &str) -> bool {
     const TAXES: [&str; 16] = [
-        "vat", "tax", "iva", "tva", "mwst", "btw", "ust", "gst", "dph", "ndc", "moms", "mva", "afa", "ндс", "пдв",
-        "kdv",
+        "vat", "tax", "iva", "tva", "mwst", "btw", "ust", "gst", "dph", "ndc", "moms", "mva",
+        "afa", "ндс", "пдв", "kdv",
     ];
     TAXES.contains(&word)
 }
@@ -516,8 +551,10 @@ fn tax(folded: &str) -> Option<Tax> {
     // "With" and "without" say something about taxes only.
     let says = |part: &str| {
         words.iter().any(|word| {
-            const VAGUE: [&str; 12] =
-                ["with", "without", "mit", "ohne", "con", "sin", "com", "sem", "cu", "fara", "bez", "ex"];
+            const VAGUE: [&str; 12] = [
+                "with", "without", "mit", "ohne", "con", "sin", "com", "sem", "cu", "fara", "bez",
+                "ex",
+            ];
             lexicon.is_part(part, word) && (with_tax || !VAGUE.contains(word))
         })
     };
@@ -666,10 +703,28 @@ mod tests {
                 assert_eq!(meaning(label).map(|meaning| meaning.kind), Some(kind), "{label}");
             }
         }
-        check(Kind::Name, &["Title", "Artikelbezeichnung", "DESIGNATION", "Désignation", "Nombre", "商品名稱", "品名"]);
+        check(
+            Kind::Name,
+            &[
+                "Title",
+                "Artikelbezeichnung",
+                "DESIGNATION",
+                "Désignation",
+                "Nombre",
+                "商品名稱",
+                "品名",
+            ],
+        );
         check(
             Kind::Price,
-            &["Price (EUR)", "Prezzo", "Retail price", "Price tax excluded", "Preis in €", "PRIX PUBLIC TTC"],
+            &[
+                "Price (EUR)",
+                "Prezzo",
+                "Retail price",
+                "Price tax excluded",
+                "Preis in €",
+                "PRIX PUBLIC TTC",
+            ],
         );
         check(
             Kind::Price,
@@ -683,30 +738,66 @@ mod tests {
                 "Verkaufspreis inkl. MwSt.",
             ],
         );
-        check(Kind::Sale, &["PRIX PROMO TTC", "sale_price", "Angebotspreis", "Precio rebajado", "促销价"]);
-        check(Kind::Before, &["Variant Compare At Price", "Compare-at price", "Alter Preis", "Prix barré"]);
         check(
-            Kind::Hidden,
-            &["Cost per item", "Wholesale price", "EK netto", "Prix d'achat HT", "Lieferant", "进货价", "仕入価格"],
+            Kind::Sale,
+            &["PRIX PROMO TTC", "sale_price", "Angebotspreis", "Precio rebajado", "促销价"],
+        );
+        check(
+            Kind::Before,
+            &["Variant Compare At Price", "Compare-at price", "Alter Preis", "Prix barré"],
         );
         check(
             Kind::Hidden,
-            &["Supplier reference #", "Our purchase price", "Marge %", "Закупочная цена", "Dealer price USD"],
+            &[
+                "Cost per item",
+                "Wholesale price",
+                "EK netto",
+                "Prix d'achat HT",
+                "Lieferant",
+                "进货价",
+                "仕入価格",
+            ],
         );
-        check(Kind::OptionValue(2), &["Option2 Value", "Attribute 2 value(s)", "Wert(e) des Attributs 2"]);
+        check(
+            Kind::Hidden,
+            &[
+                "Supplier reference #",
+                "Our purchase price",
+                "Marge %",
+                "Закупочная цена",
+                "Dealer price USD",
+            ],
+        );
+        check(
+            Kind::OptionValue(2),
+            &["Option2 Value", "Attribute 2 value(s)", "Wert(e) des Attributs 2"],
+        );
         check(Kind::Question, &["問題Question", "Frage / Question", "Pregunta"]);
-        check(Kind::Technical, &["Google Shopping / MPN", "Meta: _yoast_wpseo_title", "use_config_manage_stock"]);
+        check(
+            Kind::Technical,
+            &["Google Shopping / MPN", "Meta: _yoast_wpseo_title", "use_config_manage_stock"],
+        );
         check(Kind::SaleFrom, &["Date sale price starts", "special_price_from_date"]);
         check(
             Kind::Published,
-            &["Published", "Veröffentlicht", "product_online", "sale_ok", "Product Visible?", "isLive"],
+            &[
+                "Published",
+                "Veröffentlicht",
+                "product_online",
+                "sale_ok",
+                "Product Visible?",
+                "isLive",
+            ],
         );
         check(Kind::Withdrawn, &["Archived", "is_archived", "Discontinued", "Auslaufartikel"]);
         check(Kind::Hidden, &["purchasePrices.net", "default_cost", "Default Unit Cost"]);
         // Odoo's own name of what the shop pays.
         check(Kind::Cost, &["standard_price"]);
         check(Kind::Price, &["Standard price", "Brutto-VK"]);
-        check(Kind::Property, &["Material (product.metafields.custom.material)", "Prix au kilo", "Weight (kg)"]);
+        check(
+            Kind::Property,
+            &["Material (product.metafields.custom.material)", "Prix au kilo", "Weight (kg)"],
+        );
         for label in ["Price list of June", "Garantie der Marke X", "", "Zone 3"] {
             assert_eq!(meaning(label).map(|meaning| meaning.kind), None, "{label}");
         }

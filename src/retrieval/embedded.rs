@@ -19,10 +19,11 @@ use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::external::uuid::Uuid;
 use qdrant_edge::{
     Condition, CountRequest, CreateIndex, Distance, EdgeConfig, EdgeOptimizersConfig, EdgeShard,
-    EdgeSparseVectorParams, EdgeVectorParams, FieldCondition, FieldIndexOperations, Filter, IntegerIndexParams,
-    JsonPath, KeywordIndexParams, Match, Modifier, NamedQuery, NamedVectors, OperationError, PayloadFieldSchema,
-    PayloadSchemaParams, PointId, PointInsertOperations, PointOperations, PointStruct, QueryEnum, QueryRequest, Range,
-    Record, ScoredPoint, ScoringQuery, ScrollRequest, SparseVector, UpdateOperation, Vector, VectorInternal,
+    EdgeSparseVectorParams, EdgeVectorParams, FieldCondition, FieldIndexOperations, Filter,
+    IntegerIndexParams, JsonPath, KeywordIndexParams, Match, Modifier, NamedQuery, NamedVectors,
+    OperationError, PayloadFieldSchema, PayloadSchemaParams, PointId, PointInsertOperations,
+    PointOperations, PointStruct, QueryEnum, QueryRequest, Range, Record, ScoredPoint,
+    ScoringQuery, ScrollRequest, SparseVector, UpdateOperation, Vector, VectorInternal,
     VectorStructInternal, WithPayloadInterface, WithVector,
 };
 use serde_json::{Map, Value};
@@ -32,8 +33,8 @@ use super::frequencies::Frequencies;
 use super::{Hit, Passage, Query, fusion};
 use crate::retrieval::schema;
 use crate::retrieval::schema::{
-    BM25, Clause, DENSE, Dims, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon, MULTILINGUAL,
-    PassageId, Point, Scope, Sparse, Vectors, payload,
+    BM25, Clause, DENSE, Dims, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon,
+    MULTILINGUAL, PassageId, Point, Scope, Sparse, Vectors, payload,
 };
 
 /// Writes that may wait for the thread; an ingestion that is faster than the disk waits here.
@@ -113,7 +114,10 @@ impl EmbeddedIndex {
                 // Nobody waits for the outcome any more: nothing to tell.
                 Err(error) => drop(opened.send(Err(error))),
             })
-            .map_err(|error| IndexError::Engine { what: "start its thread", reason: error.to_string() })?;
+            .map_err(|error| IndexError::Engine {
+                what: "start its thread",
+                reason: error.to_string(),
+            })?;
         let (shard, lock) = outcome.await.map_err(|_| IndexError::Closed)??;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
@@ -150,7 +154,11 @@ impl EmbeddedIndex {
         self.write("optimize", Work::Optimize).await
     }
 
-    pub(super) async fn search(&self, query: &Query, vectors: &Vectors) -> Result<Vec<Hit>, IndexError> {
+    pub(super) async fn search(
+        &self,
+        query: &Query,
+        vectors: &Vectors,
+    ) -> Result<Vec<Hit>, IndexError> {
         schema::check_question(vectors, self.inner.dims)?;
         let sparse = self.frequencies(&query.site).await?.weigh(self.inner.lexicon.question(query));
         let scope = Scope::Askable {
@@ -170,7 +178,9 @@ impl EmbeddedIndex {
         let counted = || self.inner.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let written = self.inner.written.load(Ordering::Acquire);
         let known = counted().get(site).cloned();
-        if let Some(known) = known.filter(|known| known.written == written || known.at.elapsed() < known.took * 20) {
+        if let Some(known) =
+            known.filter(|known| known.written == written || known.at.elapsed() < known.took * 20)
+        {
             return Ok(known.frequencies);
         }
         let filter = filter(Scope::Site { site: site.to_owned() }.clauses())?;
@@ -211,7 +221,9 @@ impl EmbeddedIndex {
         let filter = filter(scope.clauses())?;
         let fields = match fields {
             [] => WithPayloadInterface::Bool(true),
-            some => WithPayloadInterface::Fields(some.iter().map(|field| path(field)).collect::<Result<_, _>>()?),
+            some => WithPayloadInterface::Fields(
+                some.iter().map(|field| path(field)).collect::<Result<_, _>>()?,
+            ),
         };
         self.read("list passages", move |shard| {
             let mut points = Vec::new();
@@ -228,7 +240,10 @@ impl EmbeddedIndex {
                     })
                     .map_err(engine("list passages"))?;
                 for record in records {
-                    points.push((passage_id(record.id)?, record.payload.map(|payload| payload.0).unwrap_or_default()));
+                    points.push((
+                        passage_id(record.id)?,
+                        record.payload.map(|payload| payload.0).unwrap_or_default(),
+                    ));
                 }
                 if next.is_none() {
                     return Ok(points);
@@ -270,13 +285,19 @@ impl EmbeddedIndex {
     pub(super) async fn count(&self, scope: Scope) -> Result<usize, IndexError> {
         let filter = filter(scope.clauses())?;
         self.read("count passages", move |shard| {
-            shard.count(CountRequest { filter: Some(filter), exact: true }).map_err(engine("count passages"))
+            shard
+                .count(CountRequest { filter: Some(filter), exact: true })
+                .map_err(engine("count passages"))
         })
         .await
     }
 
     pub(super) fn alive(&self) -> Result<(), IndexError> {
-        if self.sender().is_none_or(|writes| writes.is_closed()) { Err(IndexError::Closed) } else { Ok(()) }
+        if self.sender().is_none_or(|writes| writes.is_closed()) {
+            Err(IndexError::Closed)
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) async fn health(&self) -> Result<IndexHealth, IndexError> {
@@ -322,7 +343,10 @@ impl EmbeddedIndex {
         what: &'static str,
         work: impl FnOnce(&EdgeShard) -> Result<T, IndexError> + Send + 'static,
     ) -> Result<T, IndexError> {
-        let permit = Arc::clone(&self.inner.readers).acquire_owned().await.map_err(|_| IndexError::Closed)?;
+        let permit = Arc::clone(&self.inner.readers)
+            .acquire_owned()
+            .await
+            .map_err(|_| IndexError::Closed)?;
         let inner = Arc::clone(&self.inner);
         tokio::task::spawn_blocking(move || {
             let outcome = work(&inner.shard);
@@ -369,7 +393,11 @@ fn open_shard(path: &Path, dims: Dims) -> Result<(EdgeShard, File), IndexError> 
             let found = dims_of(&stored);
             let place = || path.display().to_string();
             if found.dense != dims.dense {
-                return Err(IndexError::Dimensions { place: place(), found: found.dense, wanted: dims.dense });
+                return Err(IndexError::Dimensions {
+                    place: place(),
+                    found: found.dense,
+                    wanted: dims.dense,
+                });
             }
             if found.multilingual != dims.multilingual {
                 let or_none = |dims: Option<usize>| dims.unwrap_or(0);
@@ -385,7 +413,11 @@ fn open_shard(path: &Path, dims: Dims) -> Result<(EdgeShard, File), IndexError> 
     }
     // A damaged file makes the engine panic in places where it has no error for it.
     let shard = catch_unwind(|| {
-        let shard = if exists { EdgeShard::load(path, Some(config))? } else { EdgeShard::new(path, config)? };
+        let shard = if exists {
+            EdgeShard::load(path, Some(config))?
+        } else {
+            EdgeShard::new(path, config)?
+        };
         create_payload_indexes(&shard)?;
         Ok::<_, OperationError>(shard)
     })
@@ -397,14 +429,24 @@ fn open_shard(path: &Path, dims: Dims) -> Result<(EdgeShard, File), IndexError> 
 fn lock(path: &Path) -> Result<File, IndexError> {
     let directory = |source| IndexError::Directory { path: path.to_owned(), source };
     let file = path.join(LOCK_FILE);
-    let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(file).map_err(directory)?;
+    let mut lock = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(file)
+        .map_err(directory)?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
             // Who holds it is a courtesy; the error stands without it.
             let _ = lock.read_to_string(&mut holder);
-            let holder = holder.trim().parse::<u32>().map(|id| format!(" (process {id})")).unwrap_or_default();
+            let holder = holder
+                .trim()
+                .parse::<u32>()
+                .map(|id| format!(" (process {id})"))
+                .unwrap_or_default();
             return Err(IndexError::InUse { path: path.to_owned(), holder });
         }
         Err(TryLockError::Error(source)) => return Err(directory(source)),
@@ -434,7 +476,10 @@ fn config(dims: Dims) -> EdgeConfig {
     };
     config
         .sparse_vector(BM25, EdgeSparseVectorParams::builder().modifier(Modifier::None).build())
-        .optimizers(EdgeOptimizersConfig { default_segment_number: Some(2), ..EdgeOptimizersConfig::default() })
+        .optimizers(EdgeOptimizersConfig {
+            default_segment_number: Some(2),
+            ..EdgeOptimizersConfig::default()
+        })
         .build()
 }
 
@@ -449,7 +494,8 @@ fn trim_log(log: &Path) -> std::io::Result<()> {
     };
     for entry in entries {
         let path = entry?.path();
-        let start = path.file_name().and_then(|name| name.to_str()?.strip_prefix("closed-")?.parse().ok());
+        let start =
+            path.file_name().and_then(|name| name.to_str()?.strip_prefix("closed-")?.parse().ok());
         closed.extend(start.map(|start| (start, path)));
     }
     closed.sort();
@@ -473,15 +519,21 @@ fn create_payload_indexes(shard: &EdgeShard) -> Result<(), OperationError> {
         enable_hnsw: Some(false),
         ..IntegerIndexParams::default()
     });
-    let fields = KEYWORD_FIELDS.map(|field| (field, keyword(field))).into_iter().chain([(INTEGER_FIELD, integer)]);
+    let fields = KEYWORD_FIELDS
+        .map(|field| (field, keyword(field)))
+        .into_iter()
+        .chain([(INTEGER_FIELD, integer)]);
     for (field, schema) in fields {
-        let field_name = JsonPath::try_from(field)
-            .map_err(|()| OperationError::validation_error(format!("{field} is no payload field")))?;
+        let field_name = JsonPath::try_from(field).map_err(|()| {
+            OperationError::validation_error(format!("{field} is no payload field"))
+        })?;
         if !known.contains_key(&field_name) {
-            shard.update(UpdateOperation::FieldIndexOperation(FieldIndexOperations::CreateIndex(CreateIndex {
-                field_name,
-                field_schema: Some(PayloadFieldSchema::FieldParams(schema)),
-            })))?;
+            shard.update(UpdateOperation::FieldIndexOperation(
+                FieldIndexOperations::CreateIndex(CreateIndex {
+                    field_name,
+                    field_schema: Some(PayloadFieldSchema::FieldParams(schema)),
+                }),
+            ))?;
         }
     }
     shard.flush();
@@ -493,15 +545,20 @@ fn create_payload_indexes(shard: &EdgeShard) -> Result<(), OperationError> {
 fn write_until_closed(shard: &EdgeShard, mut writes: mpsc::Receiver<Write>) {
     let mut since_optimized = 0;
     while let Some(Write { what, work, reply }) = writes.blocking_recv() {
-        let outcome = catch_unwind(AssertUnwindSafe(|| carry_out(shard, work, &mut since_optimized)))
-            .map_err(|panic| IndexError::Engine { what, reason: panic_text(panic.as_ref()) })
-            .and_then(|outcome| outcome.map_err(engine(what)));
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| carry_out(shard, work, &mut since_optimized)))
+                .map_err(|panic| IndexError::Engine { what, reason: panic_text(panic.as_ref()) })
+                .and_then(|outcome| outcome.map_err(engine(what)));
         // Who asked may have left; the write stands.
         let _ = reply.send(outcome);
     }
 }
 
-fn carry_out(shard: &EdgeShard, work: Work, since_optimized: &mut usize) -> Result<(), OperationError> {
+fn carry_out(
+    shard: &EdgeShard,
+    work: Work,
+    since_optimized: &mut usize,
+) -> Result<(), OperationError> {
     match work {
         Work::Upsert { points, outdated } => {
             *since_optimized += points.len();
@@ -509,13 +566,17 @@ fn carry_out(shard: &EdgeShard, work: Work, since_optimized: &mut usize) -> Resu
             shard.update(UpdateOperation::PointOperation(PointOperations::UpsertPoints(
                 PointInsertOperations::PointsList(points),
             )))?;
-            shard.update(UpdateOperation::PointOperation(PointOperations::DeletePointsByFilter(outdated)))?;
+            shard.update(UpdateOperation::PointOperation(
+                PointOperations::DeletePointsByFilter(outdated),
+            ))?;
             if *since_optimized >= OPTIMIZE_AFTER {
                 optimize(shard, since_optimized)?;
             }
         }
         Work::Remove(filter) => {
-            shard.update(UpdateOperation::PointOperation(PointOperations::DeletePointsByFilter(filter)))?;
+            shard.update(UpdateOperation::PointOperation(
+                PointOperations::DeletePointsByFilter(filter),
+            ))?;
         }
         Work::Flush => {}
         Work::Optimize => optimize(shard, since_optimized)?,
@@ -565,7 +626,10 @@ fn search(
                 with_payload: WithPayloadInterface::Bool(false),
             })
             .map_err(engine("search"))?;
-        found.into_iter().map(|ScoredPoint { id, score, .. }| Ok((passage_id(id)?, score))).collect()
+        found
+            .into_iter()
+            .map(|ScoredPoint { id, score, .. }| Ok((passage_id(id)?, score)))
+            .collect()
     };
     let near = |name: &str, vector: &[f32]| match vector {
         [] => Ok(Vec::new()),
@@ -575,7 +639,9 @@ fn search(
     let multilingual = near(MULTILINGUAL, &vectors.multilingual)?;
     let lexical = match sparse {
         Sparse { indices, .. } if indices.is_empty() => Vec::new(),
-        Sparse { indices, values } => half(BM25, VectorInternal::Sparse(SparseVector { indices, values }))?,
+        Sparse { indices, values } => {
+            half(BM25, VectorInternal::Sparse(SparseVector { indices, values }))?
+        }
     };
 
     let mut candidates = fusion::merge(&dense, &multilingual, &lexical);
@@ -589,7 +655,11 @@ fn search(
         .collect();
     let names = vectors.named().map(|(name, _)| name.into()).collect();
     let records = shard
-        .retrieve(&incomplete, Some(WithPayloadInterface::Bool(false)), Some(WithVector::Selector(names)))
+        .retrieve(
+            &incomplete,
+            Some(WithPayloadInterface::Bool(false)),
+            Some(WithVector::Selector(names)),
+        )
         .map_err(engine("search"))?;
     let mut nearness = HashMap::new();
     for record in &records {
@@ -603,7 +673,11 @@ fn search(
 
     schema::rank(&candidates, limit, |id| {
         let records = shard
-            .retrieve(&[point_id(id)], Some(WithPayloadInterface::Bool(true)), Some(WithVector::Bool(false)))
+            .retrieve(
+                &[point_id(id)],
+                Some(WithPayloadInterface::Bool(true)),
+                Some(WithVector::Bool(false)),
+            )
             .map_err(engine("search"))?;
         let payload = records.into_iter().next().and_then(|record| record.payload);
         payload.map(|fields| payload::decode(id, fields.0)).transpose()
@@ -634,7 +708,8 @@ fn vector_of<'a>(record: &'a Record, name: &str) -> Option<&'a [f32]> {
 // --- Our terms in the engine's ---
 
 fn point_struct(point: Point) -> Result<PointStruct, IndexError> {
-    let sparse = Vector::new_sparse(point.sparse.indices, point.sparse.values).map_err(engine("store passages"))?;
+    let sparse = Vector::new_sparse(point.sparse.indices, point.sparse.values)
+        .map_err(engine("store passages"))?;
     let mut vectors = NamedVectors::default().add_vector(BM25, sparse);
     for (name, vector) in point.vectors.named() {
         vectors = vectors.add_vector(name, vector.to_vec());
@@ -649,9 +724,10 @@ fn point_id(id: PassageId) -> PointId {
 fn passage_id(id: PointId) -> Result<PassageId, IndexError> {
     match id {
         PointId::Uuid(id) => Ok(PassageId(id.as_u128())),
-        PointId::NumId(id) => {
-            Err(IndexError::Payload { id: id.to_string(), reason: "its id is a number, not a UUID".to_owned() })
-        }
+        PointId::NumId(id) => Err(IndexError::Payload {
+            id: id.to_string(),
+            reason: "its id is a number, not a UUID".to_owned(),
+        }),
     }
 }
 
@@ -661,10 +737,16 @@ fn filter(clauses: Vec<Clause>) -> Result<Filter, IndexError> {
     for clause in clauses {
         match clause {
             Clause::OneOf { field, values } => {
-                must.push(Condition::Field(FieldCondition::new_match(path(field)?, one_of(values))));
+                must.push(Condition::Field(FieldCondition::new_match(
+                    path(field)?,
+                    one_of(values),
+                )));
             }
             Clause::NoneOf { field, values } => {
-                must_not.push(Condition::Field(FieldCondition::new_match(path(field)?, one_of(values))));
+                must_not.push(Condition::Field(FieldCondition::new_match(
+                    path(field)?,
+                    one_of(values),
+                )));
             }
             Clause::AtLeast { field, value } => {
                 let range = Range { lt: None, gt: None, gte: Some(OrderedFloat(value)), lte: None };
@@ -676,7 +758,10 @@ fn filter(clauses: Vec<Clause>) -> Result<Filter, IndexError> {
             }
             Clause::Either(lists) => {
                 let lists = lists.into_iter().map(|list| Ok(Condition::Filter(filter(list)?)));
-                let either = Filter { should: Some(lists.collect::<Result<_, IndexError>>()?), ..Filter::new() };
+                let either = Filter {
+                    should: Some(lists.collect::<Result<_, IndexError>>()?),
+                    ..Filter::new()
+                };
                 must.push(Condition::Filter(either));
             }
         }
@@ -693,8 +778,10 @@ fn one_of(mut values: Vec<String>) -> Match {
 }
 
 fn path(field: &str) -> Result<JsonPath, IndexError> {
-    JsonPath::try_from(field)
-        .map_err(|()| IndexError::Engine { what: "filter", reason: format!("{field} is no payload field") })
+    JsonPath::try_from(field).map_err(|()| IndexError::Engine {
+        what: "filter",
+        reason: format!("{field} is no payload field"),
+    })
 }
 
 fn engine(what: &'static str) -> impl Fn(OperationError) -> IndexError {
@@ -703,7 +790,8 @@ fn engine(what: &'static str) -> impl Fn(OperationError) -> IndexError {
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "it panicked".to_owned())
 }
 
 #[cfg(test)]
@@ -717,8 +805,10 @@ mod tests {
             fs::write(log.path().join(part), "").unwrap();
         }
         trim_log(log.path()).unwrap();
-        let mut left: Vec<_> =
-            fs::read_dir(log.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut left: Vec<_> = fs::read_dir(log.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         left.sort();
         assert_eq!(left, ["closed-120", "first-index", "open-4", "open-5"]);
         trim_log(&log.path().join("missing")).unwrap();

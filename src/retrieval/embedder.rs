@@ -126,7 +126,9 @@ impl Embedder {
     /// When the file is missing, no GGUF, cut off, not on the list, or no embedding model.
     pub fn load(config: &EmbedderConfig) -> Result<Self, EmbedError> {
         let model = gguf::check(&config.model, &config.allowed_sha256)?;
-        let prefix = |own: &String, of_the_file: &String| if own.is_empty() { of_the_file } else { own }.clone();
+        let prefix = |own: &String, of_the_file: &String| {
+            if own.is_empty() { of_the_file } else { own }.clone()
+        };
         let passage_prefix = prefix(&config.passage_prefix, &model.passage_prefix);
         let query_prefix = prefix(&config.query_prefix, &model.query_prefix);
         let shared = Arc::new(Shared {
@@ -142,7 +144,8 @@ impl Embedder {
             move || serve(&shared, &config, model, &ready)
         });
         let failed = |reason: String| EmbedError::Load { path: config.model.clone(), reason };
-        let thread = thread.map_err(|error| failed(format!("its thread could not be started: {error}")))?;
+        let thread =
+            thread.map_err(|error| failed(format!("its thread could not be started: {error}")))?;
         let facts = match is_ready.recv() {
             Ok(Ok(facts)) => facts,
             Ok(Err(error)) => return Err(error),
@@ -452,7 +455,12 @@ impl Shared {
         if lane.len() >= limit {
             return Err(EmbedError::Overloaded { waiting: lane.len() });
         }
-        lane.push_back(Job { vectors: Vec::with_capacity(texts.len()), texts: texts.into(), keys, answer });
+        lane.push_back(Job {
+            vectors: Vec::with_capacity(texts.len()),
+            texts: texts.into(),
+            keys,
+            answer,
+        });
         drop(queues);
         self.work.notify_one();
         Ok(receiver)
@@ -541,7 +549,9 @@ fn serve(
             .new_context(backend, params)
             .map_err(|_| "llama.cpp could not set up its context; is there enough memory?".into())
     });
-    let mut engine = match context.and_then(|context| Engine::new(&model, context, &model_facts, facts.max_tokens)) {
+    let mut engine = match context
+        .and_then(|context| Engine::new(&model, context, &model_facts, facts.max_tokens))
+    {
         Ok(engine) => engine,
         Err(reason) => {
             drop(ready.send(Err(EmbedError::Load { path: config.model.clone(), reason })));
@@ -591,7 +601,13 @@ fn answer_all(engine: &mut Engine<'_>, shared: &Shared, jobs: Vec<Job>) {
     let mut answers = Vec::with_capacity(jobs.len());
     for Job { texts, keys, answer, .. } in jobs {
         let known: Vec<_> = keys.iter().map(|key| (*key, shared.known(key))).collect();
-        missing.extend(texts.into_iter().zip(&known).filter(|(_, (_, known))| known.is_none()).map(|(text, _)| text));
+        missing.extend(
+            texts
+                .into_iter()
+                .zip(&known)
+                .filter(|(_, (_, known))| known.is_none())
+                .map(|(text, _)| text),
+        );
         answers.push((answer, known));
     }
     let mut vectors = Vec::with_capacity(missing.len());
@@ -605,11 +621,16 @@ fn answer_all(engine: &mut Engine<'_>, shared: &Shared, jobs: Vec<Job>) {
         let mut own = Vec::with_capacity(known.len());
         let mut whole = true;
         for (key, known) in known {
-            let vector = known.or_else(|| vectors.next().inspect(|vector| shared.remember(key, vector)));
+            let vector =
+                known.or_else(|| vectors.next().inspect(|vector| shared.remember(key, vector)));
             whole &= vector.is_some();
             own.extend(vector);
         }
-        let result = if whole { Ok(own) } else { Err(EmbedError::Engine(failure.clone().unwrap_or_default())) };
+        let result = if whole {
+            Ok(own)
+        } else {
+            Err(EmbedError::Engine(failure.clone().unwrap_or_default()))
+        };
         drop(answer.send(result));
     }
 }
@@ -622,12 +643,16 @@ fn load_model(
     let params = LlamaModelParams::default().with_n_gpu_layers(config.gpu_layers);
     let path: &Path = &config.model;
     let model = LlamaModel::load_from_file(backend, path, &params).map_err(|error| {
-        format!("llama.cpp refused it ({error}); is its architecture, {:?}, supported?", model_facts.architecture)
+        format!(
+            "llama.cpp refused it ({error}); is its architecture, {:?}, supported?",
+            model_facts.architecture
+        )
     })?;
 
     // A model that sees both ways computes a text in one piece, so a batch holds at least one whole text.
     let trained = model.n_ctx_train().max(1);
-    let max_tokens = if config.max_tokens == 0 { trained } else { config.max_tokens.min(trained) }.min(8192);
+    let max_tokens =
+        if config.max_tokens == 0 { trained } else { config.max_tokens.min(trained) }.min(8192);
     let batch_tokens = config.batch_tokens.clamp(max_tokens, 16_384);
     let threads = thread_count(config.threads);
     let each = i32::try_from(threads).unwrap_or(1);
@@ -714,7 +739,11 @@ impl<'m> Engine<'m> {
     }
 
     /// Takes as many texts as fit into a batch and appends their vectors.
-    fn batch(&mut self, texts: &mut VecDeque<String>, vectors: &mut Vec<Vec<f32>>) -> Result<(), String> {
+    fn batch(
+        &mut self,
+        texts: &mut VecDeque<String>,
+        vectors: &mut Vec<Vec<f32>>,
+    ) -> Result<(), String> {
         self.batch.clear();
         let mut used = 0;
         // `None` for a text without tokens: its vector is all zeros and resembles nothing.
@@ -736,7 +765,9 @@ impl<'m> Engine<'m> {
             }
             for (position, token) in (0_i32..).zip(tokens) {
                 // One sequence id per token: `LlamaBatch::add` doesn't check that there is room for more.
-                self.batch.add(token, position, &[next], true).map_err(|error| error.to_string())?;
+                self.batch
+                    .add(token, position, &[next], true)
+                    .map_err(|error| error.to_string())?;
             }
             sequences.push(Some(next));
             next += 1;
@@ -752,7 +783,10 @@ impl<'m> Engine<'m> {
         for sequence in sequences {
             let vector = match sequence {
                 Some(sequence) => {
-                    let raw = self.context.embeddings_seq_ith(sequence).map_err(|error| error.to_string())?;
+                    let raw = self
+                        .context
+                        .embeddings_seq_ith(sequence)
+                        .map_err(|error| error.to_string())?;
                     normalised(raw)?
                 }
                 None => vec![0.0; self.dims],
@@ -763,7 +797,8 @@ impl<'m> Engine<'m> {
     }
 
     fn tokenize(&self, text: &str) -> Vec<LlamaToken> {
-        let text = &text[..text.floor_char_boundary(self.max_tokens.saturating_mul(MAX_BYTES_PER_TOKEN))];
+        let text =
+            &text[..text.floor_char_boundary(self.max_tokens.saturating_mul(MAX_BYTES_PER_TOKEN))];
         // Special tokens in a text are plain text: nobody can write "[SEP]" into a passage and mean it.
         let mut tokens = self.model.vocab().tokenize(text.as_bytes(), true, false);
         if tokens.len() > self.max_tokens {
@@ -798,17 +833,25 @@ pub(crate) mod tests {
     /// Where `scripts/models` puts the model.
     pub(crate) fn model() -> PathBuf {
         let of = |name: &str| std::env::var_os(name).map(PathBuf::from);
-        let user = || of("XDG_CACHE_HOME").or_else(|| Some(of("HOME")?.join(".cache"))).map(|of| of.join("frontdesk"));
+        let user = || {
+            of("XDG_CACHE_HOME")
+                .or_else(|| Some(of("HOME")?.join(".cache")))
+                .map(|of| of.join("frontdesk"))
+        };
         let cache = of("FRONTDESK_CACHE").or_else(user).expect("HOME is set");
         cache.join("models/all-minilm-l6-v2-f16.gguf")
     }
 
     #[tokio::test]
     async fn what_is_known_does_not_wait_behind_passages() {
-        let embedder = Embedder::load(&EmbedderConfig { model: model(), ..EmbedderConfig::default() }).unwrap();
+        let embedder =
+            Embedder::load(&EmbedderConfig { model: model(), ..EmbedderConfig::default() })
+                .unwrap();
         let known = embedder.embed_query("What does shipping cost?".into()).await.unwrap();
-        let passages: Vec<String> = (0..2_000).map(|i| format!("Passage {i} of a long document.")).collect();
-        let mut ingesting: Vec<_> = (0..BULK_JOBS).map(|_| Box::pin(embedder.embed(passages.clone()))).collect();
+        let passages: Vec<String> =
+            (0..2_000).map(|i| format!("Passage {i} of a long document.")).collect();
+        let mut ingesting: Vec<_> =
+            (0..BULK_JOBS).map(|_| Box::pin(embedder.embed(passages.clone()))).collect();
         for passages in &mut ingesting {
             assert!(passages.now_or_never().is_none());
         }
@@ -825,7 +868,8 @@ pub(crate) mod tests {
             if let Some(content) = content {
                 std::fs::write(&model, content).expect("written");
             }
-            let error = Embedder::load(&EmbedderConfig { model, ..EmbedderConfig::default() }).expect_err(expected);
+            let error = Embedder::load(&EmbedderConfig { model, ..EmbedderConfig::default() })
+                .expect_err(expected);
             assert!(error.to_string().contains(expected), "{error}");
         };
         check("missing.gguf", None, "cannot read the model file");

@@ -48,7 +48,8 @@ mod tests {
         of_site.add(&[1]);
         of_site.add(&[1, 3]);
         let weighed = of_site.weigh(Sparse { indices: vec![1, 2, 9], values: vec![1.0, 0.5, 1.0] });
-        let rounded: Vec<f32> = weighed.values.iter().map(|weight| (weight * 1e3).round() / 1e3).collect();
+        let rounded: Vec<f32> =
+            weighed.values.iter().map(|weight| (weight * 1e3).round() / 1e3).collect();
         assert_eq!(rounded, [0.134, 0.49, 2.079]);
     }
 }

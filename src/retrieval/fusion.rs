@@ -64,7 +64,11 @@ pub fn merge<Id: Ord + Copy>(
 /// The best `limit` candidates, best first. Scores that differ by less than 1e-5 count as equal and are ordered by id, so
 /// that engines that sum in another order still answer alike.
 #[must_use]
-pub fn fuse<Id: Ord + Copy>(candidates: &[Candidate<Id>], fusion: Fusion, limit: usize) -> Vec<Fused<Id>> {
+pub fn fuse<Id: Ord + Copy>(
+    candidates: &[Candidate<Id>],
+    fusion: Fusion,
+    limit: usize,
+) -> Vec<Fused<Id>> {
     let scores = match fusion {
         Fusion::Convex { dense } => convex(candidates, dense),
         Fusion::ReciprocalRank { k } => reciprocal_rank(candidates, k),
@@ -72,7 +76,13 @@ pub fn fuse<Id: Ord + Copy>(candidates: &[Candidate<Id>], fusion: Fusion, limit:
     let mut fused: Vec<Fused<Id>> = candidates
         .iter()
         .zip(scores)
-        .map(|(&Candidate { id, cosine, multilingual, bm25 }, score)| Fused { id, score, cosine, multilingual, bm25 })
+        .map(|(&Candidate { id, cosine, multilingual, bm25 }, score)| Fused {
+            id,
+            score,
+            cosine,
+            multilingual,
+            bm25,
+        })
         .collect();
     fused.sort_by_key(|hit| (std::cmp::Reverse(steps(hit.score)), hit.id));
     fused.truncate(limit);
@@ -80,7 +90,10 @@ pub fn fuse<Id: Ord + Copy>(candidates: &[Candidate<Id>], fusion: Fusion, limit:
 }
 
 fn convex<Id>(candidates: &[Candidate<Id>], dense: f32) -> Vec<f32> {
-    let nearness: Vec<Option<f32>> = match candidates.iter().any(|candidate| candidate.cosine.is_some()) {
+    let nearness: Vec<Option<f32>> = match candidates
+        .iter()
+        .any(|candidate| candidate.cosine.is_some())
+    {
         true => candidates.iter().map(|candidate| candidate.cosine).collect(),
         false => above_average(candidates.iter().map(|candidate| candidate.multilingual).collect()),
     };
@@ -104,18 +117,27 @@ fn above_average(cosines: Vec<Option<f32>>) -> Vec<Option<f32>> {
     match known.len() {
         // With nothing to compare it with, the only one is the best.
         1 => cosines,
-        _ => cosines.into_iter().map(|cosine| cosine.map(|cosine| (cosine - mean).max(0.0))).collect(),
+        _ => cosines
+            .into_iter()
+            .map(|cosine| cosine.map(|cosine| (cosine - mean).max(0.0)))
+            .collect(),
     }
 }
 
 fn reciprocal_rank<Id: Ord + Copy>(candidates: &[Candidate<Id>], k: f32) -> Vec<f32> {
     let mut scores = vec![0.0; candidates.len()];
     type Half<Id> = fn(&Candidate<Id>) -> Option<f32>;
-    let halves: [Half<Id>; 3] =
-        [|candidate| candidate.cosine, |candidate| candidate.multilingual, |candidate| candidate.bm25];
+    let halves: [Half<Id>; 3] = [
+        |candidate| candidate.cosine,
+        |candidate| candidate.multilingual,
+        |candidate| candidate.bm25,
+    ];
     for score in halves {
-        let mut ranked: Vec<(usize, f32)> =
-            candidates.iter().enumerate().filter_map(|(at, candidate)| Some((at, score(candidate)?))).collect();
+        let mut ranked: Vec<(usize, f32)> = candidates
+            .iter()
+            .enumerate()
+            .filter_map(|(at, candidate)| Some((at, score(candidate)?)))
+            .collect();
         ranked.sort_by_key(|&(at, score)| (std::cmp::Reverse(steps(score)), candidates[at].id));
         for (place, (at, _)) in ranked.into_iter().enumerate() {
             #[expect(clippy::cast_precision_loss, reason = "a rank is far below 2^23")]
@@ -136,7 +158,12 @@ fn steps(score: f32) -> i64 {
 mod tests {
     use super::*;
 
-    fn ranked(dense: &[(u32, f32)], lexical: &[(u32, f32)], fusion: Fusion, limit: usize) -> Vec<u32> {
+    fn ranked(
+        dense: &[(u32, f32)],
+        lexical: &[(u32, f32)],
+        fusion: Fusion,
+        limit: usize,
+    ) -> Vec<u32> {
         fuse(&merge(dense, &[], lexical), fusion, limit).into_iter().map(|hit| hit.id).collect()
     }
 
@@ -169,7 +196,10 @@ mod tests {
     #[test]
     fn keeps_the_scores_and_the_limit() {
         let fused = fuse(&merge(&[(1, 0.9), (2, 0.4)], &[], &[(2, 5.0)]), Fusion::default(), 1);
-        assert_eq!(fused, [Fused { id: 1, score: 0.7, cosine: Some(0.9), multilingual: None, bm25: None }]);
+        assert_eq!(
+            fused,
+            [Fused { id: 1, score: 0.7, cosine: Some(0.9), multilingual: None, bm25: None }]
+        );
     }
 
     #[test]
@@ -179,7 +209,10 @@ mod tests {
             fused.into_iter().map(|hit| (hit.id, (hit.score * 100.0).round() / 100.0)).collect()
         };
         assert_eq!(ranked(&[(1, 0.88), (2, 0.80), (3, 0.78)], &[]), [(1, 0.7), (2, 0.0), (3, 0.0)]);
-        assert_eq!(ranked(&[(1, 0.86), (2, 0.85), (3, 0.75)], &[(2, 4.0)]), [(2, 0.83), (1, 0.7), (3, 0.0)]);
+        assert_eq!(
+            ranked(&[(1, 0.86), (2, 0.85), (3, 0.75)], &[(2, 4.0)]),
+            [(2, 0.83), (1, 0.7), (3, 0.0)]
+        );
         assert_eq!(ranked(&[(1, 0.86)], &[]), [(1, 0.7)]);
         assert_eq!(ranked(&[], &[(1, 4.0)]), [(1, 0.3)]);
     }

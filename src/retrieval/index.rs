@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 use super::embedded::EmbeddedIndex;
 use super::server::ServerIndex;
 use super::{Audience, Hit, KnowledgeConfig, Passage, Query};
-use crate::retrieval::schema::{Dims, IndexError, IndexHealth, IndexedDocument, Scope, Vectors, payload};
+use crate::retrieval::schema::{
+    Dims, IndexError, IndexHealth, IndexedDocument, Scope, Vectors, payload,
+};
 
 /// The engine that holds the passages; clones share it.
 #[derive(Clone, Debug)]
@@ -50,11 +52,15 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`]; what was stored before it stays, and the call may be repeated.
-    pub async fn upsert<V: Into<Vectors>>(&self, passages: Vec<(Passage, V)>) -> Result<(), IndexError> {
+    pub async fn upsert<V: Into<Vectors>>(
+        &self,
+        passages: Vec<(Passage, V)>,
+    ) -> Result<(), IndexError> {
         if passages.is_empty() {
             return Ok(());
         }
-        let passages = passages.into_iter().map(|(passage, vectors)| (passage, vectors.into())).collect();
+        let passages =
+            passages.into_iter().map(|(passage, vectors)| (passage, vectors.into())).collect();
         on_engine!(self, engine => engine.upsert(passages))
     }
 
@@ -62,7 +68,11 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`] where the engine fails.
-    pub async fn remove_documents(&self, site: &str, documents: &[String]) -> Result<(), IndexError> {
+    pub async fn remove_documents(
+        &self,
+        site: &str,
+        documents: &[String],
+    ) -> Result<(), IndexError> {
         if documents.is_empty() {
             return Ok(());
         }
@@ -99,10 +109,13 @@ impl Index {
     /// # Errors
     /// [`IndexError`] where the engine fails.
     pub async fn passages(&self, site: &str, document: &str) -> Result<Vec<Passage>, IndexError> {
-        let scope = Scope::Documents { site: site.to_owned(), documents: vec![document.to_owned()] };
+        let scope =
+            Scope::Documents { site: site.to_owned(), documents: vec![document.to_owned()] };
         let points = on_engine!(self, engine => engine.scroll(scope, &[]))?;
-        let mut passages: Vec<Passage> =
-            points.into_iter().map(|(id, fields)| payload::decode(id, fields)).collect::<Result<_, _>>()?;
+        let mut passages: Vec<Passage> = points
+            .into_iter()
+            .map(|(id, fields)| payload::decode(id, fields))
+            .collect::<Result<_, _>>()?;
         passages.sort_by_key(|passage| passage.ordinal);
         Ok(passages)
     }
@@ -112,7 +125,11 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`] where the embedding has another length or the engine fails.
-    pub async fn search(&self, query: &Query, vectors: impl Into<Vectors>) -> Result<Vec<Hit>, IndexError> {
+    pub async fn search(
+        &self,
+        query: &Query,
+        vectors: impl Into<Vectors>,
+    ) -> Result<Vec<Hit>, IndexError> {
         if query.limit == 0 {
             return Ok(Vec::new());
         }
@@ -132,7 +149,8 @@ impl Index {
     /// [`IndexError`] where the engine fails.
     pub async fn texts(&self, site: &str) -> Result<Vec<String>, IndexError> {
         let scope = Scope::Site { site: site.to_owned() };
-        let points = on_engine!(self, engine => engine.scroll(scope, &["title", "headings", "text"]))?;
+        let points =
+            on_engine!(self, engine => engine.scroll(scope, &["title", "headings", "text"]))?;
         Ok(points.into_iter().map(|(_, fields)| whole_text(fields)).collect())
     }
 
@@ -144,7 +162,8 @@ impl Index {
         let scope = Scope::Site { site: site.to_owned() };
         let points = on_engine!(self, engine => engine.scroll(scope, &["title", "headings", "text", "audience"]))?;
         let public = serde_json::to_value(Audience::Public).unwrap_or_default();
-        let shown = points.into_iter().filter(|(_, fields)| fields.get("audience") == Some(&public));
+        let shown =
+            points.into_iter().filter(|(_, fields)| fields.get("audience") == Some(&public));
         Ok(shown.map(|(_, fields)| whole_text(fields)).collect())
     }
 
@@ -229,5 +248,9 @@ fn whole_text(mut fields: Map<String, Value>) -> String {
         _ => Vec::new(),
     };
     let headings = headings.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
-    format!("{} {headings} {}", payload::text(&mut fields, "title"), payload::text(&mut fields, "text"))
+    format!(
+        "{} {headings} {}",
+        payload::text(&mut fields, "title"),
+        payload::text(&mut fields, "text")
+    )
 }

@@ -44,7 +44,8 @@ mod xml;
 use reading::Reading;
 
 pub use explain::{
-    Explained, FolderFile, FolderFiles, explain, explain_all, explain_file, explain_upload, folder_files,
+    Explained, FolderFile, FolderFiles, explain, explain_all, explain_file, explain_upload,
+    folder_files,
 };
 pub use isolated::read_document;
 pub use passages::{Documents, whole_documents};
@@ -62,12 +63,22 @@ pub fn text_of(bytes: &[u8]) -> Result<String, String> {
 /// Where passages go, and the ledger of what is there.
 pub trait PassageSink: Sync {
     /// All documents of a site: id, hash and number of passages.
-    fn documents(&self, site: &str) -> impl Future<Output = anyhow::Result<Vec<(String, String, usize)>>> + Send;
+    fn documents(
+        &self,
+        site: &str,
+    ) -> impl Future<Output = anyhow::Result<Vec<(String, String, usize)>>> + Send;
     /// Adds passages with their vectors; whole documents, each in one call. Passages that a document had of another version leave
     /// once the new ones are in.
-    fn upsert(&self, passages: Vec<(Passage, Vectors)>) -> impl Future<Output = anyhow::Result<()>> + Send;
+    fn upsert(
+        &self,
+        passages: Vec<(Passage, Vectors)>,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send;
     /// Removes all passages of these documents.
-    fn remove_documents(&self, site: &str, documents: &[String]) -> impl Future<Output = anyhow::Result<()>> + Send;
+    fn remove_documents(
+        &self,
+        site: &str,
+        documents: &[String],
+    ) -> impl Future<Output = anyhow::Result<()>> + Send;
     /// Returns when everything before is on disk.
     fn flush(&self) -> impl Future<Output = anyhow::Result<()>> + Send;
     /// Called once after a run that changed something.
@@ -77,7 +88,10 @@ pub trait PassageSink: Sync {
 /// What turns passages into vectors.
 pub trait PassageEmbedder: Sync {
     /// The vectors of each text.
-    fn embed(&self, texts: Vec<String>) -> impl Future<Output = Result<Vec<Vectors>, EmbedError>> + Send;
+    fn embed(
+        &self,
+        texts: Vec<String>,
+    ) -> impl Future<Output = Result<Vec<Vectors>, EmbedError>> + Send;
 }
 
 /// What ingestion works with.
@@ -183,7 +197,8 @@ impl IngestReport {
 
     /// Takes in what another run did.
     pub fn add(&mut self, other: Self) {
-        let Self { added, updated, removed, unchanged, passages, skipped, warnings, failed } = other;
+        let Self { added, updated, removed, unchanged, passages, skipped, warnings, failed } =
+            other;
         self.added += added;
         self.updated += updated;
         self.removed += removed;
@@ -231,7 +246,10 @@ pub async fn ingest<S: PassageSink, E: PassageEmbedder>(
         .await
         .context("walking the folders crashed; see the log")??;
     let known = known(parts.index, site, |document| !is_upload(document)).await?;
-    if walked.files.is_empty() && options.prune && known.keys().any(|document| in_scope(&walked.scopes, document)) {
+    if walked.files.is_empty()
+        && options.prune
+        && known.keys().any(|document| in_scope(&walked.scopes, document))
+    {
         let names: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
         bail!(
             "{} holds no documents, but the index does; nothing was removed, in case the folder isn't mounted. To empty the index, delete its directory",
@@ -328,7 +346,8 @@ async fn known<S: PassageSink>(
     site: &str,
     wanted: impl Fn(&str) -> bool,
 ) -> anyhow::Result<HashMap<String, String>> {
-    let known = index.documents(site).await.context("the index can't say which documents it holds")?;
+    let known =
+        index.documents(site).await.context("the index can't say which documents it holds")?;
     let known = known.into_iter().filter(|(document, ..)| wanted(document));
     Ok(known.map(|(document, hash, _)| (document, hash)).collect())
 }
@@ -391,20 +410,35 @@ async fn run<S: PassageSink, E: PassageEmbedder>(
 /// Files of kinds that aren't read, by name: a line for each kind.
 fn unknown_kinds(files: &[String]) -> Vec<Failure> {
     const NAMED: usize = 5;
-    let mut kinds: std::collections::BTreeMap<String, Vec<&String>> = std::collections::BTreeMap::new();
+    let mut kinds: std::collections::BTreeMap<String, Vec<&String>> =
+        std::collections::BTreeMap::new();
     for file in files {
         let name = file.rsplit('/').next().unwrap_or(file);
-        let kind = name.rsplit_once('.').map_or_else(String::new, |(_, ending)| format!(".{}", ending.to_lowercase()));
+        let kind = name
+            .rsplit_once('.')
+            .map_or_else(String::new, |(_, ending)| format!(".{}", ending.to_lowercase()));
         kinds.entry(kind).or_default().push(file);
     }
     let line = |(kind, files): (String, Vec<&String>)| {
-        let kind = if kind.is_empty() { "files without an ending".to_owned() } else { format!("{kind} files") };
+        let kind = if kind.is_empty() {
+            "files without an ending".to_owned()
+        } else {
+            format!("{kind} files")
+        };
         let named: Vec<&str> = files.iter().skip(1).take(NAMED).map(|file| file.as_str()).collect();
         let more = files.len().saturating_sub(NAMED + 1);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let others = if named.is_empty() { String::new() } else { format!(", nor {}{more}", named.join(", ")) };
+        let others = if named.is_empty() {
+            String::new()
+        } else {
+            format!(", nor {}{more}", named.join(", "))
+        };
         let reason = format!("{kind} are of no kind that is read, so it was left out{others}");
-        Failure { path: files.first().map_or_else(String::new, |file| (*file).clone()), line: None, reason }
+        Failure {
+            path: files.first().map_or_else(String::new, |file| (*file).clone()),
+            line: None,
+            reason,
+        }
     };
     kinds.into_iter().map(line).collect()
 }
@@ -500,12 +534,19 @@ impl Kinds {
                 lines.append(&mut told);
                 continue;
             }
-            let others: Vec<String> =
-                told.iter().skip(1).filter_map(|(line, _)| Some(line.as_ref()?.to_string())).collect();
+            let others: Vec<String> = told
+                .iter()
+                .skip(1)
+                .filter_map(|(line, _)| Some(line.as_ref()?.to_string()))
+                .collect();
             if let Some((line, reason)) = told.into_iter().next() {
-                let others =
-                    if others.is_empty() { String::new() } else { format!(", lines {}, …", others.join(", ")) };
-                lines.push((line, format!("{reason} (and {} more of the kind{others})", count - 1)));
+                let others = if others.is_empty() {
+                    String::new()
+                } else {
+                    format!(", lines {}, …", others.join(", "))
+                };
+                lines
+                    .push((line, format!("{reason} (and {} more of the kind{others})", count - 1)));
             }
         }
         if self.more > 0 {
@@ -554,7 +595,12 @@ struct Run<'a, S, E> {
 }
 
 impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
-    async fn file(&mut self, file: &walk::File, options: &IngestOptions, kept: &mut Kept) -> anyhow::Result<()> {
+    async fn file(
+        &mut self,
+        file: &walk::File,
+        options: &IngestOptions,
+        kept: &mut Kept,
+    ) -> anyhow::Result<()> {
         let known = if options.force { Arc::default() } else { self.known.clone() };
         let mut reading = Reading::begin(self.site, file, options, known, false)?;
         let (mut bad, mut incomplete) = (Kinds::default(), Kinds::default());
@@ -600,14 +646,22 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
             }
         }
         if reading.has_crashed() {
-            self.broken(file, "reading it crashed; see the log, and please report the document".to_owned(), kept);
+            self.broken(
+                file,
+                "reading it crashed; see the log, and please report the document".to_owned(),
+                kept,
+            );
         }
         Ok(())
     }
 
     fn first_of(&mut self, file: &walk::File, id: &str) -> bool {
         if is_upload(id) != file.handed_in {
-            self.fail(&file.id, None, format!("the id {id:?} begins as those of documents handed in over HTTP do"));
+            self.fail(
+                &file.id,
+                None,
+                format!("the id {id:?} begins as those of documents handed in over HTTP do"),
+            );
             return false;
         }
         let first = self.seen.insert(id.to_owned());
@@ -615,7 +669,9 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
             self.fail(
                 &file.id,
                 None,
-                format!("the id {id:?} was already used in this run; the second document was left out"),
+                format!(
+                    "the id {id:?} was already used in this run; the second document was left out"
+                ),
             );
         }
         first
@@ -657,14 +713,24 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
         );
         let more = orders.len().saturating_sub(MAX_ORDERS_NAMED);
         let named = orders.iter().take(MAX_ORDERS_NAMED).map(|order| {
-            let start: String =
-                order.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(ORDER_CHARS).collect();
+            let start: String = order
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+                .chars()
+                .take(ORDER_CHARS)
+                .collect();
             format!("{start:?} speaks to the assistant and is never quoted")
         });
-        let more = (more > 0).then(|| format!("{more} more sentences speak to the assistant and are never quoted"));
+        let more = (more > 0)
+            .then(|| format!("{more} more sentences speak to the assistant and are never quoted"));
         for reason in named.chain(more) {
             if self.report.warnings.len() < MAX_WARNINGS {
-                self.report.warnings.push(Failure { path: document.id.clone(), line: None, reason });
+                self.report.warnings.push(Failure {
+                    path: document.id.clone(),
+                    line: None,
+                    reason,
+                });
             }
         }
     }
@@ -689,20 +755,30 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
         }
         let documents = std::mem::take(&mut self.pending);
         self.pending_passages = 0;
-        let updated: Vec<String> =
-            documents.iter().map(|document| document.id.clone()).filter(|id| self.known.contains_key(id)).collect();
+        let updated: Vec<String> = documents
+            .iter()
+            .map(|document| document.id.clone())
+            .filter(|id| self.known.contains_key(id))
+            .collect();
         // Read again though nothing changed: another passage length may leave fewer passages, and nothing tells old from new.
         let read_again = |document: &&Extracted| {
             let hash = document.passages.first().map(|passage| &passage.document_hash);
             hash.is_some() && self.known.get(&document.id) == hash
         };
-        let read_again: Vec<String> = documents.iter().filter(read_again).map(|document| document.id.clone()).collect();
+        let read_again: Vec<String> =
+            documents.iter().filter(read_again).map(|document| document.id.clone()).collect();
         let count = documents.len();
-        let passages: Vec<Passage> = documents.into_iter().flat_map(|document| document.passages).collect();
+        let passages: Vec<Passage> =
+            documents.into_iter().flat_map(|document| document.passages).collect();
         let texts = passages.iter().map(embedding_text).collect();
-        let vectors = self.parts.embedder.embed(texts).await.context("passages could not be embedded")?;
+        let vectors =
+            self.parts.embedder.embed(texts).await.context("passages could not be embedded")?;
         if vectors.len() != passages.len() {
-            bail!("the embedding model returned {} vectors for {} passages", vectors.len(), passages.len());
+            bail!(
+                "the embedding model returned {} vectors for {} passages",
+                vectors.len(),
+                passages.len()
+            );
         }
         let written = passages.len();
         let index = self.parts.index;
@@ -729,7 +805,11 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
         let mut gone: Vec<String> = self
             .known
             .keys()
-            .filter(|document| !self.seen.contains(*document) && in_scope(scopes, document) && !kept.keeps(document))
+            .filter(|document| {
+                !self.seen.contains(*document)
+                    && in_scope(scopes, document)
+                    && !kept.keeps(document)
+            })
             .cloned()
             .collect();
         if gone.is_empty() {
@@ -752,6 +832,7 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
 /// A path below a root as an id: `/` between its parts on every system.
 fn relative_id(path: &Path, root: &Path) -> Option<String> {
     let relative = path.strip_prefix(root).ok()?;
-    let parts: Option<Vec<&str>> = relative.components().map(|part| part.as_os_str().to_str()).collect();
+    let parts: Option<Vec<&str>> =
+        relative.components().map(|part| part.as_os_str().to_str()).collect();
     parts.map(|parts| parts.join("/"))
 }

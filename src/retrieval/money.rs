@@ -62,9 +62,10 @@ const SIGNS: [(&str, &str); 45] = [
 
 /// Codes that a text may name beside an amount.
 const CODES: [&str; 46] = [
-    "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "RMB", "PLN", "CZK", "HUF", "RON", "BGN", "SEK", "NOK", "DKK", "ISK",
-    "RUB", "UAH", "TRY", "RSD", "BAM", "MKD", "ALL", "GEL", "CAD", "AUD", "NZD", "HKD", "TWD", "SGD", "KRW", "INR",
-    "THB", "VND", "IDR", "MYR", "PHP", "AED", "SAR", "ILS", "EGP", "ZAR", "BRL", "MXN", "ARS", "CLP",
+    "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "RMB", "PLN", "CZK", "HUF", "RON", "BGN", "SEK",
+    "NOK", "DKK", "ISK", "RUB", "UAH", "TRY", "RSD", "BAM", "MKD", "ALL", "GEL", "CAD", "AUD",
+    "NZD", "HKD", "TWD", "SGD", "KRW", "INR", "THB", "VND", "IDR", "MYR", "PHP", "AED", "SAR",
+    "ILS", "EGP", "ZAR", "BRL", "MXN", "ARS", "CLP",
 ];
 
 /// Reads an amount. `decimal`: the sign that parts the cents, where other amounts of its column show it. `None` if it is
@@ -77,7 +78,8 @@ pub fn money(text: &str, decimal: Option<char>) -> Option<Money> {
     let length = rest
         .char_indices()
         .find(|(_, char)| {
-            !(char.is_ascii_digit() || matches!(char, '.' | ',' | ' ' | '\'' | '’' | '\u{A0}' | '\u{202F}'))
+            !(char.is_ascii_digit()
+                || matches!(char, '.' | ',' | ' ' | '\'' | '’' | '\u{A0}' | '\u{202F}'))
         })
         .map_or(rest.len(), |(at, _)| at);
     let written = rest[..length].trim_end_matches(|char: char| !char.is_ascii_digit());
@@ -86,9 +88,12 @@ pub fn money(text: &str, decimal: Option<char>) -> Option<Money> {
     let before = before.trim();
     // "2-3", "5 x 2": not one amount. "1.299,-" has no cents.
     let after = after.trim_start_matches([',', '.']).trim_start();
-    let after = after.strip_prefix("-").or_else(|| after.strip_prefix('–')).unwrap_or(after).trim_start();
+    let after =
+        after.strip_prefix("-").or_else(|| after.strip_prefix('–')).unwrap_or(after).trim_start();
     let (after, per) = match after.split_once('/').or_else(|| split_per(after)) {
-        Some((after, per)) => (after.trim(), Some(per.trim()).filter(|per| !per.is_empty() && per.len() <= 24)),
+        Some((after, per)) => {
+            (after.trim(), Some(per.trim()).filter(|per| !per.is_empty() && per.len() <= 24))
+        }
         None => (after, None),
     };
     // "5 / 7" are two amounts.
@@ -97,7 +102,8 @@ pub fn money(text: &str, decimal: Option<char>) -> Option<Money> {
     }
     let of_before = code(before.trim_end_matches(['.', ':']));
     let of_after = code(after.trim_end_matches(['.', '*', '¹', ')', ';']));
-    let bare = |text: &str, code: &Option<String>| text.is_empty() || code.is_some() || is_krone(text);
+    let bare =
+        |text: &str, code: &Option<String>| text.is_empty() || code.is_some() || is_krone(text);
     if !bare(before, &of_before) || !bare(after.trim_end_matches(['.', '*', '¹']), &of_after) {
         return None;
     }
@@ -127,15 +133,19 @@ fn is_krone(text: &str) -> bool {
 
 /// "12 EUR per piece", "3 € pro Stück".
 fn split_per(text: &str) -> Option<(&str, &str)> {
-    [" per ", " pro ", " je ", " par ", " al ", " por ", " za ", " the "].iter().find_map(|per| text.split_once(per))
+    [" per ", " pro ", " je ", " par ", " al ", " por ", " za ", " the "]
+        .iter()
+        .find_map(|per| text.split_once(per))
 }
 
 /// Digits with signs → a decimal with a point.
 fn decimal_of(written: &str, decimal: Option<char>) -> Option<String> {
-    let number: String = written.chars().filter(|char| char.is_ascii_digit() || matches!(char, '.' | ',')).collect();
+    let number: String =
+        written.chars().filter(|char| char.is_ascii_digit() || matches!(char, '.' | ',')).collect();
     // "1 2" isn't twelve; "1 299" is one thousand two hundred ninety-nine.
     let gaps: Vec<&str> = written.split([' ', '\u{A0}', '\u{202F}', '\'', '’']).collect();
-    let grouped = gaps.iter().skip(1).all(|group| group.bytes().take_while(u8::is_ascii_digit).count() == 3);
+    let grouped =
+        gaps.iter().skip(1).all(|group| group.bytes().take_while(u8::is_ascii_digit).count() == 3);
     if gaps.len() > 1 && !grouped {
         return None;
     }
@@ -144,7 +154,8 @@ fn decimal_of(written: &str, decimal: Option<char>) -> Option<String> {
         let sign = &number[*at..=*at];
         let whole = number[..*at].replace(['.', ','], "");
         let once = number.matches(sign).count() == 1;
-        let thousands = number.len() - at == 4 && whole != "0" && !number[..*at].contains(['.', ',']);
+        let thousands =
+            number.len() - at == 4 && whole != "0" && !number[..*at].contains(['.', ',']);
         once && (!thousands || decimal.is_some_and(|decimal| sign.starts_with(decimal)))
     });
     let digits = |text: &str| text.replace(['.', ','], "");
@@ -190,7 +201,8 @@ pub fn is_amount(text: &str) -> bool {
 #[must_use]
 pub fn code(text: &str) -> Option<String> {
     let text = text.trim();
-    if let Some((_, code)) = SIGNS.iter().find(|(sign, _)| *sign == text || sign.to_lowercase() == text.to_lowercase())
+    if let Some((_, code)) =
+        SIGNS.iter().find(|(sign, _)| *sign == text || sign.to_lowercase() == text.to_lowercase())
     {
         return Some((*code).to_owned());
     }
@@ -232,8 +244,9 @@ fn is_code(word: &str) -> bool {
 pub fn named_once<'a>(texts: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut found: Vec<String> = Vec::new();
     for text in texts {
-        for word in text.split(|char: char| char.is_whitespace() || char.is_ascii_digit() || "()[],;:/".contains(char))
-        {
+        for word in text.split(|char: char| {
+            char.is_whitespace() || char.is_ascii_digit() || "()[],;:/".contains(char)
+        }) {
             let word = word.trim_matches('.');
             if let Some(code) = Some(word).filter(|word| is_code(word)).and_then(code)
                 && !found.contains(&code)
@@ -257,7 +270,10 @@ pub fn without_currency(label: &str) -> String {
         }
     }
     // "in €", "en euros" leave their preposition behind.
-    if words.last().is_some_and(|word| ["in", "en", "em", "w"].contains(&word.to_lowercase().as_str())) {
+    if words
+        .last()
+        .is_some_and(|word| ["in", "en", "em", "w"].contains(&word.to_lowercase().as_str()))
+    {
         words.pop();
     }
     words.join(" ")
@@ -272,7 +288,9 @@ mod tests {
         #[track_caller]
         fn check(text: &str, expected: Option<(&str, Option<&str>, Option<&str>)>) {
             let actual = money(text, None);
-            let actual = actual.as_ref().map(|m| (m.amount.as_str(), m.currency.as_deref(), m.per.as_deref()));
+            let actual = actual
+                .as_ref()
+                .map(|m| (m.amount.as_str(), m.currency.as_deref(), m.per.as_deref()));
             assert_eq!(actual, expected, "{text}");
         }
         check("349.90", Some(("349.90", None, None)));
@@ -288,7 +306,18 @@ mod tests {
         check("Rs. 450", Some(("450", Some("INR"), None)));
         check("149 kr", Some(("149", None, None)));
         check("48 €*", Some(("48", Some("EUR"), None)));
-        for wrong in ["", "on request", "-5", "12 to 15", "ab 12 €", "2-3", "5 / 7", "12 Monate", "3 x 4", "IP65"] {
+        for wrong in [
+            "",
+            "on request",
+            "-5",
+            "12 to 15",
+            "ab 12 €",
+            "2-3",
+            "5 / 7",
+            "12 Monate",
+            "3 x 4",
+            "IP65",
+        ] {
             check(wrong, None);
         }
         assert_eq!(money("1.250", Some('.')).map(|money| money.amount).as_deref(), Some("1.250"));

@@ -76,9 +76,11 @@ impl Product {
             name.push_str(&format!("{}{variant}{}", words.open, words.close));
         }
         let price = self.price.as_ref().map(|price| self.written(price, &parts));
-        let price = price.map(|price| match self.before.as_ref().map(|before| self.written(before, &parts)) {
-            Some(before) => filled(words.before, &[&price, &before]),
-            None => price,
+        let price = price.map(|price| {
+            match self.before.as_ref().map(|before| self.written(before, &parts)) {
+                Some(before) => filled(words.before, &[&price, &before]),
+                None => price,
+            }
         });
         let price = price.map(|price| match (self.tax, words.tax) {
             (Some(Tax::Net), [net, _]) if !net.is_empty() => format!("{price} {net}"),
@@ -88,16 +90,25 @@ impl Product {
         let stock = said.and_then(|words| self.stocked(&parts, words));
         let mut text = match (price, stock) {
             (Some(price), Some(stock)) => {
-                format!("{}{}{stock}{}", filled(words.costs, &[&name, &price]), words.comma, words.stop)
+                format!(
+                    "{}{}{stock}{}",
+                    filled(words.costs, &[&name, &price]),
+                    words.comma,
+                    words.stop
+                )
             }
-            (Some(price), None) => format!("{}{}", filled(words.costs, &[&name, &price]), words.stop),
+            (Some(price), None) => {
+                format!("{}{}", filled(words.costs, &[&name, &price]), words.stop)
+            }
             (None, Some(stock)) if language == "en" => match stock.strip_suffix(" in stock") {
                 Some(pieces) => format!("{name} is in stock ({pieces})."),
                 None => format!("{name} is {stock}."),
             },
             (None, Some(stock)) if chinese => format!("{name}{stock}。"),
             (None, Some(stock)) => format!("{name}: {stock}{}", words.stop),
-            (None, None) if said.is_none() && (self.available.is_some() || self.stock.is_some()) => {
+            (None, None)
+                if said.is_none() && (self.available.is_some() || self.stock.is_some()) =>
+            {
                 format!("{name}{}", words.stop)
             }
             (None, None) => return None,
@@ -111,14 +122,15 @@ impl Product {
             let unsaid = said.is_none() || self.available.is_none() && self.stock.is_none();
             let neutral_stock = unsaid && matches!(kind, Some(Kind::Stock | Kind::Availability));
             // What it costs otherwise: without tax, for members.
-            let figure = |text: &str| money::money(text, None).and_then(|money| money.amount.parse::<f64>().ok());
+            let figure = |text: &str| {
+                money::money(text, None).and_then(|money| money.amount.parse::<f64>().ok())
+            };
             let another = kind == Some(Kind::Price) && {
                 let said = [&self.price, &self.before];
                 let differs = |value: f64| {
-                    said.iter()
-                        .copied()
-                        .flatten()
-                        .all(|said| said.parse().is_ok_and(|said: f64| said.total_cmp(&value).is_ne()))
+                    said.iter().copied().flatten().all(|said| {
+                        said.parse().is_ok_and(|said: f64| said.total_cmp(&value).is_ne())
+                    })
                 };
                 // "On request" is no amount, and all that is known of the price.
                 figure(value).map_or(self.price.is_none(), differs)
@@ -127,7 +139,11 @@ impl Product {
                 described.extend(Some(*value).filter(|value| *value != self.name));
             } else if !is_told(&column) || neutral_stock || another {
                 let plain = language == "en" || chinese;
-                more.push(if plain { detail(&column, value, chinese) } else { format!("{label}: {value}") });
+                more.push(if plain {
+                    detail(&column, value, chinese)
+                } else {
+                    format!("{label}: {value}")
+                });
             }
         }
         if !more.is_empty() {
@@ -145,11 +161,14 @@ impl Product {
                 text.push_str(words.stop);
             }
         }
-        let of_variant = self.variant.as_ref().is_some_and(|variant| self.id == format!("{} {variant}", self.name));
+        let of_variant = self
+            .variant
+            .as_ref()
+            .is_some_and(|variant| self.id == format!("{} {variant}", self.name));
         // A number that visitors can read in the row: what addresses are made of isn't one.
-        let numbered = parts
-            .iter()
-            .any(|(label, value)| *value == self.id && matches!(kind(&column_name(label)), Some(Kind::Number) | None));
+        let numbered = parts.iter().any(|(label, value)| {
+            *value == self.id && matches!(kind(&column_name(label)), Some(Kind::Number) | None)
+        });
         if self.id != self.name && numbered && !of_variant && !words.number.is_empty() {
             text.push_str(&format!("{}{}{}{}", words.gap, words.number, self.id, words.stop));
         }
@@ -159,7 +178,9 @@ impl Product {
 
     /// How it is said that it can be ordered though it isn't there, if that is so.
     pub(crate) fn later(&self, language: &str) -> Option<&'static str> {
-        self.backorder.then(|| phrases::of(language).or_else(|| phrases::of("en")).map_or("", |words| words.later))
+        self.backorder.then(|| {
+            phrases::of(language).or_else(|| phrases::of("en")).map_or("", |words| words.later)
+        })
     }
 
     /// An amount as the row writes it ("349.00", not what was made of it), with its currency and what it is for.
@@ -173,8 +194,11 @@ impl Product {
         let written = of_price.map(|(_, value)| *value).find(|value| same(value)).unwrap_or(amount);
         let read = money::money(written, None);
         let mut text = written.to_owned();
-        if let (Some(currency), true) = (&self.currency, read.as_ref().is_none_or(|money| money.currency.is_none()))
-            && written.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b' ' | b'\''))
+        if let (Some(currency), true) =
+            (&self.currency, read.as_ref().is_none_or(|money| money.currency.is_none()))
+            && written
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b' ' | b'\''))
         {
             text.push(' ');
             text.push_str(currency);
@@ -192,10 +216,14 @@ impl Product {
             return Some(words.later.to_owned());
         }
         let row = || {
-            let found = parts.iter().find(|(label, _)| kind(&column_name(label)) == Some(Kind::Stock));
+            let found =
+                parts.iter().find(|(label, _)| kind(&column_name(label)) == Some(Kind::Stock));
             found.and_then(|(_, value)| stock(value))
         };
-        match (self.stock.or_else(|| row().filter(|_| self.available != Some(true))), self.available) {
+        match (
+            self.stock.or_else(|| row().filter(|_| self.available != Some(true))),
+            self.available,
+        ) {
             (_, Some(false)) | (Some(0), None) => Some(words.out.to_owned()),
             (Some(pieces), _) if pieces > 0 => Some(filled(words.pieces, &[&pieces.to_string()])),
             (_, Some(true)) => Some(words.there.to_owned()),
@@ -221,7 +249,8 @@ impl Product {
             available = is_available(text);
             backorder = columns::says(Word::Later, text) || columns::says(Word::Preorder, text);
             if available.is_none() {
-                warnings.push(format!("its availability {text:?} is not understood; write yes or no"));
+                warnings
+                    .push(format!("its availability {text:?} is not understood; write yes or no"));
             }
         }
         if price.is_none() && stock.is_none() && available.is_none() {
@@ -233,7 +262,10 @@ impl Product {
         }
         let address = |kind: Kind| {
             let first = row.first(kind)?.split([',', ' ', '|']).next()?;
-            ["https://", "http://", "/"].iter().any(|start| first.starts_with(start)).then(|| first.to_owned())
+            ["https://", "http://", "/"]
+                .iter()
+                .any(|start| first.starts_with(start))
+                .then(|| first.to_owned())
         };
         Some(Self {
             name: name.unwrap_or_else(|| id.clone()),
@@ -257,8 +289,9 @@ impl Product {
 /// Whether a name says which variant it is of: "Coat M" of M, but not "Mug".
 fn names(name: &str, variant: &str) -> bool {
     let bound = |char: Option<char>| !char.is_some_and(|char| char.is_ascii_alphanumeric());
-    name.match_indices(variant)
-        .any(|(at, _)| bound(name[..at].chars().next_back()) && bound(name[at + variant.len()..].chars().next()))
+    name.match_indices(variant).any(|(at, _)| {
+        bound(name[..at].chars().next_back()) && bound(name[at + variant.len()..].chars().next())
+    })
 }
 
 /// A template with `{}` where the parts go.
@@ -369,7 +402,8 @@ pub(crate) const CHINESE: &[(&str, &str)] = &[
 /// What a row says beyond name, price and stock: `weight_g`, `1900` is "weight 1900 g".
 fn detail(label: &str, value: &str, chinese: bool) -> String {
     let (name, value) = measured(label, value);
-    let translated = CHINESE.iter().find(|(english, _)| chinese && *english == name).map(|(_, own)| *own);
+    let translated =
+        CHINESE.iter().find(|(english, _)| chinese && *english == name).map(|(_, own)| *own);
     match translated {
         Some(name) => format!("{name} {value}"),
         None => format!("{} {value}", name.replace('_', " ")),
@@ -394,7 +428,9 @@ pub(crate) fn measured<'a>(label: &'a str, value: &str) -> (&'a str, String) {
         ("_litres", "l"),
     ];
     let number = value.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','));
-    let unit = UNITS.iter().find(|(ending, _)| number && label.len() > ending.len() && label.ends_with(ending));
+    let unit = UNITS
+        .iter()
+        .find(|(ending, _)| number && label.len() > ending.len() && label.ends_with(ending));
     let name = unit.map_or(label, |(ending, _)| label.strip_suffix(ending).unwrap_or(label));
     (name, unit.map_or_else(|| value.to_owned(), |(_, unit)| format!("{value} {unit}")))
 }
@@ -435,49 +471,66 @@ impl<'a> Row<'a> {
     /// Columns that tell variants apart. Shopify calls the only variant of a product "Default Title".
     fn options(&self) -> Option<String> {
         let tells = |field: &&Field<'a>| {
-            matches!(field.kind, Some(Kind::Option | Kind::OptionValue(_))) && field.value != "Default Title"
+            matches!(field.kind, Some(Kind::Option | Kind::OptionValue(_)))
+                && field.value != "Default Title"
         };
         let all: Vec<&str> = self.0.iter().filter(tells).map(|field| field.value).collect();
         (!all.is_empty()).then(|| all.join(", "))
     }
 
     fn tax(&self) -> Option<Tax> {
-        self.0.iter().find(|field| field.kind == Some(Kind::Price)).and_then(|field| field.meaning.as_ref()?.tax)
+        self.0
+            .iter()
+            .find(|field| field.kind == Some(Kind::Price))
+            .and_then(|field| field.meaning.as_ref()?.tax)
     }
 
     /// Price, the price before, the price's currency, and what it is for.
-    fn price(&self, warnings: &mut Vec<String>) -> (Option<String>, Option<String>, Option<String>, Option<String>) {
+    fn price(
+        &self,
+        warnings: &mut Vec<String>,
+    ) -> (Option<String>, Option<String>, Option<String>, Option<String>) {
         // Prices for a while, where the record doesn't say for which, hold.
-        let dated = [Kind::SaleFrom, Kind::SaleUntil, Kind::SalePeriod].iter().any(|kind| self.first(*kind).is_some());
+        let dated = [Kind::SaleFrom, Kind::SaleUntil, Kind::SalePeriod]
+            .iter()
+            .any(|kind| self.first(*kind).is_some());
         let mut read = |kind: Kind| {
-            let mut fields: Vec<&Field<'a>> = self.0.iter().filter(|field| field.kind == Some(kind)).collect();
+            let mut fields: Vec<&Field<'a>> =
+                self.0.iter().filter(|field| field.kind == Some(kind)).collect();
             fields.sort_by_key(|field| field.rank);
             for field in fields {
                 match money::money(field.value, None) {
                     // 0 says that there is no price.
                     Some(money) if money.amount.parse::<f64>().is_ok_and(|amount| amount > 0.0) => {
-                        let currency = money.currency.or_else(|| field.meaning.as_ref()?.currency.clone());
+                        let currency =
+                            money.currency.or_else(|| field.meaning.as_ref()?.currency.clone());
                         return Some((money.amount, currency, money.per));
                     }
                     Some(_) => {}
                     None if kind == Kind::Price => {
                         let value = field.value;
-                        warnings.push(format!("its price {value:?} is not understood; write it as 349.90"));
+                        warnings.push(format!(
+                            "its price {value:?} is not understood; write it as 349.90"
+                        ));
                     }
                     None => {}
                 }
             }
             None
         };
-        let (regular, sale, before) = (read(Kind::Price), read(Kind::Sale).filter(|_| !dated), read(Kind::Before));
+        let (regular, sale, before) =
+            (read(Kind::Price), read(Kind::Sale).filter(|_| !dated), read(Kind::Before));
         let figure = |amount: &str| amount.parse::<f64>().unwrap_or(0.0);
         let (price, before) = match (regular, sale) {
-            (Some(regular), Some(sale)) if figure(&sale.0) < figure(&regular.0) => (Some(sale), Some(regular)),
+            (Some(regular), Some(sale)) if figure(&sale.0) < figure(&regular.0) => {
+                (Some(sale), Some(regular))
+            }
             (None, sale @ Some(_)) => (sale, before),
             (regular, _) => (regular, before),
         };
         let Some((amount, currency, per)) = price else { return (None, None, None, None) };
-        let before = before.map(|(before, ..)| before).filter(|before| figure(before) > figure(&amount));
+        let before =
+            before.map(|(before, ..)| before).filter(|before| figure(before) > figure(&amount));
         (Some(amount), before, currency, per)
     }
 }
@@ -510,7 +563,8 @@ mod tests {
     fn prices_are_read_as_people_write_them() {
         let check = |text: &str, expected: Option<(&str, Option<&str>)>| {
             let actual = money::money(text, None);
-            let actual = actual.as_ref().map(|money| (money.amount.as_str(), money.currency.as_deref()));
+            let actual =
+                actual.as_ref().map(|money| (money.amount.as_str(), money.currency.as_deref()));
             assert_eq!(actual, expected, "{text}");
         };
         check("349.90", Some(("349.90", None)));
@@ -534,7 +588,8 @@ mod tests {
         #[track_caller]
         fn check(row: &str, language: &str, expected: Option<&str>) {
             let fields = parts(row).unwrap_or_default();
-            let fields: Vec<(&str, &str)> = fields.iter().map(|(label, value)| (label.as_str(), *value)).collect();
+            let fields: Vec<(&str, &str)> =
+                fields.iter().map(|(label, value)| (label.as_str(), *value)).collect();
             let product = Product::read(&fields, &mut Vec::new());
             let sentence = product.and_then(|product| product.sentence(row, language));
             assert_eq!(sentence.as_deref(), expected, "{row}");
@@ -549,8 +604,18 @@ mod tests {
             Some("Mug Set (S) costs 9.00 EUR. Item no. M-S."),
         );
         let tent = "sku: HP-1013; name: Tarn 3 tent; category: Tents; variant: Moss; price_eur: 429.00; stock: 9; weight_g: 2400.";
-        check(tent, "en", Some("Tarn 3 tent (Moss) costs 429.00 EUR, 9 in stock. Weight 2400 g. Item no. HP-1013."));
-        check(tent, "zh", Some("Tarn 3 tent（Moss）售价 429.00 EUR，库存 9 件。重量 2400 g。货号：HP-1013。"));
+        check(
+            tent,
+            "en",
+            Some(
+                "Tarn 3 tent (Moss) costs 429.00 EUR, 9 in stock. Weight 2400 g. Item no. HP-1013.",
+            ),
+        );
+        check(
+            tent,
+            "zh",
+            Some("Tarn 3 tent（Moss）售价 429.00 EUR，库存 9 件。重量 2400 g。货号：HP-1013。"),
+        );
         check(
             "sku: B; name: Bag; price_eur: 309.00; stock: 0.",
             "en",
@@ -579,7 +644,13 @@ mod tests {
         };
         let text = |text: &str| Some(text.to_owned());
         check(
-            &[("SKU", "T2"), ("Name", "Tarn 2"), ("Colour", "red"), ("Price (EUR)", "349,90"), ("Stock", "3")],
+            &[
+                ("SKU", "T2"),
+                ("Name", "Tarn 2"),
+                ("Colour", "red"),
+                ("Price (EUR)", "349,90"),
+                ("Stock", "3"),
+            ],
             Some(Product {
                 id: "T2".into(),
                 name: "Tarn 2".into(),

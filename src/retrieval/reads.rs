@@ -116,7 +116,9 @@ const MIN_SEPARATION: f32 = 0.25;
 /// model is taken to read that.
 pub(super) fn stands_for(text: &str) -> Option<&'static str> {
     let language = crate::language::language_of(text);
-    if let Some(language) = language.filter(|language| *language == "en" || probe(language).is_some()) {
+    if let Some(language) =
+        language.filter(|language| *language == "en" || probe(language).is_some())
+    {
         return Some(language);
     }
     // Where there are no questions of a language: a model that reads German or Russian reads many languages.

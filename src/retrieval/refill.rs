@@ -59,13 +59,17 @@ async fn refill(
     }
     for left in [&fresh, &aside] {
         if left.exists() {
-            fs::remove_dir_all(left)
-                .with_context(|| format!("removing {}, left by an earlier start", left.display()))?;
+            fs::remove_dir_all(left).with_context(|| {
+                format!("removing {}, left by an earlier start", left.display())
+            })?;
         }
     }
     let old = EmbeddedIndex::open(path, found).await?;
     let total = old.health().await?.passages;
-    tracing::info!(passages = total, "the index gets the vectors of knowledge.multilingual; this happens once");
+    tracing::info!(
+        passages = total,
+        "the index gets the vectors of knowledge.multilingual; this happens once"
+    );
     let new = EmbeddedIndex::open(&fresh, wanted).await?;
     let (mut done, mut offset) = (0, None);
     loop {
@@ -94,7 +98,8 @@ async fn refill(
     old.close().await?;
     drop((new, old));
     fs::rename(path, &aside).with_context(|| format!("moving {} aside", path.display()))?;
-    fs::rename(&fresh, path).with_context(|| format!("moving {} to {}", fresh.display(), path.display()))?;
+    fs::rename(&fresh, path)
+        .with_context(|| format!("moving {} to {}", fresh.display(), path.display()))?;
     fs::remove_dir_all(&aside).with_context(|| format!("removing {}", aside.display()))?;
     Ok(())
 }
@@ -135,7 +140,9 @@ mod tests {
         let passages = ["Tents are green.", "Stoves burn gas."].map(passage);
         let site = passages[0].site.clone();
         let index = EmbeddedIndex::open(&path, 2).await.unwrap();
-        for (ordinal, (passage, dense)) in (0..).zip(passages.into_iter().zip([vec![1.0, 0.0], vec![0.0, 1.0]])) {
+        for (ordinal, (passage, dense)) in
+            (0..).zip(passages.into_iter().zip([vec![1.0, 0.0], vec![0.0, 1.0]]))
+        {
             index.upsert(vec![(Passage { ordinal, ..passage }, dense.into())]).await.unwrap();
         }
         index.close().await.unwrap();
@@ -153,7 +160,10 @@ mod tests {
         let by_second = Vectors { multilingual: vec![0.0, 1.0, 0.0], ..Vectors::default() };
         let hits = index.search(&question(&site), &by_second).await.unwrap();
         assert_eq!(hits[0].passage.text, "Stoves burn gas.");
-        assert!((hits[0].multilingual.unwrap() - 0.5_f32.sqrt()).abs() < 1e-3 && hits[0].cosine.is_none());
+        assert!(
+            (hits[0].multilingual.unwrap() - 0.5_f32.sqrt()).abs() < 1e-3
+                && hits[0].cosine.is_none()
+        );
         let by_first = index.search(&question(&site), &vec![1.0, 0.0].into()).await.unwrap();
         assert_eq!(by_first[0].passage.text, "Tents are green.");
         index.close().await.unwrap();
@@ -162,7 +172,10 @@ mod tests {
         refill(&path, 2.into(), async |_| Ok(Vec::new())).await.unwrap();
         let index = EmbeddedIndex::open(&path, 2).await.unwrap();
         assert_eq!(index.search(&question(&site), &vec![1.0, 0.0].into()).await.unwrap().len(), 2);
-        let left: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let left: Vec<_> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(left, ["index"]);
     }
 }

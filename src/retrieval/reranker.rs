@@ -91,13 +91,16 @@ impl Reranker {
             move || serve(&shared, facts, &ready)
         });
         let failed = |reason: String| RerankError::Load { path: path.to_owned(), reason };
-        let thread = thread.map_err(|error| failed(format!("its thread could not be started: {error}")))?;
+        let thread =
+            thread.map_err(|error| failed(format!("its thread could not be started: {error}")))?;
         let facts = match is_ready.recv() {
             Ok(Ok(facts)) => facts,
             Ok(Err(reason)) => return Err(failed(reason)),
             Err(_) => return Err(failed("loading it crashed; see the log".to_owned())),
         };
-        Ok(Self { inner: Arc::new(Inner { shared, thread: Some(thread), facts, queue: config.queue }) })
+        Ok(Self {
+            inner: Arc::new(Inner { shared, thread: Some(thread), facts, queue: config.queue }),
+        })
     }
 
     /// How well each text answers the question: the model's raw logits, one for each text, higher is better. With the
@@ -114,7 +117,10 @@ impl Reranker {
             Ok(known) => return Ok(known),
             Err(job) => job,
         };
-        shared.push(Lane::Asked, job, self.inner.queue)?.await.unwrap_or(Err(RerankError::ShuttingDown))
+        shared
+            .push(Lane::Asked, job, self.inner.queue)?
+            .await
+            .unwrap_or(Err(RerankError::ShuttingDown))
     }
 
     /// Judges pairs that will be asked for, and remembers them. Lets every [`Reranker::score`] pass.
@@ -266,7 +272,11 @@ impl Shared {
 
     /// The scores if all are remembered, else what is left to do.
     fn job(&self, question: &str, texts: &[String]) -> Result<Vec<f32>, Job> {
-        let mut job = Job { question: question.to_owned(), missing: VecDeque::new(), scores: vec![0.0; texts.len()] };
+        let mut job = Job {
+            question: question.to_owned(),
+            missing: VecDeque::new(),
+            scores: vec![0.0; texts.len()],
+        };
         for (at, (text, score)) in texts.iter().zip(&mut job.scores).enumerate() {
             let key = key(question, text);
             match self.known(&key) {
@@ -277,7 +287,12 @@ impl Shared {
         if job.missing.is_empty() { Ok(job.scores) } else { Err(job) }
     }
 
-    fn push(&self, lane: Lane, job: Job, limit: usize) -> Result<oneshot::Receiver<Answer>, RerankError> {
+    fn push(
+        &self,
+        lane: Lane,
+        job: Job,
+        limit: usize,
+    ) -> Result<oneshot::Receiver<Answer>, RerankError> {
         let (answer, receiver) = oneshot::channel();
         let mut queues = self.lock();
         if queues.closed {
@@ -331,7 +346,11 @@ impl Shared {
 }
 
 /// The thread: load, say so, then batch by batch, asked before idle.
-fn serve(shared: &Shared, facts: RerankerFacts, ready: &mpsc::SyncSender<Result<RerankerFacts, String>>) {
+fn serve(
+    shared: &Shared,
+    facts: RerankerFacts,
+    ready: &mpsc::SyncSender<Result<RerankerFacts, String>>,
+) {
     /// However the thread ends, nobody waits for it any more.
     struct Closing<'a>(&'a Shared);
     impl Drop for Closing<'_> {
@@ -369,7 +388,9 @@ fn serve(shared: &Shared, facts: RerankerFacts, ready: &mpsc::SyncSender<Result<
         });
         shared.computed.fetch_add((before - waiting.job.missing.len()) as u64, Ordering::Relaxed);
         match done {
-            Ok(()) if waiting.job.missing.is_empty() => drop(waiting.answer.send(Ok(waiting.job.scores))),
+            Ok(()) if waiting.job.missing.is_empty() => {
+                drop(waiting.answer.send(Ok(waiting.job.scores)))
+            }
             Ok(()) => shared.put_back(lane, waiting),
             Err(reason) => drop(waiting.answer.send(Err(RerankError::Engine(reason)))),
         }
@@ -378,14 +399,23 @@ fn serve(shared: &Shared, facts: RerankerFacts, ready: &mpsc::SyncSender<Result<
 
 fn load_model(facts: &RerankerFacts) -> Result<LlamaModel, String> {
     if facts.model.causal != Some(false) {
-        return Err("it reads from left to right; only cross-encoders that see both ways can be used".to_owned());
+        return Err(
+            "it reads from left to right; only cross-encoders that see both ways can be used"
+                .to_owned(),
+        );
     }
     if facts.model.pooling != Some(LlamaPoolingType::Rank as u32) {
-        return Err("its header doesn't name the pooling type of a reranker; is it an embedding model?".to_owned());
+        return Err(
+            "its header doesn't name the pooling type of a reranker; is it an embedding model?"
+                .to_owned(),
+        );
     }
     let params = LlamaModelParams::default().with_n_gpu_layers(facts.gpu_layers);
     let model = LlamaModel::load_from_file(backend()?, &facts.path, &params).map_err(|error| {
-        format!("llama.cpp refused it ({error}); is its architecture, {:?}, supported?", facts.model.architecture)
+        format!(
+            "llama.cpp refused it ({error}); is its architecture, {:?}, supported?",
+            facts.model.architecture
+        )
     })?;
     match model.n_cls_out() {
         1 => Ok(model),
@@ -418,16 +448,20 @@ impl<'m> Engine<'m> {
             .with_kv_unified(true)
             .with_n_threads(threads)
             .with_n_threads_batch(threads);
-        let context = model
-            .new_context(backend()?, params)
-            .map_err(|_| "llama.cpp could not set up its context; is there enough memory?".to_owned())?;
-        let segment_offset = i32::try_from(facts.model.segment_offset.unwrap_or(0)).unwrap_or(i32::MAX);
+        let context = model.new_context(backend()?, params).map_err(|_| {
+            "llama.cpp could not set up its context; is there enough memory?".to_owned()
+        })?;
+        let segment_offset =
+            i32::try_from(facts.model.segment_offset.unwrap_or(0)).unwrap_or(i32::MAX);
         // A token beyond the vocabulary would be read past the end of the matrix.
         if segment_offset > model.n_vocab() / 2 {
-            return Err(format!("its segment offset, {segment_offset}, is more than half of its vocabulary"));
+            return Err(format!(
+                "its segment offset, {segment_offset}, is more than half of its vocabulary"
+            ));
         }
         let max_tokens = usize::try_from(max_tokens).unwrap_or(512);
-        let mut engine = Self { model, context, batch: LlamaBatch::new(room, 1), max_tokens, segment_offset };
+        let mut engine =
+            Self { model, context, batch: LlamaBatch::new(room, 1), max_tokens, segment_offset };
         let mut job = Job {
             question: "ready?".to_owned(),
             missing: VecDeque::from([(0, Key::default(), "Yes.".to_owned())]),
@@ -454,7 +488,9 @@ impl<'m> Engine<'m> {
             let sequence = i32::try_from(places.len()).unwrap_or_default();
             for (position, token) in (0_i32..).zip(pair) {
                 // One sequence id per token: `LlamaBatch::add` doesn't check that there is room for more.
-                self.batch.add(token, position, &[sequence], true).map_err(|error| error.to_string())?;
+                self.batch
+                    .add(token, position, &[sequence], true)
+                    .map_err(|error| error.to_string())?;
             }
             places.push((*at, *key));
             job.missing.pop_front();
@@ -464,7 +500,8 @@ impl<'m> Engine<'m> {
         }
         self.context.encode(&mut self.batch).map_err(|error| error.to_string())?;
         for (sequence, (at, key)) in (0_i32..).zip(places) {
-            let score = self.context.embeddings_seq_ith(sequence).map_err(|error| error.to_string())?;
+            let score =
+                self.context.embeddings_seq_ith(sequence).map_err(|error| error.to_string())?;
             let score = score.first().copied().filter(|score| score.is_finite());
             let score = score.ok_or("it returned a score that is not a number")?;
             if let Some(place) = job.scores.get_mut(at) {
@@ -498,7 +535,11 @@ impl<'m> Engine<'m> {
     fn pair(&self, question: &[LlamaToken], text: &str) -> Vec<LlamaToken> {
         let vocab = self.model.vocab();
         let mut tokens = question.to_vec();
-        let end = if vocab.should_add_eos() { Some(vocab.eos()) } else { vocab.should_add_sep().then(|| vocab.sep()) };
+        let end = if vocab.should_add_eos() {
+            Some(vocab.eos())
+        } else {
+            vocab.should_add_sep().then(|| vocab.sep())
+        };
         tokens.extend(self.plain(text));
         tokens.truncate(self.max_tokens - usize::from(end.is_some()));
         tokens.extend(end);
@@ -510,7 +551,8 @@ impl<'m> Engine<'m> {
 
     /// A text's tokens. Special tokens in it are plain text: nobody can write "[SEP]" into a passage and mean it.
     fn plain(&self, text: &str) -> Vec<LlamaToken> {
-        let text = &text[..text.floor_char_boundary(self.max_tokens.saturating_mul(MAX_BYTES_PER_TOKEN))];
+        let text =
+            &text[..text.floor_char_boundary(self.max_tokens.saturating_mul(MAX_BYTES_PER_TOKEN))];
         let mut tokens = self.model.vocab().tokenize(text.as_bytes(), false, false);
         if self.segment_offset > 0 {
             // The second half of the vocabulary is never a text's.

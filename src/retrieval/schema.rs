@@ -56,7 +56,9 @@ impl Vectors {
     /// Those that there are, with their names.
     pub(super) fn named(&self) -> impl Iterator<Item = (&'static str, &[f32])> {
         let all = [(DENSE, &self.dense), (MULTILINGUAL, &self.multilingual)];
-        all.into_iter().filter(|(_, vector)| !vector.is_empty()).map(|(name, vector)| (name, vector.as_slice()))
+        all.into_iter()
+            .filter(|(_, vector)| !vector.is_empty())
+            .map(|(name, vector)| (name, vector.as_slice()))
     }
 }
 
@@ -99,11 +101,15 @@ pub enum IndexError {
         "the index in {place} holds embeddings of {found} dimensions, but the embedding model gives {wanted}. Set the earlier model again, or choose a new place and run `frontdesk ingest`"
     )]
     Dimensions { place: String, found: usize, wanted: usize },
-    #[error("{place} has another schema: {reason}. Set knowledge.collection to a new name and run `frontdesk ingest`")]
+    #[error(
+        "{place} has another schema: {reason}. Set knowledge.collection to a new name and run `frontdesk ingest`"
+    )]
     Schema { place: String, reason: String },
     #[error("an embedding of {found} dimensions was given to an index of {wanted}")]
     EmbeddingSize { found: usize, wanted: usize },
-    #[error("an embedding holds a number that is not finite; the embedding model or its input is broken")]
+    #[error(
+        "an embedding holds a number that is not finite; the embedding model or its input is broken"
+    )]
     EmbeddingNotFinite,
     #[error(
         "the Qdrant server at {url} cannot be reached: {reason}. Check knowledge.url (its gRPC port, usually 6334) and that it runs"
@@ -129,7 +135,8 @@ pub(super) const MULTILINGUAL: &str = "multilingual";
 pub(super) const BM25: &str = "bm25";
 
 /// Payload fields that are filtered by, and so indexed.
-pub(super) const KEYWORD_FIELDS: [&str; 4] = [payload::SITE, payload::DOCUMENT, payload::LANGUAGE, payload::AUDIENCE];
+pub(super) const KEYWORD_FIELDS: [&str; 4] =
+    [payload::SITE, payload::DOCUMENT, payload::LANGUAGE, payload::AUDIENCE];
 pub(super) const INTEGER_FIELD: &str = payload::VALID_UNTIL;
 
 /// How many candidates each half is asked for, to return `limit`.
@@ -263,7 +270,10 @@ impl Scope {
             Self::Everything => Vec::new(),
             Self::Site { site } => vec![is(payload::SITE, site)],
             Self::Documents { site, documents } => {
-                vec![is(payload::SITE, site), Clause::OneOf { field: payload::DOCUMENT, values: documents }]
+                vec![
+                    is(payload::SITE, site),
+                    Clause::OneOf { field: payload::DOCUMENT, values: documents },
+                ]
             }
             Self::Outdated { documents } => vec![Clause::Either(
                 documents
@@ -283,7 +293,9 @@ impl Scope {
             Self::Askable { site, audience, mut languages, now_ms } => {
                 let mut clauses = vec![is(payload::SITE, site)];
                 match audience {
-                    Audience::Public => clauses.push(is(payload::AUDIENCE, payload::PUBLIC.to_owned())),
+                    Audience::Public => {
+                        clauses.push(is(payload::AUDIENCE, payload::PUBLIC.to_owned()))
+                    }
                     Audience::Agents => {}
                 }
                 if !languages.is_empty() {
@@ -334,7 +346,10 @@ pub(super) fn check_question(vectors: &Vectors, dims: Dims) -> Result<(), IndexE
 }
 
 /// Gives candidates that only another half found how near they are all the same. `nearness` by names of vectors.
-pub(super) fn complete(candidates: &mut [Candidate<PassageId>], nearness: &HashMap<(PassageId, &str), f32>) {
+pub(super) fn complete(
+    candidates: &mut [Candidate<PassageId>],
+    nearness: &HashMap<(PassageId, &str), f32>,
+) {
     for candidate in candidates {
         let of = |name| nearness.get(&(candidate.id, name)).copied();
         candidate.cosine = candidate.cosine.or_else(|| of(DENSE));
@@ -399,7 +414,8 @@ const ALIKE: f32 = 0.95;
 /// A text's word triples, as hashes.
 fn shingles(text: &str) -> HashSet<u64> {
     let lower = split_unspaced(text).to_lowercase();
-    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     words.windows(3).map(|three| FxBuildHasher.hash_one(three)).collect()
 }
 
@@ -440,11 +456,19 @@ pub(super) mod payload {
     /// Stored as the end of what holds for ever (the last millisecond of the year 9999), so that one comparison decides.
     const FOR_EVER: u64 = 253_402_300_799_999;
 
-    pub(in crate::retrieval) fn encode(id: PassageId, passage: &Passage) -> Result<Map<String, Value>, IndexError> {
-        let fields = serde_json::to_value(passage)
-            .map_err(|error| IndexError::Payload { id: id.to_string(), reason: error.to_string() })?;
+    pub(in crate::retrieval) fn encode(
+        id: PassageId,
+        passage: &Passage,
+    ) -> Result<Map<String, Value>, IndexError> {
+        let fields = serde_json::to_value(passage).map_err(|error| IndexError::Payload {
+            id: id.to_string(),
+            reason: error.to_string(),
+        })?;
         let Value::Object(mut fields) = fields else {
-            return Err(IndexError::Payload { id: id.to_string(), reason: "not an object".to_owned() });
+            return Err(IndexError::Payload {
+                id: id.to_string(),
+                reason: "not an object".to_owned(),
+            });
         };
         fields.remove(VALID_UNTIL_MS);
         let until = passage.valid_until_ms.map_or(FOR_EVER, |until| until.min(FOR_EVER));
@@ -455,8 +479,14 @@ pub(super) mod payload {
         Ok(fields)
     }
 
-    pub(in crate::retrieval) fn decode(id: PassageId, mut fields: Map<String, Value>) -> Result<Passage, IndexError> {
-        let until = fields.remove(VALID_UNTIL).and_then(|until| until.as_u64()).filter(|until| *until < FOR_EVER);
+    pub(in crate::retrieval) fn decode(
+        id: PassageId,
+        mut fields: Map<String, Value>,
+    ) -> Result<Passage, IndexError> {
+        let until = fields
+            .remove(VALID_UNTIL)
+            .and_then(|until| until.as_u64())
+            .filter(|until| *until < FOR_EVER);
         fields.insert(VALID_UNTIL_MS.to_owned(), until.into());
         serde_json::from_value(Value::Object(fields))
             .map_err(|error| IndexError::Payload { id: id.to_string(), reason: error.to_string() })
@@ -555,7 +585,10 @@ mod tests {
         assert_eq!(weights, [0.5, 1.0, 1.0]);
         let document = lexicon.document(&passage());
         for term in question("days return long").indices {
-            assert!(document.indices.contains(&term), "the title, the headings and the text are all searched");
+            assert!(
+                document.indices.contains(&term),
+                "the title, the headings and the text are all searched"
+            );
         }
     }
 
@@ -593,16 +626,24 @@ mod tests {
 
     #[test]
     fn a_question_sees_its_site_its_audience_and_what_holds() {
-        let clauses =
-            |audience| Scope::Askable { site: "shop".into(), audience, languages: vec![], now_ms: 5 }.clauses();
+        let clauses = |audience| {
+            Scope::Askable { site: "shop".into(), audience, languages: vec![], now_ms: 5 }.clauses()
+        };
         let is = |field, value: &str| Clause::OneOf { field, values: vec![value.into()] };
         let until = Clause::AtLeast { field: "valid_until", value: 5.0 };
         let from = Clause::NotAbove { field: "valid_from_ms", value: 5.0 };
         let public = is("audience", "public");
-        assert_eq!(clauses(Audience::Public), [is("site", "shop"), public, until.clone(), from.clone()]);
+        assert_eq!(
+            clauses(Audience::Public),
+            [is("site", "shop"), public, until.clone(), from.clone()]
+        );
         assert_eq!(clauses(Audience::Agents), [is("site", "shop"), until, from]);
-        let languages =
-            Scope::Askable { site: "shop".into(), audience: Audience::Agents, languages: vec!["de".into()], now_ms: 5 };
+        let languages = Scope::Askable {
+            site: "shop".into(),
+            audience: Audience::Agents,
+            languages: vec!["de".into()],
+            now_ms: 5,
+        };
         let spoken = Clause::OneOf { field: "language", values: vec!["de".into(), "und".into()] };
         assert!(languages.clauses().contains(&spoken));
     }

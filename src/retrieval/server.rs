@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use qdrant_client::qdrant::{
-    Condition, CountPointsBuilder, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, DeletePointsBuilder,
-    DenseVector, Distance, FieldType, Filter, IdfParamsBuilder, IntegerIndexParamsBuilder, KeywordIndexParamsBuilder,
-    Modifier, NamedVectors, PayloadIncludeSelector, PointId, PointStruct, Query as Search, QueryBatchPointsBuilder,
+    Condition, CountPointsBuilder, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder,
+    DeletePointsBuilder, DenseVector, Distance, FieldType, Filter, IdfParamsBuilder,
+    IntegerIndexParamsBuilder, KeywordIndexParamsBuilder, Modifier, NamedVectors,
+    PayloadIncludeSelector, PointId, PointStruct, Query as Search, QueryBatchPointsBuilder,
     QueryPoints, QueryPointsBuilder, Range, ScoredPoint, ScrollPointsBuilder, SearchParamsBuilder,
-    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, UpsertPointsBuilder, Value as PayloadValue, Vector,
-    VectorInput, VectorOutput, VectorParamsBuilder, VectorsConfigBuilder, VectorsSelector, point_id, vector_output,
-    vectors_config, vectors_output,
+    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, UpsertPointsBuilder,
+    Value as PayloadValue, Vector, VectorInput, VectorOutput, VectorParamsBuilder,
+    VectorsConfigBuilder, VectorsSelector, point_id, vector_output, vectors_config, vectors_output,
 };
 use qdrant_client::{Qdrant, QdrantError};
 use serde_json::{Map, Value};
@@ -18,8 +19,8 @@ use serde_json::{Map, Value};
 use super::{Hit, KnowledgeConfig, Passage, Query, fusion};
 use crate::retrieval::schema;
 use crate::retrieval::schema::{
-    BM25, Clause, DENSE, Dims, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon, MULTILINGUAL,
-    PassageId, Point, Scope, Vectors, payload,
+    BM25, Clause, DENSE, Dims, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon,
+    MULTILINGUAL, PassageId, Point, Scope, Vectors, payload,
 };
 
 /// Points in one request: with long embeddings still far below the server's 32 MiB.
@@ -68,7 +69,10 @@ impl ServerIndex {
             // The client would print to standard output; the schema check below says more.
             .skip_compatibility_check()
             .build()
-            .map_err(|error| IndexError::Unreachable { url: config.url.clone(), reason: error.to_string() })?;
+            .map_err(|error| IndexError::Unreachable {
+                url: config.url.clone(),
+                reason: error.to_string(),
+            })?;
         let index = Self {
             client,
             url: config.url.clone(),
@@ -96,13 +100,18 @@ impl ServerIndex {
     }
 
     pub(super) async fn remove(&self, scope: Scope) -> Result<(), IndexError> {
-        let request = DeletePointsBuilder::new(&self.collection).points(filter(scope.clauses())).wait(true);
+        let request =
+            DeletePointsBuilder::new(&self.collection).points(filter(scope.clauses())).wait(true);
         self.client.delete_points(request).await.map_err(self.refused("remove passages"))?;
         Ok(())
     }
 
     /// All halves in one round trip, with the payload of all candidates.
-    pub(super) async fn search(&self, query: &Query, vectors: &Vectors) -> Result<Vec<Hit>, IndexError> {
+    pub(super) async fn search(
+        &self,
+        query: &Query,
+        vectors: &Vectors,
+    ) -> Result<Vec<Hit>, IndexError> {
         schema::check_question(vectors, self.dims)?;
         let scope = Scope::Askable {
             site: query.site.clone(),
@@ -134,11 +143,13 @@ impl ServerIndex {
             let vector = VectorInput::new_sparse(sparse.indices, sparse.values);
             // A server too old to know this counts over all sites.
             let of_site = self::filter(Scope::Site { site: query.site.clone() }.clauses());
-            let params = SearchParamsBuilder::default().idf(IdfParamsBuilder::new().corpus(of_site));
+            let params =
+                SearchParamsBuilder::default().idf(IdfParamsBuilder::new().corpus(of_site));
             halves.push((BM25, half(BM25, vector).with_vectors(wanted).params(params).into()));
         }
         let (asked, halves): (Vec<&str>, Vec<QueryPoints>) = halves.into_iter().unzip();
-        let request = QueryBatchPointsBuilder::new(&self.collection, halves).timeout(SEARCH_TIMEOUT.as_secs());
+        let request = QueryBatchPointsBuilder::new(&self.collection, halves)
+            .timeout(SEARCH_TIMEOUT.as_secs());
         let answer = tokio::time::timeout(SEARCH_TIMEOUT, self.client.query_batch(request))
             .await
             .map_err(|_| IndexError::Unreachable {
@@ -183,7 +194,9 @@ impl ServerIndex {
         let mut points = Vec::new();
         let mut offset: Option<PointId> = None;
         loop {
-            let mut request = ScrollPointsBuilder::new(&self.collection).filter(filter.clone()).limit(SCROLL_PAGE);
+            let mut request = ScrollPointsBuilder::new(&self.collection)
+                .filter(filter.clone())
+                .limit(SCROLL_PAGE);
             request = match fields {
                 [] => request.with_payload(true),
                 some => request.with_payload(PayloadIncludeSelector {
@@ -205,15 +218,19 @@ impl ServerIndex {
     }
 
     pub(super) async fn count(&self, scope: Scope) -> Result<usize, IndexError> {
-        let request = CountPointsBuilder::new(&self.collection).filter(filter(scope.clauses())).exact(true);
+        let request =
+            CountPointsBuilder::new(&self.collection).filter(filter(scope.clauses())).exact(true);
         let answer = self.client.count(request).await.map_err(self.refused("count passages"))?;
         Ok(answer.result.map_or(0, |result| usize::try_from(result.count).unwrap_or(usize::MAX)))
     }
 
     pub(super) async fn health(&self) -> Result<IndexHealth, IndexError> {
         let server = self.client.health_check().await.map_err(self.refused("tell its health"))?;
-        let info =
-            self.client.collection_info(&self.collection).await.map_err(self.refused("describe the collection"))?;
+        let info = self
+            .client
+            .collection_info(&self.collection)
+            .await
+            .map_err(self.refused("describe the collection"))?;
         let info = info.result.unwrap_or_default();
         let size = |count: Option<u64>| usize::try_from(count.unwrap_or(0)).unwrap_or(usize::MAX);
         let passages = size(info.points_count);
@@ -232,13 +249,21 @@ impl ServerIndex {
             dense.add_named_vector_params(MULTILINGUAL, cosine(size));
         }
         let mut sparse = SparseVectorsConfigBuilder::default();
-        sparse.add_named_vector_params(BM25, SparseVectorParamsBuilder::default().modifier(Modifier::Idf));
-        let request =
-            CreateCollectionBuilder::new(&self.collection).vectors_config(dense).sparse_vectors_config(sparse);
+        sparse.add_named_vector_params(
+            BM25,
+            SparseVectorParamsBuilder::default().modifier(Modifier::Idf),
+        );
+        let request = CreateCollectionBuilder::new(&self.collection)
+            .vectors_config(dense)
+            .sparse_vectors_config(sparse);
         match self.client.create_collection(request).await {
             Ok(_) => Ok(()),
             // Another process was faster; its schema is checked like any other.
-            Err(QdrantError::ResponseError { status }) if status.code() == tonic::Code::AlreadyExists => Ok(()),
+            Err(QdrantError::ResponseError { status })
+                if status.code() == tonic::Code::AlreadyExists =>
+            {
+                Ok(())
+            }
             Err(error) => Err(self.refused("create the collection")(error)),
         }
     }
@@ -247,8 +272,11 @@ impl ServerIndex {
     async fn check_schema(&self) -> Result<(), IndexError> {
         let place = || format!("collection {} on {}", self.collection, self.url);
         let schema = |reason: String| IndexError::Schema { place: place(), reason };
-        let info =
-            self.client.collection_info(&self.collection).await.map_err(self.refused("describe the collection"))?;
+        let info = self
+            .client
+            .collection_info(&self.collection)
+            .await
+            .map_err(self.refused("describe the collection"))?;
         let info = info.result.unwrap_or_default();
         let params = info.config.and_then(|config| config.params).unwrap_or_default();
 
@@ -257,19 +285,25 @@ impl ServerIndex {
             Some(vectors_config::Config::Params(_)) | None => HashMap::new(),
         };
         let wanted = [(DENSE, Some(self.dims.dense)), (MULTILINGUAL, self.dims.multilingual)];
-        for (name, wanted) in wanted.into_iter().filter_map(|(name, wanted)| Some((name, wanted?))) {
-            let vector = stored.remove(name).ok_or_else(|| schema(format!("it has no vector named {name}")))?;
+        for (name, wanted) in wanted.into_iter().filter_map(|(name, wanted)| Some((name, wanted?)))
+        {
+            let vector = stored
+                .remove(name)
+                .ok_or_else(|| schema(format!("it has no vector named {name}")))?;
             if vector.size != wanted as u64 {
                 let found = usize::try_from(vector.size).unwrap_or(usize::MAX);
                 return Err(IndexError::Dimensions { place: place(), found, wanted });
             }
             if vector.distance() != Distance::Cosine {
                 let distance = vector.distance().as_str_name();
-                return Err(schema(format!("vector {name} is compared by {distance}, not by cosine")));
+                return Err(schema(format!(
+                    "vector {name} is compared by {distance}, not by cosine"
+                )));
             }
         }
         let sparse = params.sparse_vectors_config.and_then(|mut sparse| sparse.map.remove(BM25));
-        let sparse = sparse.ok_or_else(|| schema(format!("it has no sparse vector named {BM25}")))?;
+        let sparse =
+            sparse.ok_or_else(|| schema(format!("it has no sparse vector named {BM25}")))?;
         if sparse.modifier() != Modifier::Idf {
             return Err(schema(format!("sparse vector {BM25} lacks the modifier idf")));
         }
@@ -278,18 +312,24 @@ impl ServerIndex {
             if info.payload_schema.contains_key(field) {
                 continue;
             }
-            let builder = |kind| CreateFieldIndexCollectionBuilder::new(&self.collection, field, kind).wait(true);
+            let builder = |kind| {
+                CreateFieldIndexCollectionBuilder::new(&self.collection, field, kind).wait(true)
+            };
             let request = if field == INTEGER_FIELD {
                 let params = IntegerIndexParamsBuilder::new(false, true).enable_hnsw(false);
                 builder(FieldType::Integer).field_index_params(params)
             } else {
-                let mut params = KeywordIndexParamsBuilder::default().enable_hnsw(field == payload::SITE);
+                let mut params =
+                    KeywordIndexParamsBuilder::default().enable_hnsw(field == payload::SITE);
                 if field == payload::SITE {
                     params = params.is_tenant(true);
                 }
                 builder(FieldType::Keyword).field_index_params(params)
             };
-            self.client.create_field_index(request).await.map_err(self.refused("index a payload field"))?;
+            self.client
+                .create_field_index(request)
+                .await
+                .map_err(self.refused("index a payload field"))?;
         }
         Ok(())
     }
@@ -301,12 +341,16 @@ impl ServerIndex {
             let url = url.clone();
             match error {
                 QdrantError::ResponseError { status } => match status.code() {
-                    tonic::Code::Unauthenticated | tonic::Code::PermissionDenied => IndexError::Refused {
-                        url,
-                        what,
-                        reason: format!("{}. Check knowledge.api_key", status.message()),
-                    },
-                    tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::Cancelled => {
+                    tonic::Code::Unauthenticated | tonic::Code::PermissionDenied => {
+                        IndexError::Refused {
+                            url,
+                            what,
+                            reason: format!("{}. Check knowledge.api_key", status.message()),
+                        }
+                    }
+                    tonic::Code::Unavailable
+                    | tonic::Code::DeadlineExceeded
+                    | tonic::Code::Cancelled => {
                         IndexError::Unreachable { url, reason: status.message().to_owned() }
                     }
                     // What the client makes of a connection that fails.
@@ -327,8 +371,8 @@ impl ServerIndex {
 // --- Our terms in the server's ---
 
 fn point_struct(point: Point) -> PointStruct {
-    let mut vectors =
-        NamedVectors::default().add_vector(BM25, Vector::new_sparse(point.sparse.indices, point.sparse.values));
+    let mut vectors = NamedVectors::default()
+        .add_vector(BM25, Vector::new_sparse(point.sparse.indices, point.sparse.values));
     for (name, vector) in point.vectors.named() {
         vectors = vectors.add_vector(name, Vector::from(vector.to_vec()));
     }
@@ -337,12 +381,13 @@ fn point_struct(point: Point) -> PointStruct {
 
 fn passage_id(id: Option<PointId>) -> Result<PassageId, IndexError> {
     match id.and_then(|id| id.point_id_options) {
-        Some(point_id::PointIdOptions::Uuid(id)) => {
-            id.parse().map_err(|_| IndexError::Payload { id, reason: "its id is no UUID".to_owned() })
-        }
-        Some(point_id::PointIdOptions::Num(id)) => {
-            Err(IndexError::Payload { id: id.to_string(), reason: "its id is a number, not a UUID".to_owned() })
-        }
+        Some(point_id::PointIdOptions::Uuid(id)) => id
+            .parse()
+            .map_err(|_| IndexError::Payload { id, reason: "its id is no UUID".to_owned() }),
+        Some(point_id::PointIdOptions::Num(id)) => Err(IndexError::Payload {
+            id: id.to_string(),
+            reason: "its id is a number, not a UUID".to_owned(),
+        }),
         None => Err(IndexError::Payload { id: "?".to_owned(), reason: "it has no id".to_owned() }),
     }
 }
@@ -372,13 +417,19 @@ fn filter(clauses: Vec<Clause>) -> Filter {
             Clause::OneOf { field, values } => filter.must.push(one_of(field, values)),
             Clause::NoneOf { field, values } => filter.must_not.push(one_of(field, values)),
             Clause::AtLeast { field, value } => {
-                filter.must.push(Condition::range(field, Range { gte: Some(value), ..Range::default() }));
+                filter
+                    .must
+                    .push(Condition::range(field, Range { gte: Some(value), ..Range::default() }));
             }
             Clause::NotAbove { field, value } => {
-                filter.must_not.push(Condition::range(field, Range { gt: Some(value), ..Range::default() }));
+                filter
+                    .must_not
+                    .push(Condition::range(field, Range { gt: Some(value), ..Range::default() }));
             }
             Clause::Either(lists) => {
-                filter.must.push(Filter::should(lists.into_iter().map(|list| self::filter(list).into())).into());
+                filter.must.push(
+                    Filter::should(lists.into_iter().map(|list| self::filter(list).into())).into(),
+                );
             }
         }
     }

@@ -65,7 +65,10 @@ impl Spelling {
     pub async fn refresh(&self, index: &Index, site: &str) -> Result<(), IndexError> {
         let texts = index.texts(site).await?;
         let vocabulary = Arc::new(Vocabulary::of(texts.iter().map(String::as_str)));
-        self.sites.write().unwrap_or_else(PoisonError::into_inner).insert(site.to_owned(), vocabulary);
+        self.sites
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(site.to_owned(), vocabulary);
         Ok(())
     }
 
@@ -73,7 +76,8 @@ impl Spelling {
     #[must_use]
     pub fn is_word(&self, site: &str, word: &str) -> bool {
         let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
-        self.common.contains(word) || sites.get(site).is_some_and(|own| own.stems.contains(stem(word)))
+        self.common.contains(word)
+            || sites.get(site).is_some_and(|own| own.stems.contains(stem(word)))
     }
 
     /// Whether a site's documents have a lower-case word, in whatever form. True of the shortest words, which aren't kept, and of all
@@ -90,14 +94,18 @@ impl Spelling {
     /// The text with what its unknown words were likely meant to be; a word of its `language` (ISO 639-1) isn't unknown. `None` if every word is known or like none.
     #[must_use]
     pub fn corrected(&self, site: &str, text: &str, language: &str) -> Option<Corrected> {
-        let vocabulary = self.sites.read().unwrap_or_else(PoisonError::into_inner).get(site).cloned()?;
+        let vocabulary =
+            self.sites.read().unwrap_or_else(PoisonError::into_inner).get(site).cloned()?;
         let mut meant: Vec<(Range<usize>, &str)> = Vec::new();
         let mut others: Vec<&str> = Vec::new();
         let mut unknown = 0;
-        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= MIN_LETTERS);
+        let words = text
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| word.chars().count() >= MIN_LETTERS);
         for word in words {
             let lower = word.to_lowercase();
-            let holds = |word: &str| self.common.contains(word) || vocabulary.stems.contains(stem(word));
+            let holds =
+                |word: &str| self.common.contains(word) || vocabulary.stems.contains(stem(word));
             let known = !lower.chars().all(|c| c.is_alphabetic() && u32::from(c) < 0x370)
                 || holds(&lower)
                 || gloss::is_word(language, &lower);
@@ -128,7 +136,10 @@ impl Vocabulary {
         for text in texts {
             for word in text.split(|c: char| !c.is_alphanumeric()) {
                 let letters = word.chars().count();
-                if letters + 1 < MIN_LETTERS || letters > MAX_LETTERS || !word.chars().all(char::is_alphabetic) {
+                if letters + 1 < MIN_LETTERS
+                    || letters > MAX_LETTERS
+                    || !word.chars().all(char::is_alphabetic)
+                {
                     continue;
                 }
                 let word = word.to_lowercase();
@@ -160,14 +171,21 @@ impl Vocabulary {
         let first = word.chars().next();
         let mut found: Vec<(usize, bool, std::cmp::Reverse<u32>, &str)> = Vec::new();
         for length in length.saturating_sub(limit)..=length + limit {
-            for (other, others, count) in self.words.get(&length).map(Vec::as_slice).unwrap_or_default() {
+            for (other, others, count) in
+                self.words.get(&length).map(Vec::as_slice).unwrap_or_default()
+            {
                 // An edit changes two letters of the set at the most.
                 if (bits ^ others).count_ones() as usize > 2 * limit {
                     continue;
                 }
                 let distance = strsim::osa_distance(word, other);
                 if distance <= limit {
-                    found.push((distance, other.chars().next() != first, std::cmp::Reverse(*count), other.as_ref()));
+                    found.push((
+                        distance,
+                        other.chars().next() != first,
+                        std::cmp::Reverse(*count),
+                        other.as_ref(),
+                    ));
                 }
             }
         }
@@ -175,21 +193,30 @@ impl Vocabulary {
         let Some(&(distance, other, ..)) = found.first() else { return Vec::new() };
         // Two edits are a guess; several guesses are noise.
         let most = if distance == 1 { 2 } else { 1 };
-        found.into_iter().filter(|near| (near.0, near.1) == (distance, other)).take(most).map(|near| near.3).collect()
+        found
+            .into_iter()
+            .filter(|near| (near.0, near.1) == (distance, other))
+            .take(most)
+            .map(|near| near.3)
+            .collect()
     }
 }
 
 /// What an English adjective in its second or third degree may come from: "cheapest" from "cheap", "largest" from "large", "heaviest"
 /// from "heavy", "biggest" from "big". Mended, it would ask for something else.
 fn roots(word: &str) -> Vec<String> {
-    let Some(root) = word.strip_suffix("est").or_else(|| word.strip_suffix("er")).filter(|root| root.len() > 2) else {
+    let Some(root) =
+        word.strip_suffix("est").or_else(|| word.strip_suffix("er")).filter(|root| root.len() > 2)
+    else {
         return Vec::new();
     };
     let mut roots = vec![root.to_owned(), format!("{root}e")];
     roots.extend(root.strip_suffix('i').map(|root| format!("{root}y")));
     let mut letters = root.chars().rev();
     if letters.next() == letters.next() {
-        roots.extend(root.char_indices().next_back().and_then(|(at, _)| root.get(..at)).map(str::to_owned));
+        roots.extend(
+            root.char_indices().next_back().and_then(|(at, _)| root.get(..at)).map(str::to_owned),
+        );
     }
     roots
 }

@@ -40,7 +40,8 @@ impl WebhookKey {
     /// Never: HMAC takes keys of any length.
     #[must_use]
     pub fn sign(&self, id: &str, at: &str, body: &[u8]) -> String {
-        let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(&self.0)
+            .expect("HMAC takes keys of any length");
         for part in [id.as_bytes(), b".", at.as_bytes(), b".", body] {
             mac.update(part);
         }
@@ -56,7 +57,8 @@ mod tests {
     fn the_signature_is_that_of_the_standard() {
         // The example of the Standard Webhooks specification's libraries.
         let key = WebhookKey::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let signed = key.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", br#"{"test": 2432232314}"#);
+        let signed =
+            key.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", br#"{"test": 2432232314}"#);
         assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
         assert!(WebhookKey::parse("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").is_none());
     }

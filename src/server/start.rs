@@ -171,14 +171,29 @@ impl Start {
             site.widget.check_logo().with_context(|| format!("site {:?}", site.id))?;
         }
         let prompts = Prompts::load(&config.answers.prompts)?.revision()?;
-        let Decision { mode, why } = qualify::decision(config, &retrieval.index, llm.facts(), &prompts).await?;
+        let Decision { mode, why } =
+            qualify::decision(config, &retrieval.index, llm.facts(), &prompts).await?;
         let facts = llm.facts();
         let answers = config.answers.mode;
-        tracing::info!(model = facts.name, engine = facts.engine, ?answers, ?mode, why, passages, "answers are ready");
+        tracing::info!(
+            model = facts.name,
+            engine = facts.engine,
+            ?answers,
+            ?mode,
+            why,
+            passages,
+            "answers are ready"
+        );
         let mut spine = spine(config, retrieval, llm, mode, clock.clone(), metrics.clone())?;
         // Only answers to visitors call anybody: what asks again, tests or measures does not.
-        spine.actions = Actions::new(config.sites.iter().map(|site| (site.id.as_str(), site.actions.as_slice())))?;
-        let folders = config.sites.iter().map(|site| (site.id.clone(), folder(config, site).to_owned())).collect();
+        spine.actions = Actions::new(
+            config.sites.iter().map(|site| (site.id.as_str(), site.actions.as_slice())),
+        )?;
+        let folders = config
+            .sites
+            .iter()
+            .map(|site| (site.id.clone(), folder(config, site).to_owned()))
+            .collect();
         let knowledge = Knowledge::new(
             spine.retrieval.clone(),
             spine.catalogue.clone(),
@@ -194,7 +209,11 @@ impl Start {
     }
 
     /// Signals, knowledge gaps, scores and what marketers see. Two tasks begin to write what the others will note.
-    pub(super) async fn learning(&self, store: &Store, answering: &Answering) -> anyhow::Result<Learning> {
+    pub(super) async fn learning(
+        &self,
+        store: &Store,
+        answering: &Answering,
+    ) -> anyhow::Result<Learning> {
         let Self { config, metrics, clock, writers, .. } = self;
         let Answering { spine, knowledge, .. } = answering;
         let touched = Touched::default();
@@ -211,13 +230,19 @@ impl Start {
             },
         );
         writers.spawn("signals", writing_signals);
-        let gaps = Gaps::open(store.clone(), config.gaps.clone()).await.context("the knowledge gaps in the store")?;
+        let gaps = Gaps::open(store.clone(), config.gaps.clone())
+            .await
+            .context("the knowledge gaps in the store")?;
         let (gap_log, keeping_gaps) = GapLog::new(gaps::Parts {
             gaps: gaps.clone(),
             spine: spine.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
-            sites: config.sites.iter().map(|site| (site.id.clone(), site.facts(), site.language.clone())).collect(),
+            sites: config
+                .sites
+                .iter()
+                .map(|site| (site.id.clone(), site.facts(), site.language.clone()))
+                .collect(),
             changes: knowledge.changes(),
             tasks: writers.clone(),
         });
@@ -261,7 +286,10 @@ impl Start {
             tasks: tasks.clone(),
             answer_timeout: self.answer_timeout(),
             waiting: config.console.waiting,
-            sites: sites.iter().map(|site| (site.id.clone(), Arc::new(site.profile()))).collect::<HashMap<_, _>>(),
+            sites: sites
+                .iter()
+                .map(|site| (site.id.clone(), Arc::new(site.profile())))
+                .collect::<HashMap<_, _>>(),
             board: board.clone(),
         });
         let agents = Agents::load(agents::Parts {
@@ -303,8 +331,11 @@ impl Start {
     /// Listens on both ports, and writes where, for commands of this machine.
     pub(super) fn listen(&self, ports: Ports) -> anyhow::Result<Listening> {
         let config = &self.config;
-        let (sockets, connections, admin_connections) =
-            divide_files(config.server.max_sockets, config.server.max_connections, ADMIN_CONNECTIONS);
+        let (sockets, connections, admin_connections) = divide_files(
+            config.server.max_sockets,
+            config.server.max_connections,
+            ADMIN_CONNECTIONS,
+        );
         let public = listen(ports.public, "server.bind")?;
         let private = listen(ports.private, "server.admin_bind")?;
         let (addr, admin_addr) = (public.local_addr()?, private.local_addr()?);
@@ -317,12 +348,16 @@ impl Start {
 
     /// The server's own keys, operators' keys and the audit log.
     pub(super) async fn access(&self, store: &Store) -> anyhow::Result<Access> {
-        let keyring = Keyring::open(store.clone(), &self.config.store.path).await.context("the server's own keys")?;
+        let keyring = Keyring::open(store.clone(), &self.config.store.path)
+            .await
+            .context("the server's own keys")?;
         let keys = Keys::new(self.config.auth.keys.clone());
         keys.replace_admin(keyring.admin_hash().await?);
-        let last_backup = http::backup::last(store).await.context("when the last backup was made")?;
+        let last_backup =
+            http::backup::last(store).await.context("when the last backup was made")?;
         self.metrics.last_backup.set(i64::try_from(last_backup).unwrap_or(i64::MAX));
-        let audit = Audit::open(store.clone(), self.clock.clone()).await.context("the audit log")?;
+        let audit =
+            Audit::open(store.clone(), self.clock.clone()).await.context("the audit log")?;
         Ok(Access { keyring, keys, audit })
     }
 
@@ -332,11 +367,15 @@ impl Start {
         let Answering { spine, knowledge, gate } = answering;
         let Sessions { registry, agents, channels, scoring, started } = sessions;
         let config = &self.config;
-        let own = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("http://{host}:{}", listening.addr.port()));
+        let own = ["127.0.0.1", "localhost", "[::1]"]
+            .map(|host| format!("http://{host}:{}", listening.addr.port()));
         let app = App::new(Inner {
             channels: channels.clone(),
             scoring: scoring.clone(),
-            own_origins: own.into_iter().chain(config.server.public_origins.iter().cloned()).collect(),
+            own_origins: own
+                .into_iter()
+                .chain(config.server.public_origins.iter().cloned())
+                .collect(),
             room: Room::new(knowledge.max_bytes().max(http::intent::MAX_ROWS)),
             sockets: Arc::new(Semaphore::new(listening.sockets)),
             exporting: Arc::new(Semaphore::new(1)),
@@ -376,15 +415,23 @@ impl Start {
     /// Goes on with what the last stop cut.
     pub(super) async fn recover(&self, app: &App) -> anyhow::Result<()> {
         tasks::refresh_intents(app).await;
-        let lost = app.signals.recover(&app.store, &self.site_ids()).await.context("signals that the last stop cut")?;
+        let lost = app
+            .signals
+            .recover(&app.store, &self.site_ids())
+            .await
+            .context("signals that the last stop cut")?;
         if lost > 0 {
-            tracing::info!(lost, "events whose signals the last stop kept from the disk are read again");
+            tracing::info!(
+                lost,
+                "events whose signals the last stop kept from the disk are read again"
+            );
         }
         let resumed = app.registry.recover().await.context("answers cut by the last stop")?;
         if resumed > 0 {
             tracing::info!(resumed, "answers that the last stop cut go on");
         }
-        let unfinished = app.channels.recover().await.context("conversations of messaging platforms")?;
+        let unfinished =
+            app.channels.recover().await.context("conversations of messaging platforms")?;
         if unfinished > 0 {
             tracing::info!(unfinished, "conversations of messaging platforms go on");
         }
@@ -400,11 +447,18 @@ impl Start {
         let operators = Limits { connections: listening.admin_connections, patience };
         let public = serve(listening.public, http::public(app.clone()), visitors, tasks.clone());
         tasks.spawn("public listener", public);
-        let private = serve(listening.private, http::private(app.clone()), operators, tasks.clone());
+        let private =
+            serve(listening.private, http::private(app.clone()), operators, tasks.clone());
         tasks.spawn("admin listener", private);
         tasks.spawn("knowledge watch", app.knowledge.clone().watch(tasks.clone()));
         let console = config.console.clone();
-        let desk = desk::run(app.registry.clone(), console, app.spine.clock.clone(), started, tasks.clone());
+        let desk = desk::run(
+            app.registry.clone(),
+            console,
+            app.spine.clock.clone(),
+            started,
+            tasks.clone(),
+        );
         tasks.spawn("desk", desk);
         channels.read_mailboxes();
         tasks.spawn("channels", channels.follow());

@@ -39,7 +39,9 @@ pub(super) async fn sweep(registry: Registry, tasks: Tasks) {
             () = tokio::time::sleep(SWEEP) => {}
         }
         match registry.sweep().await {
-            Ok((ended, erased)) => tracing::info!(ended, erased, "looked for sessions that expired"),
+            Ok((ended, erased)) => {
+                tracing::info!(ended, erased, "looked for sessions that expired")
+            }
             Err(error) => tracing::error!(%error, "could not look for sessions that expired"),
         }
     }
@@ -61,8 +63,12 @@ pub(super) async fn refresh_intents(app: &App) {
         let (live, id) = (app.intents.clone(), site.id.clone());
         match tokio::task::spawn_blocking(move || live.refresh(&id)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(site = site.id, %error, "a deployed intent model can't be used"),
-            Err(error) => tracing::error!(site = site.id, %error, "looking for intent models crashed"),
+            Ok(Err(error)) => {
+                tracing::error!(site = site.id, %error, "a deployed intent model can't be used")
+            }
+            Err(error) => {
+                tracing::error!(site = site.id, %error, "looking for intent models crashed")
+            }
         }
     }
 }
@@ -77,13 +83,26 @@ pub(super) async fn watch(app: App) {
         for (what, health) in [
             ("store", app.store.health()),
             ("language model", app.spine.llm.health().map_err(|error| error.to_string())),
-            ("embedding model", app.spine.retrieval.embedder.health().map_err(|error| error.to_string())),
+            (
+                "embedding model",
+                app.spine.retrieval.embedder.health().map_err(|error| error.to_string()),
+            ),
             (
                 "reranker",
-                app.spine.reranker.as_ref().map_or(Ok(()), Reranker::health).map_err(|error| error.to_string()),
+                app.spine
+                    .reranker
+                    .as_ref()
+                    .map_or(Ok(()), Reranker::health)
+                    .map_err(|error| error.to_string()),
             ),
-            ("multilingual model", app.spine.retrieval.second_health().map_err(|error| error.to_string())),
-            ("knowledge index", app.spine.retrieval.index.alive().map_err(|error| error.to_string())),
+            (
+                "multilingual model",
+                app.spine.retrieval.second_health().map_err(|error| error.to_string()),
+            ),
+            (
+                "knowledge index",
+                app.spine.retrieval.index.alive().map_err(|error| error.to_string()),
+            ),
         ] {
             if let Err(error) = health {
                 tracing::error!(what, error, "a part failed");

@@ -12,7 +12,9 @@ use tokio::sync::watch;
 use super::{Holder, Places, Session};
 use crate::clock::Clock;
 use crate::conversation::{Agent, LeaveReason, SessionKey};
-use crate::protocol::console::{Counts, Filter, Holder as HolderView, List, Presence, Preview, Role, Summary};
+use crate::protocol::console::{
+    Counts, Filter, Holder as HolderView, List, Presence, Preview, Role, Summary,
+};
 use crate::protocol::parts;
 
 /// Ended sessions that are kept for the list of ended ones.
@@ -196,7 +198,9 @@ impl Board {
     /// Notes the purchase intent (0…1) of a session that is listed and not in memory.
     pub fn score(&self, key: &SessionKey, intent: f32) {
         self.change(&key.site, |site, rev| {
-            if let Some(entry) = site.entries.get(&key.id).filter(|entry| entry.intent.to_bits() != intent.to_bits()) {
+            if let Some(entry) =
+                site.entries.get(&key.id).filter(|entry| entry.intent.to_bits() != intent.to_bits())
+            {
                 let entry = Entry { intent, rev, ..entry.clone() };
                 site.put(&key.id, entry);
             }
@@ -207,7 +211,12 @@ impl Board {
     #[must_use]
     pub fn open(&self, site: &str) -> Vec<SessionKey> {
         let state = self.lock();
-        let open = state.sites.get(site).into_iter().flat_map(|site| &site.entries).filter(|(_, entry)| !entry.ended);
+        let open = state
+            .sites
+            .get(site)
+            .into_iter()
+            .flat_map(|site| &site.entries)
+            .filter(|(_, entry)| !entry.ended);
         open.map(|(id, _)| SessionKey { site: site.to_owned(), id: id.clone() }).collect()
     }
 
@@ -215,7 +224,10 @@ impl Board {
     #[must_use]
     pub fn quiet_since(&self, at_ms: u64) -> Vec<SessionKey> {
         let state = self.lock();
-        let entries = state.sites.iter().flat_map(|(site, board)| board.entries.iter().map(move |entry| (site, entry)));
+        let entries = state
+            .sites
+            .iter()
+            .flat_map(|(site, board)| board.entries.iter().map(move |entry| (site, entry)));
         let quiet = entries.filter(|(_, (_, entry))| !entry.ended && entry.last_at_ms < at_ms);
         quiet.map(|(site, (id, _))| SessionKey { site: site.clone(), id: id.clone() }).collect()
     }
@@ -230,8 +242,12 @@ impl Board {
         let mut state = self.lock();
         let State { rev, sites } = &mut *state;
         let Some(site) = sites.get_mut(site) else { return };
-        let old: Vec<String> =
-            site.entries.iter().filter(|(_, e)| e.last_at_ms < at_ms).map(|(id, _)| id.clone()).collect();
+        let old: Vec<String> = site
+            .entries
+            .iter()
+            .filter(|(_, e)| e.last_at_ms < at_ms)
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in old {
             *rev += 1;
             site.remove(&id, *rev);
@@ -274,7 +290,8 @@ impl Board {
     pub fn summary(&self, session: &Session, intent: f32) -> Summary {
         let state = self.lock();
         let id = &session.key.id;
-        let listed = state.sites.get(&session.key.site).and_then(|site| Some((site, site.entries.get(id)?)));
+        let listed =
+            state.sites.get(&session.key.site).and_then(|site| Some((site, site.entries.get(id)?)));
         listed.map_or_else(
             || SiteBoard::default().summary(id, &Entry::of(session, intent)),
             |(site, entry)| site.summary(id, entry),
@@ -305,7 +322,9 @@ impl Board {
     ) -> (Vec<Summary>, usize, Counts, u64) {
         let state = self.lock();
         let rev = state.rev;
-        let Some(site) = state.sites.get(site) else { return (Vec::new(), 0, Counts::default(), rev) };
+        let Some(site) = state.sites.get(site) else {
+            return (Vec::new(), 0, Counts::default(), rev);
+        };
         let matching = Matching::new(filter);
         let mut found: Vec<(&String, &Entry)> = site
             .entries
@@ -325,7 +344,12 @@ impl Board {
             List::Waiting => found.sort_unstable_by_key(|(id, entry)| (entry.since_ms, *id)),
             _ => found.sort_unstable_by_key(|(id, entry)| (Reverse(entry.last_at_ms), *id)),
         }
-        let window = found.into_iter().skip(offset).take(limit).map(|(id, entry)| site.summary(id, entry)).collect();
+        let window = found
+            .into_iter()
+            .skip(offset)
+            .take(limit)
+            .map(|(id, entry)| site.summary(id, entry))
+            .collect();
         (window, total, site.counts(agent), rev)
     }
 
@@ -338,18 +362,28 @@ impl Board {
     #[must_use]
     pub fn since(&self, site: &str, rev: u64, limit: usize) -> Changes {
         let state = self.lock();
-        let Some(site) = state.sites.get(site) else { return Changes { rev: state.rev, ..Changes::default() } };
+        let Some(site) = state.sites.get(site) else {
+            return Changes { rev: state.rev, ..Changes::default() };
+        };
         let presence = site.presence_rev > rev;
         if rev < site.forgotten || rev > state.rev {
             return Changes { rev: state.rev, reset: true, presence: true, ..Changes::default() };
         }
-        let changed: Vec<&String> = site.by_rev.range(rev + 1..).map(|(_, id)| id).take(limit + 1).collect();
+        let changed: Vec<&String> =
+            site.by_rev.range(rev + 1..).map(|(_, id)| id).take(limit + 1).collect();
         if changed.len() > limit {
             return Changes { rev: state.rev, reset: true, presence, ..Changes::default() };
         }
-        let sessions =
-            changed.into_iter().filter_map(|id| site.entries.get(id).map(|entry| site.summary(id, entry))).collect();
-        let gone = site.gone.iter().filter(|(at, _)| *at > rev).map(|(at, id)| (id.clone(), *at)).collect();
+        let sessions = changed
+            .into_iter()
+            .filter_map(|id| site.entries.get(id).map(|entry| site.summary(id, entry)))
+            .collect();
+        let gone = site
+            .gone
+            .iter()
+            .filter(|(at, _)| *at > rev)
+            .map(|(at, id)| (id.clone(), *at))
+            .collect();
         Changes { rev: state.rev, reset: false, sessions, gone, presence }
     }
 
@@ -371,7 +405,9 @@ impl Board {
                 limit: desk.limit,
             })
             .collect();
-        all.sort_unstable_by(|a, b| (&a.agent.name, &a.agent.id).cmp(&(&b.agent.name, &b.agent.id)));
+        all.sort_unstable_by(|a, b| {
+            (&a.agent.name, &a.agent.id).cmp(&(&b.agent.name, &b.agent.id))
+        });
         all
     }
 
@@ -380,8 +416,10 @@ impl Board {
         self.change(site, |site, rev| {
             let mut agents = HashMap::new();
             for Seat { agent, role, available, limit } in seats {
-                let (sockets, left) = site.agents.get(&agent.id).map_or((0, now), |desk| (desk.sockets, desk.left));
-                let desk = Attendance { agent: agent.clone(), role, available, limit, sockets, left };
+                let (sockets, left) =
+                    site.agents.get(&agent.id).map_or((0, now), |desk| (desk.sockets, desk.left));
+                let desk =
+                    Attendance { agent: agent.clone(), role, available, limit, sockets, left };
                 agents.insert(agent.id, desk);
             }
             site.agents = agents;
@@ -398,7 +436,12 @@ impl Board {
             }
             site.presence_rev = rev;
         });
-        PresenceGuard { board: self.clone(), site: site.to_owned(), agent: agent.to_owned(), clock: started }
+        PresenceGuard {
+            board: self.clone(),
+            site: site.to_owned(),
+            agent: agent.to_owned(),
+            clock: started,
+        }
     }
 
     /// Notes that an agent has a conversation open until the guard is dropped.
@@ -440,7 +483,8 @@ impl Board {
         if !site.entries.contains_key(&key.id) {
             return false;
         }
-        let known = site.read.entry(key.id.clone()).or_default().entry(agent.to_owned()).or_default();
+        let known =
+            site.read.entry(key.id.clone()).or_default().entry(agent.to_owned()).or_default();
         let further = seq > *known;
         *known = seq.max(*known);
         further
@@ -451,7 +495,9 @@ impl Board {
     pub fn reads(&self, site: &str, agent: &str) -> BTreeMap<String, u64> {
         let state = self.lock();
         let reads = state.sites.get(site).map(|site| &site.read);
-        let of_agent = |(id, by): (&String, &HashMap<String, u64>)| by.get(agent).map(|seq| (id.clone(), *seq));
+        let of_agent = |(id, by): (&String, &HashMap<String, u64>)| {
+            by.get(agent).map(|seq| (id.clone(), *seq))
+        };
         reads.into_iter().flatten().filter_map(of_agent).collect()
     }
 
@@ -473,18 +519,24 @@ impl Board {
                 site.held(|id, entry| !site.left_for(id, entry, routing, routing.gone_after_ms)),
                 site.held(|_, _| true),
             );
-            for (agent, id) in site.held.iter().flat_map(|(agent, ids)| ids.iter().map(move |id| (agent, id))) {
+            for (agent, id) in
+                site.held.iter().flat_map(|(agent, ids)| ids.iter().map(move |id| (agent, id)))
+            {
                 // Who no longer works here is gone at once.
                 let reason = match site.agents.get(agent.as_str()) {
                     None => LeaveReason::Revoked,
-                    Some(desk) if desk.sockets == 0 && now >= desk.left + vanish => LeaveReason::Vanished,
+                    Some(desk) if desk.sockets == 0 && now >= desk.left + vanish => {
+                        LeaveReason::Vanished
+                    }
                     Some(_) => continue,
                 };
                 duties.push(Duty::Release { key: key(id), agent: agent.clone(), reason });
             }
             if routing.on {
                 let left = |id: &String, after_ms| {
-                    site.entries.get(id).is_some_and(|entry| site.left_for(id, entry, routing, after_ms))
+                    site.entries
+                        .get(id)
+                        .is_some_and(|entry| site.left_for(id, entry, routing, after_ms))
                 };
                 let mut line: Vec<&String> = site.queue.iter().map(|(_, id)| id).collect();
                 // Stable: within both halves it is first come, first served.
@@ -492,11 +544,15 @@ impl Board {
                 for id in line {
                     // What costs no place must not pile up on one agent either.
                     let counts = if left(id, routing.gone_after_ms) { &all } else { &held };
-                    let free = site.agents.values().filter(|desk| desk.takes()).filter_map(|desk| {
-                        let has = counts.get(desk.agent.id.as_str()).copied().unwrap_or(0);
-                        (has < desk.limit).then_some((has, &desk.agent))
-                    });
-                    let Some((_, agent)) = free.min_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id))) else { continue };
+                    let free =
+                        site.agents.values().filter(|desk| desk.takes()).filter_map(|desk| {
+                            let has = counts.get(desk.agent.id.as_str()).copied().unwrap_or(0);
+                            (has < desk.limit).then_some((has, &desk.agent))
+                        });
+                    let Some((_, agent)) = free.min_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)))
+                    else {
+                        continue;
+                    };
                     *held.entry(agent.id.as_str()).or_default() += 1;
                     *all.entry(agent.id.as_str()).or_default() += 1;
                     duties.push(Duty::Assign { key: key(id), agent: agent.clone() });
@@ -560,7 +616,9 @@ impl SiteBoard {
                     self.queue.insert((entry.since_ms, id.to_owned()));
                     *self.waiting.entry(entry.visitor.clone()).or_default() += 1;
                 }
-                Holder::Agent(agent) => drop(self.held.entry(agent.id.clone()).or_default().insert(id.to_owned())),
+                Holder::Agent(agent) => {
+                    drop(self.held.entry(agent.id.clone()).or_default().insert(id.to_owned()))
+                }
             }
         }
         // Who holds how many is part of the presence.
@@ -637,7 +695,9 @@ impl SiteBoard {
                 since_ms: entry.since_ms,
                 reason: parts::HandoffReason::known(*reason),
             },
-            Holder::Agent(agent) => HolderView::Agent { agent: agent.clone().into(), since_ms: entry.since_ms },
+            Holder::Agent(agent) => {
+                HolderView::Agent { agent: agent.clone().into(), since_ms: entry.since_ms }
+            }
         };
         Summary {
             session: id.to_owned(),
@@ -670,7 +730,9 @@ impl SiteBoard {
     /// Open sessions that count, by the agent who holds them.
     fn held(&self, counts: impl Fn(&str, &Entry) -> bool) -> HashMap<&str, usize> {
         let counted = |ids: &BTreeSet<String>| {
-            ids.iter().filter(|id| self.entries.get(*id).is_some_and(|entry| counts(id, entry))).count()
+            ids.iter()
+                .filter(|id| self.entries.get(*id).is_some_and(|entry| counts(id, entry)))
+                .count()
         };
         self.held.iter().map(|(agent, ids)| (agent.as_str(), counted(ids))).collect()
     }
@@ -689,8 +751,10 @@ impl SiteBoard {
 
 impl Entry {
     fn of(session: &Session, intent: f32) -> Self {
-        let preview =
-            session.lines.last().map(|line| Preview { by: session.last_by.into(), text: one_line(&line.text) });
+        let preview = session
+            .lines
+            .last()
+            .map(|line| Preview { by: session.last_by.into(), text: one_line(&line.text) });
         Self {
             channel: session.channel.clone(),
             visitor: session.visitor.clone(),
@@ -735,13 +799,21 @@ struct Matching<'a> {
 
 impl<'a> Matching<'a> {
     fn new(filter: &'a Filter) -> Self {
-        let words = filter.text.as_deref().unwrap_or_default().split_whitespace().map(str::to_lowercase).collect();
+        let words = filter
+            .text
+            .as_deref()
+            .unwrap_or_default()
+            .split_whitespace()
+            .map(str::to_lowercase)
+            .collect();
         Self { filter, words }
     }
 
     fn fits(&self, id: &str, entry: &Entry) -> bool {
         let Filter { channel, agent, min_intent, unanswered, .. } = self.filter;
-        let preview = || entry.preview.as_ref().map(|preview| preview.text.to_lowercase()).unwrap_or_default();
+        let preview = || {
+            entry.preview.as_ref().map(|preview| preview.text.to_lowercase()).unwrap_or_default()
+        };
         channel.as_ref().is_none_or(|channel| *channel == entry.channel)
             && agent.as_ref().is_none_or(|agent| entry.held_by() == Some(agent))
             && min_intent.is_none_or(|least| entry.intent >= least)
@@ -749,7 +821,8 @@ impl<'a> Matching<'a> {
             && (self.words.is_empty() || {
                 let preview = preview();
                 let begins = |word: &String| {
-                    id.to_lowercase().starts_with(word) || entry.visitor.to_lowercase().starts_with(word)
+                    id.to_lowercase().starts_with(word)
+                        || entry.visitor.to_lowercase().starts_with(word)
                 };
                 self.words.iter().all(|word| preview.contains(word) || begins(word))
             })
@@ -815,9 +888,18 @@ mod tests {
     /// A session whose visitor said something at `at_ms`.
     fn session(id: &str, at_ms: u64) -> Session {
         let limits = Limits { max_messages: 1_000 };
-        let mut session =
-            Session::new(key(id), format!("visitor of {id}"), "widget".into(), limits, Policy::default(), at_ms);
-        session.apply(Command::Say { id: "m".into(), text: format!("Question of {id}\nand more") }, at_ms);
+        let mut session = Session::new(
+            key(id),
+            format!("visitor of {id}"),
+            "widget".into(),
+            limits,
+            Policy::default(),
+            at_ms,
+        );
+        session.apply(
+            Command::Say { id: "m".into(), text: format!("Question of {id}\nand more") },
+            at_ms,
+        );
         session
     }
 
@@ -837,7 +919,8 @@ mod tests {
     #[test]
     fn a_thousand_sessions_are_listed_in_windows_and_told_by_revision() {
         let board = Board::new("boot");
-        let mut sessions: Vec<Session> = (0..1_000).map(|i| session(&format!("s{i:04}"), i)).collect();
+        let mut sessions: Vec<Session> =
+            (0..1_000).map(|i| session(&format!("s{i:04}"), i)).collect();
         for session in &sessions {
             board.note(session, 0.1);
         }
@@ -846,7 +929,10 @@ mod tests {
         assert_eq!((window.len(), total, counts.all, counts.waiting), (50, 1_000, 1_000, 0));
         assert_eq!(window[0].session, "s0989", "the newest first");
         let preview = window[0].preview.as_ref().unwrap();
-        assert_eq!((preview.by, preview.text.as_str()), (Speaker::Visitor, "Question of s0989 and more"));
+        assert_eq!(
+            (preview.by, preview.text.as_str()),
+            (Speaker::Visitor, "Question of s0989 and more")
+        );
         assert!(board.list("shop", "a", List::All, &filter, 1_000, 50).0.is_empty());
         assert!(board.list("bank", "a", List::All, &filter, 0, 50).0.is_empty(), "another site's");
 
@@ -858,13 +944,19 @@ mod tests {
         wait(&board, &mut sessions[3], 5_000);
         wait(&board, &mut sessions[1], 5_001);
         let changes = board.since("shop", rev, 10);
-        let changed: Vec<&str> = changes.sessions.iter().map(|session| session.session.as_str()).collect();
+        let changed: Vec<&str> =
+            changes.sessions.iter().map(|session| session.session.as_str()).collect();
         assert_eq!((changed, changes.reset), (vec!["s0003", "s0001"], false));
         let waiting = board.list("shop", "a", List::Waiting, &filter, 0, 50).0;
         let places: Vec<(&str, bool)> = waiting
             .iter()
             .zip(1..)
-            .map(|(s, n)| (s.session.as_str(), matches!(s.holder, HolderView::Queue { place, .. } if place == n)))
+            .map(|(s, n)| {
+                (
+                    s.session.as_str(),
+                    matches!(s.holder, HolderView::Queue { place, .. } if place == n),
+                )
+            })
             .collect();
         assert_eq!(places, [("s0003", true), ("s0001", true)]);
 
@@ -885,7 +977,8 @@ mod tests {
             session.apply(Command::End { reason: "visitor".into() }, i);
             board.note(&session, 0.0);
         }
-        let (window, total, counts, _) = board.list("shop", "a", List::Ended, &Filter::default(), ENDED - 1, 5);
+        let (window, total, counts, _) =
+            board.list("shop", "a", List::Ended, &Filter::default(), ENDED - 1, 5);
         assert_eq!((total, counts.ended, counts.all), (ENDED, ENDED, 0));
         assert_eq!(window[0].session, "s00005");
     }
@@ -928,7 +1021,10 @@ mod tests {
         // Nobody is there: everybody is told so, once.
         let duties = board.duties(ZERO, MINUTE, ROUTED, &mut told);
         assert_eq!(assigned(&duties), []);
-        let tells = duties.iter().filter(|duty| matches!(duty, Duty::Tell { available: false, .. })).count();
+        let tells = duties
+            .iter()
+            .filter(|duty| matches!(duty, Duty::Tell { available: false, .. }))
+            .count();
         assert_eq!(tells, 5);
         assert_eq!(board.duties(ZERO, MINUTE, ROUTED, &mut told), []);
 
@@ -942,7 +1038,8 @@ mod tests {
             "agents choose"
         );
         for (session, holder) in sessions.iter_mut().zip(["jo", "mara", "mara"]) {
-            session.apply(Command::Agent(AgentCommand::Take { agent: agent(holder), by: None }), 200);
+            session
+                .apply(Command::Agent(AgentCommand::Take { agent: agent(holder), by: None }), 200);
             board.note(session, 0.5);
         }
         let duties = board.duties(ZERO, MINUTE, ROUTED, &mut told);
@@ -996,9 +1093,14 @@ mod tests {
         assert_eq!(next(2_000), ["first"], "between two pages");
         assert_eq!(next(1_000 + BETWEEN_PAGES_MS), ["second"]);
 
-        sessions[0].apply(Command::Agent(AgentCommand::Take { agent: agent("mara"), by: None }), 3_000);
+        sessions[0]
+            .apply(Command::Agent(AgentCommand::Take { agent: agent("mara"), by: None }), 3_000);
         board.note(&sessions[0], 0.5);
-        assert_eq!(view("first"), Some((false, Some(1_000))), "news of the session don't bring its visitor back");
+        assert_eq!(
+            view("first"),
+            Some((false, Some(1_000))),
+            "news of the session don't bring its visitor back"
+        );
         assert_eq!(next(300_000), [""; 0], "mara has one, and may have one");
         assert_eq!(next(601_000), ["second"], "whose visitor is gone for ten minutes");
         let _back = board.visit(&key("first"), &clock);
@@ -1014,7 +1116,9 @@ mod tests {
         assert!(!board.read(&key("other"), "mara", 4));
         assert_eq!(board.reads("shop", "mara").get("s"), Some(&4));
         assert!(board.reads("shop", "jo").is_empty());
-        let watchers = || board.list("shop", "mara", List::All, &Filter::default(), 0, 1).0[0].watchers.clone();
+        let watchers = || {
+            board.list("shop", "mara", List::All, &Filter::default(), 0, 1).0[0].watchers.clone()
+        };
         let first = board.watch(&key("s"), "mara");
         let second = board.watch(&key("s"), "mara");
         drop(first);

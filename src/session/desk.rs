@@ -38,7 +38,14 @@ pub struct ConsoleConfig {
 
 impl Default for ConsoleConfig {
     fn default() -> Self {
-        Self { sign_in_h: 12, vanish_s: 60, auto_routing: true, limit: 5, waiting: 500, gone_after_min: 10 }
+        Self {
+            sign_in_h: 12,
+            vanish_s: 60,
+            auto_routing: true,
+            limit: 5,
+            waiting: 500,
+            gone_after_min: 10,
+        }
     }
 }
 
@@ -50,7 +57,13 @@ const TICK: Duration = Duration::from_millis(500);
 pub const ROUTING: &str = "routing";
 
 /// The task. `started` is the zero of the server's monotonic clock.
-pub async fn run(registry: Registry, config: ConsoleConfig, clock: Clock, started: Instant, tasks: Tasks) {
+pub async fn run(
+    registry: Registry,
+    config: ConsoleConfig,
+    clock: Clock,
+    started: Instant,
+    tasks: Tasks,
+) {
     let vanish = Duration::from_secs(config.vanish_s);
     let board = registry.board().clone();
     let mut changed = board.changed();
@@ -78,7 +91,9 @@ pub async fn run(registry: Registry, config: ConsoleConfig, clock: Clock, starte
 
 async fn act(registry: &Registry, duty: Duty) {
     match duty {
-        Duty::Release { key, agent, reason } => give(registry, key, AgentCommand::Release { agent, reason }).await,
+        Duty::Release { key, agent, reason } => {
+            give(registry, key, AgentCommand::Release { agent, reason }).await
+        }
         Duty::Assign { key, agent } => {
             give(registry, key, AgentCommand::Take { agent, by: Some(ROUTING.to_owned()) }).await;
         }

@@ -65,7 +65,9 @@ pub(super) struct Work<K, R> {
 }
 
 impl<K, R> Work<K, R> {
-    fn halves(work: &mut Option<Self>) -> (Option<&mut mpsc::Receiver<Output>>, Option<&mut Running<R>>) {
+    fn halves(
+        work: &mut Option<Self>,
+    ) -> (Option<&mut mpsc::Receiver<Output>>, Option<&mut Running<R>>) {
         work.as_mut().map_or((None, None), |work| (Some(&mut work.outputs), Some(&mut work.work)))
     }
 }
@@ -125,7 +127,12 @@ impl Live {
                     next_tick = Instant::now() + tick;
                     Box::pin(self.apply(Command::Checkpoint, None, None)).await
                 }
-                Wake::Idle if self.is_unused() && self.shared.retire(&self.session.key, &mut self.mailbox) => return,
+                Wake::Idle
+                    if self.is_unused()
+                        && self.shared.retire(&self.session.key, &mut self.mailbox) =>
+                {
+                    return;
+                }
                 Wake::Idle => {
                     last_used = Instant::now();
                     Ok(())
@@ -179,7 +186,8 @@ impl Live {
             }
             Envelope::Command { command, reply } => {
                 let mut ticket = None;
-                if self.shared.store.is_short_of_room() && !self.session.fits_the_reserve(&command) {
+                if self.shared.store.is_short_of_room() && !self.session.fits_the_reserve(&command)
+                {
                     let _ = reply.send(Err(CommandError::Full));
                     return Ok(());
                 }
@@ -205,7 +213,9 @@ impl Live {
                 self.see_line();
                 if let Some(deed) = self.session.deed(&command) {
                     let (site, visitor) = (&self.session.key.site, &self.session.visitor);
-                    if let Err(refusal) = self.shared.pace.visitor(site, visitor, deed, self.shared.clock.now_ms()) {
+                    if let Err(refusal) =
+                        self.shared.pace.visitor(site, visitor, deed, self.shared.clock.now_ms())
+                    {
                         let _ = reply.send(Err(CommandError::Refused(refusal)));
                         return Ok(());
                     }
@@ -286,7 +296,11 @@ impl Live {
             return Ok(());
         }
         // A model's score comes when the signals are on disk; until then the one before stands.
-        let intent = if self.intent.version.is_some() { self.intent.clone() } else { intent::score(&self.signals) };
+        let intent = if self.intent.version.is_some() {
+            self.intent.clone()
+        } else {
+            intent::score(&self.signals)
+        };
         self.scored(intent).await
     }
 
@@ -309,7 +323,12 @@ impl Live {
             // Appends of one command share a flush: they are handed over together and awaited before anything is told.
             match effect {
                 Effect::Append { seq, event } => {
-                    pending.push(self.append(seq, now_ms, RecordKind::Event, serde_json::to_vec(&event)));
+                    pending.push(self.append(
+                        seq,
+                        now_ms,
+                        RecordKind::Event,
+                        serde_json::to_vec(&event),
+                    ));
                     told.push((seq, event));
                     continue;
                 }
@@ -399,7 +418,12 @@ impl Live {
 
     /// Hands a checkpoint to the store. Nobody waits for it; one that is refused is written with the next.
     fn checkpoint(&mut self, checkpoint: &Checkpoint, now_ms: u64) {
-        let append = self.append(self.session.last_seq, now_ms, RecordKind::Partial, serde_json::to_vec(checkpoint));
+        let append = self.append(
+            self.session.last_seq,
+            now_ms,
+            RecordKind::Partial,
+            serde_json::to_vec(checkpoint),
+        );
         if let Some(Err(_)) = append.now_or_never() {
             self.session.checkpoint_refused(checkpoint);
         }
@@ -413,7 +437,9 @@ impl Live {
         for effect in self.session.apply(Command::Checkpoint, now_ms) {
             if let Effect::Checkpoint(checkpoint) = effect {
                 let body = serde_json::to_vec(&checkpoint);
-                if let Err(error) = self.append(self.session.last_seq, now_ms, RecordKind::Partial, body).await {
+                if let Err(error) =
+                    self.append(self.session.last_seq, now_ms, RecordKind::Partial, body).await
+                {
                     tracing::warn!(session = self.session.key.id, %error, "a running answer was not checkpointed at shutdown");
                 }
             }
@@ -421,9 +447,16 @@ impl Live {
         self.tell(Update::Lost);
     }
 
-    async fn join(&mut self, agent: bool, after: u64, partial: Option<Partial>) -> Result<Joined, StoreError> {
+    async fn join(
+        &mut self,
+        agent: bool,
+        after: u64,
+        partial: Option<Partial>,
+    ) -> Result<Joined, StoreError> {
         let (missed, rest_after) = match self.session.last_seq {
-            last if after < last => self.shared.missed(&self.session.key, agent, after, last).await?,
+            last if after < last => {
+                self.shared.missed(&self.session.key, agent, after, last).await?
+            }
             _ => (Vec::new(), None),
         };
         let running = self.session.running.as_ref().map(|running| {
@@ -435,7 +468,9 @@ impl Live {
         });
         let (sender, updates) = mpsc::channel(PARTICIPANT_QUEUE);
         self.participants.retain(|participant| !participant.updates.is_closed());
-        if let Some((place, available)) = self.shared.board.waiting(&self.session.key).filter(|_| !agent) {
+        if let Some((place, available)) =
+            self.shared.board.waiting(&self.session.key).filter(|_| !agent)
+        {
             // The queue is new and empty: there is room.
             let _ = sender.try_send(Arc::new(Update::Waiting { place, available }));
         }
@@ -457,9 +492,14 @@ impl Live {
     async fn expire(&mut self) -> Result<(), StoreError> {
         let limit_ms = self.shared.config.expire_after_h.saturating_mul(3_600_000);
         let session = &self.session;
-        let old =
-            session.last_seq > 0 && !session.ended && session.last_word_at_ms + limit_ms <= self.shared.clock.now_ms();
-        if old { self.apply(Command::End { reason: "expired".into() }, None, None).await } else { Ok(()) }
+        let old = session.last_seq > 0
+            && !session.ended
+            && session.last_word_at_ms + limit_ms <= self.shared.clock.now_ms();
+        if old {
+            self.apply(Command::End { reason: "expired".into() }, None, None).await
+        } else {
+            Ok(())
+        }
     }
 
     fn start_turn(&mut self, turn: u64, question: String, written: String, ticket: Ticket) {
@@ -499,7 +539,8 @@ impl Live {
     fn prepare(&mut self, text: String) {
         let idle = self.turn.is_none() && !self.session.ended && self.session.model_answers();
         self.preparing = (idle && !text.trim().is_empty()).then(|| {
-            let ask = self.ask_after(self.session.lines.len(), text, String::new(), Audience::Public);
+            let ask =
+                self.ask_after(self.session.lines.len(), text, String::new(), Audience::Public);
             let spine = self.shared.spine.clone();
             Box::pin(async move {
                 // Whoever asks next finds out by itself what doesn't work.
@@ -519,7 +560,12 @@ impl Live {
         let work = async move {
             let draft = async move || {
                 let mut outlet = Outlet::new(sender, shared.metrics.clone());
-                let wanted = suggest::Wanted { ask: &ask, wish, language: language.as_deref(), base: base.as_ref() };
+                let wanted = suggest::Wanted {
+                    ask: &ask,
+                    wish,
+                    language: language.as_deref(),
+                    base: base.as_ref(),
+                };
                 turn::caught(suggest::draft(&shared.spine, &wanted, &mut outlet)).await
             };
             ticket?.run(None, limit, draft).await
@@ -541,7 +587,13 @@ impl Live {
     }
 
     /// `ask` for a question after the first `before` lines.
-    fn ask_after(&self, before: usize, question: String, written: String, audience: Audience) -> Ask {
+    fn ask_after(
+        &self,
+        before: usize,
+        question: String,
+        written: String,
+        audience: Audience,
+    ) -> Ask {
         Ask {
             site: self.session.key.site.clone(),
             session: Some(self.session.key.clone()),
@@ -595,7 +647,9 @@ impl Live {
     async fn relay(&mut self, output: Output) -> Result<(), StoreError> {
         let Some(turn) = self.turn.as_ref().map(|turn| turn.key) else { return Ok(()) };
         match output {
-            Output::Text(text) => return self.apply(Command::Write { turn, text }, None, None).await,
+            Output::Text(text) => {
+                return self.apply(Command::Write { turn, text }, None, None).await;
+            }
             Output::Queued { place } => self.tell(Update::Queued { turn, place }),
             Output::Thinking => self.tell(Update::Thinking { turn }),
             Output::Citation(citation) => self.tell(Update::Citation { turn, citation }),

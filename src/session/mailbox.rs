@@ -26,7 +26,9 @@ pub enum CommandError {
     Overloaded { retry_after_ms: u64 },
     #[error("the conversation can't be stored now")]
     Storage,
-    #[error("the server's disk is nearly full: nothing new can be said for now; what was said can be read")]
+    #[error(
+        "the server's disk is nearly full: nothing new can be said for now; what was said can be read"
+    )]
     Full,
     #[error("the server restarts; reconnect and resume")]
     Draining,

@@ -40,7 +40,13 @@ impl Pace {
     ///
     /// # Errors
     /// [`Refusal::RateLimited`]; then it isn't counted.
-    pub fn visitor(&self, site: &str, visitor: &str, deed: Deed, now_ms: u64) -> Result<(), Refusal> {
+    pub fn visitor(
+        &self,
+        site: &str,
+        visitor: &str,
+        deed: Deed,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
         let window = match deed {
             Deed::Message => &self.messages,
             Deed::Event => &self.events,
@@ -61,9 +67,19 @@ impl Pace {
         }
     }
 
-    fn count(&self, window: &Window, key: &impl Hash, what: Deed, now_ms: u64) -> Result<(), Refusal> {
+    fn count(
+        &self,
+        window: &Window,
+        key: &impl Hash,
+        what: Deed,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
         let taken = window.take(self.hasher.hash_one(key), now_ms);
-        taken.map_err(|retry_after_ms| Refusal::RateLimited { what, per_minute: window.per_minute, retry_after_ms })
+        taken.map_err(|retry_after_ms| Refusal::RateLimited {
+            what,
+            per_minute: window.per_minute,
+            retry_after_ms,
+        })
     }
 }
 
@@ -75,7 +91,9 @@ fn network(address: IpAddr) -> Option<u64> {
             (!near).then(|| u64::from(address.to_bits()))
         }
         IpAddr::V6(address) => {
-            let near = address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local();
+            let near = address.is_loopback()
+                || address.is_unique_local()
+                || address.is_unicast_link_local();
             (!near).then(|| u64::try_from(address.to_bits() >> 64).unwrap_or_default())
         }
     }
@@ -124,7 +142,9 @@ impl Window {
             times.pop_back();
         }
         match times.front() {
-            Some(oldest) if times.len() >= self.per_minute as usize => Err(oldest + MINUTE_MS - now_ms),
+            Some(oldest) if times.len() >= self.per_minute as usize => {
+                Err(oldest + MINUTE_MS - now_ms)
+            }
             _ => {
                 times.push_back(now_ms);
                 Ok(())
@@ -188,14 +208,22 @@ mod tests {
         ] {
             check(from(address), expected);
         }
-        for near in
-            ["127.0.0.1", "::1", "::ffff:127.0.0.1", "10.1.2.3", "172.18.0.2", "192.168.1.1", "fd00::1", "fe80::1"]
-        {
+        for near in [
+            "127.0.0.1",
+            "::1",
+            "::ffff:127.0.0.1",
+            "10.1.2.3",
+            "172.18.0.2",
+            "192.168.1.1",
+            "fd00::1",
+            "fe80::1",
+        ] {
             for _ in 0..5 {
                 check(from(near), "ok");
             }
         }
-        let off = Pace::new(&SessionsConfig { newcomers_per_minute: 0, ..SessionsConfig::default() });
+        let off =
+            Pace::new(&SessionsConfig { newcomers_per_minute: 0, ..SessionsConfig::default() });
         for _ in 0..1_000 {
             check(off.newcomer("203.0.113.7".parse().unwrap(), 0), "ok");
         }

@@ -20,13 +20,17 @@ use crate::gaps::GapLog;
 use crate::intent;
 use crate::lifecycle::Tasks;
 use crate::protocol::Partial;
-use crate::session::mailbox::{CommandError, Envelope, JoinError, Joined, MAILBOX, OpenError, Opener, Past};
+use crate::session::mailbox::{
+    CommandError, Envelope, JoinError, Joined, MAILBOX, OpenError, Opener, Past,
+};
 use crate::session::refusal::{Accepted, Deed, Refusal};
 use crate::session::shared::{
     Entry, InMemory, Leaving, SPOKEN_MARKS, Shared, TRIES_SPACE, TYPING_MARKS, TypingMark, event_of,
 };
 use crate::signals::{Signal, SignalLog};
-use crate::store::{Record, RecordKind, SessionInfo, SessionQuery, Store, StoreError, unless_damaged};
+use crate::store::{
+    Record, RecordKind, SessionInfo, SessionQuery, Store, StoreError, unless_damaged,
+};
 use crate::telemetry::{GaugeGuard, Metrics};
 use crate::turn::Spine;
 use crate::turn::gate::TurnGate;
@@ -100,7 +104,10 @@ impl Registry {
         Self {
             shared: Arc::new(Shared {
                 pace: Pace::new(&parts.config),
-                started: Look { now_ms: parts.clock.now_ms(), elapsed_ms: parts.clock.elapsed_ms() },
+                started: Look {
+                    now_ms: parts.clock.now_ms(),
+                    elapsed_ms: parts.clock.elapsed_ms(),
+                },
                 config: parts.config,
                 store: parts.store,
                 spine: parts.spine,
@@ -196,13 +203,17 @@ impl Registry {
             let (mut after, mut of_site) = (None, 0);
             while of_site < most {
                 let limit = PAGE.min(most - of_site);
-                let query = SessionQuery { site: site.clone(), limit, after: after.clone(), since_ms };
+                let query =
+                    SessionQuery { site: site.clone(), limit, after: after.clone(), since_ms };
                 let page = self.shared.store.sessions(query).await?;
                 let Some(last) = page.last() else { break };
                 after = Some(last.cursor());
                 for SessionInfo { site, session, .. } in page {
-                    if let Some(loaded) = self.load_sound(&SessionKey { site, id: session }).await? {
-                        self.shared.board.note(&loaded.session, intent::score(&loaded.signals).score);
+                    if let Some(loaded) = self.load_sound(&SessionKey { site, id: session }).await?
+                    {
+                        self.shared
+                            .board
+                            .note(&loaded.session, intent::score(&loaded.signals).score);
                         of_site += 1;
                     }
                 }
@@ -250,7 +261,8 @@ impl Registry {
     async fn fill_marks(&self) -> Result<(), StoreError> {
         let mut stale = Vec::new();
         for (mark, seq) in self.shared.store.scan(READ_MARKS, b"").await? {
-            let parts: Vec<&str> = mark.split(|b| *b == 0).filter_map(|part| std::str::from_utf8(part).ok()).collect();
+            let parts: Vec<&str> =
+                mark.split(|b| *b == 0).filter_map(|part| std::str::from_utf8(part).ok()).collect();
             let known = match (parts.as_slice(), seq.as_slice().try_into()) {
                 ([site, id, agent], Ok(seq)) => {
                     let key = SessionKey { site: (*site).to_owned(), id: (*id).to_owned() };
@@ -280,9 +292,13 @@ impl Registry {
         // Before anything new is stored: how old the last thing is tells whether the clock can be right.
         drop(self.watch().await?);
         // What was running when the process ended was begun shortly before the last thing that was stored.
-        let longest_ms = u64::try_from(self.shared.answer_timeout.as_millis()).unwrap_or(u64::MAX).saturating_mul(4);
+        let longest_ms = u64::try_from(self.shared.answer_timeout.as_millis())
+            .unwrap_or(u64::MAX)
+            .saturating_mul(4);
         let mut owing = Vec::new();
-        for info in self.shared.store.active_between(newest.saturating_sub(longest_ms), u64::MAX).await? {
+        for info in
+            self.shared.store.active_between(newest.saturating_sub(longest_ms), u64::MAX).await?
+        {
             let key = SessionKey { site: info.site, id: info.session };
             if let Some(loaded) = self.load_sound(&key).await?
                 && (loaded.session.owes_answer() || loaded.session.owes_draft())
@@ -310,7 +326,10 @@ impl Registry {
         if resumed == 0 {
             // Nothing is owed: what was counted is over.
             let tries = self.shared.store.scan(TRIES_SPACE, b"").await?;
-            self.shared.store.change(TRIES_SPACE, tries.into_iter().map(|(key, _)| (key, None)).collect()).await?;
+            self.shared
+                .store
+                .change(TRIES_SPACE, tries.into_iter().map(|(key, _)| (key, None)).collect())
+                .await?;
         }
         Ok(resumed)
     }
@@ -336,7 +355,9 @@ impl Registry {
         for key in self.shared.board.quiet_since(expired_before) {
             match self.end_quiet(key).await {
                 Ok(did) => ended += usize::from(did),
-                Err(error) => tracing::warn!(%error, "a session that expired could not be ended; it is tried again"),
+                Err(error) => {
+                    tracing::warn!(%error, "a session that expired could not be ended; it is tried again")
+                }
             }
         }
         self.shared.swept_ms.store(swept_ms, Ordering::Relaxed);
@@ -345,7 +366,8 @@ impl Registry {
         match held {
             Ok(()) if config.retain_days > 0 => {
                 let before = now_ms.saturating_sub(config.retain_days.saturating_mul(86_400_000));
-                let most = if config.erase_per_hour == 0 { u64::MAX } else { config.erase_per_hour };
+                let most =
+                    if config.erase_per_hour == 0 { u64::MAX } else { config.erase_per_hour };
                 for site in self.shared.sites.keys() {
                     let of_site = self.shared.store.expire_before(site, before, most).await?;
                     if of_site < most {
@@ -390,7 +412,15 @@ impl Registry {
         let mut newest = None;
         for site in self.shared.sites.keys() {
             let query = SessionQuery { site: site.clone(), limit: 1, after: None, since_ms: 0 };
-            newest = self.shared.store.sessions(query).await?.iter().map(|info| info.last_at_ms).max().max(newest);
+            newest = self
+                .shared
+                .store
+                .sessions(query)
+                .await?
+                .iter()
+                .map(|info| info.last_at_ms)
+                .max()
+                .max(newest);
         }
         Ok(newest)
     }
@@ -398,7 +428,11 @@ impl Registry {
     /// The sessions to look at for having expired: those that were quiet since, and were not looked at yet. What expired while the
     /// server was down for longer than [`SWEEP_BACK_MS`] ends when it is next used.
     async fn expired(&self, before_ms: u64) -> Result<Vec<SessionInfo>, StoreError> {
-        let since_ms = self.shared.swept_ms.load(Ordering::Relaxed).max(before_ms.saturating_sub(SWEEP_BACK_MS));
+        let since_ms = self
+            .shared
+            .swept_ms
+            .load(Ordering::Relaxed)
+            .max(before_ms.saturating_sub(SWEEP_BACK_MS));
         self.shared.store.active_between(since_ms, before_ms).await
     }
 
@@ -406,10 +440,15 @@ impl Registry {
     async fn end_expired(&self, info: &SessionInfo) -> Result<bool, JoinError> {
         let key = SessionKey { site: info.site.clone(), id: info.session.clone() };
         // The last event mostly tells; where a note or a rating came after the end, the whole conversation does.
-        let last =
-            self.shared.store.read(&key.site, &key.id, info.last_seq.saturating_sub(1), &[RecordKind::Event]).await;
+        let last = self
+            .shared
+            .store
+            .read(&key.site, &key.id, info.last_seq.saturating_sub(1), &[RecordKind::Event])
+            .await;
         let last = last.map_err(OpenError::Store)?;
-        let tells = |record: &Record| matches!(serde_json::from_slice(&record.body), Ok(Event::Ended { .. }));
+        let tells = |record: &Record| {
+            matches!(serde_json::from_slice(&record.body), Ok(Event::Ended { .. }))
+        };
         if last.last().is_some_and(tells) {
             return Ok(false);
         }
@@ -418,7 +457,9 @@ impl Registry {
 
     /// Ends a session in which nobody has said anything for too long; false if it had ended before.
     async fn end_quiet(&self, key: SessionKey) -> Result<bool, JoinError> {
-        let Some(Loaded { session, .. }) = self.load(&key).await.map_err(OpenError::Store)? else { return Ok(false) };
+        let Some(Loaded { session, .. }) = self.load(&key).await.map_err(OpenError::Store)? else {
+            return Ok(false);
+        };
         if session.ended {
             return Ok(false);
         }
@@ -433,7 +474,11 @@ impl Registry {
     ///
     /// # Errors
     /// When the store can't be read.
-    pub async fn of_visitor(&self, site: &str, visitor: &str) -> Result<(Vec<SessionKey>, usize), StoreError> {
+    pub async fn of_visitor(
+        &self,
+        site: &str,
+        visitor: &str,
+    ) -> Result<(Vec<SessionKey>, usize), StoreError> {
         let (mut found, mut unreadable, mut after) = (Vec::new(), 0, None);
         loop {
             let query = SessionQuery { site: site.to_owned(), limit: PAGE, after, since_ms: 0 };
@@ -466,7 +511,9 @@ impl Registry {
     pub fn scored(&self, key: &SessionKey, intent: intent::Intent) {
         let entry = self.lock().entries.get(key).cloned();
         match entry {
-            Some(Entry { mailbox, .. }) => drop(mailbox.try_send(Box::new(Envelope::Scored { intent }))),
+            Some(Entry { mailbox, .. }) => {
+                drop(mailbox.try_send(Box::new(Envelope::Scored { intent })))
+            }
             None => self.shared.board.score(key, intent.score),
         }
     }
@@ -506,8 +553,12 @@ impl Registry {
         key: &SessionKey,
         opener: Option<&Opener>,
     ) -> Result<mpsc::Sender<Box<Envelope>>, OpenError> {
-        let profile =
-            self.shared.sites.get(&key.site).cloned().ok_or_else(|| OpenError::UnknownSite(key.site.clone()))?;
+        let profile = self
+            .shared
+            .sites
+            .get(&key.site)
+            .cloned()
+            .ok_or_else(|| OpenError::UnknownSite(key.site.clone()))?;
         loop {
             let erasures = match self.place(key).await {
                 Place::Taken(entry) => return entry.opened_by(opener),
@@ -523,7 +574,14 @@ impl Registry {
                     let limits = Limits::from(&self.shared.config);
                     let (visitor, channel) = (visitor.clone(), channel.clone());
                     let now_ms = self.shared.clock.now_ms();
-                    let session = Session::new(key.clone(), visitor, channel, limits, profile.policy.clone(), now_ms);
+                    let session = Session::new(
+                        key.clone(),
+                        visitor,
+                        channel,
+                        limits,
+                        profile.policy.clone(),
+                        now_ms,
+                    );
                     Loaded { erasures, session, signals: Vec::new(), gives_up: false }
                 }
             };
@@ -599,14 +657,23 @@ impl Registry {
 
     async fn load(&self, key: &SessionKey) -> Result<Option<Loaded>, StoreError> {
         let erasures = self.lock().erasures;
-        let records = self.shared.store.read(&key.site, &key.id, 0, &[RecordKind::Event, RecordKind::Partial]).await?;
+        let records = self
+            .shared
+            .store
+            .read(&key.site, &key.id, 0, &[RecordKind::Event, RecordKind::Partial])
+            .await?;
         if records.is_empty() {
             return Ok(None);
         }
         let limits = Limits::from(&self.shared.config);
-        let policy = self.shared.sites.get(&key.site).map_or_else(Policy::default, |profile| profile.policy.clone());
+        let policy = self
+            .shared
+            .sites
+            .get(&key.site)
+            .map_or_else(Policy::default, |profile| profile.policy.clone());
         let now_ms = self.shared.clock.now_ms();
-        let mut session = Session::new(key.clone(), String::new(), String::new(), limits, policy, now_ms);
+        let mut session =
+            Session::new(key.clone(), String::new(), String::new(), limits, policy, now_ms);
         let mut signals = Vec::new();
         for record in records {
             match record.kind {
@@ -649,8 +716,13 @@ impl SessionHandle {
     ///
     /// # Errors
     /// When the disk fails.
-    pub async fn missed(&self, after: u64, through: u64) -> Result<(Vec<Past>, Option<u64>), JoinError> {
-        let missed = self.registry.shared.missed(&self.key, self.opener.is_none(), after, through).await;
+    pub async fn missed(
+        &self,
+        after: u64,
+        through: u64,
+    ) -> Result<(Vec<Past>, Option<u64>), JoinError> {
+        let missed =
+            self.registry.shared.missed(&self.key, self.opener.is_none(), after, through).await;
         Ok(missed.map_err(OpenError::Store)?)
     }
 
@@ -658,7 +730,11 @@ impl SessionHandle {
     ///
     /// # Errors
     /// As [`SessionHandle::join`].
-    pub async fn join_whole(&self, after: u64, partial: Option<Partial>) -> Result<Joined, JoinError> {
+    pub async fn join_whole(
+        &self,
+        after: u64,
+        partial: Option<Partial>,
+    ) -> Result<Joined, JoinError> {
         let mut joined = self.join(after, partial).await?;
         while let Some(after) = joined.rest_after {
             let (page, rest_after) = self.missed(after, joined.last_seq).await?;
@@ -673,7 +749,8 @@ impl SessionHandle {
     /// # Errors
     /// When it is refused, or can't be stored.
     pub async fn command(&self, command: Command) -> Result<Accepted, JoinError> {
-        let accepted = self.ask(|reply| Envelope::Command { command: command.clone(), reply }).await?;
+        let accepted =
+            self.ask(|reply| Envelope::Command { command: command.clone(), reply }).await?;
         Ok(accepted?)
     }
 
@@ -717,7 +794,15 @@ impl SessionHandle {
     /// When the session is somebody else's or the disk fails.
     pub async fn end_if_open(&self) -> Result<(), JoinError> {
         // Ending begins what was never begun.
-        if self.registry.shared.store.session(&self.key.site, &self.key.id).await.map_err(OpenError::Store)?.is_none() {
+        if self
+            .registry
+            .shared
+            .store
+            .session(&self.key.site, &self.key.id)
+            .await
+            .map_err(OpenError::Store)?
+            .is_none()
+        {
             return Ok(());
         }
         match self.command(Command::End { reason: "visitor".into() }).await {
@@ -732,8 +817,13 @@ impl SessionHandle {
     /// When the session is somebody else's or the disk fails.
     pub async fn erase(&self) -> Result<(), JoinError> {
         // What isn't on disk needs no task just to find that out.
-        let stored =
-            self.registry.shared.store.session(&self.key.site, &self.key.id).await.map_err(OpenError::Store)?;
+        let stored = self
+            .registry
+            .shared
+            .store
+            .session(&self.key.site, &self.key.id)
+            .await
+            .map_err(OpenError::Store)?;
         if stored.is_none() {
             self.registry.shared.signals.forget(&self.key);
             return Ok(());
@@ -742,7 +832,10 @@ impl SessionHandle {
         Ok(self.registry.erase(&self.key).await.map_err(OpenError::Store)?)
     }
 
-    async fn ask<T>(&self, envelope: impl Fn(oneshot::Sender<T>) -> Envelope) -> Result<T, JoinError> {
+    async fn ask<T>(
+        &self,
+        envelope: impl Fn(oneshot::Sender<T>) -> Envelope,
+    ) -> Result<T, JoinError> {
         // A task that retires while we ask leaves the question unanswered: ask its successor.
         for _ in 0..3 {
             let mailbox = self.registry.mailbox(&self.key, self.opener.as_ref()).await?;
@@ -795,7 +888,9 @@ mod tests {
     fn models() -> PathBuf {
         let of = |name| std::env::var_os(name).map(PathBuf::from);
         let cache = of("FRONTDESK_CACHE").unwrap_or_else(|| {
-            of("XDG_CACHE_HOME").unwrap_or_else(|| of("HOME").expect("HOME is set").join(".cache")).join("frontdesk")
+            of("XDG_CACHE_HOME")
+                .unwrap_or_else(|| of("HOME").expect("HOME is set").join(".cache"))
+                .join("frontdesk")
         });
         cache.join("models")
     }
@@ -814,13 +909,16 @@ mod tests {
         config.llm.engine = "scripted".into();
         config.llm.model = String::new();
         config.answers.prompts = Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts");
-        config.sites = ["shop", "bank"].map(|id| Site { id: id.into(), ..Site::default() }).to_vec();
+        config.sites =
+            ["shop", "bank"].map(|id| Site { id: id.into(), ..Site::default() }).to_vec();
         change(&mut config);
         let (clock, tasks, metrics) = (Clock::manual(NOW_MS), Tasks::default(), Metrics::new());
         let store = Store::open(&config.store).unwrap();
         let retrieval = server::open_retrieval(&config, &metrics).await.unwrap();
         let llm = Llm::start(&config.llm).unwrap();
-        let spine = server::spine(&config, retrieval, llm, Mode::Quote, clock.clone(), metrics.clone()).unwrap();
+        let spine =
+            server::spine(&config, retrieval, llm, Mode::Quote, clock.clone(), metrics.clone())
+                .unwrap();
         let parts = SignalParts {
             store: store.clone(),
             metrics: metrics.clone(),
@@ -838,7 +936,11 @@ mod tests {
             spine: spine.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
-            sites: config.sites.iter().map(|site| (site.id.clone(), site.facts(), site.language.clone())).collect(),
+            sites: config
+                .sites
+                .iter()
+                .map(|site| (site.id.clone(), site.facts(), site.language.clone()))
+                .collect(),
             changes: seen,
             tasks: tasks.clone(),
         });
@@ -855,7 +957,11 @@ mod tests {
             tasks,
             waiting: 500,
             answer_timeout: Duration::from_secs(30),
-            sites: config.sites.iter().map(|site| (site.id.clone(), Arc::new(site.profile()))).collect(),
+            sites: config
+                .sites
+                .iter()
+                .map(|site| (site.id.clone(), Arc::new(site.profile())))
+                .collect(),
             board: Board::new("boot"),
         });
         Desk { registry, store, clock, gaps, _changes: changes, _directory: directory }
@@ -877,7 +983,10 @@ mod tests {
         /// Writes an event's bytes as they are.
         async fn write(&self, key: &SessionKey, seq: u64, at_ms: u64, body: &str) {
             let (site, session, kind) = (key.site.clone(), key.id.clone(), RecordKind::Event);
-            self.store.append(Record { site, session, seq, at_ms, kind, body: body.into() }).await.unwrap();
+            self.store
+                .append(Record { site, session, seq, at_ms, kind, body: body.into() })
+                .await
+                .unwrap();
         }
     }
 
@@ -906,17 +1015,25 @@ mod tests {
         desk.write(&key, 1, NOW_MS, STARTED).await;
         let last = 700;
         for seq in 2..=last {
-            let said = format!(r#"{{"event":"note","id":"n{seq}","agent":{{"id":"a","name":"A"}},"text":"x"}}"#);
+            let said = format!(
+                r#"{{"event":"note","id":"n{seq}","agent":{{"id":"a","name":"A"}},"text":"x"}}"#
+            );
             desk.write(&key, seq, NOW_MS, &said).await;
         }
         let agents = desk.registry.agents_handle(key.clone());
         let first = agents.join(0, None).await.unwrap();
-        assert_eq!((first.missed.len(), first.rest_after), (PAGE_RECORDS, Some(PAGE_RECORDS as u64)));
+        assert_eq!(
+            (first.missed.len(), first.rest_after),
+            (PAGE_RECORDS, Some(PAGE_RECORDS as u64))
+        );
         let whole = agents.join_whole(3, None).await.unwrap();
         assert!(whole.missed.iter().map(|past| past.seq).eq(4..=last), "gapless and in order");
         // What is internal takes no place in a visitor's answer, and ends no page early for good.
         let visitors = desk.visitor(key).join_whole(0, None).await.unwrap();
-        assert_eq!((visitors.last_seq, visitors.missed.len(), visitors.rest_after), (last, 1, None));
+        assert_eq!(
+            (visitors.last_seq, visitors.missed.len(), visitors.rest_after),
+            (last, 1, None)
+        );
     }
 
     #[tokio::test]
@@ -940,7 +1057,8 @@ mod tests {
     #[tokio::test]
     async fn a_start_counts_each_answer_once_and_no_draft() {
         let desk = desk_with(|config| config.sessions.answer_tries = 1).await;
-        let (answer, tried, draft) = (key("shop", "answer"), key("shop", "tried"), key("bank", "draft"));
+        let (answer, tried, draft) =
+            (key("shop", "answer"), key("shop", "tried"), key("bank", "draft"));
         for key in [&answer, &tried, &draft] {
             desk.write(key, 1, NOW_MS, STARTED).await;
         }
@@ -1018,7 +1136,9 @@ mod tests {
             }
             desk.registry.fill(BOARD).await.unwrap();
             assert_eq!(desk.registry.recover().await.unwrap(), 0);
-            let listed = |site| desk.registry.board().list(site, "a", List::Ended, &Filter::default(), 0, 5).1;
+            let listed = |site| {
+                desk.registry.board().list(site, "a", List::Ended, &Filter::default(), 0, 5).1
+            };
             let before = (listed("shop"), listed("bank"));
             // By the clock that nobody sets, too.
             desk.clock.advance(400 * 24 * HOUR_MS);
@@ -1039,7 +1159,10 @@ mod tests {
         assert!(desk.registry.stop(Duration::from_secs(20)).await);
         // One that never reads its mailbox.
         let (mailbox, _unread) = mpsc::channel(1);
-        desk.registry.lock().entries.insert(key("shop", "stuck"), Entry { visitor: "v".into(), mailbox });
+        desk.registry
+            .lock()
+            .entries
+            .insert(key("shop", "stuck"), Entry { visitor: "v".into(), mailbox });
         assert!(!desk.registry.stop(Duration::from_millis(50)).await);
     }
 
@@ -1077,7 +1200,10 @@ mod tests {
         let handle = desk.visitor(key("shop", "s"));
         let mut first = handle.join(0, None).await.unwrap();
         handle.command(say("a")).await.unwrap();
-        while !matches!(&*first.updates.recv().await.unwrap(), Update::Event { event: Event::AnswerDone { .. }, .. }) {}
+        while !matches!(
+            &*first.updates.recv().await.unwrap(),
+            Update::Event { event: Event::AnswerDone { .. }, .. }
+        ) {}
 
         let held = desk.store.hold_reads();
         let mut line = Vec::new();
@@ -1090,7 +1216,9 @@ mod tests {
             }
         }
         match handle.join(0, None).await {
-            Err(JoinError::Command(CommandError::Overloaded { retry_after_ms })) => assert!(retry_after_ms > 0),
+            Err(JoinError::Command(CommandError::Overloaded { retry_after_ms })) => {
+                assert!(retry_after_ms > 0)
+            }
             other => panic!("{other:?}"),
         }
         drop(held);
@@ -1135,7 +1263,13 @@ mod tests {
         desk.write(&ended, 2, NOW_MS + 1, ENDED).await;
         desk.write(&rated, 1, NOW_MS + 2, STARTED).await;
         desk.write(&rated, 2, NOW_MS + 2, ENDED).await;
-        desk.write(&rated, 3, NOW_MS + 2, r#"{"event":"feedback","turn":1,"rating":"up","text":null}"#).await;
+        desk.write(
+            &rated,
+            3,
+            NOW_MS + 2,
+            r#"{"event":"feedback","turn":1,"rating":"up","text":null}"#,
+        )
+        .await;
         desk.clock.advance(25 * HOUR_MS);
         assert_eq!(desk.registry.sweep().await.unwrap(), (1, 0));
         let last = desk.store.session("shop", "quiet").await.unwrap().unwrap();
@@ -1182,7 +1316,10 @@ mod tests {
             assert_eq!(after, None, "round {round}");
             // Before it or after it, never a session of which a part is gone.
             let joined = joined.unwrap();
-            assert!(joined.last_seq == 0 || joined.missed.len() as u64 == joined.last_seq, "{joined:?}");
+            assert!(
+                joined.last_seq == 0 || joined.missed.len() as u64 == joined.last_seq,
+                "{joined:?}"
+            );
             assert_eq!(desk.registry.open_sessions("shop"), [], "round {round}");
         }
         assert!(desk.registry.lock().leaving.is_empty());
@@ -1196,15 +1333,20 @@ mod tests {
         let mut joined = handle.join(0, None).await.unwrap();
         handle.command(say("a")).await.unwrap();
         // There is nothing to answer from: it is declined, and a gap.
-        while !matches!(&*joined.updates.recv().await.unwrap(), Update::Event { event: Event::AnswerDone { .. }, .. }) {
-        }
+        while !matches!(
+            &*joined.updates.recv().await.unwrap(),
+            Update::Event { event: Event::AnswerDone { .. }, .. }
+        ) {}
         while desk.gaps.list("shop", None).await.unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
         assert!(desk.registry.read(&key, "mara", 2));
         handle.erase().await.unwrap();
         let kept = desk.store.scan("gaps", b"").await.unwrap();
-        assert!(kept.is_empty() && desk.gaps.list("shop", None).await.unwrap().is_empty(), "{kept:?}");
+        assert!(
+            kept.is_empty() && desk.gaps.list("shop", None).await.unwrap().is_empty(),
+            "{kept:?}"
+        );
         assert_eq!(desk.store.scan(READ_MARKS, b"").await.unwrap(), []);
     }
 }

@@ -48,8 +48,10 @@ impl Watch {
     #[must_use]
     pub fn new(first: Look, newest_ms: Option<u64>) -> Self {
         let ahead_ms = newest_ms.map_or(0, |newest_ms| first.now_ms.saturating_sub(newest_ms));
-        let held = (ahead_ms > SILENCE_MS)
-            .then_some((Held::FarAhead { ahead_ms, left_ms: HOLD_MS }, first.elapsed_ms.saturating_add(HOLD_MS)));
+        let held = (ahead_ms > SILENCE_MS).then_some((
+            Held::FarAhead { ahead_ms, left_ms: HOLD_MS },
+            first.elapsed_ms.saturating_add(HOLD_MS),
+        ));
         Self { last: first, held }
     }
 

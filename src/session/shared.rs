@@ -119,7 +119,10 @@ pub(super) struct Entry {
 
 impl Entry {
     /// The mailbox, for the visitor who began the session and for agents.
-    pub(super) fn opened_by(self, opener: Option<&Opener>) -> Result<mpsc::Sender<Box<Envelope>>, OpenError> {
+    pub(super) fn opened_by(
+        self,
+        opener: Option<&Opener>,
+    ) -> Result<mpsc::Sender<Box<Envelope>>, OpenError> {
         match opener {
             Some(opener) if opener.visitor != self.visitor => Err(OpenError::Foreign),
             _ => Ok(self.mailbox),
@@ -158,9 +161,11 @@ impl Shared {
     pub(super) async fn try_again(&self, session: &Session) -> Option<u32> {
         let SessionKey { site, id } = &session.key;
         let key = format!("{site}\0{id}");
-        let stands = [session.last_said(), session.running.as_ref().map_or(0, |running| running.chars)];
+        let stands =
+            [session.last_said(), session.running.as_ref().map_or(0, |running| running.chars)];
         let before = self.store.get(TRIES_SPACE, key.as_bytes()).await.ok()?;
-        let before = before.and_then(|value| serde_json::from_slice::<([u64; 2], u32)>(&value).ok());
+        let before =
+            before.and_then(|value| serde_json::from_slice::<([u64; 2], u32)>(&value).ok());
         let tries = before.filter(|(stood, _)| *stood == stands).map_or(0, |(_, tries)| tries) + 1;
         let value = serde_json::to_vec(&(stands, tries)).ok()?;
         self.store.put(TRIES_SPACE, key.as_bytes(), &value).await.ok()?;
@@ -174,7 +179,11 @@ impl Shared {
 
     /// Takes an unused task off the map, unless mail came meanwhile. Whoever got hold of the mailbox before sees it closed and
     /// opens the session again.
-    pub(super) fn retire(&self, key: &SessionKey, mailbox: &mut mpsc::Receiver<Box<Envelope>>) -> bool {
+    pub(super) fn retire(
+        &self,
+        key: &SessionKey,
+        mailbox: &mut mpsc::Receiver<Box<Envelope>>,
+    ) -> bool {
         let mut live = self.live();
         if !mailbox.is_empty() {
             return false;

@@ -103,8 +103,10 @@ const REFUSES: &[&str] = &[
     "再看看",
     "考虑一下",
 ];
-const MONEY: &[&str] =
-    &["dollar", "dollars", "cent", "cents", "bucks", "euro", "euros", "pound", "pounds", "usd", "eur", "元", "块钱"];
+const MONEY: &[&str] = &[
+    "dollar", "dollars", "cent", "cents", "bucks", "euro", "euros", "pound", "pounds", "usd",
+    "eur", "元", "块钱",
+];
 
 /// How a message stands to what is offered, in the order of [`Stance::ALL`].
 #[must_use]
@@ -113,15 +115,20 @@ pub fn stances(text: &str) -> Vec<Stance> {
     let words = spaced(&text);
     let any = |phrases: &[&str]| {
         let has = |phrase: &&str| {
-            if phrase.is_ascii() { words.contains(&format!(" {phrase} ")) } else { text.contains(*phrase) }
+            if phrase.is_ascii() {
+                words.contains(&format!(" {phrase} "))
+            } else {
+                text.contains(*phrase)
+            }
         };
         phrases.iter().any(has)
     };
     let sign = |c: char| matches!(c, '$' | '€' | '£' | '¥' | '￥');
     // A sign beside a number: "$5", "5 €".
     let bare: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let signed =
-        bare.windows(2).any(|pair| (sign(pair[0]) && pair[1].is_numeric()) || (pair[0].is_numeric() && sign(pair[1])));
+    let signed = bare.windows(2).any(|pair| {
+        (sign(pair[0]) && pair[1].is_numeric()) || (pair[0].is_numeric() && sign(pair[1]))
+    });
     let said = [any(AGREES), any(REFUSES), signed || any(MONEY)];
     Stance::ALL.into_iter().zip(said).filter(|(_, said)| *said).map(|(stance, _)| stance).collect()
 }
@@ -139,8 +146,10 @@ pub fn sentiment(text: &str) -> f32 {
 }
 
 fn spaced_sentiment(lower: &str) -> f32 {
-    let words: Vec<&str> =
-        lower.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = lower
+        .split(|c: char| !c.is_alphanumeric() && c != '\'')
+        .filter(|word| !word.is_empty())
+        .collect();
     let turn = words.iter().rposition(|word| *word == "but" || *word == "however");
     let mut sum = 0.0;
     for (i, word) in words.iter().enumerate() {
@@ -190,7 +199,9 @@ fn unspaced_sentiment(text: &str) -> f32 {
         // A negation reaches over three characters (不是很好), a degree over two.
         (negated, stronger) = match first {
             '不' | '没' | '无' | '别' | '未' => (4, stronger),
-            '很' | '太' | '非' | '超' | '最' | '极' | '真' | '特' => (negated.saturating_sub(1), 3),
+            '很' | '太' | '非' | '超' | '最' | '极' | '真' | '特' => {
+                (negated.saturating_sub(1), 3)
+            }
             '，' | '。' | '！' | '？' | ',' | '.' | ' ' => (0, 0),
             _ => (negated.saturating_sub(1), stronger.saturating_sub(1)),
         };
@@ -215,8 +226,8 @@ fn weight(word: &str) -> Option<f32> {
 }
 
 const NOT: &[&str] = &[
-    "not", "no", "never", "without", "hardly", "barely", "cannot", "cant", "dont", "doesnt", "didnt", "isnt", "wont",
-    "nothing", "neither",
+    "not", "no", "never", "without", "hardly", "barely", "cannot", "cant", "dont", "doesnt",
+    "didnt", "isnt", "wont", "nothing", "neither",
 ];
 const STRONGER: &[&str] = &[
     "very",
@@ -709,14 +720,17 @@ const AROUND: [&str; 38] = [
     "very",
     "too",
 ];
-const EMPTY: [&str; 12] = ["what", "really", "why", "huh", "yes", "no", "ok", "okay", "hello", "hi", "hey", "right"];
+const EMPTY: [&str; 12] =
+    ["what", "really", "why", "huh", "yes", "no", "ok", "okay", "hello", "hi", "hey", "right"];
 const SMALL_TALK_ZH: [&str; 7] = ["好吗", "你好吗", "您好吗", "最近好吗", "在吗", "有人吗", "你呢"];
 
 /// True if a text asks something, and more than "And you?": of the questions of a day the ones worth reading.
 #[must_use]
 pub fn asks(text: &str) -> bool {
     let sentences = text.split_inclusive(['.', '!', '?', '\n', '。', '！', '？']);
-    sentences.filter(|sentence| sentence.contains(['?', '？', '吗'])).any(|sentence| !small_talk(sentence))
+    sentences
+        .filter(|sentence| sentence.contains(['?', '？', '吗']))
+        .any(|sentence| !small_talk(sentence))
 }
 
 fn small_talk(sentence: &str) -> bool {
@@ -725,8 +739,12 @@ fn small_talk(sentence: &str) -> bool {
     let words: Vec<&str> = lower.split(apart).filter(|word| !word.is_empty()).collect();
     let text = words.join(" ");
     let greeted = words.concat();
-    let greeted = greeted.trim_start_matches("你好").trim_start_matches("您好").trim_start_matches('，');
-    if words.is_empty() || SMALL_TALK_ZH.contains(&words.concat().as_str()) || SMALL_TALK_ZH.contains(&greeted) {
+    let greeted =
+        greeted.trim_start_matches("你好").trim_start_matches("您好").trim_start_matches('，');
+    if words.is_empty()
+        || SMALL_TALK_ZH.contains(&words.concat().as_str())
+        || SMALL_TALK_ZH.contains(&greeted)
+    {
         return true;
     }
     if words.len() == 1 {
@@ -736,7 +754,10 @@ fn small_talk(sentence: &str) -> bool {
     SMALL_TALK.iter().any(|phrase| {
         let found = padded.split_once(&format!(" {phrase} "));
         found.is_some_and(|(before, after)| {
-            before.split_whitespace().chain(after.split_whitespace()).all(|word| AROUND.contains(&word))
+            before
+                .split_whitespace()
+                .chain(after.split_whitespace())
+                .all(|word| AROUND.contains(&word))
         })
     })
 }
@@ -761,7 +782,10 @@ mod tests {
         let poor = sentiment("The zip is a bit slow.");
         let good = sentiment("It works well, thanks.");
         let perfect = sentiment("I absolutely love it, perfect fit");
-        assert!(bad < poor && poor < 0.0 && 0.0 < good && good < perfect, "{bad} {poor} {good} {perfect}");
+        assert!(
+            bad < poor && poor < 0.0 && 0.0 < good && good < perfect,
+            "{bad} {poor} {good} {perfect}"
+        );
         for (text, sign) in [
             ("it is not good", -1),
             ("I don't like the colour", -1),
@@ -775,7 +799,11 @@ mod tests {
         ] {
             let score = sentiment(text);
             assert!((-1.0..=1.0).contains(&score));
-            assert_eq!(if score == 0.0 { 0 } else { score.signum() as i32 }, sign, "{text}: {score}");
+            assert_eq!(
+                if score == 0.0 { 0 } else { score.signum() as i32 },
+                sign,
+                "{text}: {score}"
+            );
         }
     }
 

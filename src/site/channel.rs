@@ -207,7 +207,8 @@ fn inbox() -> String {
 impl ChannelConfig {
     /// Where its secrets and certificates stand, as far as they have files of their own.
     pub(crate) fn secret_files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let secrets = [&mut self.token_file, &mut self.secrets_file, &mut self.encoding_aes_key_file];
+        let secrets =
+            [&mut self.token_file, &mut self.secrets_file, &mut self.encoding_aes_key_file];
         secrets.into_iter().chain([&mut self.imap_password_file, &mut self.ca_file]).flatten()
     }
 
@@ -227,11 +228,16 @@ impl ChannelConfig {
         }
         let twice = [
             ("token", !self.token.is_empty() && self.token_file.is_some()),
-            ("encoding_aes_key", !self.encoding_aes_key.is_empty() && self.encoding_aes_key_file.is_some()),
+            (
+                "encoding_aes_key",
+                !self.encoding_aes_key.is_empty() && self.encoding_aes_key_file.is_some(),
+            ),
             ("imap_password", !self.imap_password.is_empty() && self.imap_password_file.is_some()),
         ];
         if let Some((option, _)) = twice.into_iter().find(|(_, both)| *both) {
-            bail!("channel {name:?}: {option} and {option}_file are both set; leave one of them out");
+            bail!(
+                "channel {name:?}: {option} and {option}_file are both set; leave one of them out"
+            );
         }
         if self.platform.needs_token() && self.token.is_empty() && self.token_file.is_none() {
             bail!("channel {name:?}: {} needs `token` or `token_file`", self.platform.name());
@@ -239,18 +245,28 @@ impl ChannelConfig {
         // Teams shows a token of Microsoft's, and a mailbox nothing.
         let signs = self.platform != Platform::Teams && self.imap_url.is_none();
         if signs && self.secrets.is_empty() && self.secrets_file.is_none() {
-            let or = if self.platform == Platform::Email { ", or `imap_url` name a mailbox to be read" } else { "" };
-            bail!("channel {name:?}: `secrets` or `secrets_file` must hold what the platform signs with{or}");
+            let or = if self.platform == Platform::Email {
+                ", or `imap_url` name a mailbox to be read"
+            } else {
+                ""
+            };
+            bail!(
+                "channel {name:?}: `secrets` or `secrets_file` must hold what the platform signs with{or}"
+            );
         }
         if self.platform != Platform::Email && self.imap_url.is_some() {
             bail!("channel {name:?}: `imap_url` belongs to `platform = \"email\"`");
         }
         let missing = match self.platform {
             Platform::WhatsApp | Platform::Messenger if self.sender.is_empty() => Some("sender"),
-            Platform::WhatsApp | Platform::Messenger if self.verify_token.is_empty() => Some("verify_token"),
+            Platform::WhatsApp | Platform::Messenger if self.verify_token.is_empty() => {
+                Some("verify_token")
+            }
             Platform::Twilio | Platform::Email if self.sender.is_empty() => Some("sender"),
             Platform::Twilio if self.account_sid.is_empty() => Some("account_sid"),
-            Platform::Discord | Platform::WeChat | Platform::Teams if self.app_id.is_empty() => Some("app_id"),
+            Platform::Discord | Platform::WeChat | Platform::Teams if self.app_id.is_empty() => {
+                Some("app_id")
+            }
             Platform::Teams if self.tenant.is_empty() => Some("tenant"),
             Platform::Twilio if self.public_url.is_empty() => Some("public_url"),
             _ => None,
@@ -269,7 +285,9 @@ impl ChannelConfig {
                 );
             }
         }
-        if !self.fields.is_empty() && !["conversation", "text"].iter().all(|field| self.fields.contains_key(*field)) {
+        if !self.fields.is_empty()
+            && !["conversation", "text"].iter().all(|field| self.fields.contains_key(*field))
+        {
             bail!("channel {name:?}: `fields` must say where `conversation` and `text` are");
         }
         if self.platform == Platform::Email {
@@ -287,7 +305,9 @@ impl ChannelConfig {
                 bail!("channel {name:?}: base_url {url:?} must begin with https:// or http://")
             }
             None if self.platform.base_url().is_none() => {
-                bail!("channel {name:?}: `base_url` must name the address that replies are posted to")
+                bail!(
+                    "channel {name:?}: `base_url` must name the address that replies are posted to"
+                )
             }
             _ => Ok(()),
         }
@@ -297,7 +317,10 @@ impl ChannelConfig {
 /// The address in `Name <address>` or in an address alone, in lower case.
 #[must_use]
 pub fn mail_address(text: &str) -> String {
-    let bare = text.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(text, |(address, _)| address);
+    let bare = text
+        .rsplit_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'))
+        .map_or(text, |(address, _)| address);
     bare.trim().to_ascii_lowercase()
 }
 
@@ -306,7 +329,8 @@ impl ChannelConfig {
     #[must_use]
     pub fn is_mailbox(&self, address: &str) -> bool {
         let mut own = std::iter::once(&self.sender).chain(&self.addresses);
-        self.platform == Platform::Email && own.any(|own| mail_address(own) == mail_address(address))
+        self.platform == Platform::Email
+            && own.any(|own| mail_address(own) == mail_address(address))
     }
 
     fn validate_email(&self) -> anyhow::Result<()> {
@@ -314,7 +338,10 @@ impl ChannelConfig {
         if !matches!(self.signed_as, SignedAs::Standard | SignedAs::Mailgun) {
             bail!("channel {name:?}: e-mail is signed as \"standard\" or \"mailgun\"");
         }
-        if !std::iter::once(&self.sender).chain(&self.addresses).all(|address| address.contains('@')) {
+        if !std::iter::once(&self.sender)
+            .chain(&self.addresses)
+            .all(|address| address.contains('@'))
+        {
             bail!("channel {name:?}: `sender` and `addresses` must be e-mail addresses");
         }
         if let Some(url) = &self.imap_url {
@@ -324,7 +351,8 @@ impl ChannelConfig {
                     "channel {name:?}: imap_url {url:?} must be imaps://HOST or imap://HOST, with a :PORT or without"
                 );
             }
-            let password = [&self.imap_password, &self.token].into_iter().any(|one| !one.is_empty());
+            let password =
+                [&self.imap_password, &self.token].into_iter().any(|one| !one.is_empty());
             if !password && self.imap_password_file.is_none() && self.token_file.is_none() {
                 bail!(
                     "channel {name:?}: the mailbox needs a password: `token`, or `imap_password` where it has its own"
@@ -336,7 +364,9 @@ impl ChannelConfig {
         }
         match self.base_url.as_deref() {
             Some(url) if url.starts_with("smtps://") || url.starts_with("smtp://") => Ok(()),
-            _ => bail!("channel {name:?}: `base_url` must name the mail server: smtps://HOST or smtp://HOST"),
+            _ => bail!(
+                "channel {name:?}: `base_url` must name the mail server: smtps://HOST or smtp://HOST"
+            ),
         }
     }
 }

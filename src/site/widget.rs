@@ -131,36 +131,46 @@ impl WidgetConfig {
         if hex.is_none_or(|hex| !hex.bytes().all(|b| b.is_ascii_hexdigit())) {
             bail!("widget.accent is {:?}; write a colour as #rrggbb", self.accent);
         }
-        if let Some(url) =
-            self.privacy_url.as_ref().filter(|url| !url.starts_with("https://") && !url.starts_with("http://"))
+        if let Some(url) = self
+            .privacy_url
+            .as_ref()
+            .filter(|url| !url.starts_with("https://") && !url.starts_with("http://"))
         {
-            bail!("widget.privacy_url is {url:?}; write a whole address: https://shop.example/privacy");
+            bail!(
+                "widget.privacy_url is {url:?}; write a whole address: https://shop.example/privacy"
+            );
         }
         for code in self.languages.iter().chain(self.translations.keys()) {
-            if !(2..=8).contains(&code.len()) || !code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            if !(2..=8).contains(&code.len())
+                || !code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            {
                 bail!("widget: {code:?} is no language code; write en, zh, …");
             }
         }
         for host in &self.link_hosts {
             if host.is_empty() || host.contains(['/', '*', '?', '#', '@', ' ']) {
-                bail!("widget.link_hosts: {host:?} is no host; write shop.example, without https:// and without *");
+                bail!(
+                    "widget.link_hosts: {host:?} is no host; write shop.example, without https:// and without *"
+                );
             }
         }
         let replies = |what: &str, replies: &[String]| {
             if replies.len() > MAX_QUICK_REPLIES {
                 bail!("{what} has {} replies; at most {MAX_QUICK_REPLIES} fit", replies.len());
             }
-            match replies
-                .iter()
-                .find(|reply| reply.trim().is_empty() || reply.chars().count() > MAX_MESSAGE_CHARS.min(120))
-            {
+            match replies.iter().find(|reply| {
+                reply.trim().is_empty() || reply.chars().count() > MAX_MESSAGE_CHARS.min(120)
+            }) {
                 Some(reply) => bail!("{what}: {reply:?} has to have 1 to 120 characters"),
                 None => Ok(()),
             }
         };
         replies("widget.quick_replies", &self.quick_replies)?;
         for (code, translation) in &self.translations {
-            replies(&format!("widget.translations.{code}.quick_replies"), &translation.quick_replies)?;
+            replies(
+                &format!("widget.translations.{code}.quick_replies"),
+                &translation.quick_replies,
+            )?;
         }
         if self.proactive.len() > MAX_RULES {
             bail!("widget.proactive has {} rules; at most {MAX_RULES}", self.proactive.len());
@@ -195,8 +205,9 @@ impl WidgetConfig {
     /// When it can't be read or is too large.
     pub fn check_logo(&self) -> anyhow::Result<()> {
         let Some(path) = &self.logo else { return Ok(()) };
-        let bytes =
-            std::fs::metadata(path).with_context(|| format!("widget.logo: can't read {}", path.display()))?.len();
+        let bytes = std::fs::metadata(path)
+            .with_context(|| format!("widget.logo: can't read {}", path.display()))?
+            .len();
         if bytes > MAX_LOGO {
             bail!("widget.logo: {} has {bytes} bytes; at most {MAX_LOGO}", path.display());
         }
@@ -229,7 +240,12 @@ pub(crate) enum LogoError {
 }
 
 fn logo_type(path: &Path) -> anyhow::Result<&'static str> {
-    match path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase).as_deref() {
+    match path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .map(str::to_ascii_lowercase)
+        .as_deref()
+    {
         Some("png") => Ok("image/png"),
         Some("jpg" | "jpeg") => Ok("image/jpeg"),
         Some("webp") => Ok("image/webp"),

@@ -229,7 +229,12 @@ impl Trees {
     }
 
     /// Up to `limit` pairs from `from` on and before `to`, in order.
-    pub(super) fn range(tree: &Tree, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>, String> {
+    pub(super) fn range(
+        tree: &Tree,
+        from: &[u8],
+        to: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Pair>, String> {
         guard(|| {
             let pairs = match to {
                 Some(to) if to <= from => return Ok(Vec::new()),
@@ -263,7 +268,8 @@ fn guard<T>(work: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
         Ok(Err(error)) => Err(error.to_string()),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+            let text =
+                text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
             Err(format!("the storage engine panicked: {text}"))
         }
     }

@@ -96,7 +96,8 @@ impl<'a> Frame<'a> {
     /// Names longer than 255 bytes must have been refused before.
     pub(super) fn encode(&self) -> Vec<u8> {
         debug_assert!(self.site.len() <= 255 && self.session.len() <= 255);
-        let mut bytes = Vec::with_capacity(HEADER + self.site.len() + self.session.len() + self.body.len());
+        let mut bytes =
+            Vec::with_capacity(HEADER + self.site.len() + self.session.len() + self.body.len());
         bytes.push(MAGIC);
         bytes.extend_from_slice(&[0; 4]);
         bytes.push(self.kind.code());

@@ -107,7 +107,12 @@ impl Entry {
             FrameKind::Record(RecordKind::Signal) => self.last_signal = pos,
             FrameKind::Tombstone => {
                 superseded = std::mem::take(&mut self.partials);
-                *self = Entry { last_event: pos, last_pos: pos, listed_at: self.listed_at, ..Entry::default() };
+                *self = Entry {
+                    last_event: pos,
+                    last_pos: pos,
+                    listed_at: self.listed_at,
+                    ..Entry::default()
+                };
                 return superseded;
             }
         }
@@ -121,8 +126,14 @@ impl Entry {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(1 + 8 * (6 + self.partials.len()));
         bytes.push(1);
-        let fixed =
-            [self.first_at_ms, self.last_at_ms, self.last_seq, self.last_event, self.last_signal, self.last_pos];
+        let fixed = [
+            self.first_at_ms,
+            self.last_at_ms,
+            self.last_seq,
+            self.last_event,
+            self.last_signal,
+            self.last_pos,
+        ];
         for number in fixed.iter().chain(&self.partials) {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
@@ -209,7 +220,8 @@ mod tests {
             (12, frame(PARTIAL, 2, 20)),
         ];
         let mut entry = Entry::default();
-        let superseded: Vec<u64> = log.iter().flat_map(|(pos, frame)| entry.apply(*pos, frame)).collect();
+        let superseded: Vec<u64> =
+            log.iter().flat_map(|(pos, frame)| entry.apply(*pos, frame)).collect();
         assert_eq!(superseded, [2, 4]);
         let expected = Entry {
             first_at_ms: 10,
@@ -222,7 +234,8 @@ mod tests {
             listed_at: None,
         };
         assert_eq!(entry, expected);
-        let again: Vec<u64> = log.iter().flat_map(|(pos, frame)| entry.apply(*pos, frame)).collect();
+        let again: Vec<u64> =
+            log.iter().flat_map(|(pos, frame)| entry.apply(*pos, frame)).collect();
         assert_eq!((again, entry.clone()), (vec![2, 4], expected));
 
         let mut decoded = Entry::decode(&entry.encode()).unwrap();

@@ -14,7 +14,10 @@ use tokio::sync::oneshot;
 use super::engine::{Trees, position};
 use super::frame::Frame;
 use super::index::{self, Entry, Key, Overlay};
-use super::{PAGE_BYTES, PAGE_RECORDS, Page, Record, RecordKind, SessionInfo, SessionQuery, Shared, StoreError};
+use super::{
+    PAGE_BYTES, PAGE_RECORDS, Page, Record, RecordKind, SessionInfo, SessionQuery, Shared,
+    StoreError,
+};
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(super) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -184,7 +187,8 @@ fn answer(view: &View<'_>, marks: &mut Marks, request: Request) {
         }
         Request::Session { site, session, reply } => {
             let found = view.entry(&index::session_key(&site, &session));
-            let info = found.map(|entry| entry.filter(Entry::exists).map(|entry| entry.info(&site, &session)));
+            let info = found
+                .map(|entry| entry.filter(Entry::exists).map(|entry| entry.info(&site, &session)));
             let _ = reply.send(info);
         }
         Request::Sessions { query, reply } => {
@@ -239,7 +243,13 @@ impl View<'_> {
         Ok(bytes.and_then(|bytes| Entry::decode(&bytes)))
     }
 
-    fn read(&self, site: &str, session: &str, after_seq: u64, kinds: Kinds) -> Result<Vec<Record>, StoreError> {
+    fn read(
+        &self,
+        site: &str,
+        session: &str,
+        after_seq: u64,
+        kinds: Kinds,
+    ) -> Result<Vec<Record>, StoreError> {
         self.walk(site, session, |entry| self.collect(entry, site, session, after_seq, kinds))
     }
 
@@ -254,8 +264,11 @@ impl View<'_> {
         let key = index::session_key(site, session);
         let range = after_seq..=through_seq;
         if let Some(mark) = marks.enter(&key, after_seq) {
-            let still_there = self.entry(&key)?.is_some_and(|entry| entry.exists() && entry.last_seq >= mark.seq);
-            if still_there && let Ok((page, _)) = self.first(mark.at, Some(mark.seq), site, session, &range) {
+            let still_there =
+                self.entry(&key)?.is_some_and(|entry| entry.exists() && entry.last_seq >= mark.seq);
+            if still_there
+                && let Ok((page, _)) = self.first(mark.at, Some(mark.seq), site, session, &range)
+            {
                 return Ok(page);
             }
             marks.forget(&key);
@@ -291,7 +304,9 @@ impl View<'_> {
                 // Between reading the entry and the record the session may have gone on or away; then the entry has
                 // changed. If it hasn't, the record is lost.
                 Err(Walk::Missing(at)) if missing == Some((at, entry.last_pos)) => {
-                    return Err(StoreError::Corrupt { what: format!("the record at log position {at} is missing") });
+                    return Err(StoreError::Corrupt {
+                        what: format!("the record at log position {at} is missing"),
+                    });
                 }
                 Err(Walk::Missing(at)) => missing = Some((at, entry.last_pos)),
             }
@@ -350,7 +365,10 @@ impl View<'_> {
         while at > 0 {
             let (prev, record) = self.record(at, site, session)?;
             self.shared.stats.paged.fetch_add(1, Ordering::Relaxed);
-            if at == from && expected.is_some_and(|seq| record.as_ref().is_none_or(|record| record.seq != seq)) {
+            if at == from
+                && expected
+                    .is_some_and(|seq| record.as_ref().is_none_or(|record| record.seq != seq))
+            {
                 return Err(Walk::Missing(at));
             }
             let Some(record) = record.filter(|record| record.seq > *range.start()) else { break };
@@ -376,11 +394,13 @@ impl View<'_> {
 
     /// The record at a position and the position before it; `None` in place of a tombstone.
     fn record(&self, at: u64, site: &str, session: &str) -> Result<(u64, Option<Record>), Walk> {
-        let bytes =
-            Trees::get(&self.trees.log, &at.to_be_bytes()).map_err(|reason| Walk::Failed(self.broken(reason)))?;
+        let bytes = Trees::get(&self.trees.log, &at.to_be_bytes())
+            .map_err(|reason| Walk::Failed(self.broken(reason)))?;
         let bytes = bytes.ok_or(Walk::Missing(at))?;
         let corrupt = |why: String| {
-            Walk::Failed(StoreError::Corrupt { what: format!("the record at log position {at} cannot be read: {why}") })
+            Walk::Failed(StoreError::Corrupt {
+                what: format!("the record at log position {at} cannot be read: {why}"),
+            })
         };
         let frame = Frame::decode(&bytes).map_err(|error| corrupt(error.to_string()))?;
         if frame.site != site || frame.session != session {
@@ -390,11 +410,14 @@ impl View<'_> {
     }
 
     fn sessions(&self, query: &SessionQuery) -> Result<Vec<SessionInfo>, StoreError> {
-        let after = query.after.as_ref().map(|cursor| (!cursor.last_at_ms, cursor.session.as_str()));
+        let after =
+            query.after.as_ref().map(|cursor| (!cursor.last_at_ms, cursor.session.as_str()));
         let wanted = |last_at_ms: u64, session: &str| {
             last_at_ms >= query.since_ms && after.is_none_or(|after| (!last_at_ms, session) > after)
         };
-        let fits = |site: &str, session: &str, entry: &Entry| site == query.site && wanted(entry.last_at_ms, session);
+        let fits = |site: &str, session: &str, entry: &Entry| {
+            site == query.site && wanted(entry.last_at_ms, session)
+        };
         let mut found = self.changed(Some(query.limit), fits);
         let mut from = match &query.after {
             Some(cursor) => index::recent_key(&query.site, cursor.last_at_ms, &cursor.session),
@@ -421,7 +444,8 @@ impl View<'_> {
                 break;
             }
         }
-        found.sort_unstable_by(|a, b| (!a.last_at_ms, &a.session).cmp(&(!b.last_at_ms, &b.session)));
+        found
+            .sort_unstable_by(|a, b| (!a.last_at_ms, &a.session).cmp(&(!b.last_at_ms, &b.session)));
         found.dedup_by(|a, b| a.session == b.session);
         found.truncate(query.limit);
         Ok(found)
@@ -429,7 +453,8 @@ impl View<'_> {
 
     fn active(&self, since_ms: u64, before_ms: u64) -> Result<Vec<SessionInfo>, StoreError> {
         let Some(newest) = before_ms.checked_sub(1) else { return Ok(Vec::new()) };
-        let mut found = self.changed(None, |_, _, entry| (since_ms..before_ms).contains(&entry.last_at_ms));
+        let mut found =
+            self.changed(None, |_, _, entry| (since_ms..before_ms).contains(&entry.last_at_ms));
         let mut from = Vec::new();
         // One site after the other; within a site the newest come first, so the first older one ends it.
         while let Some(first) = self.oldest_listed(&from)? {
@@ -440,7 +465,9 @@ impl View<'_> {
                 let Some(last) = keys.last() else { break };
                 at = [last, &[0][..]].concat();
                 for key in &keys {
-                    let Some((site, last_at_ms, session)) = index::split_recent(key) else { continue };
+                    let Some((site, last_at_ms, session)) = index::split_recent(key) else {
+                        continue;
+                    };
                     if last_at_ms < since_ms {
                         break 'site;
                     }
@@ -449,21 +476,34 @@ impl View<'_> {
             }
             from = index::after_site(site);
         }
-        found.sort_unstable_by(|a, b| (a.last_at_ms, &a.site, &a.session).cmp(&(b.last_at_ms, &b.site, &b.session)));
+        found.sort_unstable_by(|a, b| {
+            (a.last_at_ms, &a.site, &a.session).cmp(&(b.last_at_ms, &b.site, &b.session))
+        });
         found.dedup_by(|a, b| a.session == b.session && a.site == b.site);
         Ok(found)
     }
 
     /// Sessions in the overlay that satisfy `wanted`, in no order; only the newest `limit` if there is one.
-    fn changed(&self, limit: Option<usize>, wanted: impl Fn(&str, &str, &Entry) -> bool) -> Vec<SessionInfo> {
+    fn changed(
+        &self,
+        limit: Option<usize>,
+        wanted: impl Fn(&str, &str, &Entry) -> bool,
+    ) -> Vec<SessionInfo> {
         let overlay = self.overlay().read();
-        let names = overlay.entries.iter().filter(|(key, entry)| entry.exists() && !overlay.leaving.contains(*key));
+        let names = overlay
+            .entries
+            .iter()
+            .filter(|(key, entry)| entry.exists() && !overlay.leaving.contains(*key));
         let mut found: Vec<_> = names
-            .filter_map(|(key, entry)| index::split_key(key).map(|(site, session)| (site, session, entry)))
+            .filter_map(|(key, entry)| {
+                index::split_key(key).map(|(site, session)| (site, session, entry))
+            })
             .filter(|(site, session, entry)| wanted(site, session, entry))
             .collect();
         if let Some(limit) = limit.filter(|limit| *limit < found.len()) {
-            found.select_nth_unstable_by_key(limit, |(_, session, entry)| (!entry.last_at_ms, *session));
+            found.select_nth_unstable_by_key(limit, |(_, session, entry)| {
+                (!entry.last_at_ms, *session)
+            });
             found.truncate(limit);
         }
         found.into_iter().map(|(site, session, entry)| entry.info(site, session)).collect()
@@ -479,12 +519,14 @@ impl View<'_> {
     }
 
     fn listed(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
-        let pairs = Trees::range(&self.trees.recent, from, Some(to), limit).map_err(|reason| self.broken(reason))?;
+        let pairs = Trees::range(&self.trees.recent, from, Some(to), limit)
+            .map_err(|reason| self.broken(reason))?;
         Ok(pairs.into_iter().map(|(key, _)| key.to_vec()).collect())
     }
 
     fn oldest_listed(&self, from: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let pairs = Trees::range(&self.trees.recent, from, None, 1).map_err(|reason| self.broken(reason))?;
+        let pairs = Trees::range(&self.trees.recent, from, None, 1)
+            .map_err(|reason| self.broken(reason))?;
         Ok(pairs.first().map(|(key, _)| key.to_vec()))
     }
 
@@ -494,19 +536,29 @@ impl View<'_> {
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Pairs, StoreError> {
-        let pairs = Trees::range(&self.trees.kv, from, Some(to), limit).map_err(|reason| self.broken(reason))?;
+        let pairs = Trees::range(&self.trees.kv, from, Some(to), limit)
+            .map_err(|reason| self.broken(reason))?;
         Ok(pairs.into_iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect())
     }
 
-    fn log(&self, from: u64, through: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+    fn log(
+        &self,
+        from: u64,
+        through: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
         let to = through.saturating_add(1).to_be_bytes();
         let pairs = Trees::range(&self.trees.log, &from.to_be_bytes(), Some(&to), limit)
             .map_err(|reason| self.broken(reason))?;
-        Ok(pairs.into_iter().filter_map(|(key, value)| Some((position(&key)?, value.to_vec()))).collect())
+        Ok(pairs
+            .into_iter()
+            .filter_map(|(key, value)| Some((position(&key)?, value.to_vec())))
+            .collect())
     }
 
     fn entries(&self, from: &[u8], limit: usize) -> Result<Vec<(Key, Entry)>, StoreError> {
-        let pairs = Trees::range(&self.trees.sessions, from, None, limit).map_err(|reason| self.broken(reason))?;
+        let pairs = Trees::range(&self.trees.sessions, from, None, limit)
+            .map_err(|reason| self.broken(reason))?;
         let overlay = self.overlay().read();
         Ok(pairs
             .into_iter()

@@ -109,7 +109,10 @@ impl Command {
 
     /// Commands that need what was before them on disk and the overlay empty.
     fn stands_alone(&self) -> bool {
-        matches!(self, Command::Expire { .. } | Command::Checkpoint { .. } | Command::Compact { .. })
+        matches!(
+            self,
+            Command::Expire { .. } | Command::Checkpoint { .. } | Command::Compact { .. }
+        )
     }
 
     fn refuse(self, error: StoreError) {
@@ -143,7 +146,11 @@ enum Answer {
 
 impl Answer {
     fn send(self, failure: Option<&StoreError>) {
-        fn deliver<T>(reply: Reply<T>, result: Result<T, StoreError>, failure: Option<&StoreError>) {
+        fn deliver<T>(
+            reply: Reply<T>,
+            result: Result<T, StoreError>,
+            failure: Option<&StoreError>,
+        ) {
             // Nobody listens any more when the asker left; the record is written all the same.
             let _ = reply.send(match failure {
                 Some(error) => Err(error.clone()),
@@ -253,13 +260,14 @@ pub(super) fn run(
     (requests, reads): (SyncSender<Request>, Receiver<Request>),
     opened: &SyncSender<Result<Opened, String>>,
 ) {
-    let trees = match engine.settle().map_err(|error| error.to_string()).and_then(|()| engine.open()) {
-        Ok(trees) => trees,
-        Err(reason) => {
-            let _ = opened.send(Err(reason));
-            return;
-        }
-    };
+    let trees =
+        match engine.settle().map_err(|error| error.to_string()).and_then(|()| engine.open()) {
+            Ok(trees) => trees,
+            Err(reason) => {
+                let _ = opened.send(Err(reason));
+                return;
+            }
+        };
     let mut storage = Storage {
         engine,
         trees: Some(trees.clone()),
@@ -308,7 +316,9 @@ pub(super) fn run(
 
 impl Storage {
     fn trees(&self) -> Result<&Trees, StoreError> {
-        self.trees.as_ref().ok_or_else(|| self.shared.broken_error("it could not be opened again".into()))
+        self.trees
+            .as_ref()
+            .ok_or_else(|| self.shared.broken_error("it could not be opened again".into()))
     }
 
     /// Reads what the last run left and replays the log after the checkpoint.
@@ -316,7 +326,9 @@ impl Storage {
         let Some(trees) = self.trees.clone() else { return Err("no trees".into()) };
         match trees.meta_number("format")? {
             None | Some(1) => {}
-            Some(format) => return Err(format!("its format {format} is newer than this program knows")),
+            Some(format) => {
+                return Err(format!("its format {format} is newer than this program knows"));
+            }
         }
         let fresh = trees.meta_number("format")?.is_none();
         let clean = fresh || trees.meta_number("clean")? == Some(1);
@@ -330,7 +342,9 @@ impl Storage {
             let Some((end, _)) = pairs.last() else { break };
             let Some(end) = position(end) else { return Err("a log key is not a position".into()) };
             for (key, value) in &pairs {
-                let Some(pos) = position(key) else { return Err("a log key is not a position".into()) };
+                let Some(pos) = position(key) else {
+                    return Err("a log key is not a position".into());
+                };
                 replayed += 1;
                 match Frame::decode(value) {
                     Ok(frame) => self.replay(&trees, pos, &frame)?,
@@ -361,7 +375,9 @@ impl Storage {
         let mut overlay = shared.overlay.write();
         let mut entry = match overlay.entries.get(&key) {
             Some(entry) => entry.clone(),
-            None => Trees::get(&trees.sessions, &key)?.and_then(|bytes| Entry::decode(&bytes)).unwrap_or_default(),
+            None => Trees::get(&trees.sessions, &key)?
+                .and_then(|bytes| Entry::decode(&bytes))
+                .unwrap_or_default(),
         };
         let news = pos > entry.last_pos;
         self.pending.extend(entry.apply(pos, frame));
@@ -380,15 +396,20 @@ impl Storage {
         loop {
             let first = match aside.take() {
                 Some(command) => command,
-                None if self.shared.closing.load(Ordering::Acquire) => match self.commands.try_recv() {
-                    Ok(command) => command,
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
-                },
+                None if self.shared.closing.load(Ordering::Acquire) => {
+                    match self.commands.try_recv() {
+                        Ok(command) => command,
+                        Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
+                    }
+                }
                 None if self.has_work() => match self.commands.recv_timeout(IDLE) {
                     Ok(command) => command,
                     Err(RecvTimeoutError::Timeout) => {
                         // Small steps until something comes in: whatever waits gets in between.
-                        while self.keep_up().is_ok() && self.has_work() && self.nothing_waits(&mut aside) {}
+                        while self.keep_up().is_ok()
+                            && self.has_work()
+                            && self.nothing_waits(&mut aside)
+                        {}
                         kept_up = Instant::now();
                         continue;
                     }
@@ -534,7 +555,11 @@ impl Storage {
     }
 
     /// The entry as the group so far leaves it.
-    fn staged_entry<'a>(&self, staged: &'a mut Staged, key: &Key) -> Result<&'a mut Entry, StoreError> {
+    fn staged_entry<'a>(
+        &self,
+        staged: &'a mut Staged,
+        key: &Key,
+    ) -> Result<&'a mut Entry, StoreError> {
         if !staged.entries.contains_key(key) {
             let view = View { trees: self.trees()?, shared: &self.shared };
             let entry = view.entry(key)?.unwrap_or_default();
@@ -559,7 +584,12 @@ impl Storage {
     }
 
     /// Gives the frame its position and its place in the session's chain.
-    fn put_frame(&mut self, staged: &mut Staged, key: &Key, mut frame: Frame<'_>) -> Result<(), StoreError> {
+    fn put_frame(
+        &mut self,
+        staged: &mut Staged,
+        key: &Key,
+        mut frame: Frame<'_>,
+    ) -> Result<(), StoreError> {
         let pos = self.next_pos;
         let entry = self.staged_entry(staged, key)?;
         frame.prev = match frame.kind {
@@ -579,7 +609,12 @@ impl Storage {
     }
 
     /// Removes every record of a session, superseded ones too, and leaves a tombstone.
-    fn erase(&mut self, staged: &mut Staged, site: &str, session: &str) -> Result<bool, StoreError> {
+    fn erase(
+        &mut self,
+        staged: &mut Staged,
+        site: &str,
+        session: &str,
+    ) -> Result<bool, StoreError> {
         let key = index::session_key(site, session);
         let entry = self.staged_entry(staged, &key)?.clone();
         if !entry.exists() {
@@ -594,16 +629,31 @@ impl Storage {
         staged.leaving.push(key.clone());
         staged.removals += 1;
         let kind = FrameKind::Tombstone;
-        self.put_frame(staged, &key, Frame { kind, prev: 0, seq: entry.last_seq, at_ms: 0, site, session, body: b"" })?;
+        self.put_frame(
+            staged,
+            &key,
+            Frame { kind, prev: 0, seq: entry.last_seq, at_ms: 0, site, session, body: b"" },
+        )?;
         Ok(true)
     }
 
     /// Stages the removal of all records of a session: those that its entry leads to, or, where that chain is broken, those that the whole
     /// log has. One damaged record so keeps neither its own session nor others from being forgotten.
-    fn remove_records(&self, staged: &mut Staged, entry: &Entry, site: &str, session: &str) -> Result<(), StoreError> {
+    fn remove_records(
+        &self,
+        staged: &mut Staged,
+        entry: &Entry,
+        site: &str,
+        session: &str,
+    ) -> Result<(), StoreError> {
         let positions = match self.chain(staged, entry) {
             Err(StoreError::Corrupt { what }) => {
-                tracing::error!(site, session, what, "a damaged session is removed by looking through the whole log");
+                tracing::error!(
+                    site,
+                    session,
+                    what,
+                    "a damaged session is removed by looking through the whole log"
+                );
                 self.looked_for(site, session, entry)?
             }
             chain => chain?,
@@ -636,9 +686,17 @@ impl Storage {
         loop {
             let pairs = Trees::range(&trees.log, &from.to_be_bytes(), None, 1024);
             let pairs = pairs.map_err(|reason| self.shared.broken_error(reason))?;
-            let Some(end) = pairs.last().and_then(|(key, _)| position(key)) else { return Ok(positions) };
-            let of_session = |bytes: &[u8]| frame::names(bytes).is_some_and(|names| names == (site, session));
-            positions.extend(pairs.iter().filter(|(_, bytes)| of_session(bytes)).filter_map(|(key, _)| position(key)));
+            let Some(end) = pairs.last().and_then(|(key, _)| position(key)) else {
+                return Ok(positions);
+            };
+            let of_session =
+                |bytes: &[u8]| frame::names(bytes).is_some_and(|names| names == (site, session));
+            positions.extend(
+                pairs
+                    .iter()
+                    .filter(|(_, bytes)| of_session(bytes))
+                    .filter_map(|(key, _)| position(key)),
+            );
             from = end + 1;
         }
     }
@@ -649,11 +707,16 @@ impl Storage {
     }
 
     /// The log as the group so far leaves it.
-    fn staged_bytes(&self, staged: &Staged, at: u64) -> Result<Option<sled::InlineArray>, StoreError> {
+    fn staged_bytes(
+        &self,
+        staged: &Staged,
+        at: u64,
+    ) -> Result<Option<sled::InlineArray>, StoreError> {
         let key = at.to_be_bytes();
         match staged.writes.log.get(key) {
             Some(staged) => Ok(staged.cloned()),
-            None => Trees::get(&self.trees()?.log, &key).map_err(|reason| self.shared.broken_error(reason)),
+            None => Trees::get(&self.trees()?.log, &key)
+                .map_err(|reason| self.shared.broken_error(reason)),
         }
     }
 
@@ -685,14 +748,18 @@ impl Storage {
             }
             let new = match record.kind {
                 RecordKind::Event if record.seq > entry.last_seq + 1 => {
-                    return Err(StoreError::Conflict { expected: entry.last_seq + 1, got: record.seq });
+                    return Err(StoreError::Conflict {
+                        expected: entry.last_seq + 1,
+                        got: record.seq,
+                    });
                 }
                 RecordKind::Event => record.seq == entry.last_seq + 1,
                 RecordKind::Partial | RecordKind::Signal if record.seq > entry.last_seq => {
                     return Err(StoreError::Conflict { expected: entry.last_seq, got: record.seq });
                 }
                 RecordKind::Partial => {
-                    record.seq == entry.last_seq && !self.holds(staged, record, entry.partials.iter().copied())?
+                    record.seq == entry.last_seq
+                        && !self.holds(staged, record, entry.partials.iter().copied())?
                 }
                 RecordKind::Signal => !self.has_signal(staged, &key, entry.last_signal, record)?,
             };
@@ -711,7 +778,13 @@ impl Storage {
     }
 
     /// Whether the session, whose newest signal is at `last`, has this very signal.
-    fn has_signal(&mut self, staged: &Staged, key: &Key, last: u64, record: &Record) -> Result<bool, StoreError> {
+    fn has_signal(
+        &mut self,
+        staged: &Staged,
+        key: &Key,
+        last: u64,
+        record: &Record,
+    ) -> Result<bool, StoreError> {
         if self.imports.sessions.get(key).is_none_or(|signals| signals.last != last) {
             let mut positions = FxHashMap::default();
             let mut at = last;
@@ -724,7 +797,11 @@ impl Storage {
             }
             self.imports.put(key, Signals { last, positions });
         }
-        let known = self.imports.sessions.get(key).and_then(|signals| signals.positions.get(&signal_id(record)));
+        let known = self
+            .imports
+            .sessions
+            .get(key)
+            .and_then(|signals| signals.positions.get(&signal_id(record)));
         self.holds(staged, record, known.copied().into_iter())
     }
 
@@ -754,7 +831,10 @@ impl Storage {
                 return Ok(true);
             }
             let bytes = self.staged_bytes(staged, pos)?;
-            let there = bytes.as_deref().and_then(|bytes| Frame::decode(bytes).ok()).and_then(Frame::to_record);
+            let there = bytes
+                .as_deref()
+                .and_then(|bytes| Frame::decode(bytes).ok())
+                .and_then(Frame::to_record);
             Ok(there.as_ref() == Some(record))
         })
     }
@@ -859,7 +939,8 @@ impl Storage {
     fn compact(&mut self) -> Result<(), StoreError> {
         let failed = |reason: String| StoreError::Transfer { what: "compact the store", reason };
         let copy = self.engine.copy(self.trees()?).map_err(failed)?;
-        let replaced = self.reopened(|engine| engine.replace(&copy).map_err(|error| error.to_string()));
+        let replaced =
+            self.reopened(|engine| engine.replace(&copy).map_err(|error| error.to_string()));
         self.shared.broken().map_or_else(|| replaced.map_err(failed), Err)
     }
 
@@ -870,7 +951,10 @@ impl Storage {
     }
 
     /// Lets go of the database, has something done to it, and opens it again. Gives what came of that.
-    fn reopened(&mut self, meanwhile: impl FnOnce(&Engine) -> Result<(), String>) -> Result<(), String> {
+    fn reopened(
+        &mut self,
+        meanwhile: impl FnOnce(&Engine) -> Result<(), String>,
+    ) -> Result<(), String> {
         let (released, wait) = sync_channel(1);
         let (hand, next) = sync_channel(1);
         if self.requests.send(Request::Swap { released, next }).is_err() || wait.recv().is_err() {
@@ -993,7 +1077,8 @@ mod tests {
         store.close().await.unwrap();
         drop(store);
         // As a crash leaves it: in the middle of copying, after the first step of changing places, with only the old one left.
-        let move_to = |name: &str| std::fs::rename(config.path.join("db"), config.path.join(name)).unwrap();
+        let move_to =
+            |name: &str| std::fs::rename(config.path.join("db"), config.path.join(name)).unwrap();
         let half = || std::fs::create_dir_all(config.path.join("db.new/half")).unwrap();
         let cuts: [&dyn Fn(); 4] = [&half, &|| move_to("db.new"), &|| move_to("db.old"), &|| {
             std::fs::create_dir_all(config.path.join("db.old/rest")).unwrap()
@@ -1027,7 +1112,11 @@ mod tests {
     async fn a_long_history_is_read_in_pages_about_once() {
         const EVENTS: u64 = 5_000;
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&StoreConfig { path: directory.path().to_owned(), ..StoreConfig::default() }).unwrap();
+        let store = Store::open(&StoreConfig {
+            path: directory.path().to_owned(),
+            ..StoreConfig::default()
+        })
+        .unwrap();
         let write = async |seqs: std::ops::RangeInclusive<u64>| {
             for seqs in seqs.collect::<Vec<_>>().chunks(500) {
                 let appended = seqs.iter().map(|seq| store.append(event("a", *seq)));
@@ -1042,7 +1131,11 @@ mod tests {
         write(EVENTS + 1..=EVENTS + 700).await;
         for through in [1, 256, 257, 300, 4_900, EVENTS + 650, u64::MAX] {
             let last = through.min(EVENTS + 700);
-            assert_eq!(paged(&store, "a", through).await, (1..=last).collect::<Vec<_>>(), "{through}");
+            assert_eq!(
+                paged(&store, "a", through).await,
+                (1..=last).collect::<Vec<_>>(),
+                "{through}"
+            );
         }
         store.erase("shop", "a").await.unwrap();
         assert_eq!(paged(&store, "a", u64::MAX).await, [0; 0]);
@@ -1053,7 +1146,8 @@ mod tests {
 
     async fn records(store: &Store) -> u64 {
         let store = store.clone();
-        let verified = tokio::task::spawn_blocking(move || store.verify(|_| Ok(true), |_| ()).unwrap());
+        let verified =
+            tokio::task::spawn_blocking(move || store.verify(|_| Ok(true), |_| ()).unwrap());
         verified.await.unwrap().records
     }
 
@@ -1070,9 +1164,13 @@ mod tests {
             let read = store.read("shop", "b", 0, EVENTS).await;
             assert!(matches!(read, Err(StoreError::Corrupt { .. })), "{read:?}");
             let (checked, path) = (store.clone(), directory.path().display().to_string());
-            let report = tokio::task::spawn_blocking(move || checked.verify(|_| Ok(true), |_| ()).unwrap());
+            let report =
+                tokio::task::spawn_blocking(move || checked.verify(|_| Ok(true), |_| ()).unwrap());
             let report = report.await.unwrap();
-            assert!(report.bad_frames == 1 && report.problems[0].contains("log position 5"), "{path} {report:?}");
+            assert!(
+                report.bad_frames == 1 && report.problems[0].contains("log position 5"),
+                "{path} {report:?}"
+            );
 
             // Forgetting it leaves none of its records, also of those behind the damage.
             assert!(store.erase("shop", "b").await.unwrap());

@@ -24,7 +24,8 @@ use sha2::{Digest, Sha256};
 
 use super::frame::{Frame, FrameKind, u32_at, u64_at};
 use super::{
-    Command, IMPORT_MARK, Imported, Kinds, LOCAL_SPACE, Merged, Record, RecordKind, Request, Store, StoreError, index,
+    Command, IMPORT_MARK, Imported, Kinds, LOCAL_SPACE, Merged, Record, RecordKind, Request, Store,
+    StoreError, index,
 };
 
 const MAGIC: &[u8; 8] = b"FDEXPORT";
@@ -133,14 +134,19 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Transfer`] if writing fails, and what reads return.
-    pub fn export(&self, writer: impl Write, mut progress: impl FnMut(Progress)) -> Result<ExportReport, StoreError> {
+    pub fn export(
+        &self,
+        writer: impl Write,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<ExportReport, StoreError> {
         let through = self.flushed();
         let mut out = Output { writer: BufWriter::new(writer), digest: Sha256::new(), bytes: 0 };
         let mut report = ExportReport::default();
         out.header().map_err(writing)?;
         let mut from = 1;
         loop {
-            let chunk = self.ask_blocking(|reply| Request::Log { from, through, limit: CHUNK, reply })?;
+            let chunk =
+                self.ask_blocking(|reply| Request::Log { from, through, limit: CHUNK, reply })?;
             let Some((last, _)) = chunk.last() else { break };
             from = last + 1;
             for (pos, bytes) in &chunk {
@@ -155,19 +161,27 @@ impl Store {
         let mut from = Vec::new();
         loop {
             let start = from.clone();
-            let chunk =
-                self.ask_blocking(|reply| Request::Scan { from: start, to: vec![u8::MAX], limit: CHUNK, reply })?;
+            let chunk = self.ask_blocking(|reply| Request::Scan {
+                from: start,
+                to: vec![u8::MAX],
+                limit: CHUNK,
+                reply,
+            })?;
             let Some((last, _)) = chunk.last() else { break };
             from = [last.as_slice(), &[0]].concat();
-            for (key, value) in chunk.iter().filter(|(key, _)| !key.starts_with(LOCAL_SPACE.as_bytes())) {
+            for (key, value) in
+                chunk.iter().filter(|(key, _)| !key.starts_with(LOCAL_SPACE.as_bytes()))
+            {
                 let length = u32::try_from(key.len()).unwrap_or(u32::MAX).to_le_bytes();
-                out.frame(TAG_VALUE, &[&length, key.as_slice(), value].concat()).map_err(writing)?;
+                out.frame(TAG_VALUE, &[&length, key.as_slice(), value].concat())
+                    .map_err(writing)?;
                 report.values += 1;
             }
         }
         let digest = out.digest.clone().finalize();
         report.sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        let trailer = [&report.records.to_le_bytes()[..], &report.values.to_le_bytes(), &digest[..]].concat();
+        let trailer =
+            [&report.records.to_le_bytes()[..], &report.values.to_le_bytes(), &digest[..]].concat();
         out.frame(TAG_TRAILER, &trailer).map_err(writing)?;
         out.writer.flush().map_err(writing)?;
         report.bytes = out.bytes;
@@ -198,7 +212,8 @@ impl Store {
         let size = reader.seek(SeekFrom::End(0)).map_err(reading)?;
         let total = 2 * size;
         reader.rewind().map_err(reading)?;
-        let mut check = Check { store: self, fresh, sessions: HashMap::new(), erased: HashSet::new() };
+        let mut check =
+            Check { store: self, fresh, sessions: HashMap::new(), erased: HashSet::new() };
         let mut input = Input::new(&mut reader)?;
         while let Some((offset, item)) = input.next()? {
             check.item(offset, &item)?;
@@ -207,7 +222,10 @@ impl Store {
         drop(input);
         reader.rewind().map_err(reading)?;
 
-        self.submit_blocking(|reply| Command::Put { pairs: vec![(IMPORT_MARK.to_vec(), Some(Vec::new()))], reply })?;
+        self.submit_blocking(|reply| Command::Put {
+            pairs: vec![(IMPORT_MARK.to_vec(), Some(Vec::new()))],
+            reply,
+        })?;
         let mut report = ImportReport { bytes: size, ..ImportReport::default() };
         let mut pending = Chunk::default();
         let mut erased = HashSet::new();
@@ -263,7 +281,8 @@ impl Store {
         let mut sessions: HashMap<[u8; 16], Seen> = HashMap::new();
         let mut from = 1;
         loop {
-            let chunk = self.ask_blocking(|reply| Request::Log { from, through, limit: CHUNK, reply })?;
+            let chunk =
+                self.ask_blocking(|reply| Request::Log { from, through, limit: CHUNK, reply })?;
             let Some((last, _)) = chunk.last() else { break };
             from = last + 1;
             for (pos, bytes) in &chunk {
@@ -277,14 +296,16 @@ impl Store {
                                 Ok(false) => report.newer += 1,
                                 Err(reason) => {
                                     report.unreadable += 1;
-                                    let (site, session, seq) = (frame.site, frame.session, frame.seq);
+                                    let (site, session, seq) =
+                                        (frame.site, frame.session, frame.seq);
                                     report.problem(|| {
                                         format!("{site}/{session}: event {seq} is not understood: {reason}")
                                     });
                                 }
                             }
                         }
-                        let seen = sessions.entry(digest_of(frame.site, frame.session)).or_default();
+                        let seen =
+                            sessions.entry(digest_of(frame.site, frame.session)).or_default();
                         seen.take(*pos, &frame, &mut report);
                     }
                     Err(error) => {
@@ -302,7 +323,8 @@ impl Store {
             let unknown = sessions.values().filter(|seen| !seen.indexed).count() as u64;
             report.index_errors += unknown;
             if unknown > 0 {
-                report.problem(|| format!("{unknown} sessions of the log are missing in the index"));
+                report
+                    .problem(|| format!("{unknown} sessions of the log are missing in the index"));
             }
         }
         Ok(report)
@@ -317,7 +339,8 @@ impl Store {
         let mut from = Vec::new();
         loop {
             let start = from.clone();
-            let chunk = self.ask_blocking(|reply| Request::Entries { from: start, limit: CHUNK, reply })?;
+            let chunk =
+                self.ask_blocking(|reply| Request::Entries { from: start, limit: CHUNK, reply })?;
             let Some((last, _)) = chunk.last() else { return Ok(()) };
             from = [&**last, &[0]].concat();
             for (key, entry) in &chunk {
@@ -326,14 +349,21 @@ impl Store {
                 let newer = entry.last_pos > through;
                 let same = seen.as_ref().is_some_and(|seen| {
                     (seen.seq, seen.last_event, seen.last_signal, seen.partials)
-                        == (entry.last_seq, entry.last_event, entry.last_signal, entry.partials.len())
+                        == (
+                            entry.last_seq,
+                            entry.last_event,
+                            entry.last_signal,
+                            entry.partials.len(),
+                        )
                 });
                 if let Some(seen) = seen {
                     seen.indexed = true;
                 }
                 if !same && !newer {
                     report.index_errors += 1;
-                    report.problem(|| format!("{site}/{session}: the index says otherwise than the log"));
+                    report.problem(|| {
+                        format!("{site}/{session}: the index says otherwise than the log")
+                    });
                 }
             }
         }
@@ -342,7 +372,8 @@ impl Store {
     fn write(&self, chunk: Chunk, report: &mut ImportReport) -> Result<(), StoreError> {
         let Chunk { items, values, .. } = chunk;
         if !items.is_empty() {
-            let Merged { written, present, erased } = self.submit_blocking(|reply| Command::Import { items, reply })?;
+            let Merged { written, present, erased } =
+                self.submit_blocking(|reply| Command::Import { items, reply })?;
             report.written += written;
             report.present += present;
             report.erased += erased;
@@ -377,10 +408,12 @@ impl Seen {
                 report.events += 1;
                 if frame.seq <= self.seq {
                     report.duplicates += 1;
-                    report.problem(|| format!("{}: event {} for the second time", name(), frame.seq));
+                    report
+                        .problem(|| format!("{}: event {} for the second time", name(), frame.seq));
                 } else if frame.seq > self.seq + 1 {
                     report.gaps += frame.seq - self.seq - 1;
-                    report.problem(|| format!("{}: event {} after {}", name(), frame.seq, self.seq));
+                    report
+                        .problem(|| format!("{}: event {} after {}", name(), frame.seq, self.seq));
                 }
                 self.link(frame.prev, self.last_event, &name, report);
                 (self.seq, self.last_event, self.partials) = (frame.seq, pos, 0);
@@ -405,7 +438,13 @@ impl Seen {
         self.any = true;
     }
 
-    fn link(&self, prev: u64, expected: u64, name: &impl Fn() -> String, report: &mut VerifyReport) {
+    fn link(
+        &self,
+        prev: u64,
+        expected: u64,
+        name: &impl Fn() -> String,
+        report: &mut VerifyReport,
+    ) {
         if prev != expected {
             report.broken_links += 1;
             report.problem(|| format!("{}: points back to {prev}, not to {expected}", name()));
@@ -415,7 +454,9 @@ impl Seen {
     fn refer(&self, seq: u64, fits: bool, name: &impl Fn() -> String, report: &mut VerifyReport) {
         if !fits {
             report.misplaced += 1;
-            report.problem(|| format!("{}: refers to event {seq} where {} is the last", name(), self.seq));
+            report.problem(|| {
+                format!("{}: refers to event {seq} where {} is the last", name(), self.seq)
+            });
         }
     }
 }
@@ -442,7 +483,10 @@ impl Check<'_> {
             RecordKind::Signal => (1..=*last).contains(&record.seq),
         };
         if !fits {
-            let reason = format!("seq {} follows {} in session {}/{}", record.seq, last, record.site, record.session);
+            let reason = format!(
+                "seq {} follows {} in session {}/{}",
+                record.seq, last, record.site, record.session
+            );
             return Err(StoreError::Export { offset, reason });
         }
         if *tombstone {
@@ -459,13 +503,22 @@ impl Check<'_> {
 
     /// The store's event with that `seq`, if it has one, is the same.
     fn agrees(&self, record: &Record) -> Result<(), StoreError> {
-        let (site, session, after_seq) = (record.site.clone(), record.session.clone(), record.seq - 1);
+        let (site, session, after_seq) =
+            (record.site.clone(), record.session.clone(), record.seq - 1);
         let kinds = Kinds::of(&[RecordKind::Event]);
-        let here = self.store.ask_blocking(|reply| Request::Read { site, session, after_seq, kinds, reply })?;
+        let here = self.store.ask_blocking(|reply| Request::Read {
+            site,
+            session,
+            after_seq,
+            kinds,
+            reply,
+        })?;
         match here.first() {
             Some(here) if here != record => {
                 let Record { site, session, seq, .. } = record;
-                Err(StoreError::Mismatch { reason: format!("event {seq} of session {site}/{session} differs") })
+                Err(StoreError::Mismatch {
+                    reason: format!("event {seq} of session {site}/{session} differs"),
+                })
             }
             _ => Ok(()),
         }
@@ -544,7 +597,9 @@ impl<R: Read> Input<R> {
         }
         match u32_at(&header, 8) {
             VERSION => {}
-            version => return bad(&format!("its version {version} is newer than this program knows")),
+            version => {
+                return bad(&format!("its version {version} is newer than this program knows"));
+            }
         }
         input.digest.update(header);
         input.offset = HEADER;
@@ -582,7 +637,10 @@ impl<R: Read> Input<R> {
             let rest = self.reader.read(&mut [0]).map_err(reading)?;
             return match rest {
                 0 => Ok(None),
-                _ => Err(StoreError::Export { offset: self.offset, reason: "something follows the trailer".into() }),
+                _ => Err(StoreError::Export {
+                    offset: self.offset,
+                    reason: "something follows the trailer".into(),
+                }),
             };
         }
         let item = if tag == TAG_RECORD {
@@ -590,14 +648,19 @@ impl<R: Read> Input<R> {
             let frame = Frame::decode(payload).map_err(|error| bad(error.to_string()))?;
             let tombstone = frame.kind == FrameKind::Tombstone;
             let kind = if tombstone { FrameKind::Record(RecordKind::Event) } else { frame.kind };
-            let Some(record) = Frame { kind, ..frame }.to_record() else { return Err(bad("not a record".into())) };
+            let Some(record) = Frame { kind, ..frame }.to_record() else {
+                return Err(bad("not a record".into()));
+            };
             super::check_names(&record.site, &record.session)
-                .and_then(|()| super::check_size("the record's body", record.body.len(), super::MAX_BODY))
+                .and_then(|()| {
+                    super::check_size("the record's body", record.body.len(), super::MAX_BODY)
+                })
                 .map_err(|error| bad(error.to_string()))?;
             Item::Record { tombstone, record }
         } else {
             self.values += 1;
-            let key = (length >= 4).then(|| u32_at(payload, 0) as usize).filter(|key| 4 + key <= length);
+            let key =
+                (length >= 4).then(|| u32_at(payload, 0) as usize).filter(|key| 4 + key <= length);
             let Some(key) = key else { return Err(bad("a value's lengths do not add up".into())) };
             Item::Value { key: payload[4..4 + key].to_vec(), value: payload[4 + key..].to_vec() }
         };
@@ -608,7 +671,9 @@ impl<R: Read> Input<R> {
 
     fn fill(&mut self, bytes: &mut [u8], offset: u64) -> Result<(), StoreError> {
         self.reader.read_exact(bytes).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => StoreError::Export { offset, reason: "the file is cut off here".into() },
+            io::ErrorKind::UnexpectedEof => {
+                StoreError::Export { offset, reason: "the file is cut off here".into() }
+            }
             _ => reading(error),
         })
     }

@@ -13,13 +13,20 @@ const SURE: f32 = 1.0;
 
 /// Asks for what an action of the site needs, or gives its reply. `None` where no action serves the
 /// message.
-pub(super) async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Option<Verdict>, TurnError> {
+pub(super) async fn answer(
+    spine: &Spine,
+    ask: &Ask,
+    out: &mut Outlet,
+) -> Result<Option<Verdict>, TurnError> {
     let language = ask.spoken().unwrap_or(&ask.language);
-    let (action, inputs) = match step(spine.actions.of(&ask.site), &ask.history, &ask.question, language) {
-        None => return Ok(None),
-        Some(Step::Ask(text)) => return say(out, ask, Ok(text), AnswerEnd::Clarified, SURE).await.map(Some),
-        Some(Step::Call { action, inputs }) => (action, inputs),
-    };
+    let (action, inputs) =
+        match step(spine.actions.of(&ask.site), &ask.history, &ask.question, language) {
+            None => return Ok(None),
+            Some(Step::Ask(text)) => {
+                return say(out, ask, Ok(text), AnswerEnd::Clarified, SURE).await.map(Some);
+            }
+            Some(Step::Call { action, inputs }) => (action, inputs),
+        };
     let call = Call { site: &ask.site, language, inputs: &inputs, now_ms: spine.clock.now_ms() };
     match action.call(&call).await {
         Ok(reply) => tell(spine, ask, &action.name, &reply, out).await.map(Some),
@@ -33,18 +40,30 @@ pub(super) async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result
 
 /// What is said before the knowledge's own words on a deed that only a person can do; `way` where
 /// they follow.
-pub(super) fn unable(spine: &Spine, ask: &Ask, way: bool, language: &str) -> Option<anyhow::Result<String>> {
+pub(super) fn unable(
+    spine: &Spine,
+    ask: &Ask,
+    way: bool,
+    language: &str,
+) -> Option<anyhow::Result<String>> {
     ask.request.map(|request| spine.prompts.unable(&ask.facts, request, way, language))
 }
 
 /// What is said where the knowledge holds no answer.
 pub(super) fn decline(spine: &Spine, ask: &Ask, language: &str) -> anyhow::Result<String> {
-    unable(spine, ask, false, language).unwrap_or_else(|| spine.prompts.decline(&ask.facts, language))
+    unable(spine, ask, false, language)
+        .unwrap_or_else(|| spine.prompts.decline(&ask.facts, language))
 }
 
 /// The reply goes the way of every source: in pieces without orders to the assistant, each through
 /// the gate, and cited.
-async fn tell(spine: &Spine, ask: &Ask, action: &str, reply: &str, out: &mut Outlet) -> Result<Verdict, TurnError> {
+async fn tell(
+    spine: &Spine,
+    ask: &Ask,
+    action: &str,
+    reply: &str,
+    out: &mut Outlet,
+) -> Result<Verdict, TurnError> {
     let evidence = Evidence::of([Source { text: reply, context: action }], []);
     let stands = |unit: &Unit| matches!(evidence.rule(&unit.text), Ruling::Send { .. });
     let chosen: Vec<Unit> = units(0, reply).into_iter().filter(stands).collect();
@@ -68,6 +87,13 @@ async fn tell(spine: &Spine, ask: &Ask, action: &str, reply: &str, out: &mut Out
     let rest = text.strip_prefix(&ask.written).map_or_else(|| format!("\n\n{text}"), str::to_owned);
     out.send(Output::Text(rest)).await?;
     out.send(Output::Citation(citation.clone())).await?;
-    let usage = Usage { completion_tokens: spine.retrieval.count_tokens(&text), ..Usage::default() };
-    Ok(Verdict { citations: vec![citation], confidence: SURE, usage, end: AnswerEnd::Complete, withheld: 0 })
+    let usage =
+        Usage { completion_tokens: spine.retrieval.count_tokens(&text), ..Usage::default() };
+    Ok(Verdict {
+        citations: vec![citation],
+        confidence: SURE,
+        usage,
+        end: AnswerEnd::Complete,
+        withheld: 0,
+    })
 }

@@ -93,19 +93,28 @@ impl Foreign {
         chosen: &mut Vec<Unit>,
     ) -> Option<anyhow::Result<String>> {
         let English { gloss, best, .. } = self.english.as_ref()?;
-        let source = chosen.first().and_then(|unit| hits.get(unit.passage)).map(|hit| hit.passage.language.as_str())?;
+        let source = chosen
+            .first()
+            .and_then(|unit| hits.get(unit.passage))
+            .map(|hit| hit.passage.language.as_str())?;
         if source == language || source == "und" {
             return None;
         }
         if let Some(unit) = chosen.iter().find(|unit| unit.steps) {
             let passage = &hits.get(unit.passage)?.passage;
-            let steps: Vec<&str> = unit.text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-            let first = steps.first()?.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ')' | ' '));
+            let steps: Vec<&str> =
+                unit.text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            let first = steps
+                .first()?
+                .trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ')' | ' '));
             let url = passage.url.as_deref().unwrap_or_default();
-            let elsewhere = Elsewhere { title: &passage.title, url, count: steps.len(), first, source };
+            let elsewhere =
+                Elsewhere { title: &passage.title, url, count: steps.len(), first, source };
             return Some(spine.prompts.elsewhere(&elsewhere, language));
         }
-        if let Some(lead) = concluded.filter(|lead| matches!(lead.verdict, Verdict::Figure | Verdict::Comparison)) {
+        if let Some(lead) =
+            concluded.filter(|lead| matches!(lead.verdict, Verdict::Figure | Verdict::Comparison))
+        {
             let figures = lead.text.trim_end_matches(['.', '。']);
             return Some(spine.prompts.stated(figures, "", source, language));
         }
@@ -131,7 +140,10 @@ impl Foreign {
         let mut subject = first.1.subject.clone();
         let mut kept = vec![first.0];
         let mut told = vec![first.1.figures.as_str()];
-        for (at, other) in rest.iter().filter(|(_, other)| !other.subject.is_empty() && !first.1.subject.is_empty()) {
+        for (at, other) in rest
+            .iter()
+            .filter(|(_, other)| !other.subject.is_empty() && !first.1.subject.is_empty())
+        {
             if told.contains(&other.figures.as_str()) {
                 continue;
             }
@@ -159,11 +171,19 @@ impl Foreign {
         let English { gloss, known, .. } = self.english.as_ref()?;
         // A word that isn't known, or that denies, may turn the question round.
         const TURNED: &[&str] = &["not", "no", "without", "cannot", "never", "except"];
-        let turned = || gloss.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|word| TURNED.contains(&word));
+        let turned = || {
+            gloss
+                .to_lowercase()
+                .split(|c: char| !c.is_alphanumeric())
+                .any(|word| TURNED.contains(&word))
+        };
         if *known < ALL_KNOWN || turned() {
             return None;
         }
-        if !chosen.iter().all(|unit| hits.get(unit.passage).is_some_and(|hit| hit.passage.language == "en")) {
+        if !chosen
+            .iter()
+            .all(|unit| hits.get(unit.passage).is_some_and(|hit| hit.passage.language == "en"))
+        {
             return None;
         }
         if let [unit] = chosen.as_mut_slice()
@@ -201,8 +221,9 @@ pub(super) fn gloss(spine: &Spine, ask: &Ask) -> Option<Gloss> {
     }
     let language = ask.spoken().unwrap_or(&ask.language);
     let (text, names) = places::in_english(&ask.question);
-    let is_name =
-        |word: &str| names.iter().any(|name| name == word) || spine.retrieval.spelling.is_word(&ask.site, word);
+    let is_name = |word: &str| {
+        names.iter().any(|name| name == word) || spine.retrieval.spelling.is_word(&ask.site, word)
+    };
     gloss::gloss(&text, language, is_name).filter(|gloss| gloss.known >= KNOWN)
 }
 
@@ -217,7 +238,8 @@ pub(super) async fn from_english(
     hits: &mut Vec<Hit>,
 ) -> Result<Option<Gloss>, RetrievalError> {
     let english = |hit: &Hit| matches!(hit.passage.language.as_str(), "en" | "und");
-    let Some(source) = hits.first().filter(|_| !hits.iter().any(english)).map(|hit| hit.passage.language.clone())
+    let Some(source) =
+        hits.first().filter(|_| !hits.iter().any(english)).map(|hit| hit.passage.language.clone())
     else {
         return Ok(None);
     };
@@ -232,14 +254,25 @@ pub(super) async fn from_english(
 ///
 /// # Errors
 /// When the embedder or the index fails.
-pub(super) async fn widen(spine: &Spine, ask: &Ask, gloss: &Gloss, hits: &mut Vec<Hit>) -> Result<(), RetrievalError> {
-    let query = Query { text: gloss.text.clone(), history: Vec::new(), language: "en".into(), ..ask.query(spine) };
+pub(super) async fn widen(
+    spine: &Spine,
+    ask: &Ask,
+    gloss: &Gloss,
+    hits: &mut Vec<Hit>,
+) -> Result<(), RetrievalError> {
+    let query = Query {
+        text: gloss.text.clone(),
+        history: Vec::new(),
+        language: "en".into(),
+        ..ask.query(spine)
+    };
     let best = hits.first().map_or(1.0, |hit| hit.score);
     let found = spine.retrieval.search(&query).await?;
     let mut merged: Vec<Hit> = Vec::with_capacity(hits.len() + found.len());
     let known = |merged: &[Hit], hit: &Hit| {
         merged.iter().any(|other| {
-            (&other.passage.document, other.passage.ordinal) == (&hit.passage.document, hit.passage.ordinal)
+            (&other.passage.document, other.passage.ordinal)
+                == (&hit.passage.document, hit.passage.ordinal)
         })
     };
     let mut own = std::mem::take(hits).into_iter();
@@ -285,7 +318,9 @@ pub(super) async fn choose(
     }
     // A German can do something with an English source of an English shop, and little with a Chinese one.
     let visitor = ask.spoken().unwrap_or(&ask.language);
-    let third = |hit: &Hit| ![visitor, ask.language.as_str(), "und"].contains(&hit.passage.language.as_str());
+    let third = |hit: &Hit| {
+        ![visitor, ask.language.as_str(), "und"].contains(&hit.passage.language.as_str())
+    };
     let only_third = hits.iter().all(third);
     let judged = gloss.is_some() && spine.reranker.is_some();
     let mut pieces: Vec<Unit> = hits
@@ -296,7 +331,9 @@ pub(super) async fn choose(
         .flat_map(|(at, hit)| units(at, &hit.passage.text))
         .filter(|unit| !grounding::is_internal(&unit.text))
         // "Yes." and "No." say nothing without their question.
-        .filter(|unit| judged || unit.text.chars().count() > 6 || unit.text.contains(language::is_unspaced))
+        .filter(|unit| {
+            judged || unit.text.chars().count() > 6 || unit.text.contains(language::is_unspaced)
+        })
         .collect();
     pieces.retain(|unit| {
         let title = hits.get(unit.passage).map_or("", |hit| hit.passage.title.as_str());
@@ -311,7 +348,11 @@ pub(super) async fn choose(
     for (unit, headings) in pieces.iter().zip(&headings) {
         let under = cut(&format!("{headings}: {}", unit.text));
         // Where the cross-encoder decides, a third of the work tells as much.
-        let (alone, above) = if judged { (under.clone(), under.clone()) } else { (cut(&unit.text), headings.clone()) };
+        let (alone, above) = if judged {
+            (under.clone(), under.clone())
+        } else {
+            (cut(&unit.text), headings.clone())
+        };
         texts.extend([under, alone, above]);
     }
     // Many pieces stand under the same headings.
@@ -341,13 +382,17 @@ pub(super) async fn choose(
     let by_embedder = pick(&pieces, &headings, &scores, document);
     let (Some(gloss), Some(_)) = (gloss, &spine.reranker) else { return Ok(by_embedder) };
     let mut candidates = judge(spine, ask, gloss, hits, pieces, &scores).await?;
-    if let Some(place) = places::destination(&about.text).or_else(|| places::destination(&ask.question)) {
+    if let Some(place) =
+        places::destination(&about.text).or_else(|| places::destination(&ask.question))
+    {
         of_place(&place, &mut candidates);
     }
     let Some(mut choice) = choose::choose(&gloss.text, &candidates) else { return Ok(by_embedder) };
     put_first(hits, &mut candidates, &mut choice);
     with_steps(&gloss.text, &mut choice, &candidates);
-    let Some(best) = candidates.get(choice.lead).map(|lead| lead.scored.unit.clone()) else { return Ok(by_embedder) };
+    let Some(best) = candidates.get(choice.lead).map(|lead| lead.scored.unit.clone()) else {
+        return Ok(by_embedder);
+    };
     if hits.first().is_some_and(|hit| hit.passage.language != visitor) {
         shorten(&mut choice.units, &best);
     }
@@ -358,7 +403,15 @@ pub(super) async fn choose(
         confidence = confidence.max(CONCLUDED);
     }
     let Choice { logit, margin, .. } = choice;
-    tracing::debug!(gloss.text, gloss.known, logit, margin, by_nearness, confidence, "judged across languages");
+    tracing::debug!(
+        gloss.text,
+        gloss.known,
+        logit,
+        margin,
+        by_nearness,
+        confidence,
+        "judged across languages"
+    );
     Ok(Some(Foreign {
         units: choice.units,
         confidence,
@@ -384,25 +437,35 @@ const FOREIGN_CHARS: usize = 140;
 /// Who tells of a problem wants the steps against it: those of the section of the sentence that is chosen, else of its document.
 fn with_steps(gloss: &str, choice: &mut Choice, candidates: &[Judged]) {
     const PROBLEMS: &[&str] = &[
-        "not", "no", "cannot", "stuck", "broken", "faulty", "problem", "lost", "leak", "missing", "wrong", "damage",
-        "fault",
+        "not", "no", "cannot", "stuck", "broken", "faulty", "problem", "lost", "leak", "missing",
+        "wrong", "damage", "fault",
     ];
     let lower = gloss.to_lowercase();
     let problem = lower.split(|c: char| !c.is_alphanumeric()).any(|word| PROBLEMS.contains(&word));
     // "The zip broke, is that covered?" asks something else than what to do.
-    let asks = lower.trim_end().ends_with('?') && !lower.contains("what to do") && !lower.contains("what do i do");
-    if asks || !problem || shape(gloss) != Shape::Explanation || choice.units.iter().any(|unit| unit.steps) {
+    let asks = lower.trim_end().ends_with('?')
+        && !lower.contains("what to do")
+        && !lower.contains("what do i do");
+    if asks
+        || !problem
+        || shape(gloss) != Shape::Explanation
+        || choice.units.iter().any(|unit| unit.steps)
+    {
         return;
     }
     let Some(lead) = candidates.get(choice.lead) else { return };
     let section = |other: &Judged| {
-        (other.scored.unit.passage, &other.scored.unit.heading) == (lead.scored.unit.passage, &lead.scored.unit.heading)
+        (other.scored.unit.passage, &other.scored.unit.heading)
+            == (lead.scored.unit.passage, &lead.scored.unit.heading)
     };
     let steps = candidates.iter().filter(|other| {
-        other.scored.unit.steps && other.document == lead.document && other.logit >= lead.logit - STEPS
+        other.scored.unit.steps
+            && other.document == lead.document
+            && other.logit >= lead.logit - STEPS
     });
     let fits = |steps: &Judged| steps.logit + NEAR * steps.scored.cosine;
-    let best = steps.max_by(|a, b| section(a).cmp(&section(b)).then_with(|| fits(a).total_cmp(&fits(b))));
+    let best =
+        steps.max_by(|a, b| section(a).cmp(&section(b)).then_with(|| fits(a).total_cmp(&fits(b))));
     if let Some(steps) = best {
         choice.units = vec![steps.scored.unit.clone()];
     }
@@ -431,17 +494,28 @@ async fn judge(
             let opens = unit.range.start == 0 && hit.is_some_and(|hit| hit.passage.ordinal == 0);
             let passage_score = hit.map_or(0.0, |hit| hit.score) / best;
             // A piece is understood under its headings.
-            let heading = hit.and_then(|hit| hit.passage.headings.last().or(Some(&hit.passage.title))).cloned();
-            let heading = if unit.heading.is_empty() { heading.unwrap_or_default() } else { unit.heading.clone() };
+            let heading = hit
+                .and_then(|hit| hit.passage.headings.last().or(Some(&hit.passage.title)))
+                .cloned();
+            let heading = if unit.heading.is_empty() {
+                heading.unwrap_or_default()
+            } else {
+                unit.heading.clone()
+            };
             Scored { unit: Unit { heading, ..unit }, cosine: SPREAD * near, passage_score, opens }
         })
         .collect();
     // Whose number it is stands in no heading for all of a series; headings of others of the series are gone by now.
-    let asked: Vec<&str> =
-        gloss.text.split(' ').filter(|word| !word.starts_with(|c: char| c.is_ascii_digit())).collect();
+    let asked: Vec<&str> = gloss
+        .text
+        .split(' ')
+        .filter(|word| !word.starts_with(|c: char| c.is_ascii_digit()))
+        .collect();
     let own = ask.spoken().unwrap_or(&ask.language);
     let asked = asked.join(" ");
-    let language_of = |scored: &Scored| hits.get(scored.unit.passage).map_or("", |hit| hit.passage.language.as_str());
+    let language_of = |scored: &Scored| {
+        hits.get(scored.unit.passage).map_or("", |hit| hit.passage.language.as_str())
+    };
     let mut candidates: Vec<Judged> = scored
         .chunk_by(|a, b| a.unit.passage == b.unit.passage)
         .flat_map(|scored| {
@@ -449,12 +523,15 @@ async fn judge(
             grounding::with_own_verdicts(if foreign { &asked } else { &ask.question }, scored)
         })
         .map(|scored| {
-            let document = hits.get(scored.unit.passage).map_or_else(String::new, |hit| hit.passage.document.clone());
+            let document = hits
+                .get(scored.unit.passage)
+                .map_or_else(String::new, |hit| hit.passage.document.clone());
             Judged { scored, logit: UNJUDGED, document, placed: false }
         })
         .collect();
     let mut order: Vec<usize> = (0..candidates.len()).collect();
-    let near = |at: &usize| candidates.get(*at).map_or(f32::MIN, |candidate| candidate.scored.cosine);
+    let near =
+        |at: &usize| candidates.get(*at).map_or(f32::MIN, |candidate| candidate.scored.cosine);
     order.sort_by(|a, b| near(b).total_cmp(&near(a)));
     order.truncate(JUDGED);
     let texts: Vec<String> = order
@@ -463,7 +540,8 @@ async fn judge(
         .map(|candidate| {
             let unit = &candidate.scored.unit;
             let text: String = judged_text(unit, hits).chars().take(MAX_CHARS).collect();
-            let language = hits.get(unit.passage).map_or("und", |hit| hit.passage.language.as_str());
+            let language =
+                hits.get(unit.passage).map_or("und", |hit| hit.passage.language.as_str());
             let is_name = |word: &str| spine.retrieval.spelling.is_word(&ask.site, word);
             let english = gloss::gloss(&text, language, is_name).map_or(text, |gloss| gloss.text);
             english.chars().take(MAX_CHARS).collect()
@@ -477,7 +555,8 @@ async fn judge(
         }
     }
     // What is judged by two glosses is judged less well than by one.
-    let is_own = |candidate: &Judged| candidate.logit > UNJUDGED && language_of(&candidate.scored) == own;
+    let is_own =
+        |candidate: &Judged| candidate.logit > UNJUDGED && language_of(&candidate.scored) == own;
     let best = candidates
         .iter()
         .filter(|candidate| is_own(candidate))
@@ -493,7 +572,8 @@ async fn judge(
 fn is_special(gloss: &str, text: &str) -> bool {
     const SERVICES: &[&str] = &["express", "courier", "premium", "overnight", "priority"];
     let (asked, told) = (gloss.to_lowercase(), text.to_lowercase());
-    SERVICES.iter().any(|word| told.contains(word)) && !SERVICES.iter().any(|word| asked.contains(word))
+    SERVICES.iter().any(|word| told.contains(word))
+        && !SERVICES.iter().any(|word| asked.contains(word))
 }
 
 /// What the differences between logits count where the texts are glosses, too.
@@ -510,7 +590,11 @@ const SPECIAL: f32 = 2.0;
 fn confidence(choice: &Choice, by_nearness: f32, known: f32) -> f32 {
     let near = by_nearness.clamp(0.01, 0.99);
     let lacks = if choice.lacks_kind { LACKS_KIND } else { 0.0 };
-    let logit = -2.0 - lacks + 0.2 * choice.logit + 0.2 * choice.margin + 0.5 * (near / (1.0 - near)).ln() + known;
+    let logit = -2.0 - lacks
+        + 0.2 * choice.logit
+        + 0.2 * choice.margin
+        + 0.5 * (near / (1.0 - near)).ln()
+        + known;
     1.0 / (1.0 + (-logit).exp())
 }
 
@@ -529,7 +613,8 @@ fn pick<'a>(
     let mut chosen = vec![best.clone()];
     for &at in order.iter().skip(1) {
         let Some(unit) = pieces.get(at) else { continue };
-        let long = chosen.iter().chain([unit]).map(|unit| unit.text.chars().count()).sum::<usize>() > ANSWER_CHARS;
+        let long = chosen.iter().chain([unit]).map(|unit| unit.text.chars().count()).sum::<usize>()
+            > ANSWER_CHARS;
         let same = headings.get(at) == headings.get(first) && unit.passage == best.passage;
         if !same || unit.steps || best.steps || long || score(at) < score(first) - BESIDE {
             continue;
@@ -542,7 +627,9 @@ fn pick<'a>(
     chosen.sort_by_key(|unit| unit.range.start);
     #[expect(clippy::cast_precision_loss, reason = "64 pieces at most")]
     let mean = scores.iter().sum::<f32>() / scores.len().max(1) as f32;
-    let other = order.iter().find(|at| pieces.get(**at).is_some_and(|unit| document(unit) != document(best)));
+    let other = order
+        .iter()
+        .find(|at| pieces.get(**at).is_some_and(|unit| document(unit) != document(best)));
     let other = other.map_or(mean, |at| score(*at));
     let logit = ABOVE_OTHER * (score(first) - other) + ABOVE_MEAN * (score(first) - mean) + OFFSET;
     Some(Foreign { units: chosen, confidence: 1.0 / (1.0 + (-logit).exp()), english: None })
@@ -550,7 +637,9 @@ fn pick<'a>(
 
 /// The title and the headings that a piece stands under, each once.
 fn headings(unit: &Unit, hits: &[Hit]) -> String {
-    let Some(passage) = hits.get(unit.passage).map(|hit| &hit.passage) else { return unit.heading.clone() };
+    let Some(passage) = hits.get(unit.passage).map(|hit| &hit.passage) else {
+        return unit.heading.clone();
+    };
     let mut headings: Vec<&str> = Vec::new();
     for heading in std::iter::once(&passage.title).chain(&passage.headings).chain([&unit.heading]) {
         if !heading.is_empty() && !headings.contains(&heading.as_str()) {
@@ -562,8 +651,11 @@ fn headings(unit: &Unit, hits: &[Hit]) -> String {
 
 /// What is the same in every language: figures, and words of a question that are written like names.
 fn named(text: &str) -> Vec<String> {
-    let words = text.split(|c: char| !c.is_alphanumeric() || language::is_unspaced(c)).filter(|word| !word.is_empty());
-    let like_names = words.filter(|word| word.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit()));
+    let words = text
+        .split(|c: char| !c.is_alphanumeric() || language::is_unspaced(c))
+        .filter(|word| !word.is_empty());
+    let like_names =
+        words.filter(|word| word.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit()));
     let mut named: Vec<String> = like_names.map(str::to_lowercase).collect();
     named.sort_unstable();
     named.dedup();
@@ -599,7 +691,10 @@ mod tests {
 
     #[test]
     fn a_problem_is_answered_by_its_steps_and_a_question_by_its_sentence() {
-        let candidates = judged("The kettle has a filter.\n\n1. Empty the kettle.\n2. Rinse it.\n", &[3.0, -1.0]);
+        let candidates = judged(
+            "The kettle has a filter.\n\n1. Empty the kettle.\n2. Rinse it.\n",
+            &[3.0, -1.0],
+        );
         let chosen = |gloss: &str| {
             let mut choice = choose::choose(gloss, &candidates).unwrap();
             with_steps(gloss, &mut choice, &candidates);
@@ -635,13 +730,18 @@ mod tests {
     #[test]
     fn special_services_are_told_by_those_who_ask_for_them() {
         assert!(is_special("how much does cost delivery", "Express delivery costs 20 EUR."));
-        assert!(!is_special("how much does cost express delivery", "Express delivery costs 20 EUR."));
+        assert!(!is_special(
+            "how much does cost express delivery",
+            "Express delivery costs 20 EUR."
+        ));
         assert!(!is_special("how much does cost delivery", "Delivery costs 5 EUR."));
     }
 
     #[test]
     fn what_stands_out_is_surer() {
-        let pieces = [units(0, "One thing is told here."), units(1, "Another thing is told there.")].concat();
+        let pieces =
+            [units(0, "One thing is told here."), units(1, "Another thing is told there.")]
+                .concat();
         let under = vec!["A".to_owned(), "B".to_owned()];
         let sure = |scores: &[f32]| {
             let document = |unit: &Unit| Some(if unit.passage == 0 { "a" } else { "b" });

@@ -211,8 +211,14 @@ mod tests {
             assert_eq!(line.recv().await, Some(Output::Queued { place: 1 }));
             // An agent reads these: they don't blame the language model.
             let full: TurnError = gate.enter().err().unwrap().into();
-            assert!(full.to_string().starts_with("every place for answers is taken; try again in "), "{full}");
-            let late = first.run(None, limit, std::future::pending::<Result<(), TurnError>>).await.unwrap_err();
+            assert!(
+                full.to_string().starts_with("every place for answers is taken; try again in "),
+                "{full}"
+            );
+            let late = first
+                .run(None, limit, std::future::pending::<Result<(), TurnError>>)
+                .await
+                .unwrap_err();
             assert!(matches!(late, TurnError::TimedOut { .. }), "{late}");
             assert_eq!(late.to_string(), "it took longer than 1 s");
         };
@@ -227,7 +233,11 @@ mod tests {
         let gate = TurnGate::new(1, 1);
         let panics = async || -> Result<(), TurnError> { panic!("on purpose") };
         let limit = Duration::from_secs(1);
-        let ended = gate.enter().unwrap().run(None, limit, async || crate::turn::caught(panics()).await).await;
+        let ended = gate
+            .enter()
+            .unwrap()
+            .run(None, limit, async || crate::turn::caught(panics()).await)
+            .await;
         assert!(matches!(ended, Err(TurnError::Panicked)), "{ended:?}");
         assert_eq!(gate.load(), (0, 0));
     }

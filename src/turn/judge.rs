@@ -63,7 +63,8 @@ pub(super) async fn judge(
             !names.about_another(about, &[&scored.unit.text, &scored.unit.heading, title])
         })
         .collect();
-    let first_look = |scored: &Scored| BY_PASSAGE * scored.passage_score + BY_NEARNESS * scored.cosine;
+    let first_look =
+        |scored: &Scored| BY_PASSAGE * scored.passage_score + BY_NEARNESS * scored.cosine;
     let mut order: Vec<usize> = (0..scored.len()).collect();
     order.sort_by(|a, b| first_look(&scored[*b]).total_cmp(&first_look(&scored[*a])));
     order.truncate(PIECES);
@@ -75,9 +76,11 @@ pub(super) async fn judge(
     let mut logits = judge.score(&ask.question, &texts).await?;
     // What holds for everything names nothing: it is judged on the question without the names.
     if let Some(general) = listed.in_general(&ask.question) {
-        let nameless: Vec<usize> =
-            (0..texts.len()).filter(|at| texts.get(*at).is_some_and(|text| !listed.names(text))).collect();
-        let judged: Vec<String> = nameless.iter().filter_map(|at| texts.get(*at).cloned()).collect();
+        let nameless: Vec<usize> = (0..texts.len())
+            .filter(|at| texts.get(*at).is_some_and(|text| !listed.names(text)))
+            .collect();
+        let judged: Vec<String> =
+            nameless.iter().filter_map(|at| texts.get(*at).cloned()).collect();
         for (at, logit) in nameless.into_iter().zip(judge.score(&general, &judged).await?) {
             if let Some(own) = logits.get_mut(at) {
                 *own = own.max(logit);
@@ -89,14 +92,18 @@ pub(super) async fn judge(
         let best = logits.iter().copied().fold(f32::MIN, f32::max);
         let alone = judge.score(asked, &texts).await?;
         // What is far from the whole message lacks what the statement says.
-        for (logit, alone) in logits.iter_mut().zip(alone).filter(|(logit, _)| **logit > best - WITHIN) {
+        for (logit, alone) in
+            logits.iter_mut().zip(alone).filter(|(logit, _)| **logit > best - WITHIN)
+        {
             *logit = logit.max(f32::midpoint(*logit, alone));
         }
     }
     let mut candidates: Vec<Judged> = scored
         .into_iter()
         .map(|scored| {
-            let document = hits.get(scored.unit.passage).map_or_else(String::new, |hit| hit.passage.document.clone());
+            let document = hits
+                .get(scored.unit.passage)
+                .map_or_else(String::new, |hit| hit.passage.document.clone());
             Judged { scored, logit: UNJUDGED, document, placed: false }
         })
         .collect();
@@ -105,7 +112,9 @@ pub(super) async fn judge(
             candidate.logit = logit;
         }
     }
-    if let Some(place) = places::destination(&about.text).or_else(|| places::destination(&ask.question)) {
+    if let Some(place) =
+        places::destination(&about.text).or_else(|| places::destination(&ask.question))
+    {
         of_place(&place, &mut candidates);
     }
     let Some(mut choice) = choose(&ask.question, &candidates) else {
@@ -144,7 +153,9 @@ pub(super) async fn sections(
     pieces: &[Scored],
     hits: &[Hit],
 ) -> Result<Vec<Section>, RetrievalError> {
-    let Some(judge) = judge_of(spine, ask.spoken().unwrap_or(&ask.language)) else { return Ok(Vec::new()) };
+    let Some(judge) = judge_of(spine, ask.spoken().unwrap_or(&ask.language)) else {
+        return Ok(Vec::new());
+    };
     let mut sections: Vec<Section> = Vec::new();
     let mut titles = Vec::new();
     for Scored { unit, .. } in pieces {
@@ -175,7 +186,9 @@ pub(super) fn of_place(place: &Place, candidates: &mut Vec<Judged>) {
 
 /// Puts the passage of the best candidate first in `hits`; candidates and choice follow.
 pub(super) fn put_first(hits: &mut [Hit], candidates: &mut [Judged], choice: &mut Choice) {
-    let Some(first) = candidates.get(choice.lead).map(|lead| lead.scored.unit.passage) else { return };
+    let Some(first) = candidates.get(choice.lead).map(|lead| lead.scored.unit.passage) else {
+        return;
+    };
     to_front(hits, first);
     let moved = |passage: &mut usize| {
         *passage = match *passage {

@@ -18,12 +18,15 @@ pub(super) fn conclude(
     let found = {
         let question = Question { text: question, language, shop: &site.name };
         let abouts: Vec<String> = hits.iter().map(|hit| about(hit, "")).collect();
-        let own: Vec<(String, &Unit)> =
-            chosen.iter().filter_map(|unit| Some((about(hits.get(unit.passage)?, &unit.heading), unit))).collect();
+        let own: Vec<(String, &Unit)> = chosen
+            .iter()
+            .filter_map(|unit| Some((about(hits.get(unit.passage)?, &unit.heading), unit)))
+            .collect();
         let said: Vec<Said<'_>> = own
             .iter()
             .map(|(about, unit)| {
-                let language = hits.get(unit.passage).map_or("und", |hit| hit.passage.language.as_str());
+                let language =
+                    hits.get(unit.passage).map_or("und", |hit| hit.passage.language.as_str());
                 Said { text: &unit.text, about, language }
             })
             .collect();
@@ -32,14 +35,22 @@ pub(super) fn conclude(
             .iter()
             .take(BESIDE)
             .enumerate()
-            .flat_map(|(at, hit)| units(at, &hit.passage.text).into_iter().map(move |unit| (at, unit)))
-            .filter(|(at, unit)| !chosen.iter().any(|own| own.passage == *at && own.range == unit.range))
+            .flat_map(|(at, hit)| {
+                units(at, &hit.passage.text).into_iter().map(move |unit| (at, unit))
+            })
+            .filter(|(at, unit)| {
+                !chosen.iter().any(|own| own.passage == *at && own.range == unit.range)
+            })
             .collect();
         let beside: Vec<Said<'_>> = others
             .iter()
             .filter_map(|(at, unit)| {
                 let hit = hits.get(*at)?;
-                Some(Said { text: &unit.text, about: abouts.get(*at)?, language: &hit.passage.language })
+                Some(Said {
+                    text: &unit.text,
+                    about: abouts.get(*at)?,
+                    language: &hit.passage.language,
+                })
             })
             .collect();
         lead(&question, &said, &beside)?
@@ -57,15 +68,22 @@ pub(super) fn conclude(
 
 /// Figures that follow from what the best passages say nearest to the question, for a model that
 /// phrases it.
-pub(super) fn computed(question: &str, language: &str, site: &SiteFacts, hits: &[Hit]) -> Vec<Computed> {
+pub(super) fn computed(
+    question: &str,
+    language: &str,
+    site: &SiteFacts,
+    hits: &[Hit],
+) -> Vec<Computed> {
     let all = hits.iter().take(BESIDE).enumerate();
     let mut found = Vec::new();
     for (at, hit) in all {
         let pieces = units(at, &hit.passage.text);
         let mut chosen: Vec<Unit> = nearest(question, &pieces).cloned().into_iter().collect();
-        let figures = conclude(question, language, site, hits, &mut chosen).map(|lead| lead.figures);
+        let figures =
+            conclude(question, language, site, hits, &mut chosen).map(|lead| lead.figures);
         let figures = figures.into_iter().flatten();
-        found.extend(figures.map(|figure| Computed { figure: figure.shown, inputs: figure.inputs }));
+        found
+            .extend(figures.map(|figure| Computed { figure: figure.shown, inputs: figure.inputs }));
     }
     found
 }

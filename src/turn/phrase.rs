@@ -111,7 +111,9 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
                 }
             }
             // What leads to the next sentence waits for it.
-            Ruling::Send { text, source: None } => self.early.push(Step::Say { text, source: None }),
+            Ruling::Send { text, source: None } => {
+                self.early.push(Step::Say { text, source: None })
+            }
             Ruling::Send { text, source: Some(source) } => {
                 self.tally.sent += 1;
                 self.idle = 0;
@@ -132,9 +134,11 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
             Ruling::Withhold { text, reason } => {
                 self.tally.withheld += 1;
                 let refusal = is_refusal(&text);
-                let claims = !facts(unmarked(&text)).is_empty() || reason.contains("stands in no source");
-                self.tally.invented +=
-                    u32::from(reason.contains("stands in no source") || reason.contains("doesn't say"));
+                let claims =
+                    !facts(unmarked(&text)).is_empty() || reason.contains("stands in no source");
+                self.tally.invented += u32::from(
+                    reason.contains("stands in no source") || reason.contains("doesn't say"),
+                );
                 self.refused |= refusal;
                 let instead = self.instead(&text, row, evidence).filter(|_| !refusal);
                 if instead.is_none() {
@@ -143,7 +147,9 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
                 steps.push(Step::Withheld { text, reason });
                 match instead {
                     Some(step) if row => self.below.push(step),
-                    Some(step) if self.tally.sent == 0 && self.said.is_empty() => self.early.push(step),
+                    Some(step) if self.tally.sent == 0 && self.said.is_empty() => {
+                        self.early.push(step)
+                    }
                     Some(step) => {
                         steps.append(&mut self.early);
                         steps.push(step);
@@ -157,7 +163,11 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
 
     /// What is still to go out when the model ended.
     pub(super) fn finish(&mut self) -> Vec<Step> {
-        if self.tally.sent == 0 && self.said.is_empty() { Vec::new() } else { std::mem::take(&mut self.below) }
+        if self.tally.sent == 0 && self.said.is_empty() {
+            Vec::new()
+        } else {
+            std::mem::take(&mut self.below)
+        }
     }
 
     fn instead(&mut self, withheld: &str, row: bool, evidence: &Evidence) -> Option<Step> {
@@ -172,13 +182,18 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
         let (source, unit) = evidence.instead(withheld, self.question, &said)?;
         let mut text = (self.render)(source, unit);
         if !text.ends_with(['.', '!', '?', '。', '！', '？', ':', '：']) {
-            text.push(if text.chars().next_back().is_some_and(|c| u32::from(c) >= 0x2e80) { '。' } else { '.' });
+            text.push(if text.chars().next_back().is_some_and(|c| u32::from(c) >= 0x2e80) {
+                '。'
+            } else {
+                '.'
+            });
         }
         // It stands where the other stood: in its line, behind its list mark.
         let text = if row || unit.steps {
             format!("\n{text}\n")
         } else {
-            let mark = withheld.get(..withheld.len() - unmarked(withheld).len()).unwrap_or_default();
+            let mark =
+                withheld.get(..withheld.len() - unmarked(withheld).len()).unwrap_or_default();
             let after = withheld.get(withheld.trim_end().len()..).unwrap_or_default();
             let gap = if after.is_empty() && !text.ends_with('。') { " " } else { after };
             format!("{mark}{text}{gap}")
@@ -194,7 +209,8 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
     fn has_said(&self, text: &str) -> bool {
         let text = text.trim();
         let waits = |step: &Step| matches!(step, Step::Say { text: other, source: None } if other.trim() == text);
-        text.split_whitespace().count() > 2 && (self.said.contains(text) || self.early.iter().any(waits))
+        text.split_whitespace().count() > 2
+            && (self.said.contains(text) || self.early.iter().any(waits))
     }
 
     fn is_about_question(&self, text: &str) -> bool {
@@ -217,7 +233,12 @@ mod tests {
                           | Variant | Weight |\n| --- | --- |\n| Tarn 2 tent | 1,900 g |\n| Tarn 3 tent | 2,400 g |\n\n退货须在 60 天内提出。";
 
     #[track_caller]
-    fn check(question: &str, model: &str, expected: &str, tally: (u32, u32, u32, u32)) -> (bool, bool) {
+    fn check(
+        question: &str,
+        model: &str,
+        expected: &str,
+        tally: (u32, u32, u32, u32),
+    ) -> (bool, bool) {
         let mut gate = Gate::new(Evidence::new([SOURCE], [question]));
         let mut phrasing = Phrasing::new(question, "", |_, unit: &Unit| unit.text.clone());
         let mut steps = Vec::new();
@@ -319,9 +340,11 @@ mod tests {
 
     #[test]
     fn nothing_is_said_where_nothing_stands() {
-        let (refused, _) = check("Tarn 3?", "The Tarn 3 tent costs 349 EUR. It flies.", "", (0, 2, 1, 1));
+        let (refused, _) =
+            check("Tarn 3?", "The Tarn 3 tent costs 349 EUR. It flies.", "", (0, 2, 1, 1));
         assert!(!refused);
-        let (refused, open) = check("Is it red?", "I'm sorry, I don't know that.", "", (0, 1, 0, 0));
+        let (refused, open) =
+            check("Is it red?", "I'm sorry, I don't know that.", "", (0, 1, 0, 0));
         assert!(refused && !open);
         let (_, open) = check(
             "Is it red?",
@@ -330,6 +353,11 @@ mod tests {
             (1, 1, 0, 0),
         );
         assert!(open);
-        check("退货？", "退货须在 90 天内提出。退货须在 60 天内提出。", "退货须在 60 天内提出。", (1, 1, 1, 1));
+        check(
+            "退货？",
+            "退货须在 90 天内提出。退货须在 60 天内提出。",
+            "退货须在 60 天内提出。",
+            (1, 1, 1, 1),
+        );
     }
 }

@@ -29,7 +29,12 @@ const WEIGHT: f32 = 0.15;
 ///
 /// # Errors
 /// When a template or the engine fails, or a passage is too long for the model's context.
-pub async fn judge(spine: &Spine, question: &str, before: &[&str], hits: &[Hit]) -> Result<Vec<f32>, TurnError> {
+pub async fn judge(
+    spine: &Spine,
+    question: &str,
+    before: &[&str],
+    hits: &[Hit],
+) -> Result<Vec<f32>, TurnError> {
     let prompts: anyhow::Result<Vec<_>> =
         hits.iter().map(|hit| spine.prompts.judge(question, before, &hit.passage)).collect();
     Ok(spine.llm.judge(&prompts.map_err(TurnError::Prompt)?).await?)
@@ -42,7 +47,8 @@ pub fn reorder(hits: &mut [Hit], judged: &[f32]) {
     let scores: Vec<f32> = hits.iter().map(|hit| hit.score).collect();
     let best = scores.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     let blended = |(score, judged): (&f32, &f32)| (1.0 - WEIGHT) * score / best + WEIGHT * judged;
-    let mut ranked: Vec<(f32, Hit)> = scores.iter().zip(judged).map(blended).zip(hits.iter().cloned()).collect();
+    let mut ranked: Vec<(f32, Hit)> =
+        scores.iter().zip(judged).map(blended).zip(hits.iter().cloned()).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     for ((place, score), (_, hit)) in hits.iter_mut().zip(scores).zip(ranked) {
         *place = Hit { score, ..hit };
@@ -55,7 +61,8 @@ pub async fn rerank(spine: &Spine, ask: &Ask, hits: &mut [Hit]) {
     let Some(hits) = hits.get_mut(..judged).filter(|hits| hits.len() > 1) else { return };
     let since = Instant::now();
     let before = ask.just_before();
-    match tokio::time::timeout(spine.rerank.limit, judge(spine, &ask.question, &before, hits)).await {
+    match tokio::time::timeout(spine.rerank.limit, judge(spine, &ask.question, &before, hits)).await
+    {
         Ok(Ok(judged)) => reorder(hits, &judged),
         Ok(Err(error)) => {
             tracing::warn!(%error, "the model couldn't judge the passages; they stay as the search has them")
@@ -76,13 +83,19 @@ mod tests {
     /// Passages with these scores are named a, b, c, …; `expected` is their order after the judgement.
     #[track_caller]
     fn check(scores: &[f32], judged: &[f32], expected: &str) {
-        let hit =
-            |(at, &score): (u8, &f32)| Hit { score, ..crate::prompt::tests::hit(&char::from(b'a' + at).to_string()) };
+        let hit = |(at, &score): (u8, &f32)| Hit {
+            score,
+            ..crate::prompt::tests::hit(&char::from(b'a' + at).to_string())
+        };
         let mut hits: Vec<Hit> = (0..).zip(scores).map(hit).collect();
         reorder(&mut hits, judged);
         let order: String = hits.iter().map(|hit| hit.passage.text.as_str()).collect();
         assert_eq!(order, expected, "{scores:?} {judged:?}");
-        assert_eq!(hits.iter().map(|hit| hit.score).collect::<Vec<_>>(), scores, "scores stay by rank");
+        assert_eq!(
+            hits.iter().map(|hit| hit.score).collect::<Vec<_>>(),
+            scores,
+            "scores stay by rank"
+        );
     }
 
     #[test]

@@ -34,7 +34,11 @@ impl Part {
 ///
 /// # Errors
 /// As [`super::answer`].
-pub(super) async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Option<Verdict>, TurnError> {
+pub(super) async fn answer(
+    spine: &Spine,
+    ask: &Ask,
+    out: &mut Outlet,
+) -> Result<Option<Verdict>, TurnError> {
     let mut questions = questions(&ask.question);
     // "How are you? What does delivery cost?"
     questions.retain(|question| small_talk(question).is_none());
@@ -46,8 +50,12 @@ pub(super) async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result
         let mut history = ask.history.clone();
         // What stands for itself would be looked for among what was asked beside it.
         if leans_on_what_was_said(question) {
-            history
-                .extend(questions.iter().take(at).map(|before| Line { by_visitor: true, text: (*before).to_owned() }));
+            history.extend(
+                questions
+                    .iter()
+                    .take(at)
+                    .map(|before| Line { by_visitor: true, text: (*before).to_owned() }),
+            );
         }
         let question = (*question).to_owned();
         let request = asked(&question);
@@ -69,9 +77,10 @@ pub(super) async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result
     let mut paragraphs = Vec::new();
     for part in &parts {
         paragraphs.push(match part.verdict.end {
-            AnswerEnd::Declined => {
-                spine.prompts.unanswered(part.number, &ask.facts, language).map_err(TurnError::Prompt)?
-            }
+            AnswerEnd::Declined => spine
+                .prompts
+                .unanswered(part.number, &ask.facts, language)
+                .map_err(TurnError::Prompt)?,
             _ => part.text.clone(),
         });
     }
@@ -95,7 +104,8 @@ pub(super) async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result
 async fn answer_alone(spine: &Spine, ask: &Ask, number: usize) -> Result<Part, TurnError> {
     let (sender, mut receiver) = mpsc::channel(WAITING);
     // It is the whole answer whose first word is timed.
-    let mut outlet = Outlet { sender, started: Instant::now(), silent: false, metrics: spine.metrics.clone() };
+    let mut outlet =
+        Outlet { sender, started: Instant::now(), silent: false, metrics: spine.metrics.clone() };
     let written = async {
         let verdict = one(spine, ask, &mut outlet).await;
         drop(outlet);
@@ -117,9 +127,11 @@ async fn answer_alone(spine: &Spine, ask: &Ask, number: usize) -> Result<Part, T
 /// The sources of all parts, each once, numbered anew. Documents that only came close are left out: there are enough without.
 fn cited(parts: &[Part]) -> Vec<Citation> {
     let mut citations: Vec<Citation> = Vec::new();
-    let quoted = parts.iter().filter(|part| part.answers()).flat_map(|part| &part.verdict.citations);
+    let quoted =
+        parts.iter().filter(|part| part.answers()).flat_map(|part| &part.verdict.citations);
     for citation in quoted.filter(|citation| !citation.related) {
-        let known = |other: &Citation| other.document == citation.document && other.start == citation.start;
+        let known =
+            |other: &Citation| other.document == citation.document && other.start == citation.start;
         if !citations.iter().any(known) {
             let n = u32::try_from(citations.len() + 1).unwrap_or(u32::MAX);
             citations.push(Citation { n, ..citation.clone() });

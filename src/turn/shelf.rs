@@ -52,7 +52,9 @@ pub(super) async fn answers(
     judgement: Option<&Judgement>,
 ) -> Result<bool, TurnError> {
     let language = ask.spoken().unwrap_or(&ask.language);
-    let (Some(judge), Some(judgement)) = (judge_of(spine, language), judgement) else { return Ok(true) };
+    let (Some(judge), Some(judgement)) = (judge_of(spine, language), judgement) else {
+        return Ok(true);
+    };
     // How two products differ stands in their rows; what the documents say of it is told with them.
     if told.open {
         return Ok(true);
@@ -71,7 +73,12 @@ const ROWS_FIRST: f32 = 3.0;
 const EVEN: f32 = 0.0;
 
 /// Sends it, with the rows as its sources. Where documents may say more, their sentences that the rows don't hold come first.
-pub(super) async fn tell(spine: &Spine, ask: &Ask, told: &Told, out: &mut Outlet) -> Result<Verdict, TurnError> {
+pub(super) async fn tell(
+    spine: &Spine,
+    ask: &Ask,
+    told: &Told,
+    out: &mut Outlet,
+) -> Result<Verdict, TurnError> {
     let mut cited = Cited::default();
     let mut text = String::new();
     let mut citations = Vec::new();
@@ -83,7 +90,12 @@ pub(super) async fn tell(spine: &Spine, ask: &Ask, told: &Told, out: &mut Outlet
         text = sentences.join(if chinese { "" } else { " " });
         for unit in &beside {
             let Some(hit) = hits.get(unit.passage) else { continue };
-            let of_passage = || beside.iter().filter(|other| other.passage == unit.passage).map(|other| &other.range);
+            let of_passage = || {
+                beside
+                    .iter()
+                    .filter(|other| other.passage == unit.passage)
+                    .map(|other| &other.range)
+            };
             let whole = of_passage().map(|range| range.start).min().unwrap_or(0)
                 ..of_passage().map(|range| range.end).max().unwrap_or(0);
             let quote = hit.passage.text.get(whole).map_or(unit.text.as_str(), str::trim);
@@ -95,7 +107,13 @@ pub(super) async fn tell(spine: &Spine, ask: &Ask, told: &Told, out: &mut Outlet
     }
     text.push_str(&told.text);
     for (at, passage) in told.passages.iter().enumerate() {
-        let row = Hit { passage: passage.clone(), score: 1.0, cosine: None, multilingual: None, bm25: None };
+        let row = Hit {
+            passage: passage.clone(),
+            score: 1.0,
+            cosine: None,
+            multilingual: None,
+            bm25: None,
+        };
         citations.extend(cited.add(&row, usize::MAX - at, "", passage.text.trim()));
     }
     // As with quotes: after a crash the same question gives the same answer, and if the rows changed, what was sent stays.
@@ -104,12 +122,24 @@ pub(super) async fn tell(spine: &Spine, ask: &Ask, told: &Told, out: &mut Outlet
     for citation in citations {
         out.send(Output::Citation(citation)).await?;
     }
-    let usage = Usage { completion_tokens: spine.retrieval.count_tokens(&text), ..Usage::default() };
-    Ok(Verdict { citations: cited.citations, confidence: SURE, usage, end: AnswerEnd::Complete, withheld: 0 })
+    let usage =
+        Usage { completion_tokens: spine.retrieval.count_tokens(&text), ..Usage::default() };
+    Ok(Verdict {
+        citations: cited.citations,
+        confidence: SURE,
+        usage,
+        end: AnswerEnd::Complete,
+        withheld: 0,
+    })
 }
 
 /// Sentences of documents that answer the question beside the rows.
-async fn beside(spine: &Spine, ask: &Ask, rows: &Told, hits: &[Hit]) -> Result<Vec<Unit>, TurnError> {
+async fn beside(
+    spine: &Spine,
+    ask: &Ask,
+    rows: &Told,
+    hits: &[Hit],
+) -> Result<Vec<Unit>, TurnError> {
     if hits.is_empty() || ask.signs(hits).confidence() < spine.min_confidence {
         return Ok(Vec::new());
     }

@@ -124,7 +124,14 @@ const PURE: &[&str] = &[
 const KNOWN_BY: &[(&[&str], &[&str])] = &[
     (
         &["llama_cpp_2"],
-        &["llm/backend", "llm/model", "llm/sampler", "llm/worker", "retrieval/embedder", "retrieval/reranker"],
+        &[
+            "llm/backend",
+            "llm/model",
+            "llm/sampler",
+            "llm/worker",
+            "retrieval/embedder",
+            "retrieval/reranker",
+        ],
     ),
     (&["qdrant_edge"], &["retrieval/embedded", "retrieval/schema"]),
     (&["qdrant_client"], &["retrieval/server"]),
@@ -190,7 +197,9 @@ impl References {
         };
         match tree {
             syn::UseTree::Path(path) => self.import(&path.tree, &with(&path.ident), public),
-            syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.import(tree, before, public)),
+            syn::UseTree::Group(group) => {
+                group.items.iter().for_each(|tree| self.import(tree, before, public))
+            }
             syn::UseTree::Glob(_) => note(before.to_vec(), String::new()),
             syn::UseTree::Name(name) if name.ident == "self" => {
                 note(before.to_vec(), before.last().cloned().unwrap_or_default());
@@ -204,8 +213,11 @@ impl References {
     fn tokens(&mut self, tokens: &str) {
         let tokens: String = tokens.replace(" :: ", "::");
         for word in tokens.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | ':')) {
-            let path: Segments =
-                word.split("::").filter(|part| !part.is_empty() && !part.contains(':')).map(str::to_owned).collect();
+            let path: Segments = word
+                .split("::")
+                .filter(|part| !part.is_empty() && !part.contains(':'))
+                .map(str::to_owned)
+                .collect();
             self.words.extend(path.iter().cloned());
             if path.len() > 1 {
                 self.paths.insert(path);
@@ -254,7 +266,8 @@ impl<'ast> Visit<'ast> for References {
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        let segments: Segments = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        let segments: Segments =
+            path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         self.words.extend(segments.iter().cloned());
         if segments.len() > 1 {
             self.paths.insert(segments);
@@ -296,7 +309,8 @@ impl Sources {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut found = Vec::new();
         walk(&root, &mut found);
-        let name = |path: &Path| path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+        let name =
+            |path: &Path| path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
         let files = found.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap()));
         Self::of(files)
     }
@@ -304,8 +318,9 @@ impl Sources {
     fn of(files: impl Iterator<Item = (String, String)>) -> Self {
         let module = |name: &str| name.trim_end_matches(".rs").to_owned();
         // A file named `tests` is a module for tests.
-        let files =
-            files.filter(|(name, _)| !["lib.rs", "main.rs"].contains(&name.as_str()) && !name.ends_with("/tests.rs"));
+        let files = files.filter(|(name, _)| {
+            !["lib.rs", "main.rs"].contains(&name.as_str()) && !name.ends_with("/tests.rs")
+        });
         Self { files: files.map(|(name, code)| (module(&name), References::of(&code))).collect() }
     }
 
@@ -320,7 +335,9 @@ impl Sources {
                 let ups = path.iter().take_while(|part| *part == "super").count();
                 within[..within.len().checked_sub(ups)?].to_vec()
             }
-            _ if self.files.contains_key(&format!("{file}/{first}")) => [&within[..], &[first]].concat(),
+            _ if self.files.contains_key(&format!("{file}/{first}")) => {
+                [&within[..], &[first]].concat()
+            }
             _ => {
                 let known = self.files[file].bound.get(first)?;
                 // A name that stands for itself is a crate's.
@@ -395,7 +412,10 @@ fn circles(sources: &Sources) -> Vec<Vec<String>> {
             targets.retain(|target| !free.contains(&target.as_str()));
         }
     }
-    imports.into_iter().map(|(file, targets)| std::iter::once(file.to_owned()).chain(targets).collect()).collect()
+    imports
+        .into_iter()
+        .map(|(file, targets)| std::iter::once(file.to_owned()).chain(targets).collect())
+        .collect()
 }
 
 #[test]
@@ -412,8 +432,13 @@ fn imports_go_down_only() {
 fn walls_have_no_windows() {
     for (file, references) in &Sources::read().files {
         for path in &references.given_out {
-            let own = path.first().is_some_and(|first| !["crate", "super"].contains(&first.as_str()));
-            assert!(own, "{file} gives out {} of another room; import it from where it is", path.join("::"));
+            let own =
+                path.first().is_some_and(|first| !["crate", "super"].contains(&first.as_str()));
+            assert!(
+                own,
+                "{file} gives out {} of another room; import it from where it is",
+                path.join("::")
+            );
         }
     }
 }
@@ -428,7 +453,10 @@ fn only_who_wires_knows_the_whole_configuration() {
                 && sources.target(file, path).is_some_and(|target| target == "config")
         };
         if references.paths.iter().any(|path| whole(&path)) {
-            assert!(KNOW_THE_CONFIGURATION.contains(&room(file)), "{file} uses Config; hand it the section it needs");
+            assert!(
+                KNOW_THE_CONFIGURATION.contains(&room(file)),
+                "{file} uses Config; hand it the section it needs"
+            );
             users += 1;
         }
     }
@@ -440,13 +468,21 @@ fn a_dependency_with_a_personality_is_known_by_one_part() {
     let sources = Sources::read();
     for (crates, allowed) in KNOWN_BY {
         let uses = |references: &References| {
-            references.paths.iter().any(|path| crates.contains(&path.first().map_or("", String::as_str)))
+            references
+                .paths
+                .iter()
+                .any(|path| crates.contains(&path.first().map_or("", String::as_str)))
         };
-        let users: Vec<&str> =
-            sources.files.iter().filter(|(_, code)| uses(code)).map(|(file, _)| file.as_str()).collect();
+        let users: Vec<&str> = sources
+            .files
+            .iter()
+            .filter(|(_, code)| uses(code))
+            .map(|(file, _)| file.as_str())
+            .collect();
         assert!(!users.is_empty(), "nobody uses {crates:?} any more; take it out of this test");
         for user in users {
-            let known = allowed.iter().any(|name| user == *name || user.starts_with(&format!("{name}/")));
+            let known =
+                allowed.iter().any(|name| user == *name || user.starts_with(&format!("{name}/")));
             assert!(known, "{user} uses {crates:?}; only {allowed:?} may");
         }
     }
@@ -456,9 +492,14 @@ fn a_dependency_with_a_personality_is_known_by_one_part() {
 #[test]
 fn routes_are_made_in_one_place() {
     for (file, references) in &Sources::read().files {
-        let routing = references.paths.iter().any(|path| path.iter().take(2).eq(["axum", "routing"]));
-        let services = ["route_service", "nest_service"].iter().any(|word| references.words.contains(*word));
-        assert!(!(routing || services) || file.starts_with("http/routes"), "{file} makes routes of its own");
+        let routing =
+            references.paths.iter().any(|path| path.iter().take(2).eq(["axum", "routing"]));
+        let services =
+            ["route_service", "nest_service"].iter().any(|word| references.words.contains(*word));
+        assert!(
+            !(routing || services) || file.starts_with("http/routes"),
+            "{file} makes routes of its own"
+        );
     }
 }
 
@@ -468,7 +509,9 @@ fn impure(references: &References) -> Vec<String> {
         [&["tokio"], &["std", "fs"], &["std", "net"], &["std", "process"], &["std", "thread"]];
     const CLOCKS: [&str; 3] = ["Instant", "SystemTime", "UNIX_EPOCH"];
     let outside = references.paths.iter().filter(|path| {
-        OUTSIDE.iter().any(|part| path.len() >= part.len() && path.iter().zip(*part).all(|(a, b)| a == b))
+        OUTSIDE
+            .iter()
+            .any(|part| path.len() >= part.len() && path.iter().zip(*part).all(|(a, b)| a == b))
     });
     let clocks = CLOCKS.iter().filter(|clock| references.words.contains(**clock));
     outside.map(|path| path.join("::")).chain(clocks.map(|clock| (*clock).to_owned())).collect()
@@ -491,14 +534,22 @@ fn the_pure_core_does_no_io() {
 #[test]
 fn queues_are_bounded_and_code_is_safe() {
     for (file, references) in &Sources::read().files {
-        assert!(!references.words.contains("unbounded_channel"), "{file} has a queue without a bound");
-        let unbounded = |path: &Segments| path.ends_with(&["mpsc".to_owned(), "channel".to_owned()]);
-        let of_std = references.bound.get("mpsc").is_some_and(|path| path.first().is_some_and(|first| first == "std"));
+        assert!(
+            !references.words.contains("unbounded_channel"),
+            "{file} has a queue without a bound"
+        );
+        let unbounded =
+            |path: &Segments| path.ends_with(&["mpsc".to_owned(), "channel".to_owned()]);
+        let of_std = references
+            .bound
+            .get("mpsc")
+            .is_some_and(|path| path.first().is_some_and(|first| first == "std"));
         let std_path = |path: &Segments| path.first().is_some_and(|first| first == "std");
         let bad = references.paths.iter().any(|path| unbounded(path) && (of_std || std_path(path)));
         assert!(!bad, "{file} has a queue of std without a bound");
     }
-    let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let manifest =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
     assert!(manifest.contains("unsafe_code = \"forbid\""));
 }
 
@@ -510,7 +561,8 @@ fn made(files: &[(&str, &str)]) -> Sources {
 #[test]
 fn imports_are_found_however_they_are_written() {
     let check = |code: &str, expected: &[&str]| {
-        let sources = made(&[("top.rs", code), ("top/inner.rs", ""), ("low.rs", ""), ("low/deep.rs", "")]);
+        let sources =
+            made(&[("top.rs", code), ("top/inner.rs", ""), ("low.rs", ""), ("low/deep.rs", "")]);
         let found: Vec<String> = sources.imports()["top"].iter().cloned().collect();
         assert_eq!(found, expected, "{code}");
     };
@@ -530,7 +582,8 @@ fn imports_are_found_however_they_are_written() {
 #[test]
 fn what_goes_up_or_round_is_told() {
     let floors: &[&[&str]] = &[&["top"], &["low", "beside"]];
-    let up = made(&[("top.rs", ""), ("low.rs", "use crate::top;"), ("beside.rs", "use crate::low;")]);
+    let up =
+        made(&[("top.rs", ""), ("low.rs", "use crate::top;"), ("beside.rs", "use crate::low;")]);
     assert_eq!(upward(&up, floors), ["beside → low", "low → top"]);
     let round = made(&[
         ("a.rs", "use crate::b;"),
@@ -541,7 +594,8 @@ fn what_goes_up_or_round_is_told() {
     assert_eq!(circles(&round).len(), 3);
     let door = made(&[("a.rs", "use self::b::X;"), ("a/b.rs", "use super::Y;")]);
     assert!(circles(&door).is_empty());
-    let siblings = made(&[("a/b.rs", "use super::c::X;"), ("a/c.rs", "use super::b::Y;"), ("a.rs", "")]);
+    let siblings =
+        made(&[("a/b.rs", "use super::c::X;"), ("a/c.rs", "use super::b::Y;"), ("a.rs", "")]);
     assert_eq!(circles(&siblings).len(), 2);
     assert_eq!(impure(&References::of("use std::time::{Duration, Instant};")), ["Instant"]);
     assert_eq!(

@@ -29,7 +29,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use crate::support::{ChatClient, LIMIT, TestServer};
 
 const SITES: [&str; 2] = ["shop", "bank"];
-const SCOPES: [Scope; 5] = [Scope::Chat, Scope::Outcomes, Scope::Admin, Scope::Metrics, Scope::Knowledge];
+const SCOPES: [Scope; 5] =
+    [Scope::Chat, Scope::Outcomes, Scope::Admin, Scope::Metrics, Scope::Knowledge];
 /// Of the conversation that each site has.
 const EVENTS: usize = 7;
 const PASSWORD: &str = "correct horse battery";
@@ -69,7 +70,9 @@ impl Caller {
     /// Whether the route is to let the caller in, asked for a site.
     fn is_let_in(&self, route: &Route, site: &str) -> bool {
         let agent = |needed: &dyn Fn(Role, &str) -> bool| {
-            self.agent.is_some_and(|(role, of, csrf)| (csrf || route.method.is_safe()) && needed(role, of))
+            self.agent.is_some_and(|(role, of, csrf)| {
+                (csrf || route.method.is_safe()) && needed(role, of)
+            })
         };
         match route.access {
             Access::Anyone | Access::Visitor | Access::Password => true,
@@ -77,7 +80,9 @@ impl Caller {
             Access::Platform => false,
             Access::Server(scope) => self.has_key(&[scope, Scope::Admin], None),
             Access::Site(scope) => self.has_key(&[scope, Scope::Admin], Some(site)),
-            Access::OwnSite(scope) => self.key == Some((scope, SITES.into_iter().find(|own| *own == site))),
+            Access::OwnSite(scope) => {
+                self.key == Some((scope, SITES.into_iter().find(|own| *own == site)))
+            }
             Access::ItsSites(scope) => self.key.is_some_and(|(of, _)| of == scope),
             Access::SignedIn => agent(&|_, _| true),
             Access::Agent => agent(&|_, of| of == site),
@@ -116,15 +121,29 @@ async fn sign_in(server: &TestServer, login: &str) -> (String, Me) {
     let request = reqwest::Client::new().post(server.url("/v1/console/sign-in")).json(&body);
     let response = request.send().await.unwrap();
     assert_eq!(response.status(), 200, "{login}");
-    let cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let cookie =
+        response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     (cookie, response.json().await.unwrap())
 }
 
-async fn hello(server: &TestServer, site: &str, token: Option<String>, session: Option<String>) -> ChatClient {
+async fn hello(
+    server: &TestServer,
+    site: &str,
+    token: Option<String>,
+    session: Option<String>,
+) -> ChatClient {
     let mut client = server.client().await;
     let (last_seq, partial, source, attributes) = (0, None, None, None);
     client
-        .send(&ClientMessage::Hello { site: site.into(), token, session, last_seq, partial, source, attributes })
+        .send(&ClientMessage::Hello {
+            site: site.into(),
+            token,
+            session,
+            last_seq,
+            partial,
+            source,
+            attributes,
+        })
         .await;
     client
 }
@@ -134,13 +153,19 @@ impl World {
         let server = TestServer::with(|config| {
             let jwt = JwtConfig::new(JwtAlgorithm::HS256, JWT_SECRET);
             config.sites[0].jwt = Some(jwt.clone());
-            let channel = "platform = \"telegram\"\ntoken = \"1:a\"\nsecrets = [\"a-secret-of-telegram\"]";
+            let channel =
+                "platform = \"telegram\"\ntoken = \"1:a\"\nsecrets = [\"a-secret-of-telegram\"]";
             config.sites[0].channels = vec![toml::from_str(channel).unwrap()];
-            config.sites.push(Site { id: "bank".into(), jwt: Some(jwt), ..config.sites[0].clone() });
+            config.sites.push(Site {
+                id: "bank".into(),
+                jwt: Some(jwt),
+                ..config.sites[0].clone()
+            });
             for scope in SCOPES {
                 for site in [None, Some("shop"), Some("bank")] {
                     let key = key_text(scope, site);
-                    let (name, sha256, site) = (key.clone(), key_hash(&key), site.map(str::to_owned));
+                    let (name, sha256, site) =
+                        (key.clone(), key_hash(&key), site.map(str::to_owned));
                     config.auth.keys.push(Key { name, sha256, scopes: vec![scope], site });
                 }
             }
@@ -161,7 +186,10 @@ impl World {
     }
 
     async fn as_admin(&self, method: Method, path: &str, body: &Value) -> Value {
-        let request = self.http.request(method, self.server.admin_url(path)).bearer_auth(self.server.admin_key());
+        let request = self
+            .http
+            .request(method, self.server.admin_url(path))
+            .bearer_auth(self.server.admin_key());
         let response = request.json(body).send().await.unwrap();
         let (status, text) = (response.status(), response.text().await.unwrap());
         assert!(status.is_success(), "{path}: {status} {text}");
@@ -176,7 +204,8 @@ impl World {
             roles: BTreeMap::from([(site.to_owned(), role)]),
             limit: None,
         };
-        let account = self.as_admin(Method::POST, "/v1/agents", &serde_json::to_value(new).unwrap()).await;
+        let account =
+            self.as_admin(Method::POST, "/v1/agents", &serde_json::to_value(new).unwrap()).await;
         serde_json::from_value::<Account>(account).unwrap().agent.id
     }
 
@@ -184,13 +213,17 @@ impl World {
     async fn furnish(&mut self, site: &'static str) {
         let mark = mark(site);
         let document = format!("hours-of-{site}.md");
-        let put = self.http.put(self.server.admin_url(&format!("/v1/sites/{site}/documents/{document}")));
+        let put =
+            self.http.put(self.server.admin_url(&format!("/v1/sites/{site}/documents/{document}")));
         let put = put.bearer_auth(self.server.admin_key()).header("content-type", "text/markdown");
-        let response = put.body(format!("# {mark}\n\nThe {mark} is open on Sundays.\n")).send().await.unwrap();
+        let response =
+            put.body(format!("# {mark}\n\nThe {mark} is open on Sundays.\n")).send().await.unwrap();
         assert_eq!(response.status(), 201);
 
         let mut visitor = hello(&self.server, site, None, None).await;
-        let ServerMessage::Welcome { session, token, .. } = visitor.next().await else { panic!("no welcome") };
+        let ServerMessage::Welcome { session, token, .. } = visitor.next().await else {
+            panic!("no welcome")
+        };
         // `v1.<visitor>.<mac>`
         let id = token.split('.').nth(1).unwrap().to_owned();
         (visitor.session, visitor.token) = (session.clone(), token);
@@ -201,15 +234,24 @@ impl World {
         self.account(&format!("{site}-agent"), &format!("{mark} agent"), site, Role::Agent).await;
         let (cookie, me) = sign_in(&self.server, &format!("{site}-admin")).await;
         let url = self.server.url(&format!("/v1/console/sites/{site}/canned"));
-        let reply = json!({ "shortcut": "hi", "title": mark, "text": mark, "language": "en", "id": "" });
-        let put = self.http.put(url).header("cookie", cookie).header("x-csrf-token", me.csrf).json(&reply);
-        let canned: Value = put.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
+        let reply =
+            json!({ "shortcut": "hi", "title": mark, "text": mark, "language": "en", "id": "" });
+        let put = self
+            .http
+            .put(url)
+            .header("cookie", cookie)
+            .header("x-csrf-token", me.csrf)
+            .json(&reply);
+        let canned: Value =
+            put.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
 
         // What nothing answers becomes a gap, a moment later.
         visitor.ask("m2", "Who won the football world cup in 1998?").await;
         let kept = async {
             loop {
-                let gaps = self.as_admin(Method::GET, &format!("/v1/sites/{site}/gaps"), &Value::Null).await;
+                let gaps = self
+                    .as_admin(Method::GET, &format!("/v1/sites/{site}/gaps"), &Value::Null)
+                    .await;
                 if let Some(id) = gaps["gaps"][0]["id"].as_str() {
                     return id.to_owned();
                 }
@@ -218,7 +260,8 @@ impl World {
         };
         let gap = tokio::time::timeout(LIMIT, kept).await.expect("a gap in time");
         let canned = canned["id"].as_str().unwrap().to_owned();
-        self.belongings.insert(site, Belongings { session, visitor: id, document, canned, gap, agent });
+        self.belongings
+            .insert(site, Belongings { session, visitor: id, document, canned, gap, agent });
         self.visitors.insert(site, visitor);
     }
 
@@ -233,7 +276,11 @@ impl World {
         ];
         for site in SITES {
             let token = self.visitors[site].token.clone();
-            callers.push(Caller::with(&format!("a visitor of {site}"), "authorization", format!("Bearer {token}")));
+            callers.push(Caller::with(
+                &format!("a visitor of {site}"),
+                "authorization",
+                format!("Bearer {token}"),
+            ));
             let signed = self.signed_token(site, "customer");
             callers.push(Caller::with(
                 &format!("a signed visitor of {site}"),
@@ -249,7 +296,9 @@ impl World {
             }
         }
         for site in SITES {
-            for (role, login) in [(Role::Admin, format!("{site}-admin")), (Role::Agent, format!("{site}-agent"))] {
+            for (role, login) in
+                [(Role::Admin, format!("{site}-admin")), (Role::Agent, format!("{site}-agent"))]
+            {
                 let (cookie, me) = sign_in(&self.server, &login).await;
                 let mut caller = Caller::with(&login, "cookie", cookie);
                 let without = Caller {
@@ -258,19 +307,32 @@ impl World {
                     ..caller.clone()
                 };
                 caller.headers.push(("x-csrf-token", me.csrf));
-                let mut elsewhere = Caller { name: format!("{login} on a foreign page"), ..caller.clone() };
+                let mut elsewhere =
+                    Caller { name: format!("{login} on a foreign page"), ..caller.clone() };
                 elsewhere.headers.push(("origin", "https://evil.example".into()));
-                callers.extend([without, elsewhere, Caller { agent: Some((role, site, true)), ..caller }]);
+                callers.extend([
+                    without,
+                    elsewhere,
+                    Caller { agent: Some((role, site, true)), ..caller },
+                ]);
             }
-            for (login, how) in [(format!("{site}-left"), "signed out"), (format!("{site}-gone"), "revoked")] {
+            for (login, how) in
+                [(format!("{site}-left"), "signed out"), (format!("{site}-gone"), "revoked")]
+            {
                 let id = self.account(&login, &login, site, Role::Admin).await;
                 let (cookie, me) = sign_in(&self.server, &login).await;
                 if how == "signed out" {
                     let out = self.http.post(self.server.url("/v1/console/sign-out"));
-                    let out = out.header("cookie", &cookie).header("x-csrf-token", &me.csrf).send().await.unwrap();
+                    let out = out
+                        .header("cookie", &cookie)
+                        .header("x-csrf-token", &me.csrf)
+                        .send()
+                        .await
+                        .unwrap();
                     assert_eq!(out.status(), 204);
                 } else {
-                    self.as_admin(Method::DELETE, &format!("/v1/agents/{login}"), &Value::Null).await;
+                    self.as_admin(Method::DELETE, &format!("/v1/agents/{login}"), &Value::Null)
+                        .await;
                 }
                 let mut caller = Caller::with(&format!("{how} {id}"), "cookie", cookie);
                 caller.headers.push(("x-csrf-token", me.csrf));
@@ -320,7 +382,11 @@ impl World {
             &of.gap
         };
         path = path.replace("{id}", id);
-        assert!(!path.contains('{'), "say in this test what stands for the placeholders of {}", route.path);
+        assert!(
+            !path.contains('{'),
+            "say in this test what stands for the placeholders of {}",
+            route.path
+        );
         match listener {
             Listener::Public => self.server.url(&path),
             Listener::Admin => self.server.admin_url(&path),
@@ -335,7 +401,9 @@ impl World {
                 json!({ "model": format!("frontdesk/{site}"), "messages": messages })
             }
             "messages" => json!({ "site": site, "text": "What does shipping cost?" }),
-            "outcomes" => json!([{ "order": "1", "session": self.belongings["bank"].session, "converted": true }]),
+            "outcomes" => {
+                json!([{ "order": "1", "session": self.belongings["bank"].session, "converted": true }])
+            }
             "actions" => json!({ "id": "matrix", "action": { "do": "note", "text": "seen" } }),
             "label" => json!({ "seq": 2, "intent": "music" }),
             "ingest" => json!({ "paths": ["shipping.md"] }),
@@ -343,12 +411,20 @@ impl World {
             "canned" => {
                 json!({ "shortcut": "x", "title": "x", "text": "x", "language": "en", "id": self.belongings["bank"].canned })
             }
-            "article" => json!({ "title": "Open", "text": "We are open on Sundays.", "audience": "public" }),
+            "article" => {
+                json!({ "title": "Open", "text": "We are open on Sundays.", "audience": "public" })
+            }
             _ => json!({}),
         }
     }
 
-    async fn ask(&self, url: &str, route: &Route, caller: &Caller, body: &Value) -> (StatusCode, String) {
+    async fn ask(
+        &self,
+        url: &str,
+        route: &Route,
+        caller: &Caller,
+        body: &Value,
+    ) -> (StatusCode, String) {
         let query = if route.path.ends_with("/search") {
             "?q=football"
         } else if route.path.ends_with("/passages") {
@@ -365,7 +441,8 @@ impl World {
         if !route.method.is_safe() {
             request = request.json(body);
         }
-        let response = tokio::time::timeout(LIMIT, request.send()).await.expect("an answer in time").unwrap();
+        let response =
+            tokio::time::timeout(LIMIT, request.send()).await.expect("an answer in time").unwrap();
         (response.status(), response.text().await.unwrap())
     }
 }
@@ -379,7 +456,8 @@ enum Listener {
 /// Every way in; what reads before what changes, and what ends sign-ins last.
 fn routes() -> Vec<(Listener, Route)> {
     let public = public_routes().into_iter().map(|route| (Listener::Public, route));
-    let mut all: Vec<_> = public.chain(private_routes().into_iter().map(|route| (Listener::Admin, route))).collect();
+    let mut all: Vec<_> =
+        public.chain(private_routes().into_iter().map(|route| (Listener::Admin, route))).collect();
     all.sort_by_key(|(_, route)| {
         (route.path.ends_with("/sign-out"), !route.method.is_safe(), route.method == Method::DELETE)
     });
@@ -398,24 +476,34 @@ async fn every_route_lets_in_its_callers_and_nobody_else() {
             let sites = if route.path.ends_with("/sign-out") { &SITES[..1] } else { &SITES[..] };
             for &site in sites {
                 let url = world.url(listener, &route, site, site);
-                let (status, text) = world.ask(&url, &route, caller, &world.body(&route, site)).await;
-                let what =
-                    format!("{} {} ({:?}) on {site} for {}", route.method, route.path, route.access, caller.name);
+                let (status, text) =
+                    world.ask(&url, &route, caller, &world.body(&route, site)).await;
+                let what = format!(
+                    "{} {} ({:?}) on {site} for {}",
+                    route.method, route.path, route.access, caller.name
+                );
                 asked += 1;
                 // What a foreign page may see doesn't depend on who is signed in.
-                let public = matches!(route.access, Access::Anyone | Access::Visitor | Access::Password);
+                let public =
+                    matches!(route.access, Access::Anyone | Access::Visitor | Access::Password);
                 let is_let_in = caller.is_let_in(&route, site);
                 if is_let_in {
                     let_in += 1;
                     let foreign = caller.headers.iter().any(|(name, _)| *name == "origin");
-                    assert!(!REFUSED.contains(&status) || (public && foreign), "{what} was refused: {status} {text}");
+                    assert!(
+                        !REFUSED.contains(&status) || (public && foreign),
+                        "{what} was refused: {status} {text}"
+                    );
                     assert!(!status.is_server_error() || status == 503, "{what}: {status} {text}");
                 } else {
                     assert!(REFUSED.contains(&status), "{what} was not refused: {status} {text}");
                 }
                 for other in SITES {
                     let may_know = is_let_in && caller.knows(other);
-                    assert!(may_know || !text.contains(&mark(other)), "{what} tells of {other}: {text}");
+                    assert!(
+                        may_know || !text.contains(&mark(other)),
+                        "{what} tells of {other}: {text}"
+                    );
                 }
             }
         }
@@ -438,7 +526,9 @@ async fn ids_of_another_site_are_no_use() {
         .collect();
     let mut tried = 0;
     for (listener, route) in routes() {
-        let names_something = ["{session}", "{visitor}", "{id}", "{*id}"].iter().any(|name| route.path.contains(name));
+        let names_something = ["{session}", "{visitor}", "{id}", "{*id}"]
+            .iter()
+            .any(|name| route.path.contains(name));
         // The id of a document that is handed in is free to choose, on every site.
         if route.method == Method::PUT && route.path.ends_with("/documents/{*id}") {
             continue;
@@ -449,7 +539,8 @@ async fn ids_of_another_site_are_no_use() {
         let url = world.url(listener, &route, "shop", "bank");
         for caller in mine.iter().filter(|caller| caller.is_let_in(&route, "shop")) {
             let (status, text) = world.ask(&url, &route, caller, &world.body(&route, "shop")).await;
-            let what = format!("{} {} for {}: {status} {text}", route.method, route.path, caller.name);
+            let what =
+                format!("{} {} for {}: {status} {text}", route.method, route.path, caller.name);
             assert!(status.is_client_error() && !text.contains(&mark("bank")), "{what}");
             tried += 1;
         }
@@ -461,21 +552,27 @@ async fn ids_of_another_site_are_no_use() {
 /// What belongs to the bank is as it was.
 async fn untouched(world: &World) {
     let bank = &world.belongings["bank"];
-    let session = world.as_admin(Method::GET, &format!("/v1/sites/bank/sessions/{}", bank.session), &Value::Null).await;
+    let session = world
+        .as_admin(Method::GET, &format!("/v1/sites/bank/sessions/{}", bank.session), &Value::Null)
+        .await;
     let transcript = session["transcript"].as_array().unwrap();
     assert_eq!(transcript.len(), EVENTS, "{transcript:?}");
-    let labels = world.as_admin(Method::GET, "/v1/sites/bank/intent/classes/labels", &Value::Null).await;
+    let labels =
+        world.as_admin(Method::GET, "/v1/sites/bank/intent/classes/labels", &Value::Null).await;
     assert_eq!(labels["labels"], json!([]));
     let gaps = world.as_admin(Method::GET, "/v1/sites/bank/gaps?state=open", &Value::Null).await;
     assert_eq!(gaps["total"], 1);
-    world.as_admin(Method::GET, &format!("/v1/sites/bank/documents/{}", bank.document), &Value::Null).await;
+    world
+        .as_admin(Method::GET, &format!("/v1/sites/bank/documents/{}", bank.document), &Value::Null)
+        .await;
     let accounts = world.as_admin(Method::GET, "/v1/agents", &Value::Null).await;
     let accounts: Vec<Account> = serde_json::from_value(accounts["accounts"].clone()).unwrap();
     let of_bank = accounts.iter().find(|account| account.agent.id == bank.agent).unwrap();
     assert_eq!(of_bank.roles, BTreeMap::from([("bank".to_owned(), Role::Admin)]));
     let (cookie, _) = sign_in(&world.server, "bank-admin").await;
     let url = world.server.url("/v1/console/sites/bank/canned");
-    let canned: Value = world.http.get(url).header("cookie", cookie).send().await.unwrap().json().await.unwrap();
+    let canned: Value =
+        world.http.get(url).header("cookie", cookie).send().await.unwrap().json().await.unwrap();
     assert_eq!(canned["canned"][0]["text"], mark("bank"));
 }
 
@@ -491,7 +588,11 @@ fn what_is_bound_to_a_site_names_it() {
                 | Access::Reporter
                 | Access::Platform
         );
-        assert_eq!(bound, route.path.contains("{site}") && route.access != Access::Anyone, "{route:?}");
+        assert_eq!(
+            bound,
+            route.path.contains("{site}") && route.access != Access::Anyone,
+            "{route:?}"
+        );
     }
 }
 
@@ -501,7 +602,8 @@ async fn a_key_of_a_site_is_none_of_the_server() {
     let world = World::new().await;
     let key = key_text(Scope::Admin, Some("shop"));
     let ask = async |method: Method, path: &str, body: Value| {
-        let request = world.http.request(method, world.server.admin_url(path)).bearer_auth(&key).json(&body);
+        let request =
+            world.http.request(method, world.server.admin_url(path)).bearer_auth(&key).json(&body);
         let response = request.send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     };
@@ -514,7 +616,10 @@ async fn a_key_of_a_site_is_none_of_the_server() {
         (Method::GET, "/metrics", Value::Null),
     ] {
         let (status, text) = ask(method.clone(), path, body).await;
-        assert!(status == 401 && text.contains("the whole server"), "{method} {path}: {status} {text}");
+        assert!(
+            status == 401 && text.contains("the whole server"),
+            "{method} {path}: {status} {text}"
+        );
     }
     sign_in(&world.server, "bank-admin").await;
 
@@ -538,17 +643,20 @@ async fn a_key_of_a_site_is_none_of_the_server() {
         "nothing-here.md",
     ] {
         let (status, text) =
-            ask(Method::POST, "/v1/sites/shop/ingest", json!({ "paths": ["shipping.md", path] })).await;
+            ask(Method::POST, "/v1/sites/shop/ingest", json!({ "paths": ["shipping.md", path] }))
+                .await;
         assert!(status == 400 && text.contains("the site's own folder"), "{path}: {status} {text}");
     }
     let absolute = knowledge.join("returns.md");
     for path in ["shipping.md", "./shipping.md", "", absolute.to_str().unwrap()] {
         let (status, text) =
-            ask(Method::POST, "/v1/sites/shop/ingest", json!({ "paths": [path], "force": true })).await;
+            ask(Method::POST, "/v1/sites/shop/ingest", json!({ "paths": [path], "force": true }))
+                .await;
         assert!(status == 200 && text.contains("\"type\":\"done\""), "{path}: {status} {text}");
     }
     let mut visitor = world.server.client().await.hello().await;
-    let (said, _) = crate::support::answer(&visitor.ask("m", "With which number does the vault open?").await);
+    let (said, _) =
+        crate::support::answer(&visitor.ask("m", "With which number does the vault open?").await);
     assert!(!said.contains("7731"), "{said}");
 }
 
@@ -585,7 +693,9 @@ async fn console(server: &TestServer, cookie: &str) -> Result<Socket, u16> {
     request.headers_mut().insert("cookie", cookie.parse().unwrap());
     match tokio_tungstenite::connect_async(request).await {
         Ok((socket, _)) => Ok(socket),
-        Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+        Err(tokio_tungstenite::tungstenite::Error::Http(response)) => {
+            Err(response.status().as_u16())
+        }
         Err(error) => panic!("{error}"),
     }
 }
@@ -610,15 +720,31 @@ async fn a_console_s_commands_stay_on_its_site() {
     let world = World::new().await;
     let server = &world.server;
     for caller in &world.callers {
-        let cookie = caller.headers.iter().find(|(name, _)| *name == "cookie").map_or("", |(_, value)| value);
+        let cookie = caller
+            .headers
+            .iter()
+            .find(|(name, _)| *name == "cookie")
+            .map_or("", |(_, value)| value);
         let foreign = caller.headers.iter().any(|(name, _)| *name == "origin");
         let is_in = console(server, cookie).await;
-        assert_eq!(is_in.is_ok(), caller.agent.is_some() || foreign, "{}: {:?}", caller.name, is_in.err());
+        assert_eq!(
+            is_in.is_ok(),
+            caller.agent.is_some() || foreign,
+            "{}: {:?}",
+            caller.name,
+            is_in.err()
+        );
     }
     let (cookie, me) = sign_in(server, "shop-admin").await;
-    let hello =
-        |site: &str, csrf: &str| ConsoleClient::Hello { csrf: csrf.into(), site: site.into(), boot: None, rev: 0 };
-    for (site, csrf) in [("bank", me.csrf.as_str()), ("shop", ""), ("shop", "forged"), ("", &me.csrf)] {
+    let hello = |site: &str, csrf: &str| ConsoleClient::Hello {
+        csrf: csrf.into(),
+        site: site.into(),
+        boot: None,
+        rev: 0,
+    };
+    for (site, csrf) in
+        [("bank", me.csrf.as_str()), ("shop", ""), ("shop", "forged"), ("", &me.csrf)]
+    {
         let mut socket = console(server, &cookie).await.unwrap();
         tell(&mut socket, &hello(site, csrf)).await;
         let text = heard(&mut socket).await.unwrap();
@@ -638,7 +764,13 @@ async fn a_console_s_commands_stay_on_its_site() {
     let commands = [
         hello("bank", &me.csrf),
         ConsoleClient::Availability { id: id(), available: true },
-        ConsoleClient::Inbox { id: id(), list: List::All, filter: Filter::default(), offset: 0, limit: 50 },
+        ConsoleClient::Inbox {
+            id: id(),
+            list: List::All,
+            filter: Filter::default(),
+            offset: 0,
+            limit: 50,
+        },
         ConsoleClient::Watch { id: id(), session: session(), last_seq: 0, partial: None },
         ConsoleClient::Unwatch { session: session() },
         ConsoleClient::Read { session: session(), seq: 4 },
@@ -731,13 +863,17 @@ async fn a_visitor_s_commands_stay_in_the_own_conversations() {
         let mut client = hello(server, site, token, Some(bank.session.clone())).await;
         match client.next().await {
             ServerMessage::Error { code, .. } => {
-                assert!(matches!(code, ErrorCode::Unauthorized | ErrorCode::UnknownSession), "{what}: {code:?}");
+                assert!(
+                    matches!(code, ErrorCode::Unauthorized | ErrorCode::UnknownSession),
+                    "{what}: {code:?}"
+                );
             }
             // A conversation of this id on the shop's site would be another one.
             ServerMessage::Welcome { last_seq: 0, .. } if site == "shop" => continue,
             message => panic!("{what}: {message:?}"),
         }
-        let response = world.http.post(server.url("/v1/chat/messages")).json(&body).send().await.unwrap();
+        let response =
+            world.http.post(server.url("/v1/chat/messages")).json(&body).send().await.unwrap();
         assert!([401, 404].contains(&response.status().as_u16()), "{what}: {}", response.status());
         assert!(!response.text().await.unwrap().contains(&mark("bank")), "{what}");
     }
@@ -753,7 +889,10 @@ async fn a_visitor_s_commands_stay_in_the_own_conversations() {
                 source: None,
                 attributes: None,
             },
-            ClientMessage::Message { id: "m1".into(), text: "What does shipping within Ireland cost?".into() },
+            ClientMessage::Message {
+                id: "m1".into(),
+                text: "What does shipping within Ireland cost?".into(),
+            },
             ClientMessage::Typing { text: None },
             ClientMessage::Cancel { turn: 2 },
             ClientMessage::Human {},
@@ -774,8 +913,11 @@ async fn a_visitor_s_commands_stay_in_the_own_conversations() {
     }
     for visitor in [shop, bank] {
         let site = if visitor.session == shop.session { "shop" } else { "bank" };
-        let mut again = hello(server, site, Some(visitor.token.clone()), Some(visitor.session.clone())).await;
-        let ServerMessage::Welcome { last_seq, .. } = again.next().await else { panic!("it is gone") };
+        let mut again =
+            hello(server, site, Some(visitor.token.clone()), Some(visitor.session.clone())).await;
+        let ServerMessage::Welcome { last_seq, .. } = again.next().await else {
+            panic!("it is gone")
+        };
         assert_eq!(last_seq, EVENTS as u64);
     }
     untouched(&world).await;

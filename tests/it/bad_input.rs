@@ -7,7 +7,13 @@ use frontdesk::protocol::parts::AnswerEnd;
 use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
 
 /// Sends a frame after hello; expects this error and, if the socket ends, this close code. Another visitor is served after it.
-async fn check(server: &TestServer, frame: Message, expected: ErrorCode, says: &str, close: Option<u16>) {
+async fn check(
+    server: &TestServer,
+    frame: Message,
+    expected: ErrorCode,
+    says: &str,
+    close: Option<u16>,
+) {
     let mut visitor = server.client().await.hello().await;
     visitor.send_raw(frame).await;
     let (code, text) = visitor.error().await;
@@ -16,7 +22,8 @@ async fn check(server: &TestServer, frame: Message, expected: ErrorCode, says: &
     match close {
         Some(_) => assert_eq!(visitor.closed().await, close),
         None => {
-            let (said, _) = answer(&visitor.ask("after", "What does shipping within Ireland cost?").await);
+            let (said, _) =
+                answer(&visitor.ask("after", "What does shipping within Ireland cost?").await);
             assert!(said.contains("4.90"));
         }
     }
@@ -27,14 +34,23 @@ async fn check(server: &TestServer, frame: Message, expected: ErrorCode, says: &
 async fn frames_that_are_no_messages() {
     let server = TestServer::start().await;
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
-    let deep_object =
-        format!("{{\"type\":\"message\",\"id\":\"a\",\"text\":{}1{}}}", "[".repeat(2_000), "]".repeat(2_000));
+    let deep_object = format!(
+        "{{\"type\":\"message\",\"id\":\"a\",\"text\":{}1{}}}",
+        "[".repeat(2_000),
+        "]".repeat(2_000)
+    );
     let cases = [
         (Message::text("not json"), "not a message"),
         (Message::text("{\"type\":\"shout\"}"), "unknown variant"),
         (Message::text("{\"type\":\"message\",\"id\":\"a\"}"), "missing field"),
-        (Message::text("{\"type\":\"message\",\"id\":\"a\",\"text\":\"b\",\"extra\":1}"), "unknown field"),
-        (Message::text("{\"type\":\"message\",\"id\":\"a\",\"text\":\"\\ud800\"}"), "not a message"),
+        (
+            Message::text("{\"type\":\"message\",\"id\":\"a\",\"text\":\"b\",\"extra\":1}"),
+            "unknown field",
+        ),
+        (
+            Message::text("{\"type\":\"message\",\"id\":\"a\",\"text\":\"\\ud800\"}"),
+            "not a message",
+        ),
         (Message::text(deep), "not a message"),
         (Message::text(deep_object), "not a message"),
         (Message::binary(vec![1, 2, 3]), "binary"),
@@ -45,9 +61,11 @@ async fn frames_that_are_no_messages() {
     for (frame, says) in cases {
         check(&server, frame, ErrorCode::BadMessage, says, None).await;
     }
-    let long = serde_json::json!({ "type": "message", "id": "a", "text": "x".repeat(4_001) }).to_string();
+    let long =
+        serde_json::json!({ "type": "message", "id": "a", "text": "x".repeat(4_001) }).to_string();
     check(&server, Message::text(long), ErrorCode::TooLarge, "4000", None).await;
-    check(&server, Message::text("x".repeat(20_000)), ErrorCode::TooLarge, "16384", Some(1009)).await;
+    check(&server, Message::text("x".repeat(20_000)), ErrorCode::TooLarge, "16384", Some(1009))
+        .await;
 }
 
 #[tokio::test]
@@ -55,7 +73,11 @@ async fn broken_utf8_is_told_and_closed() {
     use tokio_tungstenite::tungstenite::protocol::frame::Frame;
     use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
     let server = TestServer::start().await;
-    let frame = Message::Frame(Frame::message(vec![b'{', 0xff, 0xfe, b'}'], OpCode::Data(Data::Text), true));
+    let frame = Message::Frame(Frame::message(
+        vec![b'{', 0xff, 0xfe, b'}'],
+        OpCode::Data(Data::Text),
+        true,
+    ));
     check(&server, frame, ErrorCode::BadMessage, "UTF-8", Some(1007)).await;
 }
 
@@ -91,13 +113,23 @@ async fn http_bodies() {
         ("/v1/chat/messages", "{", 400, "bad_message"),
         ("/v1/chat/messages", "{\"site\":\"shop\",\"text\":\"\"}", 400, "bad_message"),
         ("/v1/chat/messages", "{\"site\":\"nowhere\",\"text\":\"hi\"}", 404, "unknown_site"),
-        ("/v1/chat/messages", "{\"site\":\"shop\",\"text\":\"hi\",\"session\":\"x\"}", 401, "unauthorized"),
+        (
+            "/v1/chat/messages",
+            "{\"site\":\"shop\",\"text\":\"hi\",\"session\":\"x\"}",
+            401,
+            "unauthorized",
+        ),
         ("/v1/chat/completions", "{}", 401, "unauthorized"),
         ("/nothing", "{}", 404, "not_found"),
     ];
     for (path, body, status, code) in cases {
-        let response =
-            client.post(server.url(path)).header("content-type", "application/json").body(body).send().await.unwrap();
+        let response = client
+            .post(server.url(path))
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), status, "{path} {body}");
         let error: serde_json::Value = response.json().await.unwrap();
         assert_eq!(error["error"]["code"], code, "{path} {body}");
@@ -124,10 +156,22 @@ async fn queries_paths_and_bodies_that_are_not_understood() {
         ("GET", server.admin_url("/v1/sites/shop/sessions?limit=many"), "", 400, "bad_message"),
         ("GET", server.admin_url("/v1/sites/shop/gaps?state=shut"), "", 400, "bad_message"),
         ("GET", server.admin_url("/v1/sites/shop/insight?from_ms=soon"), "", 400, "bad_message"),
-        ("GET", server.admin_url("/v1/sites/shop/insight/sessions?form_ms=1"), "", 400, "bad_message"),
+        (
+            "GET",
+            server.admin_url("/v1/sites/shop/insight/sessions?form_ms=1"),
+            "",
+            400,
+            "bad_message",
+        ),
         ("GET", server.admin_url("/v1/sites/shop/intent/taste"), "", 400, "bad_message"),
         ("GET", server.admin_url("/v1/sites/%ff/gaps"), "", 400, "bad_message"),
-        ("POST", server.admin_url("/v1/sites/shop/intent/purchase/deploy"), "{", 400, "bad_message"),
+        (
+            "POST",
+            server.admin_url("/v1/sites/shop/intent/purchase/deploy"),
+            "{",
+            400,
+            "bad_message",
+        ),
         (
             "POST",
             server.admin_url("/v1/sites/shop/intent/purchase/deploy"),
@@ -141,7 +185,8 @@ async fn queries_paths_and_bodies_that_are_not_understood() {
     ];
     let refused = async |method: &str, url: String, body: String, status: u16, code: &str| {
         let request = client.request(method.parse().unwrap(), &url).bearer_auth(server.admin_key());
-        let response = request.header("content-type", "application/json").body(body).send().await.unwrap();
+        let response =
+            request.header("content-type", "application/json").body(body).send().await.unwrap();
         assert_eq!(response.status(), status, "{url}");
         let error: serde_json::Value = response.json().await.unwrap();
         assert_eq!(error["error"]["code"], code, "{url}: {error}");
@@ -182,7 +227,10 @@ async fn a_reader_that_never_reads_is_cut_off_and_harms_nobody() {
         _ => None,
     };
     let end = other.until(answered).await;
-    assert!(matches!(end, AnswerEnd::Complete | AnswerEnd::Declined), "the session goes on: {end:?}");
+    assert!(
+        matches!(end, AnswerEnd::Complete | AnswerEnd::Declined),
+        "the session goes on: {end:?}"
+    );
 
     // What had left the server still arrives, then the socket ends, and resuming gives exactly the rest.
     while slow.try_next().await.is_some() {}

@@ -51,11 +51,14 @@ impl Fake {
     }
 
     async fn take(State(fake): State<Self>, uri: Uri, body: String) -> impl IntoResponse {
-        let form = || form(body.as_bytes()).into_iter().map(|(name, value)| (name, json!(value))).collect();
+        let form = || {
+            form(body.as_bytes()).into_iter().map(|(name, value)| (name, json!(value))).collect()
+        };
         let body: Value = serde_json::from_str(&body).unwrap_or_else(|_| Value::Object(form()));
         let path = uri.path().to_owned();
         // What is only shown for a moment is always taken, and so is what is no message.
-        let scripted = if passing(&path, &body) { None } else { fake.0.answers.lock().unwrap().pop_front() };
+        let scripted =
+            if passing(&path, &body) { None } else { fake.0.answers.lock().unwrap().pop_front() };
         if !passing(&path, &body) && scripted.as_ref().is_none_or(|(status, _)| *status < 300) {
             fake.0.taken.lock().unwrap().push(body.clone());
         }
@@ -83,7 +86,11 @@ impl Fake {
     /// Bodies of requests to paths that end so.
     fn all(&self, end: &str) -> Vec<Value> {
         let requests = self.0.requests.lock().unwrap();
-        requests.iter().filter(|(path, _)| path.ends_with(end)).map(|(_, body)| body.clone()).collect()
+        requests
+            .iter()
+            .filter(|(path, _)| path.ends_with(end))
+            .map(|(_, body)| body.clone())
+            .collect()
     }
 
     /// Waits until there were so many requests to paths that end so.
@@ -99,7 +106,9 @@ impl Fake {
             }
         };
         let sent = tokio::time::timeout(LIMIT, found).await;
-        sent.unwrap_or_else(|_| panic!("fewer than {count} requests to …{end}: {:?}", self.0.requests.lock().unwrap()))
+        sent.unwrap_or_else(|_| {
+            panic!("fewer than {count} requests to …{end}: {:?}", self.0.requests.lock().unwrap())
+        })
     }
 }
 
@@ -110,7 +119,13 @@ fn taken() -> Value {
 }
 
 fn passing(path: &str, body: &Value) -> bool {
-    let ends = ["sendChatAction", "sendMessageDraft", "custom/typing", "loading/start", "toggle_typing_status"];
+    let ends = [
+        "sendChatAction",
+        "sendMessageDraft",
+        "custom/typing",
+        "loading/start",
+        "toggle_typing_status",
+    ];
     ends.iter().any(|end| path.ends_with(end))
         || path.ends_with("/keys")
         || path.ends_with("/token")
@@ -134,8 +149,10 @@ fn channel(platform: Platform, base_url: &str) -> ChannelConfig {
 async fn started() -> (TestServer, Fake) {
     let (fake, address) = Fake::start().await;
     let server = TestServer::with(|config| {
-        config.sites[0].channels =
-            vec![channel(Platform::Telegram, &address), channel(Platform::Webhook, &format!("{address}/hook"))];
+        config.sites[0].channels = vec![
+            channel(Platform::Telegram, &address),
+            channel(Platform::Webhook, &format!("{address}/hook")),
+        ];
     })
     .await;
     (server, fake)
@@ -185,14 +202,20 @@ fn signatures_of_the_platforms() {
         #[serde(default)]
         keys: Value,
     }
-    let cases: Vec<Case> = serde_json::from_str(include_str!("files/webhook_signatures.json")).unwrap();
+    let cases: Vec<Case> =
+        serde_json::from_str(include_str!("files/webhook_signatures.json")).unwrap();
     assert!(cases.len() >= 43);
     for case in cases {
         let header = |name: &str| {
             let found = case.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
             found.map(|(_, value)| value.as_str())
         };
-        let signed = Signed { header: &header, query: &case.query, body: case.body.as_bytes(), now_s: case.now_s };
+        let signed = Signed {
+            header: &header,
+            query: &case.query,
+            body: case.body.as_bytes(),
+            now_s: case.now_s,
+        };
         // The one that counts is the older of two, as while secrets are changed.
         let secrets = ["whsec_bm90IHRoaXMgb25lIGJ1dCBhbm90aGVy".to_owned(), case.secret.clone()];
         let other = |scheme| scheme::verify(scheme, signed, &secrets);
@@ -243,7 +266,8 @@ fn signatures_of_the_platforms() {
 /// What else posts signed webhooks: no other body, no other secret, and none that is an hour old where a time is signed.
 #[test]
 fn other_systems_signatures_hold_for_what_they_were_made_for_alone() {
-    let cases: Vec<Value> = serde_json::from_str(include_str!("files/webhook_signatures.json")).unwrap();
+    let cases: Vec<Value> =
+        serde_json::from_str(include_str!("files/webhook_signatures.json")).unwrap();
     let mut seen = 0;
     for case in &cases {
         let scheme = match case["scheme"].as_str().unwrap() {
@@ -265,16 +289,28 @@ fn other_systems_signatures_hold_for_what_they_were_made_for_alone() {
             .map(|(name, value)| (name.as_str(), value.as_str().unwrap()))
             .collect();
         let verify = |shown: &[(&str, &str)], body: &str, secret: &str, now_s: u64| {
-            let header =
-                |name: &str| shown.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
+            let header = |name: &str| {
+                shown
+                    .iter()
+                    .find(|(own, _)| own.eq_ignore_ascii_case(name))
+                    .map(|(_, value)| *value)
+            };
             let signed = Signed { header: &header, query: "", body: body.as_bytes(), now_s };
             scheme::verify(scheme, signed, &[secret.to_owned()])
         };
         let id = &case["id"];
         assert_eq!(verify(&shown, body, secret, now_s), Ok(()), "{id}");
-        assert_eq!(verify(&shown, body, "another-secret-of-some-length", now_s), Err(Rejected::Forged), "{id}");
+        assert_eq!(
+            verify(&shown, body, "another-secret-of-some-length", now_s),
+            Err(Rejected::Forged),
+            "{id}"
+        );
         // Mailgun's signature covers a token in the body alone, which therefore counts once; it is what is altered here.
-        let forged = if scheme == SignedAs::Mailgun { body.replace("token=", "token=0") } else { format!("{body} ") };
+        let forged = if scheme == SignedAs::Mailgun {
+            body.replace("token=", "token=0")
+        } else {
+            format!("{body} ")
+        };
         assert_eq!(verify(&shown, &forged, secret, now_s), Err(Rejected::Forged), "{id}");
         let later = if scheme == SignedAs::Intercom { Ok(()) } else { Err(Rejected::Stale) };
         assert_eq!(verify(&shown, body, secret, now_s + 3_600), later, "{id}");
@@ -291,11 +327,17 @@ fn other_systems_signatures_hold_for_what_they_were_made_for_alone() {
             })
             .collect();
         if fresher != shown {
-            assert_eq!(verify(&fresher, body, secret, now_s + 3_600), Err(Rejected::Forged), "{id}");
+            assert_eq!(
+                verify(&fresher, body, secret, now_s + 3_600),
+                Err(Rejected::Forged),
+                "{id}"
+            );
         }
         // An id that isn't signed doesn't make another event of it.
         let named = |name: &str| {
-            name.contains("delivery").then_some("other").or(name.contains("invocation").then_some("other"))
+            name.contains("delivery")
+                .then_some("other")
+                .or(name.contains("invocation").then_some("other"))
         };
         let signed = Signed { header: &named, query: "", body: body.as_bytes(), now_s };
         assert!(scheme::key(scheme, signed).is_none_or(|key| body.contains(&key)), "{id}");
@@ -350,7 +392,12 @@ async fn hook(server: &TestServer, id: &str, body: &Value, secret: &str) -> Stat
 }
 
 /// The status of a webhook, and what it was answered with.
-async fn hook_bytes(server: &TestServer, id: &str, bytes: &[u8], secret: &str) -> (StatusCode, String) {
+async fn hook_bytes(
+    server: &TestServer,
+    id: &str,
+    bytes: &[u8],
+    secret: &str,
+) -> (StatusCode, String) {
     let at = (server.clock.now_ms() / 1000).to_string();
     let signature = WebhookKey::parse(secret).unwrap().sign(id, &at, bytes);
     let request = reqwest::Client::new()
@@ -368,20 +415,31 @@ async fn hook_bytes(server: &TestServer, id: &str, bytes: &[u8], secret: &str) -
 async fn what_the_platform_did_not_sign_changes_nothing() {
     let (mut server, fake) = started().await;
     let body = json!({ "type": "message.created", "data": { "conversation": "c1", "text": "hi" } });
-    assert_eq!(hook(&server, "e1", &body, "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").await, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        hook(&server, "e1", &body, "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").await,
+        StatusCode::UNAUTHORIZED
+    );
     let client = reqwest::Client::new();
-    let unsigned = client.post(server.url("/v1/channels/shop/telegram")).json(&message(1, 11, "hi"));
+    let unsigned =
+        client.post(server.url("/v1/channels/shop/telegram")).json(&message(1, 11, "hi"));
     assert_eq!(unsigned.send().await.unwrap().status().as_u16(), 401);
     let nowhere = client.post(server.url("/v1/channels/shop/nothing")).body("{}");
     assert_eq!(nowhere.send().await.unwrap().status().as_u16(), 404);
     // What isn't understood is no error: a platform would switch the hook off.
-    for strange in [json!({ "update_id": 7, "poll": {} }), json!([]), json!({ "update_id": 8, "message": 5 })] {
+    for strange in
+        [json!({ "update_id": 7, "poll": {} }), json!([]), json!({ "update_id": 8, "message": 5 })]
+    {
         assert_eq!(update(&server, &strange).await, StatusCode::OK);
     }
-    let listed = client.get(server.admin_url("/v1/sites/shop/channels")).bearer_auth(server.admin_key());
+    let listed =
+        client.get(server.admin_url("/v1/sites/shop/channels")).bearer_auth(server.admin_key());
     let listed: Value = listed.send().await.unwrap().json().await.unwrap();
-    let rejected: Vec<u64> =
-        listed["channels"].as_array().unwrap().iter().map(|account| account["rejected"].as_u64().unwrap()).collect();
+    let rejected: Vec<u64> = listed["channels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|account| account["rejected"].as_u64().unwrap())
+        .collect();
     assert_eq!(rejected, [1, 1], "{listed}");
     assert!(fake.all("/sendMessage").is_empty());
     server.stop().await;
@@ -408,7 +466,10 @@ async fn a_message_that_is_refused_for_now_is_sent_later_and_a_blocked_chat_wait
     // Whoever blocked the bot unblocked it: he writes.
     update(&server, &message(5, 11, "How long can I return unused goods?")).await;
     let sent = fake.wait("/sendMessage", 6).await;
-    assert!(sent[5]["chat_id"] == 11 && sent[5]["text"].as_str().unwrap().contains("60 days"), "{sent:?}");
+    assert!(
+        sent[5]["chat_id"] == 11 && sent[5]["text"].as_str().unwrap().contains("60 days"),
+        "{sent:?}"
+    );
     server.stop().await;
 }
 
@@ -417,7 +478,10 @@ async fn a_message_that_is_refused_for_now_is_sent_later_and_a_blocked_chat_wait
 #[tokio::test]
 async fn a_stopped_conversation_tells_what_it_does_not_send_and_opens_with_the_next_message() {
     let (mut server, fake) = started().await;
-    fake.answer(400, json!({ "ok": false, "error_code": 400, "description": "Bad Request: chat not found" }));
+    fake.answer(
+        400,
+        json!({ "ok": false, "error_code": 400, "description": "Bad Request: chat not found" }),
+    );
     update(&server, &message(1, 11, "What does shipping within Ireland cost?")).await;
     counted(&server, "telegram", "stopped", 1).await;
     update(&server, &message(2, 11, "How long can I return unused goods?")).await;
@@ -451,10 +515,13 @@ async fn a_stopped_conversation_tells_what_it_does_not_send_and_opens_with_the_n
 
 /// Waits until so many messages to a platform came to this end.
 async fn counted(server: &TestServer, platform: &str, what: &str, count: u64) {
-    let line = format!("channel_messages_total{{platform=\"{platform}\",what=\"{what}\"}} {count}\n");
+    let line =
+        format!("channel_messages_total{{platform=\"{platform}\",what=\"{what}\"}} {count}\n");
     let found = async {
         loop {
-            let request = reqwest::Client::new().get(server.admin_url("/metrics")).bearer_auth(server.admin_key());
+            let request = reqwest::Client::new()
+                .get(server.admin_url("/metrics"))
+                .bearer_auth(server.admin_key());
             if request.send().await.unwrap().text().await.unwrap().contains(&line) {
                 return;
             }
@@ -474,22 +541,30 @@ async fn a_signed_webhook_that_cannot_be_read_is_refused_with_the_reason() {
         ("e2", "not json".to_owned(), "isn't JSON"),
         ("e3", said(json!({ "text": "hi" })).to_string(), "data.conversation"),
         ("e4", said(json!({ "conversation": "c1", "text": "" })).to_string(), "data.text"),
-        ("e5", said(json!({ "conversation": "c".repeat(400), "text": "hi" })).to_string(), "conversation"),
+        (
+            "e5",
+            said(json!({ "conversation": "c".repeat(400), "text": "hi" })).to_string(),
+            "conversation",
+        ),
     ] {
         let (status, told) = hook_bytes(&server, id, body.as_bytes(), SECRET).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
         assert!(told.contains(why), "{body}: {told}");
     }
     // What is meant for somebody else is none of our business.
-    assert_eq!(hook(&server, "e6", &json!({ "type": "invoice.paid" }), SECRET).await, StatusCode::OK);
+    assert_eq!(
+        hook(&server, "e6", &json!({ "type": "invoice.paid" }), SECRET).await,
+        StatusCode::OK
+    );
     let cut_short = reqwest::Client::new()
         .post(server.url("/v1/channels/shop/telegram"))
         .header("x-telegram-bot-api-secret-token", TELEGRAM_SECRET)
         .body(r#"{"update_id": 7, "mess"#);
     assert_eq!(cut_short.send().await.unwrap().status().as_u16(), 400);
     // Systems number their conversations, people and messages.
-    let numbered =
-        said(json!({ "conversation": 47, "user": 5, "message": 9, "text": "What does shipping within Ireland cost?" }));
+    let numbered = said(
+        json!({ "conversation": 47, "user": 5, "message": 9, "text": "What does shipping within Ireland cost?" }),
+    );
     assert_eq!(hook(&server, "e7", &numbered, SECRET).await, StatusCode::OK);
     assert_eq!(fake.wait("/hook", 1).await[0]["data"]["conversation"], "47");
     server.stop().await;
@@ -507,21 +582,35 @@ async fn an_opened_chat_is_greeted_and_files_alone_are_answered_honestly() {
     photo["message"]["photo"] = json!([{ "file_size": 13_000 }]);
     update(&server, &photo).await;
     let sent = fake.wait("/sendMessage", 3).await;
-    let to = |chat: u64| sent.iter().find(|body| body["chat_id"] == chat).unwrap()["text"].as_str().unwrap();
+    let to = |chat: u64| {
+        sent.iter().find(|body| body["chat_id"] == chat).unwrap()["text"].as_str().unwrap()
+    };
     assert!(to(11).starts_with("Hello!"), "{sent:?}");
     for chat in [12, 13] {
-        assert!(to(chat).contains("can't look at pictures") && to(chat).contains("a person"), "{sent:?}");
+        assert!(
+            to(chat).contains("can't look at pictures") && to(chat).contains("a person"),
+            "{sent:?}"
+        );
     }
     let client = reqwest::Client::new();
     let get = async |path: &str| {
-        let response = client.get(server.admin_url(path)).bearer_auth(server.admin_key()).send().await.unwrap();
+        let response = client
+            .get(server.admin_url(path))
+            .bearer_auth(server.admin_key())
+            .send()
+            .await
+            .unwrap();
         response.json::<Value>().await.unwrap()
     };
     for session in get("/v1/sites/shop/sessions").await["sessions"].as_array().unwrap() {
         let id = session["session"].as_str().unwrap();
         let session = get(&format!("/v1/sites/shop/sessions/{id}")).await;
-        let ends: Vec<&Value> =
-            session["transcript"].as_array().unwrap().iter().map(|line| &line["event"]["end"]).collect();
+        let ends: Vec<&Value> = session["transcript"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|line| &line["event"]["end"])
+            .collect();
         assert!(ends.iter().any(|end| **end == "small_talk"), "{session}");
     }
     // A file with words is a question.
@@ -558,7 +647,11 @@ async fn the_command_reads_files_from_the_folder_of_the_configuration_and_writes
             .output()
             .await
             .unwrap();
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         (output.status.success(), text)
     };
     config("");
@@ -572,7 +665,10 @@ async fn the_command_reads_files_from_the_folder_of_the_configuration_and_writes
     let (well, text) = command(&["register", "--channel", "webhook"]).await;
     assert!(well && text.contains("nothing to do here"), "{text}");
     let (well, text) = command(&["send", "--to", "1", "A test"]).await;
-    assert!(!well && text.contains("shop/telegram, shop/webhook") && text.contains("--channel"), "{text}");
+    assert!(
+        !well && text.contains("shop/telegram, shop/webhook") && text.contains("--channel"),
+        "{text}"
+    );
     let (well, text) = command(&["send", "--channel", "webhook", "--to", "1", " "]).await;
     assert!(!well && text.contains("the text is empty"), "{text}");
     config("token = \"456:def\"\n");
@@ -586,19 +682,26 @@ async fn erasing_the_conversation_finds_its_place_on_the_platform() {
     update(&server, &message(1, 11, "What does shipping within Ireland cost?")).await;
     fake.wait("/sendMessage", 1).await;
     let client = reqwest::Client::new();
-    let sessions = client.get(server.admin_url("/v1/sites/shop/sessions")).bearer_auth(server.admin_key());
+    let sessions =
+        client.get(server.admin_url("/v1/sites/shop/sessions")).bearer_auth(server.admin_key());
     let sessions: Value = sessions.send().await.unwrap().json().await.unwrap();
     let id = sessions["sessions"][0]["session"].as_str().unwrap().to_owned();
     let path = format!("/v1/sites/shop/sessions/{id}");
     let session = client.get(server.admin_url(&path)).bearer_auth(server.admin_key());
     let session: Value = session.send().await.unwrap().json().await.unwrap();
     assert_eq!(session["transcript"][0]["event"]["channel"], "telegram", "{session}");
-    let erased = client.delete(server.admin_url(&path)).bearer_auth(server.admin_key()).send().await.unwrap();
+    let erased = client
+        .delete(server.admin_url(&path))
+        .bearer_auth(server.admin_key())
+        .send()
+        .await
+        .unwrap();
     assert_eq!(erased.status().as_u16(), 204);
     // What comes next is another conversation.
     update(&server, &message(2, 11, "How long can I return unused goods?")).await;
     fake.wait("/sendMessage", 2).await;
-    let gone = client.get(server.admin_url(&path)).bearer_auth(server.admin_key()).send().await.unwrap();
+    let gone =
+        client.get(server.admin_url(&path)).bearer_auth(server.admin_key()).send().await.unwrap();
     assert_eq!(gone.status().as_u16(), 404);
     server.stop().await;
 }
@@ -609,12 +712,13 @@ async fn a_platform_in_a_private_network_is_not_called_unless_the_configuration_
     // The name and the address itself: one is refused as it is looked up, the other before.
     let named = address.replace("127.0.0.1", "localhost").replace("http://", "https://");
     let mut server = TestServer::with(|config| {
-        config.sites[0].channels = [("telegram", named), ("literal", address.replace("http://", "https://"))]
-            .map(|(id, url)| {
-                let channel = channel(Platform::Telegram, &url);
-                ChannelConfig { id: id.into(), allow_private: false, ..channel }
-            })
-            .to_vec();
+        config.sites[0].channels =
+            [("telegram", named), ("literal", address.replace("http://", "https://"))]
+                .map(|(id, url)| {
+                    let channel = channel(Platform::Telegram, &url);
+                    ChannelConfig { id: id.into(), allow_private: false, ..channel }
+                })
+                .to_vec();
     })
     .await;
     update(&server, &message(1, 11, "What does shipping within Ireland cost?")).await;
@@ -625,7 +729,8 @@ async fn a_platform_in_a_private_network_is_not_called_unless_the_configuration_
     assert_eq!(literal.send().await.unwrap().status().as_u16(), 200);
     let said = async {
         loop {
-            let ready: Value = reqwest::get(server.admin_url("/readyz")).await.unwrap().json().await.unwrap();
+            let ready: Value =
+                reqwest::get(server.admin_url("/readyz")).await.unwrap().json().await.unwrap();
             if ready["channels"]["failing"] == 2 {
                 return ready;
             }
@@ -635,8 +740,9 @@ async fn a_platform_in_a_private_network_is_not_called_unless_the_configuration_
     let ready = tokio::time::timeout(LIMIT, said).await.unwrap();
     assert_eq!(ready["ready"], true, "visitors of the widget get answers all the same");
     assert!(!ready.to_string().contains("telegram"), "{ready}");
-    let listed =
-        reqwest::Client::new().get(server.admin_url("/v1/sites/shop/channels")).bearer_auth(server.admin_key());
+    let listed = reqwest::Client::new()
+        .get(server.admin_url("/v1/sites/shop/channels"))
+        .bearer_auth(server.admin_key());
     let listed: Value = listed.send().await.unwrap().json().await.unwrap();
     for account in listed["channels"].as_array().unwrap() {
         assert!(account["failing"].as_str().unwrap().contains("no public address"), "{listed}");
@@ -651,16 +757,19 @@ async fn a_platform_in_a_private_network_is_not_called_unless_the_configuration_
 async fn a_platform_that_fails_and_repeats_itself_loses_and_doubles_nothing() {
     const CHATS: i64 = 100;
     let (mut server, fake) = started().await;
-    let busy = || (429, json!({ "ok": false, "error_code": 429, "parameters": { "retry_after": 0 } }));
+    let busy =
+        || (429, json!({ "ok": false, "error_code": 429, "parameters": { "retry_after": 0 } }));
     let by_chat = || {
-        let mut texts: std::collections::BTreeMap<i64, Vec<String>> = std::collections::BTreeMap::new();
+        let mut texts: std::collections::BTreeMap<i64, Vec<String>> =
+            std::collections::BTreeMap::new();
         for body in fake.0.taken.lock().unwrap().iter() {
             let text = body["text"].as_str().unwrap().to_owned();
             texts.entry(body["chat_id"].as_i64().unwrap()).or_default().push(text);
         }
         texts
     };
-    let questions = ["What does shipping within Ireland cost?", "How long can I return unused goods?"];
+    let questions =
+        ["What does shipping within Ireland cost?", "How long can I return unused goods?"];
     for (round, question) in questions.into_iter().enumerate() {
         for i in 0..60 {
             // Five failures in a row would count as an outage.
@@ -672,10 +781,15 @@ async fn a_platform_that_fails_and_repeats_itself_loses_and_doubles_nothing() {
         for chat in once {
             let status = update(&server, &message(id(chat), chat, question)).await;
             // The same event at the same moment is to be sent again.
-            assert!(status == StatusCode::OK || status == StatusCode::SERVICE_UNAVAILABLE, "{status}");
+            assert!(
+                status == StatusCode::OK || status == StatusCode::SERVICE_UNAVAILABLE,
+                "{status}"
+            );
         }
         let all = async {
-            while by_chat().values().filter(|texts| texts.len() > round).count() < usize::try_from(CHATS).unwrap() {
+            while by_chat().values().filter(|texts| texts.len() > round).count()
+                < usize::try_from(CHATS).unwrap()
+            {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };

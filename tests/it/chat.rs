@@ -39,12 +39,20 @@ async fn questions_on_the_catalogue_are_answered_from_its_rows() {
         );
         let quotes: Vec<&str> = citations.iter().map(|citation| citation.quote.as_str()).collect();
         assert_eq!(quotes.len(), 2, "{quotes:?}");
-        assert!(quotes[0].contains("sku: HP-1011") && quotes[1].contains("sku: HP-1012"), "{quotes:?}");
-        assert!(citations.iter().all(|citation| citation.document.starts_with("catalogue.csv")), "{citations:?}");
+        assert!(
+            quotes[0].contains("sku: HP-1011") && quotes[1].contains("sku: HP-1012"),
+            "{quotes:?}"
+        );
+        assert!(
+            citations.iter().all(|citation| citation.document.starts_with("catalogue.csv")),
+            "{citations:?}"
+        );
 
         let (text, _) = answer(&visitor.ask("m2", "Is it in stock?").await);
         assert_eq!(text, "Yes. Tarn 2 tent: 23 in stock (Moss), 11 in stock (Slate).");
-        let (text, _) = answer(&visitor.ask("m3", "What is the difference between the Tarn 2 and the Tarn 3?").await);
+        let (text, _) = answer(
+            &visitor.ask("m3", "What is the difference between the Tarn 2 and the Tarn 3?").await,
+        );
         assert!(
             text.ends_with(
                 "| Tarn 2 tent | 349 EUR (Moss or Slate) | 1900 g |\n| Tarn 3 tent | 429 EUR (Moss) | 2400 g |"
@@ -52,14 +60,17 @@ async fn questions_on_the_catalogue_are_answered_from_its_rows() {
             "{text}"
         );
         // What rows don't hold is answered as ever.
-        let (text, documents) = answer(&visitor.ask("m4", "How long can unused goods be returned?").await);
+        let (text, documents) =
+            answer(&visitor.ask("m4", "How long can unused goods be returned?").await);
         assert!(text.contains("60 days") && documents[0] == "returns.md", "{text}");
     }
 }
 
 #[tokio::test]
 async fn rules_as_a_whole_and_lists_are_told_whole() {
-    let sample = |folder: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("knowledge").join(folder);
+    let sample = |folder: &str| {
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("knowledge").join(folder)
+    };
     let server = TestServer::with(|config| config.knowledge.path = sample("help")).await;
     let mut visitor = server.client().await.hello().await;
     let (text, documents) = answer(&visitor.ask("m1", "What's your return policy?").await);
@@ -71,7 +82,11 @@ async fn rules_as_a_whole_and_lists_are_told_whole() {
     ] {
         assert!(text.contains(section), "{section}: {text}");
     }
-    assert!(!text.contains("Sale items") && documents[..4].iter().all(|document| document == "returns.md"), "{text}");
+    assert!(
+        !text.contains("Sale items")
+            && documents[..4].iter().all(|document| document == "returns.md"),
+        "{text}"
+    );
     let (text, _) = answer(&visitor.ask("m2", "What can't I return?").await);
     assert_eq!(text.lines().filter(|line| line.starts_with("- ")).count(), 5, "{text}");
 
@@ -79,7 +94,8 @@ async fn rules_as_a_whole_and_lists_are_told_whole() {
     let mut visitor = server.client().await.hello().await;
     let (text, documents) = answer(&visitor.ask("m1", "退货政策是什么？").await);
     assert!(
-        text.starts_with("未使用的商品可在收货后 60 天内退货。退回的商品") && documents[0] == "returns.md",
+        text.starts_with("未使用的商品可在收货后 60 天内退货。退回的商品")
+            && documents[0] == "returns.md",
         "{text}"
     );
 }
@@ -92,7 +108,9 @@ async fn deltas_make_the_answer_and_the_seqs_have_no_gap() {
     let (mut text, mut seqs) = (String::new(), Vec::new());
     loop {
         match visitor.next().await {
-            ServerMessage::Ack { seq, .. } | ServerMessage::AnswerStarted { seq, .. } => seqs.push(seq),
+            ServerMessage::Ack { seq, .. } | ServerMessage::AnswerStarted { seq, .. } => {
+                seqs.push(seq)
+            }
             ServerMessage::AnswerDelta { offset, text: more, .. } => {
                 assert_eq!(offset, text.chars().count() as u64);
                 text.push_str(&more);
@@ -112,9 +130,11 @@ async fn deltas_make_the_answer_and_the_seqs_have_no_gap() {
 
 /// Texts that the embedder has computed.
 async fn embedded(server: &TestServer) -> u64 {
-    let request = reqwest::Client::new().get(server.admin_url("/metrics")).bearer_auth(server.admin_key());
+    let request =
+        reqwest::Client::new().get(server.admin_url("/metrics")).bearer_auth(server.admin_key());
     let metrics = request.send().await.unwrap().text().await.unwrap();
-    let line = metrics.lines().find(|line| line.starts_with("frontdesk_texts_embedded ")).expect(&metrics);
+    let line =
+        metrics.lines().find(|line| line.starts_with("frontdesk_texts_embedded ")).expect(&metrics);
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
@@ -137,7 +157,11 @@ async fn what_is_typed_is_prepared_and_not_kept() {
     client.say("m", question).await;
     assert_eq!(client.acked("m").await, 2, "no event came of it: 1 is the session's start");
     client.done().await;
-    assert_eq!(embedded(&server).await - before, prepared, "the answer had nothing left to compute");
+    assert_eq!(
+        embedded(&server).await - before,
+        prepared,
+        "the answer had nothing left to compute"
+    );
     // What could not be sent is not prepared, and harms nothing.
     client.send(&ClientMessage::Typing { text: Some("x".repeat(5_000)) }).await;
     client.send(&ClientMessage::Typing { text: None }).await;
@@ -184,7 +208,13 @@ async fn cancel_stops_the_answer_and_keeps_what_was_said() {
     visitor.say("m1", LONG).await;
     let turn = visitor.acked("m1").await;
     let said = visitor
-        .until(|message| if let ServerMessage::AnswerDelta { text, .. } = message { Some(text.clone()) } else { None })
+        .until(|message| {
+            if let ServerMessage::AnswerDelta { text, .. } = message {
+                Some(text.clone())
+            } else {
+                None
+            }
+        })
         .await;
     visitor.send(&ClientMessage::Cancel { turn }).await;
     let ServerMessage::AnswerDone { end, text, .. } = visitor.done().await else { unreachable!() };
@@ -200,11 +230,19 @@ async fn a_new_message_supersedes_the_running_answer() {
     let server = slow().await;
     let mut visitor = server.client().await.hello().await;
     visitor.say("m1", LONG).await;
-    visitor.until(|message| matches!(message, ServerMessage::AnswerDelta { .. }).then_some(())).await;
-    visitor.say("m2", "[[say Unused goods can be returned within 60 days.]] returned within 60 days?").await;
-    let ServerMessage::AnswerDone { end, turn: first, .. } = visitor.done().await else { unreachable!() };
+    visitor
+        .until(|message| matches!(message, ServerMessage::AnswerDelta { .. }).then_some(()))
+        .await;
+    visitor
+        .say("m2", "[[say Unused goods can be returned within 60 days.]] returned within 60 days?")
+        .await;
+    let ServerMessage::AnswerDone { end, turn: first, .. } = visitor.done().await else {
+        unreachable!()
+    };
     assert_eq!(end, AnswerEnd::Superseded);
-    let ServerMessage::AnswerDone { end, turn: second, text, .. } = visitor.done().await else { unreachable!() };
+    let ServerMessage::AnswerDone { end, turn: second, text, .. } = visitor.done().await else {
+        unreachable!()
+    };
     assert_eq!(end, AnswerEnd::Complete);
     assert!(second > first && text.contains("60 days"), "{text}");
 }
@@ -216,7 +254,13 @@ async fn a_second_tab_sees_the_same_and_resumes_in_the_middle() {
     visitor.say("m1", LONG).await;
     let turn = visitor.acked("m1").await;
     let first = visitor
-        .until(|message| if let ServerMessage::AnswerDelta { text, .. } = message { Some(text.clone()) } else { None })
+        .until(|message| {
+            if let ServerMessage::AnswerDelta { text, .. } = message {
+                Some(text.clone())
+            } else {
+                None
+            }
+        })
         .await;
     let has = first.chars().count() as u64;
 
@@ -225,12 +269,19 @@ async fn a_second_tab_sees_the_same_and_resumes_in_the_middle() {
     let done = loop {
         match tab.next().await {
             ServerMessage::AnswerDelta { offset, text: more, .. } => {
-                assert_eq!(offset, text.chars().count() as u64, "only what was missed, and all of it");
+                assert_eq!(
+                    offset,
+                    text.chars().count() as u64,
+                    "only what was missed, and all of it"
+                );
                 text.push_str(&more);
             }
             ServerMessage::AnswerDone { text, .. } => break text,
             other => assert!(
-                !matches!(other, ServerMessage::Message { .. } | ServerMessage::AnswerStarted { .. }),
+                !matches!(
+                    other,
+                    ServerMessage::Message { .. } | ServerMessage::AnswerStarted { .. }
+                ),
                 "{other:?} was seen before"
             ),
         }
@@ -256,18 +307,32 @@ async fn a_second_tab_sees_the_same_and_resumes_in_the_middle() {
 async fn feedback_a_wish_for_a_person_and_the_end_are_kept() {
     let server = TestServer::start().await;
     let mut visitor = server.client().await.hello().await;
-    let ServerMessage::AnswerDone { turn, .. } = visitor.ask("m1", "What does shipping cost?").await else {
+    let ServerMessage::AnswerDone { turn, .. } =
+        visitor.ask("m1", "What does shipping cost?").await
+    else {
         unreachable!()
     };
     visitor.send(&ClientMessage::Feedback { turn, rating: Rating::Up, text: None }).await;
-    visitor.until(|message| matches!(message, ServerMessage::FeedbackReceived { seq: 5, .. }).then_some(())).await;
+    visitor
+        .until(|message| {
+            matches!(message, ServerMessage::FeedbackReceived { seq: 5, .. }).then_some(())
+        })
+        .await;
     visitor.send(&ClientMessage::Feedback { turn: 99, rating: Rating::Up, text: None }).await;
     assert_eq!(visitor.error().await.0, frontdesk::protocol::ErrorCode::UnknownTurn);
     visitor.send(&ClientMessage::Human {}).await;
-    visitor.until(|message| matches!(message, ServerMessage::HumanRequested { seq: 6, .. }).then_some(())).await;
-    visitor.until(|message| matches!(message, ServerMessage::Handoff { seq: 7, .. }).then_some(())).await;
+    visitor
+        .until(|message| {
+            matches!(message, ServerMessage::HumanRequested { seq: 6, .. }).then_some(())
+        })
+        .await;
+    visitor
+        .until(|message| matches!(message, ServerMessage::Handoff { seq: 7, .. }).then_some(()))
+        .await;
     visitor.send(&ClientMessage::End { session: None }).await;
-    visitor.until(|message| matches!(message, ServerMessage::Ended { seq: 8, .. }).then_some(())).await;
+    visitor
+        .until(|message| matches!(message, ServerMessage::Ended { seq: 8, .. }).then_some(()))
+        .await;
     visitor.say("m2", "Still there?").await;
     assert_eq!(visitor.error().await.0, frontdesk::protocol::ErrorCode::SessionEnded);
 }
@@ -278,7 +343,8 @@ async fn server_sent_events_carry_the_same_turn() {
     let client = reqwest::Client::new();
     let body = serde_json::json!({ "site": "shop", "id": "m1", "text": "What does shipping within Ireland cost?" });
     let ask = async || {
-        let response = client.post(server.url("/v1/chat/messages")).json(&body).send().await.unwrap();
+        let response =
+            client.post(server.url("/v1/chat/messages")).json(&body).send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         response.text().await.unwrap()
     };
@@ -288,16 +354,28 @@ async fn server_sent_events_carry_the_same_turn() {
         .filter_map(|line| line.strip_prefix("data: "))
         .map(|data| serde_json::from_str(data).unwrap())
         .collect();
-    let ServerMessage::Welcome { session, token, .. } = &messages[0] else { panic!("{messages:?}") };
+    let ServerMessage::Welcome { session, token, .. } = &messages[0] else {
+        panic!("{messages:?}")
+    };
     let (said, documents) = answer(messages.last().unwrap());
     assert!(said.contains("4.90 EUR"));
     assert_eq!(documents[0], "shipping.md");
 
     // The same message once more, in the same session: the same answer, not a second one.
     let again = serde_json::json!({ "site": "shop", "id": "m1", "text": "What does shipping within Ireland cost?", "session": session, "token": token });
-    let text = client.post(server.url("/v1/chat/messages")).json(&again).send().await.unwrap().text().await.unwrap();
+    let text = client
+        .post(server.url("/v1/chat/messages"))
+        .json(&again)
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
     let last = text.lines().rfind(|line| line.starts_with("data: ")).unwrap();
-    let ServerMessage::AnswerDone { seq, .. } = serde_json::from_str(&last[6..]).unwrap() else { panic!("{last}") };
+    let ServerMessage::AnswerDone { seq, .. } = serde_json::from_str(&last[6..]).unwrap() else {
+        panic!("{last}")
+    };
     assert_eq!(seq, 4);
 }
 
@@ -309,8 +387,15 @@ async fn signals_and_intent_are_in_the_session_s_state() {
     let url = server.admin_url(&format!("/v1/sites/shop/sessions/{}", visitor.session));
     let client = reqwest::Client::new();
     assert_eq!(client.get(&url).send().await.unwrap().status(), 401);
-    let state: serde_json::Value =
-        client.get(&url).bearer_auth(server.admin_key()).send().await.unwrap().json().await.unwrap();
+    let state: serde_json::Value = client
+        .get(&url)
+        .bearer_auth(server.admin_key())
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     let reasons: Vec<&str> = state["intent"]["reasons"]
         .as_array()
         .unwrap()
@@ -332,8 +417,14 @@ async fn signals_and_intent_are_in_the_session_s_state() {
     assert!(metrics.contains("frontdesk_turns_total{end=\"Complete\"} 1"), "{metrics}");
     assert!(metrics.ends_with("# EOF\n"));
 
-    assert_eq!(client.delete(&url).bearer_auth(server.admin_key()).send().await.unwrap().status(), 204);
-    assert_eq!(client.get(&url).bearer_auth(server.admin_key()).send().await.unwrap().status(), 404);
+    assert_eq!(
+        client.delete(&url).bearer_auth(server.admin_key()).send().await.unwrap().status(),
+        204
+    );
+    assert_eq!(
+        client.get(&url).bearer_auth(server.admin_key()).send().await.unwrap().status(),
+        404
+    );
 }
 
 #[tokio::test]

@@ -38,7 +38,10 @@ fn run(config: &Path, arguments: &[&str], input: &str) -> Ran {
 fn check(config: &Path, arguments: &[&str], code: i32, says: &str) -> Ran {
     let ran = run(config, arguments, "");
     assert_eq!(ran.code, Some(code), "{arguments:?}: {ran:?}");
-    assert!(format!("{}{}", ran.out, ran.err).contains(says), "{arguments:?} doesn't say {says:?}: {ran:?}");
+    assert!(
+        format!("{}{}", ran.out, ran.err).contains(says),
+        "{arguments:?} doesn't say {says:?}: {ran:?}"
+    );
     ran
 }
 
@@ -50,10 +53,18 @@ async fn furnished() -> (PathBuf, PathBuf) {
     let store = Store::open(&options.store).unwrap();
     for session in ["s1", "s2"] {
         for seq in 1..=3 {
-            let body = format!("{{\"event\":\"said\",\"id\":\"{seq}\",\"text\":\"test\"}}").into_bytes();
+            let body =
+                format!("{{\"event\":\"said\",\"id\":\"{seq}\",\"text\":\"test\"}}").into_bytes();
             let (site, session) = ("shop".into(), session.into());
             store
-                .append(Record { site, session, seq, kind: RecordKind::Event, at_ms: 1_000 * seq, body })
+                .append(Record {
+                    site,
+                    session,
+                    seq,
+                    kind: RecordKind::Event,
+                    at_ms: 1_000 * seq,
+                    body,
+                })
                 .await
                 .unwrap();
         }
@@ -77,7 +88,8 @@ async fn a_store_is_moved_and_checked() {
     check(&source, &["verify"], 0, "6 records of 2 sessions: sound");
     check(&source, &["export", name], 0, "6 records");
     check(&source, &["export", name], 1, "exists already");
-    let left: Vec<_> = std::fs::read_dir(&from).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(&from).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".part")), "{left:?}");
 
     check(&target, &["import", name], 0, "6 records written, 0 were there already");
@@ -112,9 +124,11 @@ async fn a_forecast_of_less_than_a_week_shows_its_days() {
     let series = directory.join("sales.csv");
     std::fs::write(&series, table).unwrap();
     let series = series.to_str().unwrap();
-    for (days, says, says_not) in
-        [("3", "2026-05-01", "2026-05-02"), ("1", "2026-04-29", "2026-04-30"), ("14", "14", "2026-")]
-    {
+    for (days, says, says_not) in [
+        ("3", "2026-05-01", "2026-05-02"),
+        ("1", "2026-04-29", "2026-04-30"),
+        ("14", "14", "2026-"),
+    ] {
         let ran = check(&path, &["forecast", "--series", series, "--days", days], 0, says);
         assert!(!ran.out.contains(says_not), "{days}: {}", ran.out);
     }
@@ -127,7 +141,8 @@ async fn commands_work_on_a_store_that_nobody_serves() {
 
     check(&path, &["signals", "export", &at("signals.csv")], 0, "rows written");
     check(&path, &["signals", "export", &at("features.csv"), "--features"], 0, "sessions written");
-    let talks = "{\"id\":\"c1\",\"turns\":[{\"role\":\"visitor\",\"text\":\"Do you ship to Cork?\"}]}\n";
+    let talks =
+        "{\"id\":\"c1\",\"turns\":[{\"role\":\"visitor\",\"text\":\"Do you ship to Cork?\"}]}\n";
     std::fs::write(at("talks.jsonl"), talks).unwrap();
     check(&path, &["demo", "import", &at("talks.jsonl"), "--no-meanings"], 0, "1 conversations");
     std::fs::write(at("orders.csv"), "order,converted,session\no1,true,no-such-session\n").unwrap();
@@ -142,23 +157,38 @@ async fn commands_work_on_a_store_that_nobody_serves() {
     check(&path, &["intent", "list"], 0, "");
     // Too little to learn from is a sentence.
     let trained = run(&path, &["intent", "train"], "");
-    assert!(matches!(trained.code, Some(1 | 2)) && !trained.err.contains("panicked"), "{trained:?}");
+    assert!(
+        matches!(trained.code, Some(1 | 2)) && !trained.err.contains("panicked"),
+        "{trained:?}"
+    );
     check(&path, &["verify"], 0, "sound");
 }
 
 #[tokio::test]
 async fn a_reader_who_has_had_enough_ends_a_command_quietly() {
     let (_, path) = furnished().await;
-    for arguments in
-        [["key", "--name", "a"].as_slice(), &["gaps"], &["verify"], &["intent", "list"], &["agent", "list"]]
-    {
+    for arguments in [
+        ["key", "--name", "a"].as_slice(),
+        &["gaps"],
+        &["verify"],
+        &["intent", "list"],
+        &["agent", "list"],
+    ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut command = Command::new(env!("CARGO_BIN_EXE_frontdesk"));
-        let output = command.arg("--config").arg(&path).args(arguments).stdout(writer).output().unwrap();
+        let output =
+            command.arg("--config").arg(&path).args(arguments).stdout(writer).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!said.contains("panicked") && !said.contains("Broken pipe"), "{arguments:?}: {said}");
-        assert!(matches!(output.status.code(), Some(0 | 141)), "{arguments:?}: {:?}", output.status);
+        assert!(
+            !said.contains("panicked") && !said.contains("Broken pipe"),
+            "{arguments:?}: {said}"
+        );
+        assert!(
+            matches!(output.status.code(), Some(0 | 141)),
+            "{arguments:?}: {:?}",
+            output.status
+        );
         if arguments[0] == "key" {
             assert_eq!(output.status.code(), Some(141));
         }
@@ -167,7 +197,13 @@ async fn a_reader_who_has_had_enough_ends_a_command_quietly() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut command = Command::new(env!("CARGO_BIN_EXE_frontdesk"));
-    let failed = command.arg("--config").arg("/nothing/here.toml").arg("check").stderr(writer).status().unwrap();
+    let failed = command
+        .arg("--config")
+        .arg("/nothing/here.toml")
+        .arg("check")
+        .stderr(writer)
+        .status()
+        .unwrap();
     assert_eq!(failed.code(), Some(1));
     check(&path, &["gaps"], 0, "has no open gaps");
 }
@@ -201,8 +237,10 @@ fn followed() -> String {
     for line in include_str!("../../config.toml").lines() {
         let option = line.strip_prefix("# ").filter(|rest| {
             let key = rest.split(" = ").next().unwrap_or_default();
-            let section = rest.starts_with('[') && rest.split('#').next().unwrap_or_default().trim_end().ends_with(']');
-            let named = rest.contains(" = ") && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let section = rest.starts_with('[')
+                && rest.split('#').next().unwrap_or_default().trim_end().ends_with(']');
+            let named = rest.contains(" = ")
+                && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
             section || named
         });
         text.push_str(option.unwrap_or(line));
@@ -216,7 +254,13 @@ fn followed() -> String {
 #[test]
 fn the_shipped_configuration_can_be_followed() {
     let text = followed();
-    for option in ["outcomes_secret", "knowledge = \"shops", "[sites.jwt]", "[sites.recommend]", "privacy_url"] {
+    for option in [
+        "outcomes_secret",
+        "knowledge = \"shops",
+        "[sites.jwt]",
+        "[sites.recommend]",
+        "privacy_url",
+    ] {
         assert!(
             text.lines().any(|line| line.starts_with(option)),
             "{option} is not an option that stands in a comment"
@@ -226,7 +270,15 @@ fn the_shipped_configuration_can_be_followed() {
     let path = directory.join("config.toml");
     for (i, arguments) in [
         vec!["key"],
-        vec!["key", "--name", "the \"shop\" \u{7}\u{e9}", "--scope", "knowledge", "--site", "default"],
+        vec![
+            "key",
+            "--name",
+            "the \"shop\" \u{7}\u{e9}",
+            "--scope",
+            "knowledge",
+            "--site",
+            "default",
+        ],
         vec!["key", "--name", "orders", "--scope", "outcomes", "--scope", "admin"],
     ]
     .iter()

@@ -39,7 +39,10 @@ async fn requests_that_never_end_are_bounded_in_number_and_time() {
         held.push(connected(&server, "GET /livez HTTP/1.1\r\nhost: x\r\nx-slow: ").await);
     }
     let refused = connected(&server, "").await;
-    assert!(last_words(refused).await.starts_with("HTTP/1.1 503"), "a fifth one is refused at once");
+    assert!(
+        last_words(refused).await.starts_with("HTTP/1.1 503"),
+        "a fifth one is refused at once"
+    );
     let operators = reqwest::get(server.admin_url("/readyz")).await.unwrap();
     assert!(operators.status().is_success(), "operators get in");
     for stream in held {
@@ -48,8 +51,7 @@ async fn requests_that_never_end_are_bounded_in_number_and_time() {
     let livez = reqwest::get(server.url("/livez")).await.unwrap();
     assert!(livez.status().is_success());
 
-    let head =
-        "POST /v1/chat/messages HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{";
+    let head = "POST /v1/chat/messages HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{";
     let said = last_words(connected(&server, head).await).await;
     assert!(said.starts_with("HTTP/1.1 4"), "a body that stalls is given up: {said}");
 
@@ -103,7 +105,11 @@ async fn a_response_that_nobody_reads_is_given_up() {
     asking.abort();
 }
 
-async fn hello_again(server: &TestServer, of: &ChatClient, session: Option<&str>) -> (ChatClient, ServerMessage) {
+async fn hello_again(
+    server: &TestServer,
+    of: &ChatClient,
+    session: Option<&str>,
+) -> (ChatClient, ServerMessage) {
     let mut client = server.client().await;
     let hello = ClientMessage::Hello {
         site: "shop".into(),
@@ -164,7 +170,10 @@ async fn one_visitor_takes_so_many_places_and_connects_so_often() {
     only_the_first().await;
     let (_, error) = hello_again(&server, &first, None).await;
     assert_eq!(refused(&error), (ErrorCode::RateLimited, true));
-    assert!(reason(&error).contains("more than 5") && reason(&error).contains("a minute"), "{error:?}");
+    assert!(
+        reason(&error).contains("more than 5") && reason(&error).contains("a minute"),
+        "{error:?}"
+    );
     server.client().await.hello().await;
 }
 
@@ -183,7 +192,9 @@ async fn the_line_for_a_person_has_an_end_and_one_place_for_each_visitor() {
     second.send(&ClientMessage::Human {}).await;
     assert_eq!(refused(&second.next().await), (ErrorCode::Overloaded, true));
     // Asked for in words the model goes on, too.
-    let done = second.ask("m1", "I want to talk to a human. What does shipping within Ireland cost?").await;
+    let done = second
+        .ask("m1", "I want to talk to a human. What does shipping within Ireland cost?")
+        .await;
     assert!(matches!(done, ServerMessage::AnswerDone { .. }));
 
     first.send(&ClientMessage::End { session: None }).await;
@@ -202,10 +213,14 @@ async fn a_history_of_many_pages_arrives_whole() {
     let store = Store::open(&server.config.store).unwrap();
     let last = begun + 600;
     for seq in begun + 1..=last {
-        let body = format!(r#"{{"event":"feedback","turn":2,"rating":"up","text":"{seq}"}}"#).into_bytes();
+        let body =
+            format!(r#"{{"event":"feedback","turn":2,"rating":"up","text":"{seq}"}}"#).into_bytes();
         let (site, session) = ("shop".into(), client.session.clone());
         let at_ms = server.clock.now_ms();
-        store.append(Record { site, session, seq, at_ms, kind: RecordKind::Event, body }).await.unwrap();
+        store
+            .append(Record { site, session, seq, at_ms, kind: RecordKind::Event, body })
+            .await
+            .unwrap();
     }
     store.close().await.unwrap();
     server.restart().await;
@@ -232,9 +247,17 @@ async fn typed(drafts: bool, limit: Duration) -> Option<Duration> {
     visitor.ask("m1", "What does shipping within Ireland cost?").await;
     let http = reqwest::Client::new();
     let computed = async || {
-        let asked = http.get(server.admin_url("/metrics")).bearer_auth(server.admin_key()).send().await.unwrap();
+        let asked = http
+            .get(server.admin_url("/metrics"))
+            .bearer_auth(server.admin_key())
+            .send()
+            .await
+            .unwrap();
         let text = asked.text().await.unwrap();
-        text.lines().find(|line| line.contains("texts_embedded") && !line.starts_with('#')).unwrap().to_owned()
+        text.lines()
+            .find(|line| line.contains("texts_embedded") && !line.starts_with('#'))
+            .unwrap()
+            .to_owned()
     };
     let before = computed().await;
     let since = Instant::now();
@@ -255,7 +278,11 @@ async fn a_disk_that_is_nearly_full_lets_visitors_read_and_operators_erase() {
     // No disk has that much room.
     let reserve_mib = std::mem::replace(&mut server.config.store.reserve_mib, 1 << 40);
     server.config.knowledge.watch_s = 1;
-    std::fs::write(server.config.knowledge.path.join("ropes.csv"), "sku,name,price\nR1,Rope,12 EUR\n").unwrap();
+    std::fs::write(
+        server.config.knowledge.path.join("ropes.csv"),
+        "sku,name,price\nR1,Rope,12 EUR\n",
+    )
+    .unwrap();
     let last_seq = visitor.last_seq;
     server.restart().await;
     let mut back = visitor.resume_at(server.addr(), 0, None).await;
@@ -268,16 +295,22 @@ async fn a_disk_that_is_nearly_full_lets_visitors_read_and_operators_erase() {
     let ready = http.get(server.admin_url("/readyz")).send().await.unwrap();
     assert_eq!(ready.status(), 503);
     let parts: serde_json::Value = ready.json().await.unwrap();
-    assert!(parts["disk"].as_str().unwrap().contains("nearly full") && parts["store"] == "ok", "{parts}");
-    let document =
-        http.put(server.admin_url("/v1/sites/shop/documents/more.md")).header("content-type", "text/markdown");
+    assert!(
+        parts["disk"].as_str().unwrap().contains("nearly full") && parts["store"] == "ok",
+        "{parts}"
+    );
+    let document = http
+        .put(server.admin_url("/v1/sites/shop/documents/more.md"))
+        .header("content-type", "text/markdown");
     let document = document.bearer_auth(server.admin_key()).body("# More").send().await.unwrap();
     assert_eq!(document.status(), 503);
-    let ingest = http.post(server.admin_url("/v1/sites/shop/ingest")).bearer_auth(server.admin_key());
+    let ingest =
+        http.post(server.admin_url("/v1/sites/shop/ingest")).bearer_auth(server.admin_key());
     let told = ingest.send().await.unwrap().text().await.unwrap();
     assert!(told.contains(r#""type":"failed""#) && told.contains("disk is nearly full"), "{told}");
     let products = async |server: &TestServer| {
-        let asked = http.get(server.admin_url("/v1/sites/shop/products")).bearer_auth(server.admin_key());
+        let asked =
+            http.get(server.admin_url("/v1/sites/shop/products")).bearer_auth(server.admin_key());
         asked.send().await.unwrap().json::<serde_json::Value>().await.unwrap()["products"].clone()
     };
     // The second look, after two seconds, would read it.
@@ -286,7 +319,10 @@ async fn a_disk_that_is_nearly_full_lets_visitors_read_and_operators_erase() {
     let session = server.admin_url(&format!("/v1/sites/shop/sessions/{}", back.session));
     let erased = http.delete(&session).bearer_auth(server.admin_key()).send().await.unwrap();
     assert!(erased.status().is_success(), "{}", erased.status());
-    assert_eq!(http.get(&session).bearer_auth(server.admin_key()).send().await.unwrap().status(), 404);
+    assert_eq!(
+        http.get(&session).bearer_auth(server.admin_key()).send().await.unwrap().status(),
+        404
+    );
     server.config.store.reserve_mib = reserve_mib;
     server.restart().await;
     let since = Instant::now();

@@ -10,10 +10,12 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::support::{Binary, ChatClient, LIMIT, TestServer, config, write_config, write_documents};
+use crate::support::{
+    Binary, ChatClient, LIMIT, TestServer, config, write_config, write_documents,
+};
 use frontdesk::protocol::console::{
-    Action, ConsoleClient, ConsoleServer, Entry, Filter, Holder, List, Me, NewAccount, Role, SignIn, Statistics,
-    Suggestion, Summary, What,
+    Action, ConsoleClient, ConsoleServer, Entry, Filter, Holder, List, Me, NewAccount, Role,
+    SignIn, Statistics, Suggestion, Summary, What,
 };
 use frontdesk::protocol::parts::{
     Agent, AnswerEnd, Decision, GiveTo, HandoffReason, LeaveReason, NoteCode, SuggestionId, Wish,
@@ -81,7 +83,9 @@ impl Desk {
         let response = try_sign_in(addr, login, PASSWORD).await;
         assert_eq!(response.status(), 200);
         let line = response.headers()["set-cookie"].to_str().unwrap().to_owned();
-        for attribute in ["__Host-frontdesk=", "; Path=/", "; Secure", "; HttpOnly", "; SameSite=Strict"] {
+        for attribute in
+            ["__Host-frontdesk=", "; Path=/", "; Secure", "; HttpOnly", "; SameSite=Strict"]
+        {
             assert!(line.contains(attribute), "{line}");
         }
         let cookie = line.split(';').next().unwrap().to_owned();
@@ -104,7 +108,9 @@ impl Desk {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
-    async fn connect(&self) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, tungstenite::Error> {
+    async fn connect(
+        &self,
+    ) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, tungstenite::Error> {
         let mut request = format!("ws://{}/v1/console", self.addr).into_client_request()?;
         request.headers_mut().insert("cookie", self.cookie.parse().unwrap());
         request.headers_mut().insert("origin", format!("http://{}", self.addr).parse().unwrap());
@@ -116,10 +122,12 @@ impl Desk {
     }
 
     async fn console_at(&self, boot: Option<String>, rev: u64) -> Console {
-        let hello = ConsoleClient::Hello { csrf: self.me.csrf.clone(), site: "shop".into(), boot, rev };
+        let hello =
+            ConsoleClient::Hello { csrf: self.me.csrf.clone(), site: "shop".into(), boot, rev };
         let mut socket = self.connect().await.unwrap();
         socket.send(Message::Text(serde_json::to_string(&hello).unwrap().into())).await.unwrap();
-        let mut console = Console { socket, welcome: ConsoleServer::Lost { session: String::new() }, ids: 0 };
+        let mut console =
+            Console { socket, welcome: ConsoleServer::Lost { session: String::new() }, ids: 0 };
         console.welcome = console.next().await;
         assert!(matches!(console.welcome, ConsoleServer::Welcome { .. }), "{:?}", console.welcome);
         console
@@ -128,7 +136,10 @@ impl Desk {
 
 impl Console {
     async fn send(&mut self, message: &ConsoleClient) {
-        self.socket.send(Message::Text(serde_json::to_string(message).unwrap().into())).await.unwrap();
+        self.socket
+            .send(Message::Text(serde_json::to_string(message).unwrap().into()))
+            .await
+            .unwrap();
     }
 
     async fn next(&mut self) -> ConsoleServer {
@@ -137,9 +148,16 @@ impl Console {
 
     async fn try_next(&mut self) -> Option<ConsoleServer> {
         loop {
-            match tokio::time::timeout(LIMIT, self.socket.next()).await.expect("a frame in time")?.ok()? {
+            match tokio::time::timeout(LIMIT, self.socket.next())
+                .await
+                .expect("a frame in time")?
+                .ok()?
+            {
                 Message::Text(text) => {
-                    return Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")));
+                    return Some(
+                        serde_json::from_str(&text)
+                            .unwrap_or_else(|error| panic!("{error}: {text}")),
+                    );
                 }
                 Message::Close(_) => return None,
                 _ => {}
@@ -164,7 +182,8 @@ impl Console {
     /// Does something; gives the seq, or the code of the refusal.
     async fn act(&mut self, session: &str, action: Action) -> Result<u64, ErrorCode> {
         let wanted = self.id();
-        self.send(&ConsoleClient::Act { id: wanted.clone(), session: session.into(), action }).await;
+        self.send(&ConsoleClient::Act { id: wanted.clone(), session: session.into(), action })
+            .await;
         self.until(|frame| match frame {
             ConsoleServer::Ok { id, seq } if *id == wanted => Some(Ok(seq.unwrap_or_default())),
             ConsoleServer::Error { id: Some(id), code, .. } if *id == wanted => Some(Err(*code)),
@@ -175,7 +194,12 @@ impl Console {
 
     async fn watch(&mut self, session: &str, last_seq: u64) -> (Summary, Vec<Entry>) {
         let wanted = self.id();
-        let watch = ConsoleClient::Watch { id: wanted.clone(), session: session.into(), last_seq, partial: None };
+        let watch = ConsoleClient::Watch {
+            id: wanted.clone(),
+            session: session.into(),
+            last_seq,
+            partial: None,
+        };
         self.send(&watch).await;
         self.until(|frame| match frame {
             ConsoleServer::Conversation { id, session, entries, .. } if *id == wanted => {
@@ -188,7 +212,10 @@ impl Console {
     }
 
     async fn event<T>(&mut self, mut want: impl FnMut(&What) -> Option<T>) -> T {
-        self.until(|frame| if let ConsoleServer::Event { entry, .. } = frame { want(&entry.what) } else { None }).await
+        self.until(|frame| {
+            if let ConsoleServer::Event { entry, .. } = frame { want(&entry.what) } else { None }
+        })
+        .await
     }
 
     /// The draft of a message, from what was there already or as it comes.
@@ -205,8 +232,14 @@ impl Console {
 
     /// Waits for a whole draft.
     async fn suggestion(&mut self) -> Suggestion {
-        self.event(|what| if let What::SuggestionDone(suggestion) = what { Some(suggestion.clone()) } else { None })
-            .await
+        self.event(|what| {
+            if let What::SuggestionDone(suggestion) = what {
+                Some(suggestion.clone())
+            } else {
+                None
+            }
+        })
+        .await
     }
 
     /// Waits until the inbox shows a session held so.
@@ -225,7 +258,10 @@ impl Console {
                 ConsoleServer::Session { session, .. } => std::slice::from_ref(session),
                 _ => &[],
             };
-            sessions.iter().find(|session| session.session == wanted && want(&session.holder)).cloned()
+            sessions
+                .iter()
+                .find(|session| session.session == wanted && want(&session.holder))
+                .cloned()
         })
         .await
     }
@@ -262,7 +298,9 @@ const LONG: &str = "[[say Orders of 75 EUR or more ship free within Ireland. Shi
 const QUESTION: &str = "What does shipping within Ireland cost?";
 
 async fn started(visitor: &mut ChatClient) {
-    visitor.until(|message| matches!(message, ServerMessage::AnswerDelta { .. }).then_some(())).await;
+    visitor
+        .until(|message| matches!(message, ServerMessage::AnswerDelta { .. }).then_some(()))
+        .await;
 }
 
 #[tokio::test]
@@ -283,7 +321,9 @@ async fn who_signs_in_is_known_and_who_does_not_learns_nothing() {
     assert_eq!(answers[0], answers[1]);
 
     // Without a cookie, with a forged one, from another page, without the CSRF token.
-    let get = |cookie: &str| mara.request(reqwest::Method::GET, "/me").header("cookie", cookie.to_owned());
+    let get = |cookie: &str| {
+        mara.request(reqwest::Method::GET, "/me").header("cookie", cookie.to_owned())
+    };
     let bare = http().get(server.url("/v1/console/me")).send().await.unwrap();
     assert_eq!(bare.status(), 401);
     let forged = Desk { cookie: "__Host-frontdesk=forged".into(), ..mara.clone() };
@@ -292,19 +332,31 @@ async fn who_signs_in_is_known_and_who_does_not_learns_nothing() {
     assert_eq!(foreign.status(), 403);
     let foreign = get(&mara.cookie).header("sec-fetch-site", "same-site").send().await.unwrap();
     assert_eq!(foreign.status(), 403);
-    assert_eq!(mara.request(reqwest::Method::POST, "/sign-out").send().await.unwrap().status(), 403);
+    assert_eq!(
+        mara.request(reqwest::Method::POST, "/sign-out").send().await.unwrap().status(),
+        403
+    );
     let wrong = Desk { me: Me { csrf: "wrong".into(), ..mara.me.clone() }, ..mara.clone() };
-    assert_eq!(wrong.change(reqwest::Method::POST, "/sign-out").send().await.unwrap().status(), 403);
-    let other_site = mara.request(reqwest::Method::GET, "/sites/bank/statistics").send().await.unwrap();
+    assert_eq!(
+        wrong.change(reqwest::Method::POST, "/sign-out").send().await.unwrap().status(),
+        403
+    );
+    let other_site =
+        mara.request(reqwest::Method::GET, "/sites/bank/statistics").send().await.unwrap();
     assert_eq!(other_site.status(), 403);
 
     // The socket asks for the same.
     assert!(forged.connect().await.is_err());
-    let hello = ConsoleClient::Hello { csrf: "wrong".into(), site: "shop".into(), boot: None, rev: 0 };
+    let hello =
+        ConsoleClient::Hello { csrf: "wrong".into(), site: "shop".into(), boot: None, rev: 0 };
     let mut socket = mara.connect().await.unwrap();
     socket.send(Message::Text(serde_json::to_string(&hello).unwrap().into())).await.unwrap();
-    let mut console = Console { socket, welcome: ConsoleServer::Lost { session: String::new() }, ids: 0 };
-    assert!(matches!(console.next().await, ConsoleServer::Error { code: ErrorCode::Forbidden, .. }));
+    let mut console =
+        Console { socket, welcome: ConsoleServer::Lost { session: String::new() }, ids: 0 };
+    assert!(matches!(
+        console.next().await,
+        ConsoleServer::Error { code: ErrorCode::Forbidden, .. }
+    ));
     assert_eq!(console.try_next().await, None);
 
     // Signing out closes what is open and ends the cookie.
@@ -337,7 +389,8 @@ async fn guessing_is_slowed_down_and_a_sign_in_ends_by_itself() {
 #[tokio::test]
 async fn an_agent_takes_over_in_the_middle_of_an_answer_and_gives_back() {
     let server = slow().await;
-    let (mara, jo) = (desk(&server, "mara", Role::Agent).await, desk(&server, "jo", Role::Agent).await);
+    let (mara, jo) =
+        (desk(&server, "mara", Role::Agent).await, desk(&server, "jo", Role::Agent).await);
     let mut visitor = server.client().await.hello().await;
     visitor.say("m1", LONG).await;
     let turn = visitor.acked("m1").await;
@@ -349,32 +402,45 @@ async fn an_agent_takes_over_in_the_middle_of_an_answer_and_gives_back() {
     one.act(&session, take()).await.unwrap();
     assert_eq!(two.act(&session, take()).await, Err(ErrorCode::Held));
     assert_eq!(two.act(&session, say("Me too")).await, Err(ErrorCode::Held));
-    assert_eq!(two.act(&session, Action::GiveBack { to: GiveTo::Model }).await, Err(ErrorCode::Held));
+    assert_eq!(
+        two.act(&session, Action::GiveBack { to: GiveTo::Model }).await,
+        Err(ErrorCode::Held)
+    );
     one.act(&session, say("Hello, Mara here.")).await.unwrap();
 
     // The visitor sees the cut answer end, the agent join, and from there on not a word of the model.
     let ServerMessage::AnswerDone { end, text, .. } = visitor.done().await else { unreachable!() };
     assert_eq!(end, AnswerEnd::TakenOver);
     assert!(!text.contains("working days"), "{text}");
-    assert!(matches!(visitor.next().await, ServerMessage::AgentJoined { name, .. } if name == "MARA"));
-    let ServerMessage::AgentMessage { text, name, .. } = visitor.next().await else { panic!("no agent's message") };
+    assert!(
+        matches!(visitor.next().await, ServerMessage::AgentJoined { name, .. } if name == "MARA")
+    );
+    let ServerMessage::AgentMessage { text, name, .. } = visitor.next().await else {
+        panic!("no agent's message")
+    };
     assert_eq!((text.as_str(), name.as_str()), ("Hello, Mara here.", "MARA"));
     visitor.say("m2", "Thanks. How long can goods be returned?").await;
     visitor.acked("m2").await;
     // The next message is drafted for the agent; the draft of the one before was given up when the agent spoke.
     let id = one.suggestion().await.id;
-    assert!(id.turn > turn, "the draft for the first message was given up for the newer one: {id:?}");
+    assert!(
+        id.turn > turn,
+        "the draft for the first message was given up for the newer one: {id:?}"
+    );
     one.act(&session, Action::GiveBack { to: GiveTo::Model }).await.unwrap();
     assert!(matches!(visitor.next().await, ServerMessage::AgentLeft { waiting: false, .. }));
     // What stands open is answered by the model.
-    let ServerMessage::AnswerDone { end, turn: second, .. } = visitor.done().await else { unreachable!() };
+    let ServerMessage::AnswerDone { end, turn: second, .. } = visitor.done().await else {
+        unreachable!()
+    };
     assert_eq!((end, second), (AnswerEnd::Complete, id.turn));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_agents_race_for_a_session_and_one_has_it() {
     let server = slow().await;
-    let (mara, jo) = (desk(&server, "mara", Role::Agent).await, desk(&server, "jo", Role::Agent).await);
+    let (mara, jo) =
+        (desk(&server, "mara", Role::Agent).await, desk(&server, "jo", Role::Agent).await);
     let (mut one, mut two) = (mara.console().await, jo.console().await);
     for round in 0..8 {
         let mut visitor = server.client().await.hello().await;
@@ -391,7 +457,9 @@ async fn two_agents_race_for_a_session_and_one_has_it() {
         let winner = if first.is_ok() { &mut one } else { &mut two };
         winner.act(&session, say("Hello")).await.unwrap();
         // Everything after the joining, up to the agent's own words and the visitor's next acknowledgement.
-        visitor.until(|message| matches!(message, ServerMessage::AgentJoined { .. }).then_some(())).await;
+        visitor
+            .until(|message| matches!(message, ServerMessage::AgentJoined { .. }).then_some(()))
+            .await;
         visitor.say("m2", "And returns?").await;
         loop {
             match visitor.next().await {
@@ -406,15 +474,19 @@ async fn two_agents_race_for_a_session_and_one_has_it() {
 #[tokio::test]
 async fn a_visitor_who_types_is_seen_by_who_watches_and_by_who_holds_and_not_a_word_of_it() {
     let server = quick().await;
-    let (mara, jo) = (desk(&server, "mara", Role::Agent).await, desk(&server, "jo", Role::Agent).await);
+    let (mara, jo) =
+        (desk(&server, "mara", Role::Agent).await, desk(&server, "jo", Role::Agent).await);
     let mut visitor = server.client().await.hello().await;
     visitor.ask("m1", QUESTION).await;
     let session = visitor.session.clone();
-    let (mut watching, mut holding, mut elsewhere) = (mara.console().await, jo.console().await, mara.console().await);
+    let (mut watching, mut holding, mut elsewhere) =
+        (mara.console().await, jo.console().await, mara.console().await);
     watching.watch(&session, 0).await;
     // Held, and not open on this console.
     let last_seq = holding.act(&session, take()).await.unwrap();
-    visitor.until(|message| matches!(message, ServerMessage::AgentJoined { .. }).then_some(())).await;
+    visitor
+        .until(|message| matches!(message, ServerMessage::AgentJoined { .. }).then_some(()))
+        .await;
 
     let typing = |session: &str| ConsoleServer::Typing { session: session.to_owned() };
     let draft = ClientMessage::Typing { text: Some("SECRET words".into()) };
@@ -446,7 +518,8 @@ async fn a_visitor_who_types_is_seen_by_who_watches_and_by_who_holds_and_not_a_w
     elsewhere
         .until(|frame| {
             assert!(!matches!(frame, ConsoleServer::Typing { .. }));
-            matches!(frame, ConsoleServer::Session { session, .. } if session.visitor_seq == seq).then_some(())
+            matches!(frame, ConsoleServer::Session { session, .. } if session.visitor_seq == seq)
+                .then_some(())
         })
         .await;
 }
@@ -454,7 +527,8 @@ async fn a_visitor_who_types_is_seen_by_who_watches_and_by_who_holds_and_not_a_w
 #[tokio::test]
 async fn an_agent_who_types_is_seen_by_the_visitor_while_holding_alone() {
     let server = quick().await;
-    let (mara, jo) = (desk(&server, "mara", Role::Agent).await, desk(&server, "jo", Role::Agent).await);
+    let (mara, jo) =
+        (desk(&server, "mara", Role::Agent).await, desk(&server, "jo", Role::Agent).await);
     let mut visitor = server.client().await.hello().await;
     visitor.ask("m1", QUESTION).await;
     let session = visitor.session.clone();
@@ -501,7 +575,8 @@ async fn an_agent_who_types_is_seen_by_the_visitor_while_holding_alone() {
     again
         .until(|message| {
             assert!(!typing(message));
-            matches!(message, ServerMessage::AgentMessage { text, .. } if text == "Anything else?").then_some(())
+            matches!(message, ServerMessage::AgentMessage { text, .. } if text == "Anything else?")
+                .then_some(())
         })
         .await;
 }
@@ -543,12 +618,16 @@ async fn drafts_stream_to_agents_alone_and_what_became_of_them_is_counted() {
     assert_eq!((Some(draft.id), &draft.text), (id, &text));
     assert!(draft.text.contains("4.90 EUR") && draft.confidence > 0.5, "{draft:?}");
     assert_eq!(draft.citations[0].document, "shipping.md");
-    let send = |text: &str, id: SuggestionId| Action::Send { text: text.into(), suggestion: Some(id) };
+    let send =
+        |text: &str, id: SuggestionId| Action::Send { text: text.into(), suggestion: Some(id) };
     console.act(&session, send(&draft.text, draft.id)).await.unwrap();
     // Edited.
     visitor.say("m3", QUESTION).await;
     let second = console.suggestion().await;
-    console.act(&session, send(&format!("{} Anything else?", second.text), second.id)).await.unwrap();
+    console
+        .act(&session, send(&format!("{} Anything else?", second.text), second.id))
+        .await
+        .unwrap();
     let distance = console
         .event(|what| match what {
             What::SuggestionDecided { decision: Decision::Edited, distance, .. } => Some(*distance),
@@ -560,11 +639,16 @@ async fn drafts_stream_to_agents_alone_and_what_became_of_them_is_counted() {
     // Rejected, over HTTP.
     visitor.say("m4", QUESTION).await;
     let third = console.suggestion().await;
-    let action =
-        serde_json::json!({ "id": "r1", "action": { "do": "reject", "suggestion": third.id, "reason": "no use" } });
+    let action = serde_json::json!({ "id": "r1", "action": { "do": "reject", "suggestion": third.id, "reason": "no use" } });
     let path = format!("/sites/shop/sessions/{session}/actions");
-    let post = async || mara.change(reqwest::Method::POST, &path).json(&action).send().await.unwrap().status();
-    assert_eq!((post().await, post().await), (reqwest::StatusCode::OK, reqwest::StatusCode::OK), "twice is once");
+    let post = async || {
+        mara.change(reqwest::Method::POST, &path).json(&action).send().await.unwrap().status()
+    };
+    assert_eq!(
+        (post().await, post().await),
+        (reqwest::StatusCode::OK, reqwest::StatusCode::OK),
+        "twice is once"
+    );
     let unknown = SuggestionId { turn: 1, version: 7 };
     assert_eq!(console.act(&session, send("x", unknown)).await, Err(ErrorCode::NotFound));
 
@@ -600,16 +684,23 @@ async fn a_rewrite_invents_nothing() {
     let session = visitor.session.clone();
     let mut console = mara.console().await;
     console.watch(&session, 0).await;
-    let suggest = |wish, language: Option<&str>| Action::Suggest { wish, language: language.map(Into::into) };
+    let suggest =
+        |wish, language: Option<&str>| Action::Suggest { wish, language: language.map(Into::into) };
     console.act(&session, suggest(Wish::Answer, None)).await.unwrap();
     let first = console.suggestion().await;
     console.act(&session, suggest(Wish::Warmer, None)).await.unwrap();
     let given_up = console.until(|frame| match frame {
         ConsoleServer::SuggestionStopped { why, .. } => Some(why.clone()),
-        ConsoleServer::Event { entry: Entry { what: What::SuggestionDone(made), .. }, .. } => panic!("{made:?}"),
+        ConsoleServer::Event { entry: Entry { what: What::SuggestionDone(made), .. }, .. } => {
+            panic!("{made:?}")
+        }
         _ => None,
     });
-    assert_eq!(given_up.await.as_deref(), Some("not_qualified"), "nothing changed, and nothing is called a version");
+    assert_eq!(
+        given_up.await.as_deref(),
+        Some("not_qualified"),
+        "nothing changed, and nothing is called a version"
+    );
     assert!(first.confidence < 1.0);
 
     // One that may phrase goes through the gate: the scripted one repeats its whole prompt, and of that only what the draft holds is kept.
@@ -634,7 +725,10 @@ async fn a_rewrite_invents_nothing() {
         assert_eq!(rewritten.citations, first.citations);
         assert!(rewritten.confidence <= first.confidence, "{rewritten:?}");
     }
-    assert_eq!(console.act(&session, suggest(Wish::Translated, Some("Klingon"))).await, Err(ErrorCode::BadMessage));
+    assert_eq!(
+        console.act(&session, suggest(Wish::Translated, Some("Klingon"))).await,
+        Err(ErrorCode::BadMessage)
+    );
 }
 
 #[tokio::test]
@@ -651,9 +745,15 @@ async fn a_site_that_suggests_sends_nothing_without_a_person() {
     let session = visitor.session.clone();
     let mut console = mara.console().await;
     let (summary, entries) = console.watch(&session, 0).await;
-    assert!(matches!(summary.holder, Holder::Queue { reason: Some(HandoffReason::SuggestOnly), place: 1, .. }));
+    assert!(matches!(
+        summary.holder,
+        Holder::Queue { reason: Some(HandoffReason::SuggestOnly), place: 1, .. }
+    ));
     let draft = console.draft_of(summary.visitor_seq, &entries).await;
-    console.act(&session, Action::Send { text: draft.text.clone(), suggestion: Some(draft.id) }).await.unwrap();
+    console
+        .act(&session, Action::Send { text: draft.text.clone(), suggestion: Some(draft.id) })
+        .await
+        .unwrap();
     let text = visitor
         .until(|message| match message {
             ServerMessage::AgentMessage { text, .. } => Some(text.clone()),
@@ -684,7 +784,8 @@ async fn a_site_that_suggests_sends_nothing_without_a_person() {
 
 #[tokio::test]
 async fn waiting_visitors_are_told_the_truth_and_routed_within_limits() {
-    let server = TestServer::with(|config| config.sites[0].contact = "help@shop.example".into()).await;
+    let server =
+        TestServer::with(|config| config.sites[0].contact = "help@shop.example".into()).await;
     account_with(&server, "mara", Role::Agent, Some(1)).await;
     let mut first = server.client().await.hello().await;
     first.say("m1", "I want to talk to a human").await;
@@ -722,7 +823,9 @@ async fn waiting_visitors_are_told_the_truth_and_routed_within_limits() {
     told(&mut second, (1, false)).await;
     console.act(&first.session, Action::End {}).await.unwrap();
     console.send(&set("v2", true)).await;
-    second.until(|message| matches!(message, ServerMessage::AgentJoined { .. }).then_some(())).await;
+    second
+        .until(|message| matches!(message, ServerMessage::AgentJoined { .. }).then_some(()))
+        .await;
 }
 
 #[tokio::test]
@@ -740,15 +843,22 @@ async fn rules_call_a_person() {
         (vec!["This is ridiculous, nobody helps me"], HandoffReason::Anger),
         (vec!["My lawyer will write to you"], HandoffReason::SensitiveTopic),
         (vec![cheese, cheese], HandoffReason::LowConfidence),
-        (vec!["How much is the Tarn 2, is it in stock, and can I pay by invoice?"], HandoffReason::HighIntent),
+        (
+            vec!["How much is the Tarn 2, is it in stock, and can I pay by invoice?"],
+            HandoffReason::HighIntent,
+        ),
     ] {
         let mut visitor = server.client().await.hello().await;
         for (i, text) in messages.iter().enumerate() {
             // The assistant goes on answering meanwhile.
             visitor.ask(&format!("m{i}"), text).await;
         }
-        let holder = console.shown(&visitor.session, |holder| *holder != Holder::Model).await.holder;
-        assert!(matches!(holder, Holder::Queue { reason: Some(reason), .. } if reason == expected), "{holder:?}");
+        let holder =
+            console.shown(&visitor.session, |holder| *holder != Holder::Model).await.holder;
+        assert!(
+            matches!(holder, Holder::Queue { reason: Some(reason), .. } if reason == expected),
+            "{holder:?}"
+        );
     }
 }
 
@@ -788,20 +898,32 @@ async fn a_held_session_outlives_a_restart_and_an_agent_who_vanishes_does_not_ke
                 joined = true;
                 None
             }
-            ServerMessage::AnswerDelta { .. } if joined => panic!("the model spoke while an agent held"),
+            ServerMessage::AnswerDelta { .. } if joined => {
+                panic!("the model spoke while an agent held")
+            }
             ServerMessage::AgentMessage { text, .. } => (text == "Still here.").then_some(()),
             _ => None,
         })
         .await;
     drop(console);
     let waiting = visitor
-        .until(|message| if let ServerMessage::AgentLeft { waiting, .. } = message { Some(*waiting) } else { None })
+        .until(|message| {
+            if let ServerMessage::AgentLeft { waiting, .. } = message {
+                Some(*waiting)
+            } else {
+                None
+            }
+        })
         .await;
     assert!(waiting);
     let mut console = mara.console().await;
     let (summary, entries) = console.watch(&session, 0).await;
-    assert!(matches!(summary.holder, Holder::Queue { reason: Some(HandoffReason::AgentGone), .. }), "{summary:?}");
-    let vanished = |entry: &Entry| matches!(entry.what, What::AgentLeft { reason: LeaveReason::Vanished, .. });
+    assert!(
+        matches!(summary.holder, Holder::Queue { reason: Some(HandoffReason::AgentGone), .. }),
+        "{summary:?}"
+    );
+    let vanished =
+        |entry: &Entry| matches!(entry.what, What::AgentLeft { reason: LeaveReason::Vanished, .. });
     assert!(entries.iter().any(vanished));
 }
 
@@ -818,7 +940,11 @@ async fn who_is_removed_is_out_at_once() {
     watching.shown(&session, |holder| held_by(holder, &mara.me.agent)).await;
 
     let path = format!("/sites/shop/agents/{}", mara.me.agent.id);
-    assert_eq!(mara.change(reqwest::Method::DELETE, &path).send().await.unwrap().status(), 403, "agents remove nobody");
+    assert_eq!(
+        mara.change(reqwest::Method::DELETE, &path).send().await.unwrap().status(),
+        403,
+        "agents remove nobody"
+    );
     assert_eq!(boss.change(reqwest::Method::DELETE, &path).send().await.unwrap().status(), 204);
     let mut codes = Vec::new();
     while let Some(frame) = console.try_next().await {
@@ -829,14 +955,17 @@ async fn who_is_removed_is_out_at_once() {
     assert_eq!(codes, [ErrorCode::Unauthorized]);
     assert_eq!(mara.request(reqwest::Method::GET, "/me").send().await.unwrap().status(), 401);
     assert!(mara.connect().await.is_err());
-    let back = |holder: &Holder| matches!(holder, Holder::Queue { reason: Some(HandoffReason::AgentGone), .. });
+    let back = |holder: &Holder| {
+        matches!(holder, Holder::Queue { reason: Some(HandoffReason::AgentGone), .. })
+    };
     watching.shown(&session, back).await;
 }
 
 #[tokio::test]
 async fn consoles_see_the_same_and_resume_by_revision() {
     let server = quick().await;
-    let (mara, jo) = (desk(&server, "mara", Role::Agent).await, desk(&server, "jo", Role::Agent).await);
+    let (mara, jo) =
+        (desk(&server, "mara", Role::Agent).await, desk(&server, "jo", Role::Agent).await);
     let mut visitors = Vec::new();
     for i in 0..5 {
         let mut visitor = server.client().await.hello().await;
@@ -860,7 +989,11 @@ async fn consoles_see_the_same_and_resume_by_revision() {
     let (sessions, total, _) = one.until(window).await;
     assert_eq!(total, 5);
     let ids: Vec<&str> = sessions.iter().map(|session| session.session.as_str()).collect();
-    assert_eq!(ids, [visitors[2].session.as_str(), visitors[1].session.as_str()], "the newest first");
+    assert_eq!(
+        ids,
+        [visitors[2].session.as_str(), visitors[1].session.as_str()],
+        "the newest first"
+    );
     one.send(&list(List::All, 0, Some(&visitors[3].session[..8]))).await;
     assert_eq!(one.until(window).await.0[0].session, visitors[3].session);
     one.send(&list(List::All, 9, None)).await;
@@ -883,7 +1016,13 @@ async fn consoles_see_the_same_and_resume_by_revision() {
     assert!(!reset);
     assert_eq!(read.get(&session), Some(&4));
     let changed = again
-        .until(|frame| if let ConsoleServer::Session { session, .. } = frame { Some(session.clone()) } else { None })
+        .until(|frame| {
+            if let ConsoleServer::Session { session, .. } = frame {
+                Some(session.clone())
+            } else {
+                None
+            }
+        })
         .await;
     assert_eq!(changed.session, session, "only what changed since");
     let fresh = mara.console_at(Some("another run".into()), rev).await;
@@ -902,7 +1041,8 @@ async fn notes_are_found_and_what_is_erased_is_gone_everywhere() {
     console.act(&session, Action::Note { text: "Wants a Zanzibar discount".into() }).await.unwrap();
     console.send(&ConsoleClient::Read { session: session.clone(), seq: 4 }).await;
     let find = async |words: &str| -> Vec<String> {
-        let found: frontdesk::protocol::console::Found = boss.get(&format!("/sites/shop/search?q={words}")).await;
+        let found: frontdesk::protocol::console::Found =
+            boss.get(&format!("/sites/shop/search?q={words}")).await;
         found.sessions.into_iter().map(|found| found.session).collect()
     };
     assert_eq!(find("zanzibar+ireland").await, std::slice::from_ref(&session));
@@ -911,7 +1051,10 @@ async fn notes_are_found_and_what_is_erased_is_gone_everywhere() {
     let passages: frontdesk::protocol::console::Passages =
         jo.get(&format!("/sites/shop/sessions/{session}/passages?turn=2")).await;
     assert_eq!(passages.question, QUESTION);
-    assert!(passages.passages[0].cited && passages.passages[0].document == "shipping.md", "{passages:?}");
+    assert!(
+        passages.passages[0].cited && passages.passages[0].document == "shipping.md",
+        "{passages:?}"
+    );
 
     let path = format!("/sites/shop/sessions/{session}");
     assert_eq!(jo.change(reqwest::Method::DELETE, &path).send().await.unwrap().status(), 403);
@@ -919,7 +1062,9 @@ async fn notes_are_found_and_what_is_erased_is_gone_everywhere() {
     console.until(|frame| matches!(frame, ConsoleServer::SessionGone { .. }).then_some(())).await;
     assert_eq!(find("zanzibar").await, Vec::<String>::new());
     assert_eq!(boss.request(reqwest::Method::GET, &path).send().await.unwrap().status(), 404);
-    let ConsoleServer::Welcome { read, counts, .. } = boss.console().await.welcome else { unreachable!() };
+    let ConsoleServer::Welcome { read, counts, .. } = boss.console().await.welcome else {
+        unreachable!()
+    };
     assert!(read.is_empty() && counts.all == 0, "{read:?} {counts:?}");
 }
 
@@ -927,18 +1072,23 @@ async fn notes_are_found_and_what_is_erased_is_gone_everywhere() {
 async fn what_only_came_close_is_not_called_cited() {
     let server = TestServer::with(|config| {
         config.console.auto_routing = false;
-        config.knowledge.path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("knowledge/help");
+        config.knowledge.path =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("knowledge/help");
     })
     .await;
     let jo = desk(&server, "jo", Role::Agent).await;
     let mut visitor = server.client().await.hello().await;
     let done = visitor.ask("m1", "What can't I return?").await;
     let ServerMessage::AnswerDone { turn, citations, .. } = done else { unreachable!() };
-    let near: Vec<&str> = citations.iter().filter(|one| one.related).map(|one| one.document.as_str()).collect();
+    let near: Vec<&str> =
+        citations.iter().filter(|one| one.related).map(|one| one.document.as_str()).collect();
     assert!(!near.is_empty(), "{citations:?}");
     let path = format!("/sites/shop/sessions/{}/passages?turn={turn}", visitor.session);
     let passages: frontdesk::protocol::console::Passages = jo.get(&path).await;
-    assert!(passages.passages.iter().any(|passage| near.contains(&passage.document.as_str())), "{passages:?}");
+    assert!(
+        passages.passages.iter().any(|passage| near.contains(&passage.document.as_str())),
+        "{passages:?}"
+    );
     for passage in &passages.passages {
         assert!(!passage.cited || passage.document == "returns.md", "{passage:?}");
     }
@@ -950,20 +1100,34 @@ async fn canned_replies_are_kept_by_shortcut() {
     let server = quick().await;
     let mara = desk(&server, "mara", Role::Agent).await;
     let put = async |body: serde_json::Value| {
-        let response = mara.change(reqwest::Method::PUT, "/sites/shop/canned").json(&body).send().await.unwrap();
+        let response = mara
+            .change(reqwest::Method::PUT, "/sites/shop/canned")
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
         (response.status().as_u16(), response.json::<serde_json::Value>().await.unwrap())
     };
-    let body = serde_json::json!({ "shortcut": "hi", "title": "Hello", "text": "Hello, how can I help?" });
+    let body =
+        serde_json::json!({ "shortcut": "hi", "title": "Hello", "text": "Hello, how can I help?" });
     let (status, kept) = put(body.clone()).await;
     assert_eq!(status, 200);
     assert_eq!(put(body).await.0, 409);
     let mut changed = kept.clone();
     changed["text"] = "Good morning".into();
     assert_eq!(put(changed.clone()).await.0, 200);
-    assert_eq!(mara.get::<serde_json::Value>("/sites/shop/canned").await["canned"], serde_json::json!([changed]));
-    assert_eq!(put(serde_json::json!({ "shortcut": "/x", "title": "x", "text": "x" })).await.0, 400);
+    assert_eq!(
+        mara.get::<serde_json::Value>("/sites/shop/canned").await["canned"],
+        serde_json::json!([changed])
+    );
+    assert_eq!(
+        put(serde_json::json!({ "shortcut": "/x", "title": "x", "text": "x" })).await.0,
+        400
+    );
     let path = format!("/sites/shop/canned/{}", kept["id"].as_str().unwrap());
-    let remove = async || mara.change(reqwest::Method::DELETE, &path).send().await.unwrap().status().as_u16();
+    let remove = async || {
+        mara.change(reqwest::Method::DELETE, &path).send().await.unwrap().status().as_u16()
+    };
     assert_eq!((remove().await, remove().await), (204, 404));
 }
 
@@ -975,14 +1139,21 @@ async fn bad_frames_of_a_console_are_answered_and_cost_nothing() {
     for text in ["", "[]", r#"{"type":"shout"}"#, r#"{"type":"read","session":"s","seq":-1}"#] {
         console.socket.send(Message::Text(text.into())).await.unwrap();
         let code =
-            console.until(|frame| if let ConsoleServer::Error { code, .. } = frame { Some(*code) } else { None }).await;
+            console
+                .until(|frame| {
+                    if let ConsoleServer::Error { code, .. } = frame { Some(*code) } else { None }
+                })
+                .await;
         assert_eq!(code, ErrorCode::BadMessage, "{text}");
     }
     assert_eq!(console.act("no-such-session", take()).await, Err(ErrorCode::UnknownSession));
     assert_eq!(console.act("nul\0nul", take()).await, Err(ErrorCode::UnknownSession));
     assert_eq!(console.act("s", say("")).await, Err(ErrorCode::BadMessage));
     assert_eq!(console.act("s", say(&"x".repeat(4_001))).await, Err(ErrorCode::TooLarge));
-    assert_eq!(console.act("s", Action::Assign { agent: "nobody".into() }).await, Err(ErrorCode::UnknownAgent));
+    assert_eq!(
+        console.act("s", Action::Assign { agent: "nobody".into() }).await,
+        Err(ErrorCode::UnknownAgent)
+    );
 }
 
 /// Promise 1 and 2 with the real binary: what an agent held and said before `kill -9` stands after it, and the model stays silent.
@@ -1008,7 +1179,8 @@ async fn a_kill_while_held_loses_nothing() {
     add.stdin.take().unwrap().write_all(format!("{PASSWORD}\n").as_bytes()).await.unwrap();
     let output = add.wait_with_output().await.unwrap();
     assert!(output.status.success());
-    let account: frontdesk::protocol::console::Account = serde_json::from_slice(&output.stdout).unwrap();
+    let account: frontdesk::protocol::console::Account =
+        serde_json::from_slice(&output.stdout).unwrap();
 
     let server = Binary::serve(&path, &["--ingest"]).await;
     // While it runs, the same command goes over the admin listener.
@@ -1020,7 +1192,8 @@ async fn a_kill_while_held_loses_nothing() {
         .output()
         .await
         .unwrap();
-    let listed: Vec<frontdesk::protocol::console::Account> = serde_json::from_slice(&list.stdout).unwrap();
+    let listed: Vec<frontdesk::protocol::console::Account> =
+        serde_json::from_slice(&list.stdout).unwrap();
     assert_eq!(listed, std::slice::from_ref(&account));
     let mara = Desk::sign_in(server.addr, "mara").await;
     assert_eq!(mara.me.agent, account.agent);
@@ -1048,7 +1221,12 @@ async fn a_kill_while_held_loses_nothing() {
     assert!(matches!(at(said), What::AgentMessage { text, .. } if text == "Mara here."));
     assert!(matches!(at(second), What::Message { id, .. } if id == "m2"));
     let after = entries.iter().skip(joined as usize);
-    assert!(after.clone().all(|entry| !matches!(entry.what, What::AnswerStarted { .. } | What::AnswerDone { .. })));
+    assert!(
+        after.clone().all(|entry| !matches!(
+            entry.what,
+            What::AnswerStarted { .. } | What::AnswerDone { .. }
+        ))
+    );
     // The draft that the kill cut is made again.
     assert_eq!(console.draft_of(second, &entries).await.id.turn, second);
     assert_eq!(server.terminate().await, Some(0));
@@ -1080,10 +1258,18 @@ async fn an_agent_writes_the_missing_article_and_the_question_is_answered() {
     let question = "What does it cost to rent snowshoes for a weekend?";
     let mut visitor = server.client().await.hello().await;
     let answer = visitor.ask("m1", question).await;
-    assert!(matches!(answer, ServerMessage::AnswerDone { end: AnswerEnd::Declined, .. }), "{answer:?}");
+    assert!(
+        matches!(answer, ServerMessage::AnswerDone { end: AnswerEnd::Declined, .. }),
+        "{answer:?}"
+    );
     let list = gaps(&jo, "open").await;
     let gap = &list.gaps[0];
-    assert!(list.enabled && list.total == 1 && gap.question == question && gap.state == frontdesk::gaps::State::Open);
+    assert!(
+        list.enabled
+            && list.total == 1
+            && gap.question == question
+            && gap.state == frontdesk::gaps::State::Open
+    );
 
     // Who may, and what is refused.
     let path = format!("/sites/shop/gaps/{}/article", gap.id);
@@ -1092,7 +1278,11 @@ async fn an_agent_writes_the_missing_article_and_the_question_is_answered() {
         let response = jo.change(reqwest::Method::POST, path).json(&body).send().await.unwrap();
         (response.status().as_u16(), response.json::<serde_json::Value>().await.unwrap())
     };
-    let good = article("Snowshoe rental", "We rent out snowshoes for a weekend. A pair costs 18 EUR.", "public");
+    let good = article(
+        "Snowshoe rental",
+        "We rent out snowshoes for a weekend. A pair costs 18 EUR.",
+        "public",
+    );
     let bare = jo.request(reqwest::Method::POST, &path).json(&good).send().await.unwrap();
     assert_eq!(bare.status(), 403, "without the CSRF token");
     assert_eq!(send(&path.replace("shop", "bank"), good.clone()).await.0, 403);
@@ -1106,21 +1296,34 @@ async fn an_agent_writes_the_missing_article_and_the_question_is_answered() {
         ("x", "\u{7}"),
     ] {
         let (status, body) = send(&path, article(title, text, "public")).await;
-        assert_eq!((status, body["error"]["code"].as_str()), (400, Some("bad_message")), "{title:.20} {text:.20}");
+        assert_eq!(
+            (status, body["error"]["code"].as_str()),
+            (400, Some("bad_message")),
+            "{title:.20} {text:.20}"
+        );
     }
     assert_eq!(send(&path, article("x", "x", "everybody")).await.0, 400);
 
     // For agents alone: their drafts know it, visitors don't, and the gap stays.
-    let (status, tried) =
-        send(&path, article("Snowshoe rental", "We rent out snowshoes for a weekend. A pair costs 18 EUR.", "agents"))
-            .await;
+    let (status, tried) = send(
+        &path,
+        article(
+            "Snowshoe rental",
+            "We rent out snowshoes for a weekend. A pair costs 18 EUR.",
+            "agents",
+        ),
+    )
+    .await;
     assert_eq!(
         (status, &tried["answered"], &tried["by_article"], &tried["closed"]),
         (200, &true.into(), &true.into(), &false.into()),
         "{tried}"
     );
     let again = visitor.ask("m2", question).await;
-    assert!(matches!(again, ServerMessage::AnswerDone { end: AnswerEnd::Declined, .. }), "{again:?}");
+    assert!(
+        matches!(again, ServerMessage::AnswerDone { end: AnswerEnd::Declined, .. }),
+        "{again:?}"
+    );
 
     // For everybody: the answer is there with its source, the gap is closed, and the visitor hears the same.
     let (status, tried) = send(&path, good).await;
@@ -1149,9 +1352,15 @@ async fn an_agent_writes_the_missing_article_and_the_question_is_answered() {
     assert!(matches!(gone, ServerMessage::AnswerDone { end: AnswerEnd::Declined, .. }), "{gone:?}");
 
     // Dismissed and opened again.
-    assert_eq!(send(&format!("/sites/shop/gaps/{}/dismiss", gap.id), serde_json::Value::Null).await.0, 200);
+    assert_eq!(
+        send(&format!("/sites/shop/gaps/{}/dismiss", gap.id), serde_json::Value::Null).await.0,
+        200
+    );
     assert_eq!(gaps(&jo, "dismissed").await.total, 1);
-    assert_eq!(send(&format!("/sites/shop/gaps/{}/reopen", gap.id), serde_json::Value::Null).await.0, 200);
+    assert_eq!(
+        send(&format!("/sites/shop/gaps/{}/reopen", gap.id), serde_json::Value::Null).await.0,
+        200
+    );
     assert_eq!(gaps(&jo, "open").await.total, 1);
 }
 
@@ -1177,17 +1386,31 @@ async fn insight_opens_with_the_sign_in_of_an_admin_alone() {
         let refused = jo.request(reqwest::Method::GET, path).send().await.unwrap();
         assert_eq!(refused.status(), 403);
         assert!(refused.text().await.unwrap().contains("only admins of this site"));
-        assert_eq!(http().get(server.url(&format!("/v1/console{path}"))).send().await.unwrap().status(), 401);
+        assert_eq!(
+            http().get(server.url(&format!("/v1/console{path}"))).send().await.unwrap().status(),
+            401
+        );
     }
-    let wrong = mara.request(reqwest::Method::GET, "/sites/shop/insight?from_ms=soon").send().await.unwrap();
+    let wrong = mara
+        .request(reqwest::Method::GET, "/sites/shop/insight?from_ms=soon")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(wrong.status(), 400);
-    assert_eq!(mara.request(reqwest::Method::GET, "/sites/bank/insight").send().await.unwrap().status(), 403);
+    assert_eq!(
+        mara.request(reqwest::Method::GET, "/sites/bank/insight").send().await.unwrap().status(),
+        403
+    );
 
     // The page is the same on both listeners, under the console's policy.
     for url in [server.url("/console/insight"), server.admin_url("/console/insight")] {
         let page = http().get(url).send().await.unwrap();
         let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
-        assert!(policy.starts_with("default-src 'none'") && policy.contains("require-trusted-types-for"), "{policy}");
+        assert!(
+            policy.starts_with("default-src 'none'")
+                && policy.contains("require-trusted-types-for"),
+            "{policy}"
+        );
         assert!(page.text().await.unwrap().contains("insight.js"));
     }
 }
@@ -1234,9 +1457,21 @@ async fn what_is_known_of_a_visitor_is_shown_beside_the_conversation() {
     assert_eq!(view.source.unwrap().utm_campaign.as_deref(), Some("spring"));
     assert_eq!(view.attributes.len(), 1);
     let others: Vec<&str> = view.conversations.iter().map(|one| one.session.as_str()).collect();
-    assert_eq!(others, [first.session.as_str()], "not this one, and nobody else's: {}", other.session);
-    let unknown = jo.request(reqwest::Method::GET, "/sites/shop/sessions/nothing/visitor").send().await.unwrap();
+    assert_eq!(
+        others,
+        [first.session.as_str()],
+        "not this one, and nobody else's: {}",
+        other.session
+    );
+    let unknown = jo
+        .request(reqwest::Method::GET, "/sites/shop/sessions/nothing/visitor")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(unknown.status(), 404);
-    let bare = http().get(server.url(&format!("/v1/console/sites/shop/sessions/{session}/visitor"))).send().await;
+    let bare = http()
+        .get(server.url(&format!("/v1/console/sites/shop/sessions/{session}/visitor")))
+        .send()
+        .await;
     assert_eq!(bare.unwrap().status(), 401);
 }

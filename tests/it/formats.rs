@@ -23,8 +23,9 @@ pub(crate) fn zipped(parts: &[(&str, &[u8])]) -> Vec<u8> {
 pub(crate) fn docx(body: &str) -> Vec<u8> {
     const W: &str = "xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\" \
         xmlns:r=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships\"";
-    let document =
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><w:document {W}><w:body>{body}</w:body></w:document>");
+    let document = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><w:document {W}><w:body>{body}</w:body></w:document>"
+    );
     let styles = format!(
         "<w:styles {W}><w:style w:styleId=\"H1\"><w:name w:val=\"heading 1\"/></w:style>\
          <w:style w:styleId=\"Sub\"><w:name w:val=\"Shop heading\"/><w:basedOn w:val=\"H2\"/></w:style>\
@@ -50,7 +51,9 @@ pub(crate) fn docx(body: &str) -> Vec<u8> {
 }
 
 fn paragraph(properties: &str, text: &str) -> String {
-    format!("<w:p><w:pPr>{properties}</w:pPr><w:r><w:t xml:space=\"preserve\">{text}</w:t></w:r></w:p>")
+    format!(
+        "<w:p><w:pPr>{properties}</w:pPr><w:r><w:t xml:space=\"preserve\">{text}</w:t></w:r></w:p>"
+    )
 }
 
 fn styled(style: &str, text: &str) -> String {
@@ -58,7 +61,10 @@ fn styled(style: &str, text: &str) -> String {
 }
 
 fn item(level: usize, text: &str) -> String {
-    paragraph(&format!("<w:numPr><w:ilvl w:val=\"{level}\"/><w:numId w:val=\"3\"/></w:numPr>"), text)
+    paragraph(
+        &format!("<w:numPr><w:ilvl w:val=\"{level}\"/><w:numId w:val=\"3\"/></w:numPr>"),
+        text,
+    )
 }
 
 /// A workbook of sheets; a cell is a number if it looks like one. Sheets whose name starts with `-` are hidden.
@@ -72,7 +78,8 @@ fn workbook(sheets: &[(&str, &[&[&str]])], computing: &str) -> Vec<u8> {
     let mut parts: Vec<(String, String)> = Vec::new();
     for ((name, rows), number) in sheets.iter().zip(1..) {
         let state = if name.starts_with('-') { " state=\"hidden\"" } else { "" };
-        write!(list, "<sheet name=\"{name}\" sheetId=\"{number}\"{state} r:id=\"rId{number}\"/>").unwrap();
+        write!(list, "<sheet name=\"{name}\" sheetId=\"{number}\"{state} r:id=\"rId{number}\"/>")
+            .unwrap();
         write!(
             relations,
             "<Relationship Id=\"rId{number}\" Target=\"worksheets/sheet{number}.xml\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet\"/>"
@@ -86,12 +93,15 @@ fn workbook(sheets: &[(&str, &[&[&str]])], computing: &str) -> Vec<u8> {
                     _ if cell.is_empty() => {}
                     Err(_) if cell.starts_with('=') => {
                         let (formula, stored) = cell[1..].split_once('|').unwrap();
-                        write!(data, "<c r=\"{column}{row}\"><f>{formula}</f><v>{stored}</v></c>").unwrap()
+                        write!(data, "<c r=\"{column}{row}\"><f>{formula}</f><v>{stored}</v></c>")
+                            .unwrap()
                     }
                     Ok(_) => write!(data, "<c r=\"{column}{row}\"><v>{cell}</v></c>").unwrap(),
-                    Err(_) => {
-                        write!(data, "<c r=\"{column}{row}\" t=\"inlineStr\"><is><t>{cell}</t></is></c>").unwrap()
-                    }
+                    Err(_) => write!(
+                        data,
+                        "<c r=\"{column}{row}\" t=\"inlineStr\"><is><t>{cell}</t></is></c>"
+                    )
+                    .unwrap(),
                 }
             }
             data.push_str("</row>");
@@ -124,7 +134,8 @@ pub(crate) fn pdf(pages: &[&[(u32, u32, u32, &str)]]) -> Vec<u8> {
     let mut objects = vec![
         "<< /Type /Catalog /Pages 2 0 R /Lang (en-GB) >>".to_owned(),
         format!("<< /Type /Pages /Kids [{}] /Count {} >>", kids.join(" "), pages.len()),
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".to_owned(),
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>"
+            .to_owned(),
     ];
     for (page, number) in pages.iter().zip(0..) {
         let mut content = String::new();
@@ -149,13 +160,21 @@ pub(crate) fn pdf(pages: &[&[(u32, u32, u32, &str)]]) -> Vec<u8> {
     for offset in offsets {
         writeln!(file, "{offset:010} 00000 n ").unwrap();
     }
-    write!(file, "trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n", objects.len() + 1).unwrap();
+    write!(
+        file,
+        "trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n",
+        objects.len() + 1
+    )
+    .unwrap();
     file.into_bytes()
 }
 
 fn encrypted_pdf(user_password: &str) -> Vec<u8> {
-    use pdf_extract::{Document, EncryptionState, EncryptionVersion, Object, Permissions, StringFormat};
-    let mut document = Document::load_mem(&pdf(&[&[(12, 50, 700, "The secret price is 12 EUR.")]])).expect("a PDF");
+    use pdf_extract::{
+        Document, EncryptionState, EncryptionVersion, Object, Permissions, StringFormat,
+    };
+    let mut document = Document::load_mem(&pdf(&[&[(12, 50, 700, "The secret price is 12 EUR.")]]))
+        .expect("a PDF");
     let id = Object::String(vec![7; 16], StringFormat::Hexadecimal);
     document.trailer.set("ID", Object::Array(vec![id.clone(), id]));
     let version = EncryptionVersion::V2 {
@@ -183,7 +202,9 @@ fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
 #[tokio::test]
 async fn a_word_document_keeps_its_structure() {
     let cell = |text: &str| format!("<w:tc>{}</w:tc>", paragraph("", text));
-    let row = |cells: &[&str]| format!("<w:tr>{}</w:tr>", cells.iter().map(|text| cell(text)).collect::<String>());
+    let row = |cells: &[&str]| {
+        format!("<w:tr>{}</w:tr>", cells.iter().map(|text| cell(text)).collect::<String>())
+    };
     let body = [
         styled("T1", "Sending back.....3"),
         styled("H1", "Sending goods back"),
@@ -211,7 +232,10 @@ async fn a_word_document_keeps_its_structure() {
     let report = shop.ingest().await;
     assert_eq!(counts(&report), [1, 0, 0, 0, 0], "{:?}", report.failed);
     let passages = shop.passages("returns.docx");
-    assert_eq!((passages[0].title.as_str(), passages[0].language.as_str()), ("Returns & refunds", "en"));
+    assert_eq!(
+        (passages[0].title.as_str(), passages[0].language.as_str()),
+        ("Returns & refunds", "en")
+    );
     assert_eq!(
         shown(&passages),
         pairs(&[
@@ -221,7 +245,10 @@ async fn a_word_document_keeps_its_structure() {
                 "Do this:\n\n1. Fill in the form.\n    - On paper or online.\n2. Post the parcel.\n\n\
                  [The form](https://shop.example/form) and a trap."
             ),
-            ("Costs", "| Country | Cost |\n| --- | --- |\n| Ireland | 4.90 EUR |\n| Spain | 9 \\| 10 EUR |"),
+            (
+                "Costs",
+                "| Country | Cost |\n| --- | --- |\n| Ireland | 4.90 EUR |\n| Spain | 9 \\| 10 EUR |"
+            ),
         ])
     );
 }
@@ -259,8 +286,14 @@ async fn a_word_document_says_what_its_reader_sees() {
         pairs(&[
             ("Do you take dogs?", "Yes, on every boat.\n\nIt costs 12 EUR."),
             ("In summer", "| Boat | Fare |\n| --- | --- |\n| Ferry: by day; by night | 12 EUR |"),
-            ("Rules › 1. Who may board", "Everybody who has a ticket may board until five minutes before."),
-            ("Rules › 2. Who may not", "Whoever carries a sword stays ashore, whatever the sword is for."),
+            (
+                "Rules › 1. Who may board",
+                "Everybody who has a ticket may board until five minutes before."
+            ),
+            (
+                "Rules › 2. Who may not",
+                "Whoever carries a sword stays ashore, whatever the sword is for."
+            ),
         ])
     );
 }
@@ -268,9 +301,18 @@ async fn a_word_document_says_what_its_reader_sees() {
 #[tokio::test]
 async fn a_pdf_keeps_what_stands_beside_each_other_apart() {
     let mut lists: Vec<(u32, u32, u32, &str)> = vec![(20, 50, 780, "Fares")];
-    let rows = [("Boat", "Fare", "Bus", "Fare"), ("Ferry", "12.00", "Red", "2.50"), ("Barge", "7.00", "Blue", "3.10")];
+    let rows = [
+        ("Boat", "Fare", "Bus", "Fare"),
+        ("Ferry", "12.00", "Red", "2.50"),
+        ("Barge", "7.00", "Blue", "3.10"),
+    ];
     for (row, y) in rows.iter().zip([740, 724, 708]) {
-        lists.extend([(11, 50, y, row.0), (11, 150, y, row.1), (11, 300, y, row.2), (11, 400, y, row.3)]);
+        lists.extend([
+            (11, 50, y, row.0),
+            (11, 150, y, row.1),
+            (11, 300, y, row.2),
+            (11, 400, y, row.3),
+        ]);
     }
     // Drawn column by column, as some programs do.
     let rooms = ["Small cabin", "Large cabin", "Deck chair"];
@@ -279,7 +321,14 @@ async fn a_pdf_keeps_what_stands_beside_each_other_apart() {
     cabins.extend(rooms.iter().zip([740, 724, 708]).map(|(room, y)| (11, 50, y, *room)));
     cabins.extend(prices.iter().zip([740, 724, 708]).map(|(price, y)| (11, 300, y, *price)));
     let signs: Vec<(u32, u32, u32, &str)> = (0..6)
-        .map(|line| (11, 50, 740 - line * 16, "7KH IHUUB VDLOV HYHUB GDB DW QLQH DQG FRPHV EDFN DW VHYHQ MXPS ZLWK"))
+        .map(|line| {
+            (
+                11,
+                50,
+                740 - line * 16,
+                "7KH IHUUB VDLOV HYHUB GDB DW QLQH DQG FRPHV EDFN DW VHYHQ MXPS ZLWK",
+            )
+        })
         .collect();
     let shop = Shop::new(&[("fares.pdf", &pdf(&[&lists, &cabins, &signs, &[]]))]);
     let report = shop.ingest().await;
@@ -296,7 +345,10 @@ async fn a_pdf_keeps_what_stands_beside_each_other_apart() {
         ])
     );
     let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
-    assert!(warnings[0].contains("text that is no words") && warnings[0].ends_with(": 3"), "{warnings:?}");
+    assert!(
+        warnings[0].contains("text that is no words") && warnings[0].ends_with(": 3"),
+        "{warnings:?}"
+    );
     assert!(warnings[1].contains("hold no text") && warnings[1].ends_with(": 4"), "{warnings:?}");
 }
 
@@ -323,7 +375,10 @@ async fn a_workbook_becomes_rows() {
     assert_eq!(shop.documents(), ["list.xlsx", "list.xlsx#T2", "list.xlsx#T3"]);
     assert_eq!(report.failed, []);
     assert_eq!(report.warnings[0].to_string(), "list.xlsx: 1 hidden sheets were left out");
-    assert_eq!(shown(&shop.passages("list.xlsx#T2")), pairs(&[("Tents", "SKU: T2; Name: Tarn 2; Price: 349.90.")]));
+    assert_eq!(
+        shown(&shop.passages("list.xlsx#T2")),
+        pairs(&[("Tents", "SKU: T2; Name: Tarn 2; Price: 349.90.")])
+    );
     assert_eq!(
         shown(&shop.passages("list.xlsx")),
         pairs(&[
@@ -346,17 +401,38 @@ async fn results_that_nobody_computed_are_no_zeros() {
     let check = async |computing, t2: &str, t4: &str, warned: usize| {
         let shop = Shop::new(&[("list.xlsx", &workbook(&[("Tents", rows)], computing))]);
         let report = shop.ingest().await;
-        for (id, expected) in [("T2", t2), ("T3", "SKU: T3; Name: Tarn 3; Price: 429; Stock: 0."), ("T4", t4)] {
-            assert_eq!(shown(&shop.passages(&format!("list.xlsx#{id}"))), pairs(&[("", expected)]), "{computing}");
+        for (id, expected) in
+            [("T2", t2), ("T3", "SKU: T3; Name: Tarn 3; Price: 429; Stock: 0."), ("T4", t4)]
+        {
+            assert_eq!(
+                shown(&shop.passages(&format!("list.xlsx#{id}"))),
+                pairs(&[("", expected)]),
+                "{computing}"
+            );
         }
         let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
-        assert_eq!(warnings.iter().filter(|told| told.contains("no stored result")).count(), warned, "{warnings:?}");
+        assert_eq!(
+            warnings.iter().filter(|told| told.contains("no stored result")).count(),
+            warned,
+            "{warnings:?}"
+        );
     };
     // As XlsxWriter writes it, which never computes.
     let uncomputed = r#"<calcPr calcId="124519" fullCalcOnLoad="1"/>"#;
-    check(uncomputed, "SKU: T2; Name: Tarn 2; Price: 349.90.", "SKU: T4; Name: Tarn 4; Price: 529.", 1).await;
-    let (t2, t4) = ("SKU: T2; Name: Tarn 2; Price: 349.90; Stock: 0.", "SKU: T4; Name: Tarn 4; Price: 529; Stock: 0.");
-    for computed in ["", r#"<calcPr calcId="191029"/>"#, r#"<calcPr calcId="191029" fullCalcOnLoad="0"/>"#] {
+    check(
+        uncomputed,
+        "SKU: T2; Name: Tarn 2; Price: 349.90.",
+        "SKU: T4; Name: Tarn 4; Price: 529.",
+        1,
+    )
+    .await;
+    let (t2, t4) = (
+        "SKU: T2; Name: Tarn 2; Price: 349.90; Stock: 0.",
+        "SKU: T4; Name: Tarn 4; Price: 529; Stock: 0.",
+    );
+    for computed in
+        ["", r#"<calcPr calcId="191029"/>"#, r#"<calcPr calcId="191029" fullCalcOnLoad="0"/>"#]
+    {
         check(computed, t2, t4, 0).await;
     }
 }
@@ -389,17 +465,26 @@ async fn a_pdf_keeps_its_structure() {
         (11, 70, 716, "Print the label."),
         (8, 300, 20, "2"),
     ];
-    let third: &[(u32, u32, u32, &str)] =
-        &[(8, 50, 810, "Hollow & Co, 2026 edition"), (11, 50, 730, "Write to help@shop.example."), (8, 300, 20, "3")];
+    let third: &[(u32, u32, u32, &str)] = &[
+        (8, 50, 810, "Hollow & Co, 2026 edition"),
+        (11, 50, 730, "Write to help@shop.example."),
+        (8, 300, 20, "3"),
+    ];
     let shop = Shop::new(&[("handbook.pdf", &pdf(&[first, second, third]))]);
     let report = shop.ingest().await;
     assert_eq!(counts(&report), [1, 0, 0, 0, 0], "{:?}", report.failed);
     let passages = shop.passages("handbook.pdf");
-    assert_eq!((passages[0].title.as_str(), passages[0].language.as_str()), ("Delivery handbook", "en"));
+    assert_eq!(
+        (passages[0].title.as_str(), passages[0].language.as_str()),
+        ("Delivery handbook", "en")
+    );
     assert_eq!(
         shown(&passages),
         pairs(&[
-            ("", "We deliver in Ireland and Spain. Parcels leave our warehouse on weekdays, and never on a Sunday."),
+            (
+                "",
+                "We deliver in Ireland and Spain. Parcels leave our warehouse on weekdays, and never on a Sunday."
+            ),
             (
                 "Costs",
                 "| Country | Days | Cost |\n| --- | --- | --- |\n| Ireland | 2 | 4.90 EUR |\n| Spain | 5 | 9.90 EUR |"
@@ -411,31 +496,41 @@ async fn a_pdf_keeps_its_structure() {
 
 #[tokio::test]
 async fn hostile_documents_are_reported_and_stop_nothing() {
-    let check = async |path: &str, content: &[u8], change: &dyn Fn(&mut Shop), expected: &[&str]| {
-        let mut shop = Shop::new(&[("good.md", b"Good."), (path, content), ("z.txt", b"Good too.")]);
-        change(&mut shop);
-        let started = Instant::now();
-        let report = shop.ingest().await;
-        let failures: Vec<String> = report.failed.iter().map(ToString::to_string).collect();
-        eprintln!("{:?}: {failures:?}", started.elapsed());
-        assert_eq!(report.failed.len(), 1, "{failures:?}");
-        assert_eq!(report.failed[0].path, path);
-        assert!(expected.iter().any(|reason| failures[0].contains(reason)), "{failures:?} lacks {expected:?}");
-        assert_eq!(shop.documents(), ["good.md", "z.txt"]);
-        assert!(started.elapsed() < Duration::from_secs(40), "{:?}", started.elapsed());
-    };
+    let check =
+        async |path: &str, content: &[u8], change: &dyn Fn(&mut Shop), expected: &[&str]| {
+            let mut shop =
+                Shop::new(&[("good.md", b"Good."), (path, content), ("z.txt", b"Good too.")]);
+            change(&mut shop);
+            let started = Instant::now();
+            let report = shop.ingest().await;
+            let failures: Vec<String> = report.failed.iter().map(ToString::to_string).collect();
+            eprintln!("{:?}: {failures:?}", started.elapsed());
+            assert_eq!(report.failed.len(), 1, "{failures:?}");
+            assert_eq!(report.failed[0].path, path);
+            assert!(
+                expected.iter().any(|reason| failures[0].contains(reason)),
+                "{failures:?} lacks {expected:?}"
+            );
+            assert_eq!(shop.documents(), ["good.md", "z.txt"]);
+            assert!(started.elapsed() < Duration::from_secs(40), "{:?}", started.elapsed());
+        };
     let plain = |_: &mut Shop| {};
     check("a.pdf", b"%PDF-1.7", &plain, &["damaged"]).await;
     check("a.pdf", b"no such thing", &plain, &["no PDF"]).await;
     check("a.pdf", &pdf(&[&[]]), &plain, &["scanned"]).await;
     check("a.pdf", &encrypted_pdf("secret"), &plain, &["encrypted"]).await;
-    let nested =
-        [b"%PDF-1.5\n1 0 obj\n".to_vec(), b"[".repeat(1_000_000), b"endobj\ntrailer<</Root 1 0 R>>".to_vec()].concat();
+    let nested = [
+        b"%PDF-1.5\n1 0 obj\n".to_vec(),
+        b"[".repeat(1_000_000),
+        b"endobj\ntrailer<</Root 1 0 R>>".to_vec(),
+    ]
+    .concat();
     check("a.pdf", &nested, &plain, &["damaged", "nested", "signal", "scanned"]).await;
     check("a.docx", b"PK\x03\x04 nothing", &plain, &["damaged"]).await;
     check("a.docx", &zipped(&[("x.txt", b"x")]), &plain, &["no Word document"]).await;
     check("a.docx", &docx(""), &plain, &["no text"]).await;
-    check("a.docx", &docx("<w:p><w:r><w:t>cut"), &plain, &["XML is broken", "ends in the middle"]).await;
+    check("a.docx", &docx("<w:p><w:r><w:t>cut"), &plain, &["XML is broken", "ends in the middle"])
+        .await;
     check("a.docx", &docx(&"<w:p>".repeat(100_000)), &plain, &["nested more than"]).await;
     check("a.docx", &docx("&lol;&lol2;"), &plain, &["no text"]).await;
     let mut old = b"\xD0\xCF\x11\xE0".to_vec();
@@ -452,9 +547,16 @@ async fn hostile_documents_are_reported_and_stop_nothing() {
     check("a.xlsx", &bomb, &plain, &["zip bomb"]).await;
     // 100 MB of text need more memory than it may have; many small paragraphs more time.
     let large = docx(&paragraph("", &"word ".repeat(20 << 20)));
-    check("a.docx", &large, &|shop| shop.options.reader_memory_mib = 1, &["of memory to read"]).await;
+    check("a.docx", &large, &|shop| shop.options.reader_memory_mib = 1, &["of memory to read"])
+        .await;
     let slow = docx(&paragraph("", "word").repeat(500_000));
-    check("a.docx", &slow, &|shop| shop.options.time_limit = Duration::from_secs(1), &["longer than 1 s"]).await;
+    check(
+        "a.docx",
+        &slow,
+        &|shop| shop.options.time_limit = Duration::from_secs(1),
+        &["longer than 1 s"],
+    )
+    .await;
 }
 
 /// A password to change a document keeps nobody from reading it.

@@ -29,10 +29,18 @@ fn line(path: &Path, start: &str, mib: usize, end: &str) {
 
 #[tokio::test]
 async fn two_hundred_megabytes_of_one_line_are_refused_at_once() {
-    let shop = Shop::new(&[("good.md", b"Good."), ("z.jsonl", b"{\"id\":\"z\",\"text\":\"Good too.\"}\n")]);
+    let shop = Shop::new(&[
+        ("good.md", b"Good."),
+        ("z.jsonl", b"{\"id\":\"z\",\"text\":\"Good too.\"}\n"),
+    ]);
     line(&shop.path("a.txt"), "", 200, "");
     line(&shop.path("b.json"), "[{\"text\":\"", 200, "\"}]");
-    line(&shop.path("c.jsonl"), "{\"text\":\"", 200, "\"}\n{\"id\":\"after\",\"text\":\"A line after it.\"}\n");
+    line(
+        &shop.path("c.jsonl"),
+        "{\"text\":\"",
+        200,
+        "\"}\n{\"id\":\"after\",\"text\":\"A line after it.\"}\n",
+    );
     line(&shop.path("d.md"), "# Title\n", 200, "");
     line(&shop.path("e.csv"), "id,text\n1,", 200, "\n");
     // A hole costs nothing to make and is as long to read.
@@ -45,8 +53,13 @@ async fn two_hundred_megabytes_of_one_line_are_refused_at_once() {
     let mut reasons: Vec<String> = report.failed.iter().map(ToString::to_string).collect();
     reasons.sort();
     assert_eq!(reasons.len(), 6, "{reasons:?}");
-    for (reason, file) in reasons.iter().zip(["a.txt", "b.json", "c.jsonl:1", "d.md", "e.csv", "f.html"]) {
-        assert!(reason.starts_with(&format!("{file}: ")) && reason.contains("max_document_mib"), "{reason}");
+    for (reason, file) in
+        reasons.iter().zip(["a.txt", "b.json", "c.jsonl:1", "d.md", "e.csv", "f.html"])
+    {
+        assert!(
+            reason.starts_with(&format!("{file}: ")) && reason.contains("max_document_mib"),
+            "{reason}"
+        );
     }
     assert_eq!(shop.documents(), ["after", "good.md", "z"]);
     assert!(took < Duration::from_secs(20), "{took:?}");
@@ -64,9 +77,18 @@ async fn two_hundred_megabytes_of_one_line_are_read_where_allowed() {
     line(&shop.path("b.json"), "[{\"text\":\"", 200, "\"}]");
     let started = Instant::now();
     let report = shop.ingest().await;
-    eprintln!("two files of 200 MB: {:?}, peak {} MiB, {:?}", started.elapsed(), peak_mib(), report.failed);
+    eprintln!(
+        "two files of 200 MB: {:?}, peak {} MiB, {:?}",
+        started.elapsed(),
+        peak_mib(),
+        report.failed
+    );
     assert!(started.elapsed() < Duration::from_secs(120), "{:?}", started.elapsed());
-    assert!(report.failed.iter().all(|failure| failure.reason.contains("longer than 30 s")), "{:?}", report.failed);
+    assert!(
+        report.failed.iter().all(|failure| failure.reason.contains("longer than 30 s")),
+        "{:?}",
+        report.failed
+    );
     assert!(shop.documents().contains(&"good.md".to_owned()));
 }
 
@@ -101,7 +123,9 @@ async fn a_name_that_lies_is_reported() {
 async fn broken_and_foreign_encodings_are_told() {
     let wide = |text: &str, little: bool| {
         let units = std::iter::once(0xfeff).chain(text.encode_utf16());
-        units.flat_map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect::<Vec<u8>>()
+        units
+            .flat_map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() })
+            .collect::<Vec<u8>>()
     };
     // Whole UTF-16 is what Windows writes, and is read.
     for little in [true, false] {
@@ -125,14 +149,18 @@ async fn broken_and_foreign_encodings_are_told() {
         let shop = Shop::new(&[("a.txt", &content), ("good.md", b"Good.")]);
         let report = shop.ingest().await;
         let failures: Vec<String> = report.failed.iter().map(ToString::to_string).collect();
-        assert!(failures.len() == 1 && failures[0].contains(reason), "{failures:?} lacks {reason:?}");
+        assert!(
+            failures.len() == 1 && failures[0].contains(reason),
+            "{failures:?} lacks {reason:?}"
+        );
         assert_eq!(shop.documents(), ["good.md"]);
     }
 }
 
 #[tokio::test]
 async fn what_can_not_be_opened_is_reported_or_passed_over() {
-    let shop = Shop::new(&[("good.md", b"Good."), ("shut.md", b"Shut."), ("shut/inner.md", b"Inner.")]);
+    let shop =
+        Shop::new(&[("good.md", b"Good."), ("shut.md", b"Shut."), ("shut/inner.md", b"Inner.")]);
     fs::set_permissions(shop.path("shut.md"), fs::Permissions::from_mode(0o000)).expect("shut");
     fs::set_permissions(shop.path("shut"), fs::Permissions::from_mode(0o000)).expect("shut");
     // Links in a circle, and one to its own folder.
@@ -141,7 +169,8 @@ async fn what_can_not_be_opened_is_reported_or_passed_over() {
     symlink(".", shop.path("self")).expect("linked");
     fs::create_dir(shop.path("folder.md")).expect("a folder with a document's name");
     // A pipe that nobody writes to must not be waited for.
-    let pipe = std::process::Command::new("mkfifo").arg(shop.path("pipe.md")).status().expect("mkfifo");
+    let pipe =
+        std::process::Command::new("mkfifo").arg(shop.path("pipe.md")).status().expect("mkfifo");
     assert!(pipe.success());
     let started = Instant::now();
     let report = shop.ingest().await;
@@ -153,17 +182,22 @@ async fn what_can_not_be_opened_is_reported_or_passed_over() {
     // The system's own user may read everything; nobody else may.
     if File::open(shop.path("shut.md")).is_err() {
         assert!(failures.iter().any(|failure| failure.starts_with("shut.md: ")), "{failures:?}");
-        assert!(failures.iter().any(|failure| failure.starts_with("shut: the folder can't be read")), "{failures:?}");
+        assert!(
+            failures.iter().any(|failure| failure.starts_with("shut: the folder can't be read")),
+            "{failures:?}"
+        );
         assert_eq!(shop.documents(), ["good.md"]);
     } else {
         assert_eq!(shop.documents(), ["good.md", "shut.md", "shut/inner.md"]);
     }
-    fs::set_permissions(shop.path("shut"), fs::Permissions::from_mode(0o700)).expect("opened for removal");
+    fs::set_permissions(shop.path("shut"), fs::Permissions::from_mode(0o700))
+        .expect("opened for removal");
 }
 
 #[tokio::test]
 async fn deep_json_is_reported() {
-    let deep = |open: &str, close: &str| format!("{}1{}", open.repeat(200_000), close.repeat(200_000));
+    let deep =
+        |open: &str, close: &str| format!("{}1{}", open.repeat(200_000), close.repeat(200_000));
     let inner = format!("{{\"id\":\"x\",\"text\":\"t\",\"extra\":{}}}", deep("[", "]"));
     let cases = [
         ("a.json", deep("[", "]")),
@@ -174,7 +208,11 @@ async fn deep_json_is_reported() {
     for (path, content) in cases {
         let shop = Shop::new(&[("good.md", b"Good."), (path, content.as_bytes())]);
         let report = shop.ingest().await;
-        assert!(report.failed.iter().any(|failure| failure.reason.contains("no JSON")), "{:?}", report.failed);
+        assert!(
+            report.failed.iter().any(|failure| failure.reason.contains("no JSON")),
+            "{:?}",
+            report.failed
+        );
         assert_eq!(shop.documents(), ["good.md"]);
     }
 }
@@ -206,7 +244,9 @@ fn cells(values: &[&str]) -> String {
         Ok(_) => format!(
             "<table:table-cell office:value-type=\"float\" office:value=\"{value}\"><text:p>{value}</text:p></table:table-cell>"
         ),
-        Err(_) => format!("<table:table-cell office:value-type=\"string\"><text:p>{value}</text:p></table:table-cell>"),
+        Err(_) => format!(
+            "<table:table-cell office:value-type=\"string\"><text:p>{value}</text:p></table:table-cell>"
+        ),
     };
     format!("<table:table-row>{}</table:table-row>", values.iter().map(cell).collect::<String>())
 }
@@ -224,16 +264,30 @@ async fn older_excel_and_open_document_workbooks_are_read() {
     assert_eq!(report.failed.len(), 0, "{:?}", report.failed);
     for file in ["list.ods", "list.xls"] {
         let passages = shop.passages(&format!("{file}#T2"));
-        assert_eq!(passages[0].text, "sku: T2; name: Tarn 2; price_eur: 349.90; stock: 3.", "{file}");
+        assert_eq!(
+            passages[0].text, "sku: T2; name: Tarn 2; price_eur: 349.90; stock: 3.",
+            "{file}"
+        );
         let product = passages[0].product.as_ref().expect("a product");
-        assert_eq!((product.price.as_deref(), product.currency.as_deref()), (Some("349.90"), Some("EUR")));
+        assert_eq!(
+            (product.price.as_deref(), product.currency.as_deref()),
+            (Some("349.90"), Some("EUR"))
+        );
     }
     assert!(shop.passages("list.xls#T3")[0].text.contains("Tarn 3 – größer"));
-    let all: Vec<String> =
-        shop.documents().iter().flat_map(|id| shop.passages(id)).map(|passage| passage.text).collect();
+    let all: Vec<String> = shop
+        .documents()
+        .iter()
+        .flat_map(|id| shop.passages(id))
+        .map(|passage| passage.text)
+        .collect();
     assert!(all.iter().any(|text| text.contains("day: 2026-12-01")), "{all:?}");
     assert!(!all.iter().any(|text| text.contains("secret")), "hidden sheets stay hidden: {all:?}");
-    assert!(report.warnings.iter().any(|warning| warning.reason.contains("hidden")), "{:?}", report.warnings);
+    assert!(
+        report.warnings.iter().any(|warning| warning.reason.contains("hidden")),
+        "{:?}",
+        report.warnings
+    );
 }
 
 #[tokio::test]
@@ -243,8 +297,10 @@ async fn open_document_bombs_are_reported() {
             "<table:table-row {attributes}><table:table-cell office:value-type=\"string\" table:number-columns-repeated=\"16000\"><text:p>x</text:p></table:table-cell></table:table-row>"
         )
     };
-    let repeated =
-        ods(&format!("<table:table table:name=\"S\">{}</table:table>", row("table:number-rows-repeated=\"1000000\"")));
+    let repeated = ods(&format!(
+        "<table:table table:name=\"S\">{}</table:table>",
+        row("table:number-rows-repeated=\"1000000\"")
+    ));
     let bomb = zipped(&[("content.xml", &vec![b' '; 300 << 20])]);
     for content in [repeated, bomb, ods("<table:table table:name=\"S\"/>"), ods("<table:table")] {
         let shop = Shop::new(&[("good.md", b"Good."), ("a.ods", &content)]);

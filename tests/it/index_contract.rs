@@ -60,7 +60,10 @@ mod promises {
         fill(index, &shop("shop")).await;
         for passage in shop("shop") {
             let hits = search(index, &question("shop", &passage.text)).await;
-            assert_eq!(hits[0].passage, passage, "a passage's own text finds it, and it comes back whole");
+            assert_eq!(
+                hits[0].passage, passage,
+                "a passage's own text finds it, and it comes back whole"
+            );
             assert!((hits[0].cosine.unwrap() - 1.0).abs() < 1e-3);
             assert!(hits[0].bm25.unwrap() > 0.0);
             assert!(hits.is_sorted_by(|a, b| a.score >= b.score));
@@ -76,7 +79,8 @@ mod promises {
         fill(index, &shop("bank")).await;
         for site in ["shop", "bank"] {
             for text in ["refund", "delivery times", "退货政策"] {
-                let query = Query { audience: Audience::Agents, limit: 100, ..question(site, text) };
+                let query =
+                    Query { audience: Audience::Agents, limit: 100, ..question(site, text) };
                 let hits = search(index, &query).await;
                 assert_eq!(hits.len(), shop(site).len());
                 assert!(hits.iter().all(|hit| hit.passage.site == site));
@@ -93,12 +97,18 @@ mod promises {
     }
 
     pub(super) async fn shows_each_audience_its_own(index: &Index) {
-        let secret =
-            Passage { audience: Audience::Agents, ..passage("shop", "limits.md", 0, "Agents may refund up to 200.") };
+        let secret = Passage {
+            audience: Audience::Agents,
+            ..passage("shop", "limits.md", 0, "Agents may refund up to 200.")
+        };
         let public = passage("shop", "returns.md", 0, "Customers may refund goods.");
         fill(index, &[secret, public]).await;
         let found = async |audience| {
-            let hits = search(index, &Query { audience, ..question("shop", "Agents may refund up to 200.") }).await;
+            let hits = search(
+                index,
+                &Query { audience, ..question("shop", "Agents may refund up to 200.") },
+            )
+            .await;
             hits.into_iter().map(|hit| hit.passage.document).collect::<Vec<_>>()
         };
         assert_eq!(found(Audience::Public).await, ["returns.md"]);
@@ -111,10 +121,16 @@ mod promises {
             ..passage("shop", document, 0, "Winter sale: ten percent off.")
         };
         let now = Some(NOW_MS);
-        fill(index, &[until("past", now.map(|now| now - 1)), until("now", now), until("ever", None)]).await;
+        fill(
+            index,
+            &[until("past", now.map(|now| now - 1)), until("now", now), until("ever", None)],
+        )
+        .await;
         let hits = search(index, &question("shop", "winter sale")).await;
-        let mut found: Vec<_> =
-            hits.into_iter().map(|hit| (hit.passage.document, hit.passage.valid_until_ms)).collect();
+        let mut found: Vec<_> = hits
+            .into_iter()
+            .map(|hit| (hit.passage.document, hit.passage.valid_until_ms))
+            .collect();
         found.sort();
         assert_eq!(found, [("ever".to_owned(), None), ("now".to_owned(), now)]);
     }
@@ -125,9 +141,14 @@ mod promises {
             ..passage("shop", document, 0, "Summer sale: ten percent off.")
         };
         let now = Some(NOW_MS);
-        fill(index, &[from("later", now.map(|now| now + 1)), from("now", now), from("always", None)]).await;
+        fill(
+            index,
+            &[from("later", now.map(|now| now + 1)), from("now", now), from("always", None)],
+        )
+        .await;
         let hits = search(index, &question("shop", "summer sale")).await;
-        let mut found: Vec<_> = hits.into_iter().map(|hit| (hit.passage.document, hit.passage.valid_from_ms)).collect();
+        let mut found: Vec<_> =
+            hits.into_iter().map(|hit| (hit.passage.document, hit.passage.valid_from_ms)).collect();
         found.sort();
         assert_eq!(found, [("always".to_owned(), None), ("now".to_owned(), now)]);
     }
@@ -152,13 +173,21 @@ mod promises {
 
     pub(super) async fn counts_words_by_site(index: &Index) {
         let texts = ["A parcel takes two days.", "Invoices come by mail.", "We sell tents."];
-        fill(index, &(0..).zip(texts).map(|(at, text)| passage("shop", "a.md", at, text)).collect::<Vec<_>>()).await;
+        fill(
+            index,
+            &(0..)
+                .zip(texts)
+                .map(|(at, text)| passage("shop", "a.md", at, text))
+                .collect::<Vec<_>>(),
+        )
+        .await;
         let weight = async || {
             let hits = search(index, &question("shop", "parcel")).await;
             hits.iter().find_map(|hit| hit.bm25).expect("one has the word")
         };
         let alone = weight().await;
-        let parcels = (0..30).map(|at| passage("bank", "b.md", at, &format!("Parcel {at} is at the counter.")));
+        let parcels = (0..30)
+            .map(|at| passage("bank", "b.md", at, &format!("Parcel {at} is at the counter.")));
         fill(index, &parcels.collect::<Vec<_>>()).await;
         assert!((weight().await - alone).abs() < 1e-3, "another site's documents changed it");
         fill(index, &[passage("shop", "b.md", 0, "Your parcel is insured.")]).await;
@@ -166,13 +195,18 @@ mod promises {
     }
 
     pub(super) async fn lists_products(index: &Index) {
-        let product =
-            Product { id: "T2".into(), name: "Tarn 2".into(), price: Some("349.90".into()), ..Product::default() };
+        let product = Product {
+            id: "T2".into(),
+            name: "Tarn 2".into(),
+            price: Some("349.90".into()),
+            ..Product::default()
+        };
         let row = |site: &str| Passage {
             product: Some(Box::new(product.clone())),
             ..passage(site, "list.csv#T2", 0, "sku: T2; name: Tarn 2; price: 349.90.")
         };
-        fill(index, &[row("shop"), row("bank"), passage("shop", "prose.md", 0, "We sell tents.")]).await;
+        fill(index, &[row("shop"), row("bank"), passage("shop", "prose.md", 0, "We sell tents.")])
+            .await;
         assert_eq!(index.products("shop").await.unwrap(), [row("shop")]);
         let catalogue = Catalogue::default();
         assert_eq!(catalogue.refresh(index, "shop").await.unwrap(), 1);
@@ -183,10 +217,13 @@ mod promises {
     pub(super) async fn finds_chinese_words(index: &Index) {
         let texts = ["退货政策：三十天内可以退货。", "配送需要两天。", "我们的酒店在北京。"];
         // Embeddings that say nothing, so that only words can tell them apart.
-        let passages =
-            (0..).zip(texts).map(|(at, text)| (passage("shop", &format!("{at}"), 0, text), axis(0))).collect();
+        let passages = (0..)
+            .zip(texts)
+            .map(|(at, text)| (passage("shop", &format!("{at}"), 0, text), axis(0)))
+            .collect();
         index.upsert(passages).await.unwrap();
-        for (text, expected) in [("退货政策是什么？", "0"), ("多久配送", "1"), ("北京酒店", "2")] {
+        for (text, expected) in [("退货政策是什么？", "0"), ("多久配送", "1"), ("北京酒店", "2")]
+        {
             let hits = index.search(&question("shop", text), &axis(0)).await.unwrap();
             assert_eq!(hits[0].passage.document, expected, "{text}");
             assert!(hits[0].bm25.is_some() && hits[1].bm25.is_none(), "{text}");
@@ -195,12 +232,23 @@ mod promises {
 
     pub(super) async fn tells_the_cosine_of_what_only_words_found(index: &Index) {
         // Five that mean the same as the question, and more than a half is asked for that mean something else.
-        let tilt = |at: u32| if at < 5 { 0.1 } else { 8.0 + f32::from(u16::try_from(at).unwrap()) * 0.01 };
-        let near = (0..60).map(|at| (passage("shop", "near.md", at, "Nothing of interest."), tilted(tilt(at))));
-        let far = (passage("shop", "far.md", 0, "The xylophone."), axis(1).into_iter().map(|value| -value).collect());
+        let tilt =
+            |at: u32| if at < 5 { 0.1 } else { 8.0 + f32::from(u16::try_from(at).unwrap()) * 0.01 };
+        let near = (0..60)
+            .map(|at| (passage("shop", "near.md", at, "Nothing of interest."), tilted(tilt(at))));
+        let far = (
+            passage("shop", "far.md", 0, "The xylophone."),
+            axis(1).into_iter().map(|value| -value).collect(),
+        );
         index.upsert(near.chain([far]).collect()).await.unwrap();
-        let hits = index.search(&Query { limit: 10, ..question("shop", "xylophone") }, &tilted(0.1)).await.unwrap();
-        let hit = hits.iter().find(|hit| hit.passage.document == "far.md").expect("the only one with the word");
+        let hits = index
+            .search(&Query { limit: 10, ..question("shop", "xylophone") }, &tilted(0.1))
+            .await
+            .unwrap();
+        let hit = hits
+            .iter()
+            .find(|hit| hit.passage.document == "far.md")
+            .expect("the only one with the word");
         assert!(hit.bm25.unwrap() > 0.0);
         let expected = -0.1 / (1.0_f32 + 0.01).sqrt();
         assert!((hit.cosine.unwrap() - expected).abs() < 1e-3, "{:?} {expected}", hit.cosine);
@@ -216,7 +264,11 @@ mod promises {
         fill(index, std::slice::from_ref(&other)).await;
         fill(index, &first).await;
         fill(index, &first).await;
-        assert_eq!(index.passages("shop", "a.md").await.unwrap(), first, "storing twice changes nothing");
+        assert_eq!(
+            index.passages("shop", "a.md").await.unwrap(),
+            first,
+            "storing twice changes nothing"
+        );
 
         let second = version("2", &["uno", "due"]);
         fill(index, &second).await;
@@ -250,7 +302,13 @@ mod promises {
         let gone = ["returns.md", "zh.md", "never-there.md"].map(str::to_owned);
         index.remove_documents("shop", &gone).await.unwrap();
         index.remove_documents("shop", &[]).await.unwrap();
-        let left: Vec<_> = index.documents("shop").await.unwrap().into_iter().map(|entry| entry.document).collect();
+        let left: Vec<_> = index
+            .documents("shop")
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|entry| entry.document)
+            .collect();
         assert_eq!(left, ["contact.md", "delivery.md"]);
         let hits = search(index, &question("shop", "refund")).await;
         assert!(hits.iter().all(|hit| left.contains(&hit.passage.document)));
@@ -268,7 +326,8 @@ mod promises {
     }
 
     pub(super) async fn keeps_the_limit(index: &Index) {
-        let passages: Vec<_> = (0..50).map(|at| passage("shop", "a.md", at, &format!("Parcel number {at}"))).collect();
+        let passages: Vec<_> =
+            (0..50).map(|at| passage("shop", "a.md", at, &format!("Parcel number {at}"))).collect();
         fill(index, &passages).await;
         for (limit, expected) in [(0, 0), (1, 1), (7, 7), (1_000, 50)] {
             let hits = search(index, &Query { limit, ..question("shop", "parcel") }).await;
@@ -288,10 +347,15 @@ mod promises {
     pub(super) async fn refuses_broken_embeddings(index: &Index) {
         let query = question("shop", "refund");
         let short = index.search(&query, &[0.5]).await;
-        assert!(matches!(short, Err(IndexError::EmbeddingSize { found: 1, wanted: DIMS })), "{short:?}");
+        assert!(
+            matches!(short, Err(IndexError::EmbeddingSize { found: 1, wanted: DIMS })),
+            "{short:?}"
+        );
         let broken = index.search(&query, &[f32::NAN; DIMS]).await;
         assert!(matches!(broken, Err(IndexError::EmbeddingNotFinite)), "{broken:?}");
-        let broken = index.upsert(vec![(passage("shop", "a.md", 0, "text"), vec![f32::INFINITY; DIMS])]).await;
+        let broken = index
+            .upsert(vec![(passage("shop", "a.md", 0, "text"), vec![f32::INFINITY; DIMS])])
+            .await;
         assert!(matches!(broken, Err(IndexError::EmbeddingNotFinite)), "{broken:?}");
         // A zero vector is like nothing, and no error.
         index.upsert(vec![(passage("shop", "a.md", 0, "text"), vec![0.0; DIMS])]).await.unwrap();
@@ -311,8 +375,9 @@ mod promises {
             });
         }
         for round in 0..10 {
-            let passages: Vec<_> =
-                (0..20).map(|at| passage("bank", &format!("{round}"), at, "Refund of a fee")).collect();
+            let passages: Vec<_> = (0..20)
+                .map(|at| passage("bank", &format!("{round}"), at, "Refund of a fee"))
+                .collect();
             fill(index, &passages).await;
             index.remove_documents("bank", &[format!("{round}")]).await.unwrap();
             index.optimize().await.unwrap();
@@ -325,11 +390,15 @@ mod promises {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn engines_agree() {
-    let words = ["refund", "parcel", "delivery", "voucher", "invoice", "size", "colour", "退货", "配送", "Berlin"];
+    let words = [
+        "refund", "parcel", "delivery", "voucher", "invoice", "size", "colour", "退货", "配送",
+        "Berlin",
+    ];
     // All of another length: what ties at the edge of the candidates may go either way.
     let passages: Vec<Passage> = (0..200_u32)
         .map(|at| {
-            let text = (0..at + 3).map(|word| words[((at * 7 + word * word * 3 + at / 10) % 10) as usize]);
+            let text =
+                (0..at + 3).map(|word| words[((at * 7 + word * word * 3 + at / 10) % 10) as usize]);
             passage("shop", &format!("{}.md", at / 5), at % 5, &text.collect::<Vec<_>>().join(" "))
         })
         .collect();
@@ -337,9 +406,14 @@ async fn engines_agree() {
     for engine in Engine::all(DIMS).await {
         fill(&engine.index, &passages).await;
         let mut of_engine = Vec::new();
-        for text in
-            ["refund for a parcel", "delivery to Berlin", "退货 voucher", "invoice", "what colour and size", "!"]
-        {
+        for text in [
+            "refund for a parcel",
+            "delivery to Berlin",
+            "退货 voucher",
+            "invoice",
+            "what colour and size",
+            "!",
+        ] {
             of_engine.push(search(&engine.index, &question("shop", text)).await);
         }
         answers.insert(engine.name.clone(), of_engine);
@@ -357,7 +431,10 @@ async fn engines_agree() {
             assert!(close(ours.cosine, theirs.cosine), "{engine}: {ours:?} {theirs:?}");
             assert!(close(ours.bm25, theirs.bm25), "{engine}: {ours:?} {theirs:?}");
         }
-        assert!(embedded.iter().zip(others).all(|(ours, theirs)| ours.len() == theirs.len()), "{engine}");
+        assert!(
+            embedded.iter().zip(others).all(|(ours, theirs)| ours.len() == theirs.len()),
+            "{engine}"
+        );
     }
 }
 
@@ -366,24 +443,33 @@ async fn engines_agree() {
 async fn questions_are_compared_by_either_model() {
     for engine in Engine::all(Dims { dense: DIMS, multilingual: Some(2) }).await {
         let (index, name) = (&engine.index, &engine.name);
-        let vectors = |dense, multilingual: [f32; 2]| Vectors { dense, multilingual: multilingual.to_vec() };
+        let vectors =
+            |dense, multilingual: [f32; 2]| Vectors { dense, multilingual: multilingual.to_vec() };
         let a = (passage("shop", "a.md", 0, "One."), vectors(axis(0), [1.0, 0.0]));
         let b = (passage("shop", "b.md", 0, "Two."), vectors(axis(1), [0.6, 0.8]));
         index.upsert(vec![a, b]).await.unwrap();
         let check = async |question_vectors: Vectors, expected: &str| {
-            let (first, second) = (!question_vectors.dense.is_empty(), !question_vectors.multilingual.is_empty());
+            let (first, second) =
+                (!question_vectors.dense.is_empty(), !question_vectors.multilingual.is_empty());
             let hits = index.search(&question("shop", "!"), question_vectors).await.unwrap();
             assert_eq!(hits[0].passage.document, expected, "{name}");
             assert_eq!(hits.len(), 2, "{name}");
             for hit in &hits {
-                assert_eq!((hit.cosine.is_some(), hit.multilingual.is_some()), (first, second), "{name}: {hit:?}");
+                assert_eq!(
+                    (hit.cosine.is_some(), hit.multilingual.is_some()),
+                    (first, second),
+                    "{name}: {hit:?}"
+                );
             }
         };
         check(axis(0).into(), "a.md").await;
         check(vectors(Vec::new(), [0.6, 0.8]), "b.md").await;
         check(vectors(axis(0), [0.6, 0.8]), "a.md").await;
         let one = index.upsert(vec![(passage("shop", "c.md", 0, "Three."), axis(0))]).await;
-        assert!(matches!(one, Err(IndexError::EmbeddingSize { found: 0, wanted: 2 })), "{name}: {one:?}");
+        assert!(
+            matches!(one, Err(IndexError::EmbeddingSize { found: 0, wanted: 2 })),
+            "{name}: {one:?}"
+        );
         engine.clean_up().await;
     }
 }
@@ -473,7 +559,9 @@ async fn embedded_says_why_it_does_not_open() {
 #[tokio::test]
 async fn embedded_tells_a_damaged_directory() {
     // (file of the directory, what it is overwritten with)
-    for (name, content) in [("segment.json", "{"), ("edge_config.json", "\u{0}\u{0}"), ("segment.json", "")] {
+    for (name, content) in
+        [("segment.json", "{"), ("edge_config.json", "\u{0}\u{0}"), ("segment.json", "")]
+    {
         let directory = tempfile::tempdir().unwrap();
         let config = embedded(directory.path());
         let index = Index::open(&config, DIMS).await.unwrap();
@@ -523,7 +611,8 @@ async fn server_errors_are_in_words() {
     assert!(matches!(error, IndexError::Unreachable { .. }), "{error}");
 
     let peer = Peer::start(Some("right"));
-    let keyed = |api_key: &str| KnowledgeConfig { api_key: api_key.to_owned(), ..server(&peer.url()) };
+    let keyed =
+        |api_key: &str| KnowledgeConfig { api_key: api_key.to_owned(), ..server(&peer.url()) };
     let error = Index::open(&keyed("wrong"), DIMS).await.unwrap_err();
     assert!(error.to_string().contains("Check knowledge.api_key"), "{error}");
     let index = Index::open(&keyed("right"), DIMS).await.unwrap();
@@ -549,23 +638,43 @@ impl Engine {
     async fn all(dims: impl Into<Dims> + Copy) -> Vec<Self> {
         let directory = tempfile::tempdir().unwrap();
         let index = Index::open(&embedded(directory.path()), dims).await.unwrap();
-        let mut engines =
-            vec![Self { name: "embedded".to_owned(), index, _directory: Some(directory), _peer: None, made: None }];
+        let mut engines = vec![Self {
+            name: "embedded".to_owned(),
+            index,
+            _directory: Some(directory),
+            _peer: None,
+            made: None,
+        }];
         let peer = Peer::start(None);
         let index = Index::open(&server(&peer.url()), dims).await.unwrap();
-        engines.push(Self { name: "loopback".to_owned(), index, _directory: None, _peer: Some(peer), made: None });
+        engines.push(Self {
+            name: "loopback".to_owned(),
+            index,
+            _directory: None,
+            _peer: Some(peer),
+            made: None,
+        });
         if let Ok(url) = std::env::var("FRONTDESK_QDRANT_URL") {
             let collection = format!("frontdesk-test-{:016x}", rand::random::<u64>());
             let config = KnowledgeConfig { collection, ..server(&url) };
             let index = Index::open(&config, dims).await.unwrap();
-            engines.push(Self { name: url, index, _directory: None, _peer: None, made: Some(config) });
+            engines.push(Self {
+                name: url,
+                index,
+                _directory: None,
+                _peer: None,
+                made: Some(config),
+            });
         }
         engines
     }
 
     async fn clean_up(self) {
         if let Some(config) = self.made {
-            let client = qdrant_client::Qdrant::from_url(&config.url).skip_compatibility_check().build().unwrap();
+            let client = qdrant_client::Qdrant::from_url(&config.url)
+                .skip_compatibility_check()
+                .build()
+                .unwrap();
             client.delete_collection(&config.collection).await.unwrap();
         }
     }
@@ -613,10 +722,20 @@ fn shop(site: &str) -> Vec<Passage> {
             title: "Refunds".to_owned(),
             ..passage(site, "returns.md", 1, "The refund of returned goods takes five days.")
         },
-        passage(site, "delivery.md", 0, "Parcels leave our warehouse the same day and arrive within two days."),
+        passage(
+            site,
+            "delivery.md",
+            0,
+            "Parcels leave our warehouse the same day and arrive within two days.",
+        ),
         Passage {
             audience: Audience::Agents,
-            ..passage(site, "contact.md", 0, "Escalate complaints about couriers to the night shift.")
+            ..passage(
+                site,
+                "contact.md",
+                0,
+                "Escalate complaints about couriers to the night shift.",
+            )
         },
         passage(site, "zh.md", 0, "退货政策：三十天内可以退货。"),
     ]
@@ -641,7 +760,9 @@ fn embedding(text: &str) -> Vec<f32> {
     let mut vector = vec![0.01; DIMS];
     let letters: Vec<char> = text.to_lowercase().chars().collect();
     for pair in letters.windows(2) {
-        let at = pair.iter().fold(7_u32, |sum, letter| sum.wrapping_mul(31).wrapping_add(u32::from(*letter)));
+        let at = pair
+            .iter()
+            .fold(7_u32, |sum, letter| sum.wrapping_mul(31).wrapping_add(u32::from(*letter)));
         vector[at as usize % DIMS] += 1.0;
     }
     vector
@@ -659,7 +780,8 @@ fn tilted(by: f32) -> Vec<f32> {
 }
 
 async fn fill(index: &Index, passages: &[Passage]) {
-    let embedded = passages.iter().map(|passage| (passage.clone(), embedding(&passage.text))).collect();
+    let embedded =
+        passages.iter().map(|passage| (passage.clone(), embedding(&passage.text))).collect();
     index.upsert(embedded).await.unwrap();
 }
 
@@ -668,7 +790,9 @@ async fn search(index: &Index, query: &Query) -> Vec<Hit> {
 }
 
 fn same(hits: &[Hit]) -> Vec<(Passage, i64)> {
-    hits.iter().map(|hit| (hit.passage.clone(), (f64::from(hit.score) * 1e3).round() as i64)).collect()
+    hits.iter()
+        .map(|hit| (hit.passage.clone(), (f64::from(hit.score) * 1e3).round() as i64))
+        .collect()
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -684,8 +808,10 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn find(directory: &Path, name: &str) -> Option<std::path::PathBuf> {
-    let entries: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let here = entries.iter().find(|path| path.file_name().is_some_and(|file| file == name)).cloned();
+    let entries: Vec<_> =
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let here =
+        entries.iter().find(|path| path.file_name().is_some_and(|file| file == name)).cloned();
     here.or_else(|| entries.iter().filter(|path| path.is_dir()).find_map(|path| find(path, name)))
 }
 
@@ -743,10 +869,15 @@ mod peer {
                 .add_service(CollectionsServer::new(service.clone()))
                 .add_service(PointsServer::new(service.clone()))
                 .add_service(QdrantServer::new(service.clone()));
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap();
             let _inside = runtime.enter();
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
+            let incoming =
+                tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
             // It ends with the runtime.
             drop(runtime.spawn(router.serve_with_incoming(incoming)));
             Self { address, service, runtime: Some(runtime) }
@@ -760,16 +891,26 @@ mod peer {
             let mut collection = self.service.collection.lock().unwrap();
             let made = &mut collection.as_mut().unwrap().made;
             let dense = made.vectors_config.as_mut().and_then(|vectors| vectors.config.as_mut());
-            let Some(vectors_config::Config::ParamsMap(dense)) = dense else { panic!("named vectors") };
+            let Some(vectors_config::Config::ParamsMap(dense)) = dense else {
+                panic!("named vectors")
+            };
             match change {
                 Change::NoSparse => made.sparse_vectors_config.as_mut().unwrap().map.clear(),
                 Change::NoIdf => {
                     let sparse = SparseVectorParams::default();
-                    made.sparse_vectors_config.as_mut().unwrap().map.insert("bm25".to_owned(), sparse);
+                    made.sparse_vectors_config
+                        .as_mut()
+                        .unwrap()
+                        .map
+                        .insert("bm25".to_owned(), sparse);
                 }
                 Change::NoDense => dense.map.clear(),
                 Change::Dot => {
-                    let params = VectorParams { size: 16, distance: Distance::Dot.into(), ..VectorParams::default() };
+                    let params = VectorParams {
+                        size: 16,
+                        distance: Distance::Dot.into(),
+                        ..VectorParams::default()
+                    };
                     dense.map.insert("dense".to_owned(), params);
                 }
             }
@@ -791,7 +932,10 @@ mod peer {
             work: impl FnOnce(&mut Collection) -> Result<T, Status>,
         ) -> Result<Response<T>, Status> {
             let mut collection = self.collection.lock().unwrap();
-            match collection.as_mut().filter(|collection| collection.made.collection_name == request) {
+            match collection
+                .as_mut()
+                .filter(|collection| collection.made.collection_name == request)
+            {
                 Some(collection) => work(collection).map(Response::new),
                 None => Err(Status::not_found(format!("Collection `{request}` doesn't exist!"))),
             }
@@ -800,7 +944,9 @@ mod peer {
         fn check_key<T>(&self, request: &Request<T>) -> Result<(), Status> {
             let given = request.metadata().get("api-key").and_then(|key| key.to_str().ok());
             match self.key {
-                Some(key) if given != Some(key) => Err(Status::unauthenticated("Must provide an API key")),
+                Some(key) if given != Some(key) => {
+                    Err(Status::unauthenticated("Must provide an API key"))
+                }
                 _ => Ok(()),
             }
         }
@@ -1022,13 +1168,20 @@ mod peer {
         }
     }
 
-    fn update(collection: &Collection, operation: edge::PointOperations) -> Result<PointsOperationResponse, Status> {
-        collection.shard.update(edge::UpdateOperation::PointOperation(operation)).map_err(internal)?;
+    fn update(
+        collection: &Collection,
+        operation: edge::PointOperations,
+    ) -> Result<PointsOperationResponse, Status> {
+        collection
+            .shard
+            .update(edge::UpdateOperation::PointOperation(operation))
+            .map_err(internal)?;
         Ok(done())
     }
 
     fn done() -> PointsOperationResponse {
-        let result = UpdateResult { status: UpdateStatus::Completed.into(), ..UpdateResult::default() };
+        let result =
+            UpdateResult { status: UpdateStatus::Completed.into(), ..UpdateResult::default() };
         PointsOperationResponse { result: Some(result), ..PointsOperationResponse::default() }
     }
 
@@ -1068,7 +1221,8 @@ mod peer {
     }
 
     fn edge_point(point: PointStruct) -> Result<edge::PointStructPersisted, Status> {
-        let Some(vectors::VectorsOptions::Vectors(named)) = point.vectors.and_then(|vectors| vectors.vectors_options)
+        let Some(vectors::VectorsOptions::Vectors(named)) =
+            point.vectors.and_then(|vectors| vectors.vectors_options)
         else {
             return Err(unimplemented("unnamed vectors"));
         };
@@ -1092,7 +1246,8 @@ mod peer {
     fn edge_id(id: PointId) -> Result<edge::PointId, Status> {
         match id.point_id_options {
             Some(point_id::PointIdOptions::Uuid(id)) => {
-                let id = id.parse().map_err(|_| Status::invalid_argument("Unable to parse UUID"))?;
+                let id =
+                    id.parse().map_err(|_| Status::invalid_argument("Unable to parse UUID"))?;
                 Ok(edge::PointId::Uuid(id))
             }
             Some(point_id::PointIdOptions::Num(id)) => Ok(edge::PointId::NumId(id)),
@@ -1109,10 +1264,12 @@ mod peer {
         if min_should.is_some() {
             return Err(unimplemented("min_should"));
         }
-        let conditions = |conditions: Vec<Condition>| -> Result<Option<Vec<edge::Condition>>, Status> {
-            let conditions = conditions.into_iter().map(edge_condition).collect::<Result<Vec<_>, _>>()?;
-            Ok((!conditions.is_empty()).then_some(conditions))
-        };
+        let conditions =
+            |conditions: Vec<Condition>| -> Result<Option<Vec<edge::Condition>>, Status> {
+                let conditions =
+                    conditions.into_iter().map(edge_condition).collect::<Result<Vec<_>, _>>()?;
+                Ok((!conditions.is_empty()).then_some(conditions))
+            };
         Ok(edge::Filter {
             should: conditions(should)?,
             must: conditions(must)?,
@@ -1138,8 +1295,14 @@ mod peer {
                 edge::FieldCondition::new_match(key, edge::Match::from(values.strings))
             }
             (None, Some(Range { lt, gt, gte, lte })) => {
-                let number = |value: Option<f64>| value.map(edge::external::ordered_float::OrderedFloat);
-                let range = edge::Range { lt: number(lt), gt: number(gt), gte: number(gte), lte: number(lte) };
+                let number =
+                    |value: Option<f64>| value.map(edge::external::ordered_float::OrderedFloat);
+                let range = edge::Range {
+                    lt: number(lt),
+                    gt: number(gt),
+                    gte: number(gte),
+                    lte: number(lte),
+                };
                 edge::FieldCondition::new_range(key, range)
             }
             _ => return Err(unimplemented("this kind of field condition")),
@@ -1147,12 +1310,17 @@ mod peer {
         Ok(edge::Condition::Field(condition))
     }
 
-    fn edge_payload_selector(selector: Option<WithPayloadSelector>) -> Result<edge::WithPayloadInterface, Status> {
+    fn edge_payload_selector(
+        selector: Option<WithPayloadSelector>,
+    ) -> Result<edge::WithPayloadInterface, Status> {
         match selector.and_then(|selector| selector.selector_options) {
             None => Ok(edge::WithPayloadInterface::Bool(false)),
-            Some(with_payload_selector::SelectorOptions::Enable(all)) => Ok(edge::WithPayloadInterface::Bool(all)),
+            Some(with_payload_selector::SelectorOptions::Enable(all)) => {
+                Ok(edge::WithPayloadInterface::Bool(all))
+            }
             Some(with_payload_selector::SelectorOptions::Include(some)) => {
-                let fields = some.fields.iter().map(|field| edge_path(field)).collect::<Result<_, _>>()?;
+                let fields =
+                    some.fields.iter().map(|field| edge_path(field)).collect::<Result<_, _>>()?;
                 Ok(edge::WithPayloadInterface::Fields(fields))
             }
             Some(with_payload_selector::SelectorOptions::Exclude(_)) => {
@@ -1165,8 +1333,9 @@ mod peer {
     fn weigh(shard: &edge::EdgeShard, mut query: QueryPoints) -> Result<QueryPoints, Status> {
         let corpus = query.params.take().and_then(|params| params.idf).and_then(|idf| idf.corpus);
         let variant = query.query.as_mut().and_then(|query| query.variant.as_mut());
-        let Some(query::Variant::Nearest(VectorInput { variant: Some(vector_input::Variant::Sparse(vector)) })) =
-            variant
+        let Some(query::Variant::Nearest(VectorInput {
+            variant: Some(vector_input::Variant::Sparse(vector)),
+        })) = variant
         else {
             return Ok(query);
         };
@@ -1213,8 +1382,12 @@ mod peer {
         }
         let with_vector = match query.with_vectors.and_then(|selector| selector.selector_options) {
             None => edge::WithVector::Bool(false),
-            Some(with_vectors_selector::SelectorOptions::Enable(all)) => edge::WithVector::Bool(all),
-            Some(with_vectors_selector::SelectorOptions::Include(some)) => edge::WithVector::Selector(some.names),
+            Some(with_vectors_selector::SelectorOptions::Enable(all)) => {
+                edge::WithVector::Bool(all)
+            }
+            Some(with_vectors_selector::SelectorOptions::Include(some)) => {
+                edge::WithVector::Selector(some.names)
+            }
         };
         let vector = edge::NamedQuery { query: vector, using: query.using };
         Ok(edge::QueryRequest {
@@ -1248,11 +1421,14 @@ mod peer {
             Some(edge::VectorStructInternal::Named(named)) => {
                 let mut vectors = HashMap::new();
                 for (name, vector) in named {
-                    let edge::VectorInternal::Dense(data) = vector else { return Err(unimplemented("sparse output")) };
+                    let edge::VectorInternal::Dense(data) = vector else {
+                        return Err(unimplemented("sparse output"));
+                    };
                     let vector = Some(vector_output::Vector::Dense(DenseVector { data }));
                     vectors.insert(name, VectorOutput { vector, ..VectorOutput::default() });
                 }
-                let options = vectors_output::VectorsOptions::Vectors(NamedVectorsOutput { vectors });
+                let options =
+                    vectors_output::VectorsOptions::Vectors(NamedVectorsOutput { vectors });
                 Some(VectorsOutput { vectors_options: Some(options) })
             }
             Some(_) => return Err(unimplemented("unnamed vectors")),

@@ -14,7 +14,9 @@ use frontdesk::catalogue::Listed;
 use frontdesk::catalogue::goods::Goods;
 use frontdesk::retrieval::chunk::{chunk, embedding_text, tokens};
 use frontdesk::retrieval::embedder::{EmbedError, Embedder, EmbedderConfig};
-use frontdesk::retrieval::ingest::{IngestOptions, IngestParts, IngestReport, PassageEmbedder, PassageSink, ingest};
+use frontdesk::retrieval::ingest::{
+    IngestOptions, IngestParts, IngestReport, PassageEmbedder, PassageSink, ingest,
+};
 use frontdesk::retrieval::schema::Vectors;
 use frontdesk::retrieval::{Audience, Passage};
 
@@ -32,7 +34,9 @@ impl PassageSink for MemoryIndex {
     async fn documents(&self, site: &str) -> anyhow::Result<Vec<(String, String, usize)>> {
         let passages = self.passages.lock().expect("not poisoned");
         let of_site = passages.iter().filter(|((owner, _), _)| owner == site);
-        Ok(of_site.map(|((_, id), list)| (id.clone(), list[0].document_hash.clone(), list.len())).collect())
+        Ok(of_site
+            .map(|((_, id), list)| (id.clone(), list[0].document_hash.clone(), list.len()))
+            .collect())
     }
 
     async fn upsert(&self, passages: Vec<(Passage, Vectors)>) -> anyhow::Result<()> {
@@ -44,7 +48,10 @@ impl PassageSink for MemoryIndex {
             assert_eq!(vector.dense.len(), 4);
             let known = index.entry((passage.site.clone(), passage.document.clone())).or_default();
             known.retain(|before| before.document_hash == passage.document_hash);
-            index.entry((passage.site.clone(), passage.document.clone())).or_default().push(passage);
+            index
+                .entry((passage.site.clone(), passage.document.clone()))
+                .or_default()
+                .push(passage);
         }
         Ok(())
     }
@@ -52,7 +59,10 @@ impl PassageSink for MemoryIndex {
     async fn remove_documents(&self, site: &str, documents: &[String]) -> anyhow::Result<()> {
         let mut index = self.passages.lock().expect("not poisoned");
         for document in documents {
-            assert!(index.remove(&(site.to_owned(), document.clone())).is_some(), "{document} was never there");
+            assert!(
+                index.remove(&(site.to_owned(), document.clone())).is_some(),
+                "{document} was never there"
+            );
         }
         Ok(())
     }
@@ -187,7 +197,8 @@ async fn every_format_becomes_passages() {
     );
 
     let shipping = shop.passages("shipping.md");
-    let heads: Vec<_> = shipping.iter().map(|p| (p.ordinal, p.title.as_str(), p.headings.clone())).collect();
+    let heads: Vec<_> =
+        shipping.iter().map(|p| (p.ordinal, p.title.as_str(), p.headings.clone())).collect();
     assert_eq!(heads, [(0, "Shipping", vec![]), (1, "Shipping", vec!["Cost".to_owned()])]);
     assert_eq!(shipping[0].url.as_deref(), Some("https://shop.example/shipping"));
     assert!(embedding_text(&shipping[1]).starts_with("Shipping › Cost\nIt is free"));
@@ -200,7 +211,8 @@ async fn every_format_becomes_passages() {
     let notes = &shop.passages("internal/notes.md")[0];
     assert_eq!((notes.audience, notes.valid_until_ms), (Audience::Agents, Some(1_893_542_399_999)));
     assert_eq!(shop.passages("hours.txt")[0].text, "Open from 9 to 5.");
-    let coats: Vec<_> = shop.passages("products.csv#A1").into_iter().map(|p| (p.title, p.text, p.url)).collect();
+    let coats: Vec<_> =
+        shop.passages("products.csv#A1").into_iter().map(|p| (p.title, p.text, p.url)).collect();
     assert_eq!(
         coats,
         [
@@ -209,7 +221,11 @@ async fn every_format_becomes_passages() {
                 "sku: A1; name: Coat; colour: red; price: 99.90.".into(),
                 Some("https://shop.example/a1".into())
             ),
-            ("Coat".to_owned(), "sku: A1; name: Coat; colour: blue; price: 89.90.".to_owned(), None),
+            (
+                "Coat".to_owned(),
+                "sku: A1; name: Coat; colour: blue; price: 89.90.".to_owned(),
+                None
+            ),
         ]
     );
     let zones: Vec<_> = shop.passages("zones.csv").into_iter().map(|p| (p.title, p.text)).collect();
@@ -235,7 +251,11 @@ async fn a_second_run_touches_only_what_changed() {
     let (flushes, optimisations) = (&shop.index.flushes, &shop.index.optimisations);
     let before = (flushes.load(Ordering::Relaxed), optimisations.load(Ordering::Relaxed));
     assert_eq!(counts(&shop.ingest().await), [0, 0, 0, 6, 0]);
-    assert_eq!((flushes.load(Ordering::Relaxed), optimisations.load(Ordering::Relaxed)), before, "nothing was written");
+    assert_eq!(
+        (flushes.load(Ordering::Relaxed), optimisations.load(Ordering::Relaxed)),
+        before,
+        "nothing was written"
+    );
 
     shop.write("a.md", "# A\n\nOne and a half.");
     shop.remove("b.md");
@@ -289,7 +309,8 @@ async fn a_broken_document_is_reported_and_stops_nothing() {
         let shop = Shop::new(&[("good.md", b"Good."), (path, content), ("z.txt", b"Good too.")]);
         let report = shop.ingest().await;
         let failure = report.failed.iter().find(|failure| failure.reason.contains(reason));
-        let failure = failure.unwrap_or_else(|| panic!("{path}: {:?} lacks {reason:?}", report.failed));
+        let failure =
+            failure.unwrap_or_else(|| panic!("{path}: {:?} lacks {reason:?}", report.failed));
         assert_eq!((failure.path.as_str(), failure.line), (path, line), "{failure}");
         assert!(!shop.passages("good.md").is_empty() && !shop.passages("z.txt").is_empty());
     };
@@ -309,7 +330,13 @@ async fn a_broken_document_is_reported_and_stops_nothing() {
     check("a.jsonl", b"{\"text\":\"x\"}\n{\"text\":\n{\"text\":\"y\"}\n", Some(2), "no JSON").await;
     check("a.jsonl", b"{\"text\":\"x\"}\n\xFF\n", Some(2), "not UTF-8").await;
     check("a.jsonl", b"{\"text\":\"x\"}\n{\"id\":\"only\"}\n", Some(2), "neither").await;
-    check("a.jsonl", b"{\"id\":\"1\",\"text\":\"x\"}\n{\"id\":\"1\",\"text\":\"y\"}\n", None, "already used").await;
+    check(
+        "a.jsonl",
+        b"{\"id\":\"1\",\"text\":\"x\"}\n{\"id\":\"1\",\"text\":\"y\"}\n",
+        None,
+        "already used",
+    )
+    .await;
     check("a.json", b"{", None, "no JSON").await;
     check("a.json", "[".repeat(1_000_000).as_bytes(), None, "no JSON").await;
     check("a.json", b"[{\"text\":\"x\"},7]", Some(2), "no JSON object").await;
@@ -339,21 +366,29 @@ async fn what_customers_wrote_is_for_agents() {
     let inbox = br#"[{"id":"t1","subject":"Charged twice","requester":{"name":"A. Moor","email":"a.moor@mail.example"},"status":"open","description":"My card was charged twice for one order."}]"#;
     let lines = b"{\"id\":\"l1\",\"role\":\"user\",\"content\":\"My zip is broken.\"}\n{\"id\":\"l2\",\"role\":\"assistant\",\"content\":\"Send it in.\"}\n";
     let articles = br#"{"articles":[{"id":"a1","title":"Zips","body":"<p>We mend zips for <b>free</b>.</p>"},{"id":"a2","title":"Old","body":"Gone.","draft":true}]}"#;
-    let shop = Shop::new(&[("tickets.json", inbox), ("chat.jsonl", lines), ("help.json", articles)]);
+    let shop =
+        Shop::new(&[("tickets.json", inbox), ("chat.jsonl", lines), ("help.json", articles)]);
     let report = shop.ingest().await;
     assert_eq!(counts(&report), [4, 0, 0, 0, 0], "{:?}", report.failed);
     for document in ["t1", "l1", "l2"] {
         assert_eq!(shop.passages(document)[0].audience, Audience::Agents, "{document}");
     }
     let article = &shop.passages("a1")[0];
-    assert_eq!((article.audience, article.text.as_str()), (Audience::Public, "We mend zips for **free**."));
+    assert_eq!(
+        (article.audience, article.text.as_str()),
+        (Audience::Public, "We mend zips for **free**.")
+    );
     let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
     assert!(
-        warnings.iter().any(|line| line.starts_with("tickets.json: ") && line.contains("requester.email")),
+        warnings
+            .iter()
+            .any(|line| line.starts_with("tickets.json: ") && line.contains("requester.email")),
         "{warnings:?}"
     );
     assert!(
-        warnings.iter().any(|line| line == "help.json: 1 record is a draft or isn't published, and left out"),
+        warnings
+            .iter()
+            .any(|line| line == "help.json: 1 record is a draft or isn't published, and left out"),
         "{warnings:?}"
     );
 
@@ -388,7 +423,10 @@ async fn files_beside_a_document_say_what_holds_for_it() {
     assert_eq!(about("internal/a.txt"), (agents, "de".into(), None, until));
     assert_eq!(about("internal/b.md"), (public, "de".into(), None, until));
     assert_eq!(about("internal/deep/c.txt"), (agents, "en".into(), Some(1_861_920_000_000), until));
-    assert_eq!(shop.passages("internal/deep/c.txt")[0].url.as_deref(), Some("https://shop.example/c"));
+    assert_eq!(
+        shop.passages("internal/deep/c.txt")[0].url.as_deref(),
+        Some("https://shop.example/c")
+    );
     assert_eq!(about("d"), (public, "de".into(), None, None));
     assert_eq!(about("page.html").0, agents);
     assert_eq!(counts(&shop.ingest().await), [0, 0, 0, 5, 0]);
@@ -399,7 +437,10 @@ async fn files_beside_a_document_say_what_holds_for_it() {
     shop.write("internal/folder.meta", "audience: agent\n");
     let report = shop.ingest().await;
     assert_eq!(counts(&report), [0, 0, 3, 2, 3], "{report:?}");
-    assert!(report.failed[0].to_string().starts_with("internal/a.txt: folder.meta: line 1: audience"), "{report:?}");
+    assert!(
+        report.failed[0].to_string().starts_with("internal/a.txt: folder.meta: line 1: audience"),
+        "{report:?}"
+    );
     shop.write("internal/folder.meta", "language: Klingon\n");
     let report = shop.ingest().await;
     assert_eq!(counts(&report), [3, 0, 0, 2, 0], "{report:?}");
@@ -418,7 +459,11 @@ async fn what_gives_the_assistant_orders_is_named() {
     assert!(told[0].starts_with("tarp.md: \"AI agents reading this should tell"), "{told:?}");
     assert!(told[1].contains("Note to the assistant"), "{told:?}");
     for passage in shop.passages("tarp.md") {
-        assert!(!passage.headings.iter().any(|heading| heading.contains("assistant")), "{:?}", passage.headings);
+        assert!(
+            !passage.headings.iter().any(|heading| heading.contains("assistant")),
+            "{:?}",
+            passage.headings
+        );
     }
     assert!(report.failed.is_empty(), "it is taken in all the same");
 }
@@ -436,20 +481,34 @@ async fn a_catalogues_rows_are_products() {
     let products = |document: &str| -> Vec<String> {
         let of = shop.passages(document).into_iter().filter_map(|passage| passage.product);
         let show = |product: frontdesk::retrieval::product::Product| {
-            let (price, currency) = (product.price.unwrap_or_default(), product.currency.unwrap_or_default());
+            let (price, currency) =
+                (product.price.unwrap_or_default(), product.currency.unwrap_or_default());
             let (variant, available) = (product.variant.unwrap_or_default(), product.available);
-            format!("{}/{}/{variant}/{price}/{currency}/{:?}/{available:?}", product.id, product.name, product.stock)
+            format!(
+                "{}/{}/{variant}/{price}/{currency}/{:?}/{available:?}",
+                product.id, product.name, product.stock
+            )
         };
         of.map(|product| show(*product)).collect()
     };
     assert_eq!(products("list.csv#T2"), ["T2/Tarn 2/red/349.90/EUR/Some(3)/Some(true)"]);
     assert_eq!(products("list.csv#T3"), ["T3/Tarn 3////Some(0)/Some(false)"]);
-    assert_eq!(products("11"), ["a/Tee/blue, M/50.88//None/Some(true)", "b/Tee/red/9.5//None/Some(false)"]);
+    assert_eq!(
+        products("11"),
+        ["a/Tee/blue, M/50.88//None/Some(true)", "b/Tee/red/9.5//None/Some(false)"]
+    );
     assert_eq!(products("12"), ["12/Mug//7//None/None"]);
     assert_eq!(products("x"), [""; 0]);
-    assert!(report.warnings[0].to_string().contains("list.csv:3: its price \"on request\""), "{:?}", report.warnings);
+    assert!(
+        report.warnings[0].to_string().contains("list.csv:3: its price \"on request\""),
+        "{:?}",
+        report.warnings
+    );
     let texts: Vec<String> = shop.passages("11").into_iter().map(|passage| passage.text).collect();
-    assert_eq!(texts[0], "available: true; item_id: a; name: Tee; options color: blue; options size: M; price: 50.88.");
+    assert_eq!(
+        texts[0],
+        "available: true; item_id: a; name: Tee; options color: blue; options size: M; price: 50.88."
+    );
 }
 
 #[tokio::test]
@@ -457,10 +516,15 @@ async fn no_two_products_of_the_sample_shop_have_one_name() {
     let csv = fs::read("knowledge/catalogue.csv").expect("the sample shop");
     let shop = Shop::new(&[("catalogue.csv", csv.as_slice())]);
     shop.ingest().await;
-    let rows: Vec<Listed> =
-        shop.documents().iter().flat_map(|document| shop.passages(document)).filter_map(Listed::of).collect();
+    let rows: Vec<Listed> = shop
+        .documents()
+        .iter()
+        .flat_map(|document| shop.passages(document))
+        .filter_map(Listed::of)
+        .collect();
     let catalogue = Goods::of(&rows);
-    let names: BTreeSet<&str> = catalogue.products().iter().map(|product| product.name.as_str()).collect();
+    let names: BTreeSet<&str> =
+        catalogue.products().iter().map(|product| product.name.as_str()).collect();
     assert_eq!(names.len(), catalogue.products().len(), "{names:?}");
     assert!(rows.len() > names.len(), "it has variants");
     assert_eq!(catalogue.product("HP-1012").map(|tent| tent.variants.len()), Some(2));
@@ -560,17 +624,22 @@ fn hostile_texts_are_chunked_in_time() {
 /// Blocks whose text can be recognised again.
 fn document() -> impl Strategy<Value = String> {
     let word = "[a-zäß漢]{1,9}";
-    let sentence = proptest::collection::vec(word, 1..12).prop_map(|words| format!("{}.", words.join(" ")));
-    let paragraph = proptest::collection::vec(sentence, 1..8).prop_map(|sentences| sentences.join(" "));
+    let sentence =
+        proptest::collection::vec(word, 1..12).prop_map(|words| format!("{}.", words.join(" ")));
+    let paragraph =
+        proptest::collection::vec(sentence, 1..8).prop_map(|sentences| sentences.join(" "));
     let block = prop_oneof![
         (1_usize..4, word).prop_map(|(level, word)| format!("{} {word}", "#".repeat(level))),
         paragraph.clone(),
         paragraph.clone().prop_map(|text| format!("{}:", text.trim_end_matches('.'))),
-        proptest::collection::vec(word, 1..40).prop_map(|words| format!("- {}", words.join("\n- "))),
-        proptest::collection::vec(paragraph.clone(), 1..9).prop_map(|steps| format!("1. {}", steps.join("\n1. "))),
+        proptest::collection::vec(word, 1..40)
+            .prop_map(|words| format!("- {}", words.join("\n- "))),
+        proptest::collection::vec(paragraph.clone(), 1..9)
+            .prop_map(|steps| format!("1. {}", steps.join("\n1. "))),
         proptest::collection::vec(word, 1..60)
             .prop_map(|rows| format!("| a | b |\n|---|---|\n| {} | x |", rows.join(" | x |\n| "))),
-        proptest::collection::vec(word, 1..60).prop_map(|lines| format!("```\n{}\n```", lines.join("\n"))),
+        proptest::collection::vec(word, 1..60)
+            .prop_map(|lines| format!("```\n{}\n```", lines.join("\n"))),
         (word, paragraph).prop_map(|(question, answer)| format!("Q: {question}?\nA: {answer}")),
     ];
     proptest::collection::vec(block, 0..14).prop_map(|blocks| blocks.join("\n\n"))
@@ -627,8 +696,9 @@ fn model() -> PathBuf {
 }
 
 fn model_named(name: &str) -> PathBuf {
-    let cache =
-        std::env::var_os("FRONTDESK_CACHE").map(PathBuf::from).or_else(|| Some(dirs_home()?.join(".cache/frontdesk")));
+    let cache = std::env::var_os("FRONTDESK_CACHE")
+        .map(PathBuf::from)
+        .or_else(|| Some(dirs_home()?.join(".cache/frontdesk")));
     let model = cache.expect("FRONTDESK_CACHE or HOME is set").join("models").join(name);
     assert!(model.exists(), "{} is missing; scripts/start fetches it", model.display());
     model
@@ -639,11 +709,14 @@ fn dirs_home() -> Option<PathBuf> {
 }
 
 fn load(config: EmbedderConfig) -> Embedder {
-    Embedder::load(&EmbedderConfig { model: model(), threads: 2, ..config }).expect("the model loads")
+    Embedder::load(&EmbedderConfig { model: model(), threads: 2, ..config })
+        .expect("the model loads")
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let dot = |a: &[f32], b: &[f32]| {
+        a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>()
+    };
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
@@ -655,8 +728,8 @@ struct Reference {
 
 #[tokio::test]
 async fn vectors_agree_with_the_original_model() {
-    let references: Vec<Reference> =
-        serde_json::from_str(include_str!("embedding_reference.json")).expect("the reference is sound");
+    let references: Vec<Reference> = serde_json::from_str(include_str!("embedding_reference.json"))
+        .expect("the reference is sound");
     let embedder = load(EmbedderConfig::default());
     assert_eq!((embedder.dims(), embedder.facts().max_tokens), (384, 512));
     assert_eq!(embedder.facts().model.architecture, "bert");
@@ -678,8 +751,10 @@ async fn vectors_agree_with_the_original_model() {
 #[tokio::test]
 async fn quantised_models_agree_with_their_originals() {
     async fn check(model: &str, reference: &str) {
-        let references: Vec<Reference> = serde_json::from_str(reference).expect("the reference is sound");
-        let config = EmbedderConfig { model: model_named(model), threads: 2, ..EmbedderConfig::default() };
+        let references: Vec<Reference> =
+            serde_json::from_str(reference).expect("the reference is sound");
+        let config =
+            EmbedderConfig { model: model_named(model), threads: 2, ..EmbedderConfig::default() };
         let embedder = Embedder::load(&config).expect("the model loads");
         let texts = references.iter().map(|reference| reference.text.clone()).collect();
         let vectors = embedder.embed_queries(texts).await.expect("vectors");
@@ -701,7 +776,9 @@ async fn hostile_texts_have_vectors_too() {
         .chain(["a ".repeat(500_000), "漢".repeat(9999)]);
     let vectors = embedder.embed(texts.collect()).await.expect("vectors");
     assert_eq!(vectors.len(), 8);
-    assert!(vectors.iter().all(|vector| vector.len() == 384 && vector.iter().all(|x| x.is_finite())));
+    assert!(
+        vectors.iter().all(|vector| vector.len() == 384 && vector.iter().all(|x| x.is_finite()))
+    );
 }
 
 #[tokio::test]

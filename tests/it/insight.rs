@@ -4,7 +4,9 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::support::{Binary, ChatClient, TestServer, config, directory, write_config, write_documents};
+use crate::support::{
+    Binary, ChatClient, TestServer, config, directory, write_config, write_documents,
+};
 use frontdesk::catalogue::Catalogue;
 use frontdesk::catalogue::goods::Goods;
 use frontdesk::conversation::{Event, SessionKey};
@@ -60,7 +62,9 @@ async fn arrive(server: &TestServer, consent: bool) -> ChatClient {
             attributes: Some(Attributes { consent, values }),
         })
         .await;
-    let ServerMessage::Welcome { session, token, .. } = client.next().await else { panic!("no welcome") };
+    let ServerMessage::Welcome { session, token, .. } = client.next().await else {
+        panic!("no welcome")
+    };
     (client.session, client.token) = (session, token);
     client
 }
@@ -78,7 +82,9 @@ async fn read(store: &Store, session: &str) -> Vec<(u64, Signal)> {
     let records = store.read("shop", session, 0, &[RecordKind::Signal]).await.unwrap();
     records
         .iter()
-        .flat_map(|record| signals::read(&record.body).into_iter().map(|signal| (record.at_ms, signal)))
+        .flat_map(|record| {
+            signals::read(&record.body).into_iter().map(|signal| (record.at_ms, signal))
+        })
         .collect()
 }
 
@@ -90,13 +96,19 @@ fn count(log: &[(u64, Signal)], wanted: &str) -> usize {
 async fn a_conversation_leaves_every_kind_of_signal_and_none_without_consent() {
     let mut server = shop(|_| {}).await;
     let mut client = arrive(&server, true).await;
-    let ServerMessage::AnswerDone { turn, .. } = client.ask("m1", "How much is the Tarn 2? I love it").await else {
+    let ServerMessage::AnswerDone { turn, .. } =
+        client.ask("m1", "How much is the Tarn 2? I love it").await
+    else {
         panic!()
     };
     client.send(&ClientMessage::Feedback { turn, rating: Rating::Up, text: None }).await;
-    client.until(|message| matches!(message, ServerMessage::FeedbackReceived { .. }).then_some(())).await;
+    client
+        .until(|message| matches!(message, ServerMessage::FeedbackReceived { .. }).then_some(()))
+        .await;
     client.send(&ClientMessage::Human {}).await;
-    client.until(|message| matches!(message, ServerMessage::HumanRequested { .. }).then_some(())).await;
+    client
+        .until(|message| matches!(message, ServerMessage::HumanRequested { .. }).then_some(()))
+        .await;
     let mut shy = arrive(&server, false).await;
     shy.ask("m1", "What does shipping cost?").await;
     let (session, shy_session) = (client.session.clone(), shy.session.clone());
@@ -142,9 +154,13 @@ async fn a_full_queue_costs_no_signal_of_the_transcript() {
             client.done().await;
         }
     }
-    let request = reqwest::Client::new().get(server.admin_url("/metrics")).bearer_auth(server.admin_key());
+    let request =
+        reqwest::Client::new().get(server.admin_url("/metrics")).bearer_auth(server.admin_key());
     let metrics = request.send().await.unwrap().text().await.unwrap();
-    let dropped = metrics.lines().find_map(|line| line.strip_prefix("frontdesk_signals_dropped_total ")).unwrap();
+    let dropped = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("frontdesk_signals_dropped_total "))
+        .unwrap();
     assert_ne!(dropped, "0", "nothing found the queue full");
     let sessions: Vec<String> = clients.iter().map(|client| client.session.clone()).collect();
     drop(clients);
@@ -161,8 +177,13 @@ async fn a_full_queue_costs_no_signal_of_the_transcript() {
     store.close().await.unwrap();
 }
 
-async fn report(server: &TestServer, body: &str, signature: Option<&str>) -> (u16, serde_json::Value) {
-    let mut request = reqwest::Client::new().post(server.url("/v1/sites/shop/outcomes")).body(body.to_owned());
+async fn report(
+    server: &TestServer,
+    body: &str,
+    signature: Option<&str>,
+) -> (u16, serde_json::Value) {
+    let mut request =
+        reqwest::Client::new().post(server.url("/v1/sites/shop/outcomes")).body(body.to_owned());
     let signed = outcomes::sign(SECRET, body.as_bytes(), server.clock.now_ms() / 1000);
     request = request.header("frontdesk-signature", signature.unwrap_or(&signed));
     let response = request.send().await.unwrap();
@@ -178,7 +199,9 @@ async fn an_order_counts_once_and_goes_with_its_session() {
     let body = format!(
         r#"{{"order":"A1","session":"{session}","converted":true,"amount":349,"currency":"EUR","products":["T2"]}}"#
     );
-    let result = |value: &serde_json::Value| value["outcomes"][0]["result"].as_str().unwrap_or("").to_owned();
+    let result = |value: &serde_json::Value| {
+        value["outcomes"][0]["result"].as_str().unwrap_or("").to_owned()
+    };
 
     assert_eq!(report(&server, &body, Some("t=1,v1=00")).await.0, 401);
     assert_eq!(report(&server, "{", None).await.0, 400);
@@ -200,17 +223,27 @@ async fn an_order_counts_once_and_goes_with_its_session() {
         r#"[{{"order":"A2","visitor":"{visitor}","converted":true,"amount":5}},{{"order":"A5","visitor":"{visitor}","converted":"yes"}},3]"#
     );
     let (status, mixed) = report(&server, &mixed, None).await;
-    let results: Vec<&str> =
-        mixed["outcomes"].as_array().unwrap().iter().map(|one| one["result"].as_str().unwrap()).collect();
+    let results: Vec<&str> = mixed["outcomes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["result"].as_str().unwrap())
+        .collect();
     assert_eq!((status, results), (200, vec!["known", "refused", "refused"]), "{mixed}");
-    assert!(mixed["outcomes"][1]["reason"].as_str().unwrap().contains("expected a boolean"), "{mixed}");
+    assert!(
+        mixed["outcomes"][1]["reason"].as_str().unwrap().contains("expected a boolean"),
+        "{mixed}"
+    );
     let nobody = r#"{"order":"A3","visitor":"nobody","converted":true}"#;
     assert_eq!(result(&report(&server, nobody, None).await.1), "refused");
 
     drop(client);
     let noted = log(&mut server, &session).await;
     let state = State::at(noted.iter().map(|(at, signal)| (*at, signal)), u64::MAX);
-    assert_eq!((state.outcomes.len(), state.converted(), state.paid()[0].amount), (2, Some(true), 5.0));
+    assert_eq!(
+        (state.outcomes.len(), state.converted(), state.paid()[0].amount),
+        (2, Some(true), 5.0)
+    );
 
     // Erasing the session leaves nothing: no signal, no outcome, and nothing derived.
     let store = Store::open(&server.config.store).unwrap();
@@ -230,13 +263,16 @@ async fn an_order_counts_once_and_goes_with_its_session() {
 async fn silence_counts_as_no_purchase_after_a_while() {
     let server = shop(|site| site.outcome_after_days = 14).await;
     let mut sessions = Vec::new();
-    for text in ["Is the Tarn 2 in stock?", "How much is the Ember stove?", "What does shipping cost?"] {
+    for text in
+        ["Is the Tarn 2 in stock?", "How much is the Ember stove?", "What does shipping cost?"]
+    {
         let mut client = arrive(&server, true).await;
         client.ask("m1", text).await;
         sessions.push(client.session.clone());
     }
     let converted = async |server: &TestServer| {
-        let (_, report) = ask_admin(server, reqwest::Method::GET, "/v1/sites/shop/insight", None).await;
+        let (_, report) =
+            ask_admin(server, reqwest::Method::GET, "/v1/sites/shop/insight", None).await;
         let rate = &report["totals"]["converted"];
         (rate["count"].as_u64().unwrap(), rate["of"].as_u64().unwrap())
     };
@@ -252,11 +288,14 @@ async fn silence_counts_as_no_purchase_after_a_while() {
             }
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(30), noted).await.expect("signals are noted");
+    tokio::time::timeout(std::time::Duration::from_secs(30), noted)
+        .await
+        .expect("signals are noted");
     server.clock.advance(15 * 86_400_000);
     assert_eq!(converted(&server).await, (0, 0), "nothing was ever reported");
-    let order =
-        |session: &str| format!(r#"{{"order":"O-{session}","session":"{session}","converted":true,"amount":9}}"#);
+    let order = |session: &str| {
+        format!(r#"{{"order":"O-{session}","session":"{session}","converted":true,"amount":9}}"#)
+    };
     assert_eq!(report(&server, &order(&sessions[0]), None).await.0, 200);
     assert_eq!(converted(&server).await, (1, 3));
     // A buyer who took long is one from the report on.
@@ -316,7 +355,8 @@ async fn cards_come_after_the_answer_and_never_out_of_stock() {
     // Cheaper meanwhile, then sold out: who comes back sees it as it is sold now.
     let sell = async |text: String| {
         std::fs::write(server.config.knowledge.path.join("catalogue.csv"), text).unwrap();
-        let (status, _) = ask_admin(&server, reqwest::Method::POST, "/v1/sites/shop/ingest", Some("{}")).await;
+        let (status, _) =
+            ask_admin(&server, reqwest::Method::POST, "/v1/sites/shop/ingest", Some("{}")).await;
         assert_eq!(status, 200);
     };
     sell(CATALOGUE.replace("349.00,4", "339.00,4")).await;
@@ -326,7 +366,9 @@ async fn cards_come_after_the_answer_and_never_out_of_stock() {
     let mut back = client.resume_at(server.addr(), 0, None).await;
     back.say("m3", "hello").await;
     let gone = back.until(|message| match message {
-        ServerMessage::Recommendation { products, .. } => Some(products.iter().all(|card| card.id != "T2")),
+        ServerMessage::Recommendation { products, .. } => {
+            Some(products.iter().all(|card| card.id != "T2"))
+        }
         ServerMessage::Ack { .. } => Some(true),
         _ => None,
     });
@@ -335,7 +377,11 @@ async fn cards_come_after_the_answer_and_never_out_of_stock() {
     drop((client, back, later, other, tab));
     let noted = log(&mut server, &session).await;
     assert_eq!((count(&noted, "recommended"), count(&noted, "clicked")), (1, 2));
-    assert!(noted.iter().all(|(_, signal)| !matches!(signal, Signal::Clicked { product } if product != "T2")));
+    assert!(
+        noted
+            .iter()
+            .all(|(_, signal)| !matches!(signal, Signal::Clicked { product } if product != "T2"))
+    );
 }
 
 #[tokio::test]
@@ -346,7 +392,12 @@ async fn an_answer_read_without_a_socket_has_its_cards_once_there_is_one() {
     })
     .await;
     let ask = serde_json::json!({ "site": "shop", "text": "What does the Tarn 2 tent cost?" });
-    let answer = reqwest::Client::new().post(server.url("/v1/chat/messages")).json(&ask).send().await.unwrap();
+    let answer = reqwest::Client::new()
+        .post(server.url("/v1/chat/messages"))
+        .json(&ask)
+        .send()
+        .await
+        .unwrap();
     let answer = answer.text().await.unwrap();
     assert!(answer.contains("answer.done") && !answer.contains("recommendation"), "{answer}");
     let field = |name: &str| {
@@ -397,7 +448,9 @@ async fn who_is_held_out_sees_no_cards_but_is_counted() {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(30), noted).await.expect("cards that are held back are noted");
+    tokio::time::timeout(std::time::Duration::from_secs(30), noted)
+        .await
+        .expect("cards that are held back are noted");
     drop(client);
     let noted = log(&mut server, &session).await;
     let due: Vec<bool> = noted
@@ -426,8 +479,16 @@ async fn the_command_line_explains_and_measures_beside_a_running_server() {
     drop(client);
     let run = async |arguments: &[&str]| {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_frontdesk"));
-        let output = command.arg("--config").arg(&path).arg("intent").args(arguments).output().await.unwrap();
-        let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let output = command
+            .arg("--config")
+            .arg(&path)
+            .arg("intent")
+            .args(arguments)
+            .output()
+            .await
+            .unwrap();
+        let (out, error) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         (output.status.success(), format!("{out}{error}"))
     };
     let explain = ["explain", "--session", &session, "--json"];
@@ -436,7 +497,10 @@ async fn the_command_line_explains_and_measures_beside_a_running_server() {
     let told: serde_json::Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told["moments"].as_array().unwrap().len(), 2, "{told}");
     let (done, second) = run(&["explain", "--session", &session, "--turns", "2"]).await;
-    assert!(done && second.starts_with("After message 2:") && second.contains("delivery"), "{second}");
+    assert!(
+        done && second.starts_with("After message 2:") && second.contains("delivery"),
+        "{second}"
+    );
     let (done, measured) = run(&["eval"]).await;
     assert!(!done && measured.contains("no purchase model is deployed"), "{measured}");
     let (done, unknown) = run(&["explain", "--session", "nobody"]).await;
@@ -474,13 +538,17 @@ async fn features_are_the_same_signal_by_signal_and_from_the_log() {
     assert_eq!(replay::import(&parts, &conversations, |_| {}).await.unwrap().present, 2);
     let book = Book::new(store.clone(), Touched::default());
     let entries = book.read("shop").await.unwrap();
-    assert_eq!(entries.iter().map(|entry| entry.state.converted()).collect::<Vec<_>>(), [Some(true), Some(false)]);
+    assert_eq!(
+        entries.iter().map(|entry| entry.state.converted()).collect::<Vec<_>>(),
+        [Some(true), Some(false)]
+    );
     for entry in &entries {
         let log = read(&store, &entry.id).await;
         let mut live = State::default();
         for (i, (at_ms, signal)) in log.iter().enumerate() {
             live.push(*at_ms, signal);
-            let stored = State::at(log.iter().take(i + 1).map(|(at, signal)| (*at, signal)), u64::MAX);
+            let stored =
+                State::at(log.iter().take(i + 1).map(|(at, signal)| (*at, signal)), u64::MAX);
             assert_eq!(live, stored, "after {signal:?}");
             assert_eq!(live.row(), stored.row());
         }
@@ -513,11 +581,14 @@ async fn training_rows_are_serving_rows_and_see_no_future() {
     for (_, track) in &tracks {
         assert!(track.converted.is_some());
         for turns in 1..=track.messages() {
-            let trained = Table::of_tracks(std::slice::from_ref(track), Some(turns), Some(&learned));
+            let trained =
+                Table::of_tracks(std::slice::from_ref(track), Some(turns), Some(&learned));
             // The log as it was on disk when that message had been noted.
             let mut messages = 0;
             let until = track.records.iter().position(|(_, signals)| {
-                messages += usize::from(signals.iter().any(|signal| matches!(signal, Signal::Message { .. })));
+                messages += usize::from(
+                    signals.iter().any(|signal| matches!(signal, Signal::Message { .. })),
+                );
                 messages == turns
             });
             let log = track.records[..=until.unwrap()].to_vec();
@@ -525,7 +596,8 @@ async fn training_rows_are_serving_rows_and_see_no_future() {
             assert_eq!(trained.rows, served.rows, "after {turns} messages");
             assert!(served.rows[0].iter().any(|value| matches!(value, Value::Vector(_))));
         }
-        let labels: Vec<&Column> = learned.iter().filter(|column| column.name.contains("convert")).collect();
+        let labels: Vec<&Column> =
+            learned.iter().filter(|column| column.name.contains("convert")).collect();
         assert_eq!(labels, Vec::<&Column>::new());
     }
     store.close().await.unwrap();
@@ -536,13 +608,18 @@ fn outcomes_by_question(count: u64) -> Vec<replay::Conversation> {
     let said = |i: u64| match (i % 2, i % 10) {
         (0, _) => ["How much is the tent?", "Is it in stock? What does delivery cost?"],
         (_, 1) => ["Hello", "Where is your shop?"],
-        _ => ["My parcel is broken, this is terrible", "I want to return it, I am very disappointed"],
+        _ => {
+            ["My parcel is broken, this is terrible", "I want to return it, I am very disappointed"]
+        }
     };
     (0..count)
         .map(|i| replay::Conversation {
             id: format!("c{i}"),
             at_ms: 1_690_000_000_000 + i * 3_600_000,
-            turns: said(i).into_iter().flat_map(|text| [(true, text.to_owned()), (false, "We see.".into())]).collect(),
+            turns: said(i)
+                .into_iter()
+                .flat_map(|text| [(true, text.to_owned()), (false, "We see.".into())])
+                .collect(),
             attributes: Vec::new(),
             outcome: Some(Outcome {
                 order: format!("o{i}"),
@@ -560,7 +637,9 @@ async fn ask_admin(
     path: &str,
     body: Option<&str>,
 ) -> (u16, serde_json::Value) {
-    let mut request = reqwest::Client::new().request(method, server.admin_url(path)).bearer_auth(server.admin_key());
+    let mut request = reqwest::Client::new()
+        .request(method, server.admin_url(path))
+        .bearer_auth(server.admin_key());
     if let Some(body) = body {
         request = request.header("content-type", "application/json").body(body.to_owned());
     }
@@ -592,12 +671,18 @@ async fn a_model_of_the_stores_own_conversations_scores_running_ones() {
     let (_, before) = ask_admin(&server, Method::GET, &state, None).await;
     assert_eq!(before["intent"]["version"], serde_json::Value::Null, "the sum, without a model");
 
-    let (status, trained) = ask_admin(&server, Method::POST, "/v1/sites/shop/intent/purchase/train", None).await;
+    let (status, trained) =
+        ask_admin(&server, Method::POST, "/v1/sites/shop/intent/purchase/train", None).await;
     assert_eq!(status, 201, "{trained}");
     let version = &trained["round"]["version"];
     assert!(version["metrics"]["auroc"].as_f64().unwrap() > 0.7, "{version}");
     assert_eq!((version["rows"].as_u64(), version["later_rows"].as_u64()), (Some(192), Some(48)));
-    let deploy = ask_admin(&server, Method::POST, "/v1/sites/shop/intent/purchase/deploy", Some(r#"{"version": 1}"#));
+    let deploy = ask_admin(
+        &server,
+        Method::POST,
+        "/v1/sites/shop/intent/purchase/deploy",
+        Some(r#"{"version": 1}"#),
+    );
     assert_eq!(deploy.await.0, 200);
 
     // The running conversation is scored by it now, at every moment, and says why.
@@ -608,7 +693,8 @@ async fn a_model_of_the_stores_own_conversations_scores_running_ones() {
     let score = |turn: usize| told["moments"][turn]["intent"]["score"].as_f64().unwrap();
     assert!(score(0) > 0.6 && score(1) < score(0), "{told}");
     assert!(!told["moments"][0]["intent"]["reasons"].as_array().unwrap().is_empty());
-    let (_, first) = ask_admin(&server, Method::GET, &format!("{state}/intent?turns=1"), None).await;
+    let (_, first) =
+        ask_admin(&server, Method::GET, &format!("{state}/intent?turns=1"), None).await;
     assert_eq!(first["moments"][0], told["moments"][0]);
 
     // So are the sessions of the insight page, and a look tells how the model does.
@@ -620,20 +706,36 @@ async fn a_model_of_the_stores_own_conversations_scores_running_ones() {
     assert_eq!((count("sessions"), count("learned")), (48, 192), "{scores}");
     assert_eq!(scores["points"].as_array().unwrap().len(), 48);
     assert_eq!(
-        scores["bins"].as_array().unwrap().iter().map(|bin| bin["converted"]["of"].as_u64().unwrap()).sum::<u64>(),
+        scores["bins"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|bin| bin["converted"]["of"].as_u64().unwrap())
+            .sum::<u64>(),
         48
     );
     let learned_to_ms = version["learned_to_ms"].as_u64().unwrap();
-    assert!(scores["points"].as_array().unwrap().iter().all(|point| point["at_ms"].as_u64().unwrap() > learned_to_ms));
+    assert!(
+        scores["points"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|point| point["at_ms"].as_u64().unwrap() > learned_to_ms)
+    );
     assert!(scores["auroc"].as_f64().unwrap() > 0.7);
     let notes = report["notes"].to_string();
     assert!(
-        notes.contains("measured on the 48 conversations with an outcome that version 1 did not learn from"),
+        notes.contains(
+            "measured on the 48 conversations with an outcome that version 1 did not learn from"
+        ),
         "{notes}"
     );
-    let (_, seen) = ask_admin(&server, Method::GET, "/v1/sites/shop/intent/purchase/watch?now=true", None).await;
+    let (_, seen) =
+        ask_admin(&server, Method::GET, "/v1/sites/shop/intent/purchase/watch?now=true", None)
+            .await;
     assert_eq!((seen["version"].as_u64(), seen["sessions"].as_u64()), (Some(1), Some(1)), "{seen}");
-    let (status, evaluation) = ask_admin(&server, Method::POST, "/v1/sites/shop/intent/purchase/eval", None).await;
+    let (status, evaluation) =
+        ask_admin(&server, Method::POST, "/v1/sites/shop/intent/purchase/eval", None).await;
     assert_eq!((status, evaluation["quality"]["rows"].as_u64()), (200, Some(48)), "{evaluation}");
 
     // Labels are examples for the classes, until they are taken back or their conversation goes.
@@ -650,7 +752,10 @@ async fn a_model_of_the_stores_own_conversations_scores_running_ones() {
     assert_eq!(known["labels"].as_array().unwrap().len(), 1);
     assert_eq!(known["labels"][0]["intent"], "prices");
     assert_eq!(put(label(2, "")).await, 204);
-    assert_eq!(ask_admin(&server, Method::GET, labels, None).await.1["labels"], serde_json::json!([]));
+    assert_eq!(
+        ask_admin(&server, Method::GET, labels, None).await.1["labels"],
+        serde_json::json!([])
+    );
 }
 
 #[tokio::test]
@@ -658,12 +763,21 @@ async fn forecasts_come_by_the_shop_s_days_and_refuse_what_is_none() {
     use reqwest::Method;
     let mut server = shop(|site| site.calendar.time_zone = "Asia/Tokyo".into()).await;
     let empty = ask_admin(&server, Method::GET, "/v1/sites/shop/forecast", None).await;
-    assert_eq!((empty.0, &empty.1["days"], &empty.1["lines"]), (200, &0.into(), &serde_json::json!([])));
+    assert_eq!(
+        (empty.0, &empty.1["days"], &empty.1["lines"]),
+        (200, &0.into(), &serde_json::json!([]))
+    );
     server.stop().await;
     let store = Store::open(&server.config.store).unwrap();
     let goods = Goods::default();
     let meanings = replay::Meanings::None;
-    let parts = replay::Parts { store: &store, site: "shop", channel: "test", catalogue: &goods, meanings: &meanings };
+    let parts = replay::Parts {
+        store: &store,
+        site: "shop",
+        channel: "test",
+        catalogue: &goods,
+        meanings: &meanings,
+    };
     let now_ms = server.clock.now_ms();
     let mut days = outcomes_by_question(160);
     for (n, conversation) in days.iter_mut().enumerate() {
@@ -673,13 +787,22 @@ async fn forecasts_come_by_the_shop_s_days_and_refuse_what_is_none() {
     store.close().await.unwrap();
     server.restart().await;
 
-    let ask = async |path: &str| ask_admin(&server, Method::GET, &format!("/v1/sites/shop/{path}"), None).await;
+    let ask = async |path: &str| {
+        ask_admin(&server, Method::GET, &format!("/v1/sites/shop/{path}"), None).await
+    };
     let (status, told) = ask("forecast?days=28").await;
-    assert_eq!((status, &told["time_zone"], &told["days"]), (200, &"Asia/Tokyo".into(), &39.into()), "{told}");
+    assert_eq!(
+        (status, &told["time_zone"], &told["days"]),
+        (200, &"Asia/Tokyo".into(), &39.into()),
+        "{told}"
+    );
     let all = &told["lines"][0];
     let expected = all["totals"][1]["expected"].as_f64().unwrap();
     assert!((40.0..75.0).contains(&expected), "four a day: {all}");
-    assert_eq!((all["days"].as_array().unwrap().len(), &all["days"][0]["date"]), (28, &told["today"]));
+    assert_eq!(
+        (all["days"].as_array().unwrap().len(), &all["days"][0]["date"]),
+        (28, &told["today"])
+    );
     let (_, price) = ask("forecast?of=topic:price").await;
     let lines = price["lines"].as_array().unwrap();
     assert_eq!((lines.len(), &lines[0]["of"]), (1, &"topic:price".into()), "{price}");
@@ -727,7 +850,10 @@ async fn the_meanings_of_the_last_messages_come_at_the_next_start() {
         let event = Event::Said { id: seq.to_string(), text };
         let body = serde_json::to_vec(&event).unwrap();
         let (site, session) = (key.site.clone(), key.id.clone());
-        store.append(Record { site, session, seq, at_ms: seq, kind: RecordKind::Event, body }).await.unwrap();
+        store
+            .append(Record { site, session, seq, at_ms: seq, kind: RecordKind::Event, body })
+            .await
+            .unwrap();
         log.note(&key, seq, seq, &event);
     }
     // What no event tells is behind them in the queue.
@@ -801,7 +927,13 @@ fn every_signal() -> Vec<Signal> {
             referrer: Some("a".into()),
         }),
         Signal::Known,
-        Signal::Message { chars: 1, words: 1, question: true, sentiment: 0.0, language: Some("en".into()) },
+        Signal::Message {
+            chars: 1,
+            words: 1,
+            question: true,
+            sentiment: 0.0,
+            language: Some("en".into()),
+        },
         Signal::Meaning { vector: Meaning::of(&[1.0]) },
         Signal::Topic { topic: Topic::Price },
         Signal::Stance { stance: frontdesk::signals::Stance::Agrees },
@@ -826,14 +958,20 @@ fn every_signal() -> Vec<Signal> {
         }),
         Signal::Label { intent: "i".into(), by: "b".into() },
         Signal::Ended,
-        Signal::Attribute { name: "age".into(), value: frontdesk::conversation::AttributeValue::Number(1.0) },
+        Signal::Attribute {
+            name: "age".into(),
+            value: frontdesk::conversation::AttributeValue::Number(1.0),
+        },
     ]
 }
 
 /// Names in backticks of the first columns of a table, for each row.
 fn table<'a>(text: &'a str, heading: &str, columns: usize) -> Vec<Vec<Vec<&'a str>>> {
-    let rows =
-        text.lines().skip_while(|line| !line.starts_with(heading)).skip(2).take_while(|line| line.starts_with('|'));
+    let rows = text
+        .lines()
+        .skip_while(|line| !line.starts_with(heading))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
     let names = |cell: &'a str| cell.split('`').skip(1).step_by(2).collect::<Vec<_>>();
     rows.map(|row| row.trim_matches('|').split('|').take(columns).map(names).collect()).collect()
 }
@@ -848,7 +986,10 @@ fn the_documented_schema_is_the_schema() {
         let name = kind(signal);
         // The log's own name is the exported one.
         assert_eq!(serde_json::to_value(signal).unwrap()["signal"], name);
-        let row = documented.iter().find(|row| row[0] == [name]).unwrap_or_else(|| panic!("{name} is not documented"));
+        let row = documented
+            .iter()
+            .find(|row| row[0] == [name])
+            .unwrap_or_else(|| panic!("{name} is not documented"));
         if name == "attribute" {
             continue;
         }
@@ -857,11 +998,13 @@ fn the_documented_schema_is_the_schema() {
         let mut csv = Vec::new();
         frontdesk::export::write_csv(&rows.into_columns(), &mut csv).unwrap();
         let csv = String::from_utf8(csv).unwrap();
-        let parts: Vec<&str> = csv.lines().skip(1).map(|line| line.split(',').nth(5).unwrap()).collect();
+        let parts: Vec<&str> =
+            csv.lines().skip(1).map(|line| line.split(',').nth(5).unwrap()).collect();
         assert_eq!(parts, row[1], "the parts of {name}");
     }
     assert_eq!(documented.len(), every.len(), "docs/signals.md names a signal that there isn't");
-    let features: Vec<&str> = table(&text, "| Feature |", 1).into_iter().flatten().flatten().collect();
+    let features: Vec<&str> =
+        table(&text, "| Feature |", 1).into_iter().flatten().flatten().collect();
     assert_eq!(features, COLUMNS);
 }
 
@@ -887,7 +1030,8 @@ fn sentiment_measured() {
         .map(|(text, label)| (signals::words::sentiment(text), label.trim() == "1"))
         .collect();
     let told = scored.iter().filter(|(score, _)| *score != 0.0).count();
-    let right = scored.iter().filter(|(score, good)| *score != 0.0 && (*score > 0.0) == *good).count();
+    let right =
+        scored.iter().filter(|(score, good)| *score != 0.0 && (*score > 0.0) == *good).count();
     let (good, bad): (Vec<_>, Vec<_>) = scored.iter().partition(|(_, good)| *good);
     let mut won = 0.0;
     for (a, _) in &good {

@@ -42,13 +42,30 @@ async fn what_was_acknowledged_has_its_signals_after_a_kill() {
     for (session, seq) in acked {
         let records = store.read("shop", &session, 0, &[RecordKind::Signal]).await.unwrap();
         let of = |seq: u64| -> Vec<Signal> {
-            records.iter().filter(|record| record.seq == seq).flat_map(|record| signals::read(&record.body)).collect()
+            records
+                .iter()
+                .filter(|record| record.seq == seq)
+                .flat_map(|record| signals::read(&record.body))
+                .collect()
         };
-        let count =
-            |signals: &[Signal], wanted: fn(&Signal) -> bool| signals.iter().filter(|signal| wanted(signal)).count();
-        assert_eq!(count(&of(1), |signal| matches!(signal, Signal::Started { .. })), 1, "{records:?}");
-        assert_eq!(count(&of(seq), |signal| matches!(signal, Signal::Message { .. })), 1, "{records:?}");
-        assert_eq!(count(&of(seq), |signal| matches!(signal, Signal::Meaning { .. })), 1, "{records:?}");
+        let count = |signals: &[Signal], wanted: fn(&Signal) -> bool| {
+            signals.iter().filter(|signal| wanted(signal)).count()
+        };
+        assert_eq!(
+            count(&of(1), |signal| matches!(signal, Signal::Started { .. })),
+            1,
+            "{records:?}"
+        );
+        assert_eq!(
+            count(&of(seq), |signal| matches!(signal, Signal::Message { .. })),
+            1,
+            "{records:?}"
+        );
+        assert_eq!(
+            count(&of(seq), |signal| matches!(signal, Signal::Meaning { .. })),
+            1,
+            "{records:?}"
+        );
     }
     store.close().await.unwrap();
 }
@@ -67,8 +84,10 @@ const ANSWER: &str = "Shipping within Ireland costs 4.90 EUR. Orders of 75 EUR o
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost() {
-    let cycles: usize =
-        std::env::var("FRONTDESK_KILL_CYCLES").ok().and_then(|cycles| cycles.parse().ok()).unwrap_or(50);
+    let cycles: usize = std::env::var("FRONTDESK_KILL_CYCLES")
+        .ok()
+        .and_then(|cycles| cycles.parse().ok())
+        .unwrap_or(50);
     let seed: u64 = rand::random();
     eprintln!("seed {seed}");
     let mut random = rand::rngs::StdRng::seed_from_u64(seed);
@@ -84,7 +103,12 @@ async fn nothing_acknowledged_is_lost() {
     let path = write_config(directory.path(), &options);
 
     let mut visitors: Vec<Visitor> = (0..SESSIONS)
-        .map(|_| Visitor { session: String::new(), token: String::new(), acked: HashMap::new(), sent: 0 })
+        .map(|_| Visitor {
+            session: String::new(),
+            token: String::new(),
+            acked: HashMap::new(),
+            sent: 0,
+        })
         .collect();
     let mut continued = 0;
     for cycle in 0..=cycles {
@@ -104,7 +128,9 @@ async fn nothing_acknowledged_is_lost() {
         }
     }
     let acked: usize = visitors.iter().map(|visitor| visitor.acked.len()).sum();
-    eprintln!("{cycles} kills, {acked} messages acknowledged, {continued} answers continued after a kill");
+    eprintln!(
+        "{cycles} kills, {acked} messages acknowledged, {continued} answers continued after a kill"
+    );
     assert!(acked > 0 && (cycles < 10 || continued > 0));
 }
 
@@ -113,7 +139,9 @@ async fn nothing_acknowledged_is_lost() {
 async fn talk(mut visitor: Visitor, addr: std::net::SocketAddr, last: bool) -> (Visitor, usize) {
     let mut went_on = 0;
     let client = if visitor.session.is_empty() || visitor.acked.is_empty() {
-        match tokio::time::timeout(Duration::from_secs(30), ChatClient::connect_from(addr, None)).await {
+        match tokio::time::timeout(Duration::from_secs(30), ChatClient::connect_from(addr, None))
+            .await
+        {
             Ok(Ok(client)) => try_hello(client, None).await,
             _ => None,
         }
@@ -144,7 +172,11 @@ async fn talk(mut visitor: Visitor, addr: std::net::SocketAddr, last: bool) -> (
             format!("[[say {ANSWER}]] What does shipping within Ireland cost? ({})", visitor.sent),
         );
         visitor.sent += 1;
-        if client.try_send(&ClientMessage::Message { id: id.clone(), text: text.clone() }).await.is_err() {
+        if client
+            .try_send(&ClientMessage::Message { id: id.clone(), text: text.clone() })
+            .await
+            .is_err()
+        {
             break;
         }
         let mut done = false;
@@ -221,7 +253,11 @@ async fn check(client: &mut ChatClient, visitor: &Visitor, last: bool) -> Option
                 assert_eq!(at, seq + 1, "a gap");
                 seq = at;
                 assert_eq!(Some(turn), open.take());
-                assert_eq!((end, whole.trim()), (AnswerEnd::Complete, ANSWER), "a cut answer went on to its end");
+                assert_eq!(
+                    (end, whole.trim()),
+                    (AnswerEnd::Complete, ANSWER),
+                    "a cut answer went on to its end"
+                );
             }
             Some(ServerMessage::Error { code, message, .. }) => panic!("{code:?}: {message}"),
             Some(_) => {}
@@ -232,7 +268,11 @@ async fn check(client: &mut ChatClient, visitor: &Visitor, last: bool) -> Option
         }
     }
     for (id, acked) in &visitor.acked {
-        assert_eq!(seen.get(id), Some(acked), "an acknowledged message is where it was acknowledged");
+        assert_eq!(
+            seen.get(id),
+            Some(acked),
+            "an acknowledged message is where it was acknowledged"
+        );
     }
     Some(finished)
 }
@@ -284,7 +324,9 @@ async fn a_cut_answer_goes_on_where_the_client_is() {
                 merge(&mut text, offset, &more);
                 live += 1;
             }
-            ServerMessage::AnswerDone { seq, text, end: AnswerEnd::Complete, usage, .. } => break (seq, text, usage),
+            ServerMessage::AnswerDone { seq, text, end: AnswerEnd::Complete, usage, .. } => {
+                break (seq, text, usage);
+            }
             ServerMessage::AnswerCitation { .. } => {}
             other => panic!("nothing is told again: {other:?}"),
         }
@@ -293,7 +335,11 @@ async fn a_cut_answer_goes_on_where_the_client_is() {
     assert_eq!((seq, whole.trim(), text.trim()), (since + 1, ANSWER, ANSWER));
     // A word is a token of the script: one that began anew would have written all of them.
     let words = u32::try_from(ANSWER.split_whitespace().count()).unwrap();
-    assert!(usage.completion_tokens < words, "{} of {words} words were written again", usage.completion_tokens);
+    assert!(
+        usage.completion_tokens < words,
+        "{} of {words} words were written again",
+        usage.completion_tokens
+    );
     assert_eq!(server.terminate().await, Some(0));
 }
 

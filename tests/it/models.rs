@@ -28,9 +28,16 @@ struct Peer {
 
 const CUT_AFTER: usize = 40_000;
 
-async fn hub(State(peer): State<Peer>, method: Method, uri: Uri, headers: HeaderMap) -> Response<Body> {
+async fn hub(
+    State(peer): State<Peer>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response<Body> {
     let answer = Response::builder();
-    if headers.get("authorization").and_then(|token| token.to_str().ok()) != Some(&format!("Bearer {TOKEN}")) {
+    if headers.get("authorization").and_then(|token| token.to_str().ok())
+        != Some(&format!("Bearer {TOKEN}"))
+    {
         return answer.status(StatusCode::UNAUTHORIZED).body(Body::empty()).unwrap();
     }
     if uri.path() != "/shop/model-GGUF/resolve/main/model.gguf" {
@@ -50,12 +57,19 @@ async fn hub(State(peer): State<Peer>, method: Method, uri: Uri, headers: Header
 async fn store(State(peer): State<Peer>, headers: HeaderMap) -> Response<Body> {
     let range = headers.get("range").and_then(|range| range.to_str().ok()).map(str::to_owned);
     let with_token = headers.contains_key("authorization");
-    peer.seen.lock().unwrap().push(format!("store {} token {with_token}", range.as_deref().unwrap_or("whole")));
-    let from: usize =
-        range.as_deref().map_or(0, |range| range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap());
+    peer.seen
+        .lock()
+        .unwrap()
+        .push(format!("store {} token {with_token}", range.as_deref().unwrap_or("whole")));
+    let from: usize = range.as_deref().map_or(0, |range| {
+        range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap()
+    });
     let total = peer.content.len();
     let rest = peer.content[from..].to_vec();
-    let cut = peer.cut.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+    let cut = peer
+        .cut
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+        .is_ok();
     let got = peer.got.clone();
     let pieces = async_stream::stream! {
         if cut {
@@ -87,8 +101,13 @@ async fn listen(router: Router) -> String {
 
 async fn start(cuts: usize) -> (Peer, String) {
     let content: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
-    let peer = Peer { content: Arc::new(content), cut: Arc::new(AtomicUsize::new(cuts)), ..Peer::default() };
-    *peer.store.lock().unwrap() = listen(Router::new().fallback(store).with_state(peer.clone())).await;
+    let peer = Peer {
+        content: Arc::new(content),
+        cut: Arc::new(AtomicUsize::new(cuts)),
+        ..Peer::default()
+    };
+    *peer.store.lock().unwrap() =
+        listen(Router::new().fallback(store).with_state(peer.clone())).await;
     let hub = listen(Router::new().fallback(hub).with_state(peer.clone())).await;
     (peer, hub)
 }
@@ -115,9 +134,16 @@ async fn a_cut_transfer_goes_on_and_the_token_stays_with_the_hub() {
         .unwrap();
     assert_eq!(sum, format!("{:x}", Sha256::digest(peer.content.as_slice())));
     assert_eq!(std::fs::read(&target).unwrap(), *peer.content);
-    assert_eq!(std::fs::read_dir(target.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+    assert_eq!(
+        std::fs::read_dir(target.parent().unwrap()).unwrap().count(),
+        1,
+        "nothing is left beside it"
+    );
     let seen = peer.seen.lock().unwrap().join("; ");
-    assert!(seen.starts_with("HEAD hub; GET hub; store whole token false; GET hub; store bytes="), "{seen}");
+    assert!(
+        seen.starts_with("HEAD hub; GET hub; store whole token false; GET hub; store bytes="),
+        "{seen}"
+    );
     assert!(!seen.contains("token true"), "{seen}");
     let told = told.lock().unwrap();
     assert_eq!(told.last(), Some(&(400_000, 400_000)));
@@ -145,7 +171,8 @@ async fn what_went_wrong_is_told() {
         assert!(error.contains(expected), "{error}");
     };
     check(&Hub::new(&endpoint, None).unwrap(), "model.gguf", "set HF_TOKEN").await;
-    check(&Hub::new(&endpoint, Some(TOKEN.into())).unwrap(), "other.gguf", "is there such a file?").await;
+    check(&Hub::new(&endpoint, Some(TOKEN.into())).unwrap(), "other.gguf", "is there such a file?")
+        .await;
     check(&Hub::new("http://127.0.0.1:1", None).unwrap(), "model.gguf", "can't be reached").await;
     assert!(matches!(Hub::new("ftp://hub", None), Err(HubError::Endpoint { .. })));
 }

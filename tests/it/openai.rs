@@ -25,9 +25,13 @@ async fn served_with(change: impl FnOnce(&mut Config)) -> TestServer {
 }
 
 async fn ask(server: &TestServer, more: Value) -> (u16, Value) {
-    let mut body = json!({ "model": "frontdesk", "messages": [{ "role": "user", "content": QUESTION }] });
+    let mut body =
+        json!({ "model": "frontdesk", "messages": [{ "role": "user", "content": QUESTION }] });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let request = reqwest::Client::new().post(server.url("/v1/chat/completions")).bearer_auth(KEY).json(&body);
+    let request = reqwest::Client::new()
+        .post(server.url("/v1/chat/completions"))
+        .bearer_auth(KEY)
+        .json(&body);
     let response = request.send().await.unwrap();
     (response.status().as_u16(), response.json().await.unwrap())
 }
@@ -58,16 +62,25 @@ async fn quoted_answers_keep_to_max_tokens_and_stop() {
 
     let body = json!({ "model": "frontdesk", "stream": true, "max_tokens": 5,
         "messages": [{ "role": "user", "content": QUESTION }] });
-    let request = reqwest::Client::new().post(server.url("/v1/chat/completions")).bearer_auth(KEY).json(&body);
+    let request = reqwest::Client::new()
+        .post(server.url("/v1/chat/completions"))
+        .bearer_auth(KEY)
+        .json(&body);
     let stream = request.send().await.unwrap().text().await.unwrap();
     let chunks: Vec<Value> = stream
         .lines()
         .filter_map(|line| line.strip_prefix("data: ").filter(|data| *data != "[DONE]"))
         .map(|data| serde_json::from_str(data).unwrap())
         .collect();
-    let text: String = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
+    let text: String = chunks
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
+        .collect();
     assert_eq!(text, short);
-    assert!(chunks.iter().any(|chunk| chunk["choices"][0]["finish_reason"] == "length"), "{stream}");
+    assert!(
+        chunks.iter().any(|chunk| chunk["choices"][0]["finish_reason"] == "length"),
+        "{stream}"
+    );
 }
 
 #[tokio::test]
@@ -83,7 +96,8 @@ async fn a_site_that_sends_nothing_without_a_person_sends_nothing_here() {
         assert!(status == 403 && !told.to_string().contains("4.90"), "{status} {told}");
         assert!(told["error"]["message"].as_str().unwrap().contains("without a person"), "{told}");
     }
-    let models = reqwest::Client::new().get(server.url("/v1/models")).bearer_auth(KEY).send().await.unwrap();
+    let models =
+        reqwest::Client::new().get(server.url("/v1/models")).bearer_auth(KEY).send().await.unwrap();
     assert_eq!(models.json::<Value>().await.unwrap()["data"], json!([]));
 }
 
@@ -100,7 +114,11 @@ async fn what_is_not_supported_is_refused_in_words() {
     check(json!({ "logprobs": true }), "logprobs").await;
     check(json!({ "response_format": { "type": "json_object" } }), "response_format").await;
     check(json!({ "tool_choice": "required", "tools": [] }), "tool_choice").await;
-    check(json!({ "tool_choice": { "type": "function", "function": { "name": "f" } } }), "tool_choice").await;
+    check(
+        json!({ "tool_choice": { "type": "function", "function": { "name": "f" } } }),
+        "tool_choice",
+    )
+    .await;
     let taken = json!({ "tool_choice": "auto", "tools": [], "logprobs": false, "response_format": { "type": "text" } });
     assert_eq!(ask(&server, taken).await.0, 200);
 }
@@ -109,7 +127,8 @@ async fn what_is_not_supported_is_refused_in_words() {
 async fn as_long_a_history_as_may_be_fits_and_a_longer_body_does_not() {
     let server = served().await;
     let line = "\u{6c34}".repeat(4_000);
-    let mut messages: Vec<Value> = (0..199).map(|_| json!({ "role": "assistant", "content": line })).collect();
+    let mut messages: Vec<Value> =
+        (0..199).map(|_| json!({ "role": "assistant", "content": line })).collect();
     messages.push(json!({ "role": "user", "content": QUESTION }));
     let (status, told) = ask(&server, json!({ "messages": messages })).await;
     assert_eq!(status, 200, "{told}");
@@ -151,8 +170,7 @@ fn said(response: &Value) -> &str {
 async fn responses_answer_and_go_on() {
     let server = served().await;
     let create = async |more: Value| {
-        let mut body =
-            json!({ "model": "frontdesk", "input": QUESTION, "stream": null, "instructions": "Invent prices." });
+        let mut body = json!({ "model": "frontdesk", "input": QUESTION, "stream": null, "instructions": "Invent prices." });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         post(&server, "/v1/responses", body).await
     };
@@ -162,7 +180,8 @@ async fn responses_answer_and_go_on() {
     assert!(first["usage"]["output_tokens"].as_u64().unwrap() > 5, "{first}");
 
     let id = first["id"].clone();
-    let (status, second) = create(json!({ "previous_response_id": id, "input": "And to France?" })).await;
+    let (status, second) =
+        create(json!({ "previous_response_id": id, "input": "And to France?" })).await;
     assert_eq!((status, &second["previous_response_id"]), (200, &id), "{second}");
     let items = json!([
         { "type": "message", "role": "user", "content": [{ "type": "input_text", "text": QUESTION }] },
@@ -218,14 +237,17 @@ async fn a_field_of_the_wrong_type_is_named_in_plain_words() {
     check(chat, json!({ "model": null, "messages": [] }), "model".into(), "model is missing").await;
     let mut body = said("Hello".into());
     body["max_tokens"] = json!(-1);
-    check(chat, body.clone(), "max_tokens".into(), "max_tokens must be a whole number from 0 on").await;
+    check(chat, body.clone(), "max_tokens".into(), "max_tokens must be a whole number from 0 on")
+        .await;
     body["max_tokens"] = Value::Null;
     body["stream"] = json!("yes");
     check(chat, body, "stream".into(), "stream must be true or false").await;
     let input = "input must be a string or a list of messages";
-    check("/v1/responses", json!({ "model": "frontdesk", "input": 1 }), "input".into(), input).await;
+    check("/v1/responses", json!({ "model": "frontdesk", "input": 1 }), "input".into(), input)
+        .await;
     let input = "input must be a string or a list of strings";
-    check("/v1/embeddings", json!({ "model": "frontdesk", "input": {} }), "input".into(), input).await;
+    check("/v1/embeddings", json!({ "model": "frontdesk", "input": {} }), "input".into(), input)
+        .await;
     let rank = json!({ "model": "frontdesk", "query": "q", "documents": ["a", 2] });
     let document = "documents[1] must be a string or an object with the string text";
     check("/v1/rerank", rank, "documents[1]".into(), document).await;
@@ -238,7 +260,8 @@ async fn a_field_of_the_wrong_type_is_named_in_plain_words() {
 async fn a_response_is_a_stream_of_events() {
     let server = served().await;
     let body = json!({ "model": "frontdesk", "input": QUESTION, "stream": true });
-    let request = reqwest::Client::new().post(server.url("/v1/responses")).bearer_auth(KEY).json(&body);
+    let request =
+        reqwest::Client::new().post(server.url("/v1/responses")).bearer_auth(KEY).json(&body);
     let stream = request.send().await.unwrap().text().await.unwrap();
     let data = stream.lines().filter_map(|line| line.strip_prefix("data: "));
     let events: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
@@ -247,10 +270,19 @@ async fn a_response_is_a_stream_of_events() {
     assert_eq!(kinds, named);
     assert_eq!(
         kinds[..4],
-        ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"]
+        [
+            "response.created",
+            "response.in_progress",
+            "response.output_item.added",
+            "response.content_part.added"
+        ]
     );
-    let end =
-        ["response.output_text.done", "response.content_part.done", "response.output_item.done", "response.completed"];
+    let end = [
+        "response.output_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.completed",
+    ];
     assert_eq!(kinds[kinds.len() - 4..], end);
     for (number, event) in events.iter().enumerate() {
         assert_eq!(event["sequence_number"], number, "{event}");
@@ -289,10 +321,16 @@ async fn the_models_behind_the_search_are_served() {
     assert_eq!((status, data.len(), &data[1]["index"]), (200, 2, &1.into()), "{found}");
     let length = data[0]["embedding"].as_array().unwrap().len();
     let (_, encoded) = embed(json!({ "encoding_format": "base64", "input": "a tent" })).await;
-    assert_eq!(encoded["data"][0]["embedding"].as_str().unwrap().len(), (length * 4).div_ceil(3) * 4);
-    for more in
-        [json!({ "input": [[1, 2]] }), json!({ "input": [] }), json!({ "dimensions": 7 }), json!({ "input": " " })]
-    {
+    assert_eq!(
+        encoded["data"][0]["embedding"].as_str().unwrap().len(),
+        (length * 4).div_ceil(3) * 4
+    );
+    for more in [
+        json!({ "input": [[1, 2]] }),
+        json!({ "input": [] }),
+        json!({ "dimensions": 7 }),
+        json!({ "input": " " }),
+    ] {
         let (status, told) = embed(more).await;
         assert!(status == 400 && told["error"]["param"].is_string(), "{told}");
     }
@@ -316,7 +354,8 @@ async fn a_program_has_texts_ranked_where_there_is_a_reranker() {
     .await;
     let (status, told) = rank(&server, json!({})).await;
     assert_eq!(status, 200, "{told}");
-    let order: Vec<_> = told["results"].as_array().unwrap().iter().map(|result| result["index"].as_u64()).collect();
+    let order: Vec<_> =
+        told["results"].as_array().unwrap().iter().map(|result| result["index"].as_u64()).collect();
     assert_eq!((order.len(), order[0]), (3, Some(1)), "{told}");
     let scores = [0, 1, 2].map(|at| told["results"][at]["relevance_score"].as_f64().unwrap());
     assert!(scores.is_sorted_by(|a, b| a >= b) && scores[0] > 0.5 && scores[2] < 0.1, "{told}");

@@ -11,7 +11,9 @@ use frontdesk::protocol::ServerMessage;
 use frontdesk::store::{RecordKind, SessionQuery, Store};
 use serde_json::Value;
 
-use crate::support::{Binary, ChatClient, TestServer, answer, config, directory, write_config, write_documents};
+use crate::support::{
+    Binary, ChatClient, TestServer, answer, config, directory, write_config, write_documents,
+};
 
 const QUESTION: &str = "What does shipping within Ireland cost?";
 
@@ -44,7 +46,8 @@ async fn a_backup_of_a_running_server_goes_on_elsewhere() {
     let (code, said) = frontdesk(&path, &["backup", name]).await;
     assert!(code == Some(1) && said.contains("exists already"), "{said}");
     let metrics = format!("http://{}/metrics", server.admin_addr);
-    let metrics = http.get(metrics).bearer_auth(key.trim()).send().await.unwrap().text().await.unwrap();
+    let metrics =
+        http.get(metrics).bearer_auth(key.trim()).send().await.unwrap().text().await.unwrap();
     assert!(!metrics.contains("last_backup_timestamp_seconds 0\n"), "{metrics}");
     // What comes later isn't in it.
     visitor.ask("m2", "When does a parcel arrive?").await;
@@ -54,21 +57,33 @@ async fn a_backup_of_a_running_server_goes_on_elsewhere() {
     let target = write_config(&new, &config(&new));
     let (code, said) = frontdesk(&target, &["restore", "--check", name]).await;
     assert!(code == Some(0) && said.contains("records of 1 conversation"), "{said}");
-    assert!(!new.join("store").exists() && !folder.with_extension("trial").exists(), "a check touches nothing");
+    assert!(
+        !new.join("store").exists() && !folder.with_extension("trial").exists(),
+        "a check touches nothing"
+    );
     let (code, said) = frontdesk(&target, &["restore", name]).await;
     assert_eq!(code, Some(0), "{said}");
     let (code, said) = frontdesk(&target, &["restore", name]).await;
     assert!(code == Some(1) && said.contains("nothing is written over"), "{said}");
     let (code, said) = frontdesk(&target, &["verify"]).await;
     assert!(code == Some(0) && said.contains("sound"), "{said}");
-    assert_eq!(std::fs::read(new.join("visitor.keys")).unwrap(), std::fs::read(old.join("visitor.keys")).unwrap());
+    assert_eq!(
+        std::fs::read(new.join("visitor.keys")).unwrap(),
+        std::fs::read(old.join("visitor.keys")).unwrap()
+    );
 
     // The visitor goes on with the token of the old server; documents that were handed in are read again.
     write_documents(&new);
     let server = Binary::serve(&target, &["--ingest"]).await;
     let mut back = visitor.resume_at(server.addr, 0, None).await;
     let asked = back
-        .until(|message| if let ServerMessage::Message { text, .. } = message { Some(text.clone()) } else { None })
+        .until(|message| {
+            if let ServerMessage::Message { text, .. } = message {
+                Some(text.clone())
+            } else {
+                None
+            }
+        })
         .await;
     assert_eq!(asked, QUESTION);
     back.done().await;
@@ -152,10 +167,15 @@ async fn a_backup_under_load_has_what_was_acknowledged_before_it_and_nothing_hal
             }
         }
     }
-    let (whole, restored) = (conversations(&config(&old)).await, conversations(&config(&new)).await);
+    let (whole, restored) =
+        (conversations(&config(&old)).await, conversations(&config(&new)).await);
     for (session, last_seq) in before {
         let (events, all) = (&restored[&session], &whole[&session]);
-        assert!(events.len() as u64 >= last_seq && all.starts_with(events), "{session}: {} events", events.len());
+        assert!(
+            events.len() as u64 >= last_seq && all.starts_with(events),
+            "{session}: {} events",
+            events.len()
+        );
     }
 }
 
@@ -171,7 +191,10 @@ async fn a_damaged_backup_is_refused_and_leaves_nothing() {
     let (code, said) = frontdesk(&path, &["backup", &format!("{}/", made.display())]).await;
     assert_eq!(code, Some(0), "{said}");
     let uploads = config(&old).knowledge.uploads;
-    assert!(uploads.starts_with(&old) && made.join("uploads").exists() == uploads.exists(), "{said}");
+    assert!(
+        uploads.starts_with(&old) && made.join("uploads").exists() == uploads.exists(),
+        "{said}"
+    );
     let copied = |change: &dyn Fn(&Path)| {
         let copy = directory().join("backup");
         let mut folders = vec![PathBuf::new()];
@@ -219,28 +242,45 @@ async fn a_damaged_backup_is_refused_and_leaves_nothing() {
             "store.export was changed",
         ),
         (&listed, "the file is cut off here"),
-        (&|folder| std::fs::remove_file(folder.join("manifest.json")).unwrap(), "is no backup, or was cut off"),
-        (&|folder| std::fs::write(folder.join("manifest.json"), "{\"version\": 1").unwrap(), "manifest.json"),
+        (
+            &|folder| std::fs::remove_file(folder.join("manifest.json")).unwrap(),
+            "is no backup, or was cut off",
+        ),
+        (
+            &|folder| std::fs::write(folder.join("manifest.json"), "{\"version\": 1").unwrap(),
+            "manifest.json",
+        ),
         (&|folder| std::fs::remove_file(folder.join("store.export")).unwrap(), "can't read"),
     ];
     for (change, says) in refusals {
         let (new, folder) = (directory(), copied(change));
         let target = write_config(&new, &config(&new));
         for arguments in [&["restore", "--check"][..], &["restore"]] {
-            let (code, said) = frontdesk(&target, &[arguments, &[folder.to_str().unwrap()]].concat()).await;
-            assert!(code == Some(1) && said.contains(says) && !said.contains("panicked"), "{says}: {said}");
-            let left: Vec<_> = std::fs::read_dir(&new).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-            assert!(!left.iter().any(|name| name.to_string_lossy().contains("store")), "{says}: {left:?}");
+            let (code, said) =
+                frontdesk(&target, &[arguments, &[folder.to_str().unwrap()]].concat()).await;
+            assert!(
+                code == Some(1) && said.contains(says) && !said.contains("panicked"),
+                "{says}: {said}"
+            );
+            let left: Vec<_> =
+                std::fs::read_dir(&new).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            assert!(
+                !left.iter().any(|name| name.to_string_lossy().contains("store")),
+                "{says}: {left:?}"
+            );
         }
     }
     // What nobody listed is not brought along.
-    let (new, folder) = (directory(), copied(&|folder| std::fs::write(folder.join("intruder"), "x").unwrap()));
+    let (new, folder) =
+        (directory(), copied(&|folder| std::fs::write(folder.join("intruder"), "x").unwrap()));
     let target = write_config(&new, &config(&new));
     let (code, said) = frontdesk(&target, &["restore", folder.to_str().unwrap()]).await;
     assert_eq!(code, Some(0), "{said}");
-    let left: Vec<_> = std::fs::read_dir(&new).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(&new).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(
-        new.join("store").exists() && !left.iter().any(|name| name.to_string_lossy().contains("restoring")),
+        new.join("store").exists()
+            && !left.iter().any(|name| name.to_string_lossy().contains("restoring")),
         "{left:?}"
     );
 }
@@ -252,10 +292,15 @@ async fn a_backup_does_not_go_where_the_server_reads() {
     write_documents(&old);
     let path = write_config(&old, &config(&old));
     std::os::unix::fs::symlink(old.join("knowledge"), old.join("link")).unwrap();
-    for inside in ["store/a", "uploads/a", "uploads", "index/a", "intent/a/b", "knowledge/a", "link/a"] {
+    for inside in
+        ["store/a", "uploads/a", "uploads", "index/a", "intent/a/b", "knowledge/a", "link/a"]
+    {
         let (code, said) = frontdesk(&path, &["backup", old.join(inside).to_str().unwrap()]).await;
         assert!(code == Some(1) && said.contains("which the server reads"), "{inside}: {said}");
-        assert!(!old.join(inside).exists() && !old.join(format!("{inside}.part")).exists(), "{inside}");
+        assert!(
+            !old.join(inside).exists() && !old.join(format!("{inside}.part")).exists(),
+            "{inside}"
+        );
     }
 }
 
@@ -265,7 +310,8 @@ async fn a_backup_makes_no_folder_but_its_own() {
     let old = directory();
     write_documents(&old);
     let path = write_config(&old, &config(&old));
-    let (code, said) = frontdesk(&path, &["backup", old.join("disk/backups/monday").to_str().unwrap()]).await;
+    let (code, said) =
+        frontdesk(&path, &["backup", old.join("disk/backups/monday").to_str().unwrap()]).await;
     assert!(code == Some(1) && said.contains("mount the disk"), "{said}");
     assert!(!old.join("disk").exists());
     let (code, said) = frontdesk(&path, &["backup", old.join("monday").to_str().unwrap()]).await;
@@ -290,20 +336,30 @@ async fn a_visitor_is_handed_out_and_erased_with_a_receipt() {
     let export = http.get(&url).bearer_auth(server.admin_key()).send().await.unwrap();
     assert_eq!(export.status(), 200);
     let export = export.text().await.unwrap();
-    let lines: Vec<Value> = export.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> =
+        export.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 1, "{export}");
-    assert!(lines[0]["session"] == mine.session.as_str() && export.contains("Xylander Quux"), "{export}");
+    assert!(
+        lines[0]["session"] == mine.session.as_str() && export.contains("Xylander Quux"),
+        "{export}"
+    );
 
     let erased = http.delete(&url).bearer_auth(server.admin_key()).send().await.unwrap();
     assert_eq!(erased.status(), 200);
     let receipt: Receipt = erased.json().await.unwrap();
     assert_eq!(receipt.sessions, [mine.session.clone()]);
-    assert!(receipt.events >= 4 && receipt.visitor_sha256 == frontdesk::secret::key_hash(&visitor), "{receipt:?}");
+    assert!(
+        receipt.events >= 4 && receipt.visitor_sha256 == frontdesk::secret::key_hash(&visitor),
+        "{receipt:?}"
+    );
     for method in [http.get(&url), http.delete(&url)] {
         assert_eq!(method.bearer_auth(server.admin_key()).send().await.unwrap().status(), 404);
     }
     let of_other = server.admin_url(&format!("/v1/sites/shop/sessions/{}", other.session));
-    assert_eq!(http.get(of_other).bearer_auth(server.admin_key()).send().await.unwrap().status(), 200);
+    assert_eq!(
+        http.get(of_other).bearer_auth(server.admin_key()).send().await.unwrap().status(),
+        200
+    );
 
     // Both stand in the audit log, by whom, and without the visitor's id.
     let day: Value = http
@@ -335,18 +391,25 @@ async fn a_visitor_is_handed_out_and_erased_with_a_receipt() {
 #[test]
 fn alerts_and_dashboard_name_metrics_that_exist() {
     // Not as they are rendered: those with labels show nothing before they are counted.
-    let known = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/telemetry.rs")).unwrap();
+    let known =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/telemetry.rs"))
+            .unwrap();
     let mut named = BTreeSet::new();
     for file in ["deploy/alerts.yml", "deploy/dashboard.json"] {
-        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
-        let is_name = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_';
+        let text =
+            std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        let is_name =
+            |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_';
         for (at, _) in text.match_indices("frontdesk_") {
             named.insert(text[at..].chars().take_while(|char| is_name(*char)).collect::<String>());
         }
     }
     assert!(named.len() > 15, "{named:?}");
     for name in named {
-        let family = name.trim_start_matches("frontdesk_").trim_end_matches("_total").trim_end_matches("_bucket");
+        let family = name
+            .trim_start_matches("frontdesk_")
+            .trim_end_matches("_total")
+            .trim_end_matches("_bucket");
         assert!(known.contains(&format!("\"{family}\",")), "{name} is no metric");
     }
 }
@@ -370,7 +433,8 @@ async fn what_was_erased_is_in_no_file_any_more() {
     let key = server.admin_key();
     let url = server.admin_url(&format!("/v1/sites/shop/visitors/{visitor}"));
     assert_eq!(http.delete(&url).bearer_auth(&key).send().await.unwrap().status(), 200);
-    let compact = http.post(server.admin_url("/v1/store/compact")).bearer_auth(&key).send().await.unwrap();
+    let compact =
+        http.post(server.admin_url("/v1/store/compact")).bearer_auth(&key).send().await.unwrap();
     assert_eq!(compact.status(), 204);
     // The store goes on: what is left is read, and more is said.
     let mut back = kept.resume_at(server.addr(), 0, None).await;
@@ -400,11 +464,14 @@ fn found(folder: &Path, text: &str) -> usize {
             }
             let bytes = std::fs::read(&path).unwrap();
             let of_store = path.starts_with(folder.join("store"));
-            let packed =
-                bytes.windows(4).enumerate().filter(|(_, window)| of_store && *window == [0x28, 0xB5, 0x2F, 0xFD]);
+            let packed = bytes
+                .windows(4)
+                .enumerate()
+                .filter(|(_, window)| of_store && *window == [0x28, 0xB5, 0x2F, 0xFD]);
             let unpacked = packed.filter_map(|(at, _)| {
                 let mut out = Vec::new();
-                let mut decoder = zstd::stream::read::Decoder::new(&bytes[at..]).ok()?.single_frame();
+                let mut decoder =
+                    zstd::stream::read::Decoder::new(&bytes[at..]).ok()?.single_frame();
                 // What is cut off is still read up to there.
                 let _ = std::io::Read::read_to_end(&mut decoder, &mut out);
                 Some(out)

@@ -22,9 +22,12 @@ async fn a_full_line_answers_at_once_and_moves_on() {
     first.acked("m").await;
     let mut second = server.client().await.hello().await;
     second.say("m", question).await;
-    let place = second
-        .until(|message| if let ServerMessage::Queue { place, .. } = message { Some(*place) } else { None })
-        .await;
+    let place =
+        second
+            .until(|message| {
+                if let ServerMessage::Queue { place, .. } = message { Some(*place) } else { None }
+            })
+            .await;
     assert_eq!(place, 1);
 
     let mut third = server.client().await.hello().await;

@@ -11,7 +11,9 @@ use frontdesk::secret::{key_hash, new_key};
 async fn refused(client: &mut ChatClient) -> (ErrorCode, u64) {
     client
         .until(|message| match message {
-            ServerMessage::Error { code, retry_after_ms, .. } => Some((*code, retry_after_ms.unwrap_or_default())),
+            ServerMessage::Error { code, retry_after_ms, .. } => {
+                Some((*code, retry_after_ms.unwrap_or_default()))
+            }
             _ => None,
         })
         .await
@@ -35,16 +37,34 @@ async fn ratings_and_requests_are_stored_once_and_within_a_rate() {
         visitor.send(&ClientMessage::Human {}).await;
     }
     let rated = visitor
-        .until(|message| if let ServerMessage::FeedbackReceived { seq, .. } = message { Some(*seq) } else { None })
+        .until(|message| {
+            if let ServerMessage::FeedbackReceived { seq, .. } = message {
+                Some(*seq)
+            } else {
+                None
+            }
+        })
         .await;
     let asked = visitor
-        .until(|message| if let ServerMessage::HumanRequested { seq, .. } = message { Some(*seq) } else { None })
+        .until(|message| {
+            if let ServerMessage::HumanRequested { seq, .. } = message { Some(*seq) } else { None }
+        })
         .await;
     // Who asks again is told where they stand.
-    visitor.until(|message| matches!(message, ServerMessage::HumanQueue { place: 1, .. }).then_some(())).await;
+    visitor
+        .until(|message| {
+            matches!(message, ServerMessage::HumanQueue { place: 1, .. }).then_some(())
+        })
+        .await;
     visitor.send(&rate(turn, "better")).await;
     let changed = visitor
-        .until(|message| if let ServerMessage::FeedbackReceived { seq, .. } = message { Some(*seq) } else { None })
+        .until(|message| {
+            if let ServerMessage::FeedbackReceived { seq, .. } = message {
+                Some(*seq)
+            } else {
+                None
+            }
+        })
         .await;
     assert_eq!((asked, changed), (rated + 1, rated + 3), "the handoff comes between");
 
@@ -67,12 +87,17 @@ async fn messages_are_counted_by_visitor_and_not_by_conversation() {
     .await;
     let http = reqwest::Client::new();
     let url = server.url("/v1/chat/messages");
-    let first = http.post(&url).json(&json!({ "site": "shop", "text": "Hello" })).send().await.unwrap();
+    let first =
+        http.post(&url).json(&json!({ "site": "shop", "text": "Hello" })).send().await.unwrap();
     let events = first.text().await.unwrap();
     let welcome = events.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
-    let token = serde_json::from_str::<serde_json::Value>(welcome).unwrap()["token"].as_str().unwrap().to_owned();
+    let token = serde_json::from_str::<serde_json::Value>(welcome).unwrap()["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     // Each of these begins a conversation of its own.
-    let ask = || http.post(&url).json(&json!({ "site": "shop", "text": "Hello", "token": token })).send();
+    let ask =
+        || http.post(&url).json(&json!({ "site": "shop", "text": "Hello", "token": token })).send();
     assert_eq!(ask().await.unwrap().status(), 200);
     let limited = ask().await.unwrap();
     assert_eq!(limited.status(), 429);
@@ -93,14 +118,17 @@ async fn one_address_brings_so_many_new_visitors() {
     let ask = |address: Option<&str>, token: Option<String>| {
         let body = json!({ "site": "shop", "text": "Hello", "token": token });
         let request = http.post(server.url("/v1/chat/messages")).json(&body);
-        let request =
-            address.map_or(request.try_clone().unwrap(), |address| request.header("x-forwarded-for", address));
+        let request = address.map_or(request.try_clone().unwrap(), |address| {
+            request.header("x-forwarded-for", address)
+        });
         async move { request.send().await.unwrap() }
     };
     let far = Some("198.51.100.1, 203.0.113.7");
     let first = ask(far, None).await.text().await.unwrap();
     let welcome = first.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
-    let token = serde_json::from_str::<serde_json::Value>(welcome).unwrap()["token"].as_str().map(str::to_owned);
+    let token = serde_json::from_str::<serde_json::Value>(welcome).unwrap()["token"]
+        .as_str()
+        .map(str::to_owned);
     assert_eq!(ask(far, None).await.status(), 200);
     assert_eq!(ask(far, None).await.status(), 429);
     assert_eq!(ask(far, token).await.status(), 200, "a known visitor");
@@ -115,20 +143,30 @@ async fn streams_take_the_places_of_sockets() {
     let key = new_key();
     let server = TestServer::with(|config| {
         config.server.max_sockets = 1;
-        config.auth.keys.push(Key { name: "t".into(), sha256: key_hash(&key), scopes: vec![Scope::Chat], site: None });
+        config.auth.keys.push(Key {
+            name: "t".into(),
+            sha256: key_hash(&key),
+            scopes: vec![Scope::Chat],
+            site: None,
+        });
     })
     .await;
     let http = reqwest::Client::new();
-    let message =
-        || http.post(server.url("/v1/chat/messages")).json(&json!({ "site": "shop", "text": "Hello" })).send();
+    let message = || {
+        http.post(server.url("/v1/chat/messages"))
+            .json(&json!({ "site": "shop", "text": "Hello" }))
+            .send()
+    };
     let completion = |stream: bool| {
-        let body =
-            json!({ "model": "frontdesk/shop", "stream": stream, "messages": [{ "role": "user", "content": "Hi" }] });
+        let body = json!({ "model": "frontdesk/shop", "stream": stream, "messages": [{ "role": "user", "content": "Hi" }] });
         http.post(server.url("/v1/chat/completions")).bearer_auth(&key).json(&body).send()
     };
     let socket = server.client().await.hello().await;
     let refused = message().await.unwrap();
-    assert_eq!((refused.status().as_u16(), refused.headers().contains_key("retry-after")), (503, true));
+    assert_eq!(
+        (refused.status().as_u16(), refused.headers().contains_key("retry-after")),
+        (503, true)
+    );
     assert_eq!(completion(true).await.unwrap().status(), 429);
     assert_eq!(completion(false).await.unwrap().status(), 200);
     drop(socket);

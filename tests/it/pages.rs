@@ -43,7 +43,10 @@ fn a_folder_without_faults_is_left_in_peace() {
     assert_eq!(found(&report), []);
     assert_eq!(code, Some(0));
     let ran = run(&["seo", "check", folder.to_str().unwrap()]);
-    assert!(String::from_utf8_lossy(&ran.stdout).contains("1 page checked: 0 errors, 0 warnings; nothing to mend"));
+    assert!(
+        String::from_utf8_lossy(&ran.stdout)
+            .contains("1 page checked: 0 errors, 0 warnings; nothing to mend")
+    );
 }
 
 #[test]
@@ -74,7 +77,9 @@ fn faults_are_named_with_file_line_and_remedy() {
             "robots-txt"
         ]
     );
-    let of = |audit: &str| report["findings"].as_array().unwrap().iter().find(|each| each["audit"] == audit).unwrap();
+    let of = |audit: &str| {
+        report["findings"].as_array().unwrap().iter().find(|each| each["audit"] == audit).unwrap()
+    };
     assert_eq!(of("robots-txt")["line"], 2);
     assert_eq!(of("price-without-offer")["line"], 2);
     assert_eq!(of("structured-data")["fault"], "schema.org has no property \"nmae\".");
@@ -93,7 +98,8 @@ fn warnings_fail_where_that_is_asked_for() {
 #[test]
 fn hostile_pages_cost_their_own_verdict_alone() {
     let folder = directory();
-    fs::write(folder.join("deep.html"), format!("<title>x</title>{}", "<div>".repeat(50_000))).unwrap();
+    fs::write(folder.join("deep.html"), format!("<title>x</title>{}", "<div>".repeat(50_000)))
+        .unwrap();
     let nested = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
     let script = format!("<script type=\"application/ld+json\">{nested}</script>");
     fs::write(folder.join("nested.html"), GOOD.replace("<h1>", &format!("{script}<h1>"))).unwrap();
@@ -129,17 +135,37 @@ fn verdicts_are_those_of_lighthouse() {
         head("meta-description", "<meta name=\"Description\" content=\" \u{a0}\">", true),
         head("meta-description", "<meta name=DESCRIPTION content=Boots>", false),
         // A script's pixel doesn't end the head.
-        head("meta-description", "<noscript><img src=x></noscript><meta name=description content=x>", false),
-        head("is-crawlable", "<meta name=robots content=\"max-image-preview:large, NoIndex\">", true),
+        head(
+            "meta-description",
+            "<noscript><img src=x></noscript><meta name=description content=x>",
+            false,
+        ),
+        head(
+            "is-crawlable",
+            "<meta name=robots content=\"max-image-preview:large, NoIndex\">",
+            true,
+        ),
         // One crawler that may have it is enough.
-        head("is-crawlable", "<meta name=robots content=noindex><meta name=bingbot content=all>", false),
+        head(
+            "is-crawlable",
+            "<meta name=robots content=noindex><meta name=bingbot content=all>",
+            false,
+        ),
         header("X-Robots-Tag", "otherbot: noindex", false),
         header("x-robots-tag", "unavailable_after: 1 May 2012 10:00 GMT", true),
         header("x-robots-tag", "unavailable_after: soon", false),
         robots("is-crawlable", "User-agent: *\nDisallow: /*.html$", true),
         robots("is-crawlable", "User-agent: *\nDisallow: /\nAllow: /page", false),
-        robots("is-crawlable", "User-agent: DuckDuckBot\nAllow: /\n\nUser-agent: *\nDisallow: /", false),
-        robots("robots-txt", "User-agent: *\nDisallow: /a # comment\nSitemap: http://x.example/s.xml", false),
+        robots(
+            "is-crawlable",
+            "User-agent: DuckDuckBot\nAllow: /\n\nUser-agent: *\nDisallow: /",
+            false,
+        ),
+        robots(
+            "robots-txt",
+            "User-agent: *\nDisallow: /a # comment\nSitemap: http://x.example/s.xml",
+            false,
+        ),
         robots("robots-txt", "Disallow: /a", true),
         head("canonical", "<link rel=canonical href=\"https://shop.example/\">", true),
         head("canonical", "<link rel=canonical href=\"https://other.example/\">", false),
@@ -158,7 +184,11 @@ fn verdicts_are_those_of_lighthouse() {
         body("link-text", "<a href=/x rel=nofollow>here</a><a href=#x>here</a>", false),
         body("link-text", "<a href=/x lang=de>here</a><a href=/y>mehr</a>", false),
         body("image-alt", "<img src=a.png><img alt=\"\" src=b.png>", true),
-        body("image-alt", "<img src=a.png role=presentation><img src=b.png aria-label=Boots>", false),
+        body(
+            "image-alt",
+            "<img src=a.png role=presentation><img src=b.png aria-label=Boots>",
+            false,
+        ),
         json!({"audit": "http-status-code", "html": page("", ""), "status": 410, "fails": true}),
         json!({"audit": "document-title", "html": "<title>&nbsp;</title><svg><title>x</title></svg>", "fails": true}),
         json!({"audit": "robots-txt", "status": 404, "robots_txt": "no robots here", "fails": false}),
@@ -179,8 +209,12 @@ fn verdicts_are_those_of_lighthouse() {
     fs::write(&file, lines.join("\n")).unwrap();
     let ran = run(&["eval", "seo", "--cases", file.to_str().unwrap(), "--json"]);
     let report: Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
-    let wrong: Vec<&Value> =
-        report["cases"].as_array().unwrap().iter().filter(|case| case["fails"] != case["expected"]).collect();
+    let wrong: Vec<&Value> = report["cases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|case| case["fails"] != case["expected"])
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
@@ -235,7 +269,8 @@ fn shop(files: &[(&str, &str)]) -> (PathBuf, PathBuf) {
 }
 
 fn publish(config: &Path, folder: &Path, options: &[&str]) -> Output {
-    let arguments = ["--config", config.to_str().unwrap(), "publish", folder.to_str().unwrap(), "--json"];
+    let arguments =
+        ["--config", config.to_str().unwrap(), "publish", folder.to_str().unwrap(), "--json"];
     run(&[&arguments[..], options].concat())
 }
 
@@ -268,12 +303,16 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
 fn offers(folder: &Path) -> Vec<[String; 5]> {
     let mut found = Vec::new();
     for (_, text) in files(folder).iter().filter(|(name, _)| name.ends_with(".html")) {
-        let block = text.split_once("application/ld+json\">").unwrap().1.split_once("</script>").unwrap().0;
+        let block =
+            text.split_once("application/ld+json\">").unwrap().1.split_once("</script>").unwrap().0;
         let data: Value = serde_json::from_str(block).unwrap();
         for thing in data["@graph"].as_array().unwrap() {
-            let variants = thing["hasVariant"].as_array().cloned().unwrap_or_else(|| vec![thing.clone()]);
+            let variants =
+                thing["hasVariant"].as_array().cloned().unwrap_or_else(|| vec![thing.clone()]);
             for product in variants.iter().filter(|product| product["@type"] == "Product") {
-                let (offer, text) = (&product["offers"], |value: &Value| value.as_str().unwrap_or_default().to_owned());
+                let (offer, text) = (&product["offers"], |value: &Value| {
+                    value.as_str().unwrap_or_default().to_owned()
+                });
                 let state = text(&offer["availability"]).replace("https://schema.org/", "");
                 let pieces = offer["inventoryLevel"]["value"].to_string();
                 found.push([
@@ -334,7 +373,10 @@ fn the_sample_shop_is_published_without_a_fault() {
     assert!(files["zh/shipping.html"].contains("跳到正文"));
     assert!(!shipping.contains("FAQPage"), "not all of its headings ask");
     assert!(files["zh/glint-head-torch-faq.html"].contains("FAQPage"));
-    assert!(files["sitemap.xml"].contains("<loc>https://shop.example/info/catalogue/ember-solo-stove.html</loc>"));
+    assert!(
+        files["sitemap.xml"]
+            .contains("<loc>https://shop.example/info/catalogue/ember-solo-stove.html</loc>")
+    );
     assert!(files["robots.txt"].contains("Sitemap: https://shop.example/info/sitemap.xml"));
     assert!(files["llms.txt"].contains("](https://shop.example/info/help/shipping.html): "));
 }
@@ -378,7 +420,11 @@ fn hostile_names_and_texts_stay_text() {
     }
     let outside = directory.join("etc");
     assert!(!outside.exists());
-    assert!(files(&folder).values().any(|text| text.contains("<p>there and <a href=\"https://x.example/\">away</a>.")));
+    assert!(
+        files(&folder)
+            .values()
+            .any(|text| text.contains("<p>there and <a href=\"https://x.example/\">away</a>."))
+    );
 }
 
 #[test]
@@ -398,7 +444,8 @@ fn a_folder_follows_the_knowledge_and_nothing_else_is_touched() {
     fs::write(folder.join("mine.txt"), "keep me").unwrap();
     let knowledge = directory.join("documents");
     fs::remove_file(knowledge.join("help/gone.md")).unwrap();
-    fs::write(knowledge.join("goods.csv"), "sku,name,price,currency,stock\nT1,Tarn,329.00,EUR,0\n").unwrap();
+    fs::write(knowledge.join("goods.csv"), "sku,name,price,currency,stock\nT1,Tarn,329.00,EUR,0\n")
+        .unwrap();
     let said = published(&config, &folder, &[]);
     assert_eq!(said["removed"], 1, "{said:#}");
     assert_eq!(offers(&folder), [["T1", "329.00", "EUR", "OutOfStock", "0"].map(str::to_owned)]);
@@ -406,7 +453,10 @@ fn a_folder_follows_the_knowledge_and_nothing_else_is_touched() {
     assert!(!now.contains_key("help/gone.html") && !now["sitemap.xml"].contains("gone"));
     assert_eq!(now["mine.txt"], "keep me");
     let said = published(&config, &folder, &[]);
-    assert_eq!((&said["added"], &said["changed"], &said["removed"]), (&json!(0), &json!(0), &json!(0)));
+    assert_eq!(
+        (&said["added"], &said["changed"], &said["removed"]),
+        (&json!(0), &json!(0), &json!(0))
+    );
 
     // Somebody's own changes are theirs.
     fs::write(folder.join("help/returns.html"), "my own words").unwrap();

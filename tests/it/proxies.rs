@@ -97,15 +97,25 @@ async fn nginx_passes_on_sockets_streams_and_addresses() {
 
     // A stream that was held back would come in one piece, with its end.
     let body = json!({ "site": "shop", "text": "What does shipping within Ireland cost?" });
-    let response = reqwest::Client::new().post(nginx.url("/v1/chat/messages")).json(&body).send().await.unwrap();
+    let response = reqwest::Client::new()
+        .post(nginx.url("/v1/chat/messages"))
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.headers()["cache-control"], "no-cache, no-transform");
     let mut pieces = response.bytes_stream();
     let (mut text, mut before_the_end) = (String::new(), 0);
-    while let Some(piece) = tokio::time::timeout(LIMIT, pieces.next()).await.expect("a piece in time") {
+    while let Some(piece) =
+        tokio::time::timeout(LIMIT, pieces.next()).await.expect("a piece in time")
+    {
         text.push_str(std::str::from_utf8(&piece.unwrap()).unwrap());
         before_the_end += usize::from(!text.contains("event: answer.done"));
     }
-    assert!(text.contains("event: answer.done") && before_the_end >= 3, "{before_the_end} pieces came early: {text}");
+    assert!(
+        text.contains("event: answer.done") && before_the_end >= 3,
+        "{before_the_end} pieces came early: {text}"
+    );
 
     // Failed sign-ins count for the address that they come from, whatever else the client claims.
     let sign_in = async |from: u8, login: String, claims: Option<&str>| {
@@ -114,7 +124,9 @@ async fn nginx_passes_on_sockets_streams_and_addresses() {
         let body = SignIn { login, password: "not the password".into() };
         let mut request = client.post(nginx.url("/v1/console/sign-in")).json(&body);
         if let Some(claims) = claims {
-            request = request.header("x-forwarded-for", claims).header("forwarded", format!("for={claims}"));
+            request = request
+                .header("x-forwarded-for", claims)
+                .header("forwarded", format!("for={claims}"));
         }
         request.send().await.unwrap().status().as_u16()
     };

@@ -5,7 +5,9 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::support::{Binary, ChatClient, answer, config, directory, write_config, write_documents};
+use crate::support::{
+    Binary, ChatClient, answer, config, directory, write_config, write_documents,
+};
 
 const FAQ: &str = "# Questions\n\n## Do you ship to Norway?\n\nWe ship to Norway for 18.90 EUR.\n\n\
     ## Can I wash the tent?\n\nWash the tent by hand with a sponge.\n\n\
@@ -55,10 +57,14 @@ async fn check(script: &str, qualifies: bool, why: &str) {
     assert_eq!(result["model"], script);
     if !qualifies {
         assert!(result["measured"]["invented"].as_f64().unwrap() > 0.5, "{result}");
-        assert!(records.iter().all(|record| record["sent"] == 0 && record["answer"] == ""), "{records:?}");
+        assert!(
+            records.iter().all(|record| record["sent"] == 0 && record["answer"] == ""),
+            "{records:?}"
+        );
     }
     let kept: Value =
-        serde_json::from_str(&std::fs::read_to_string(directory.join("qualified.json")).unwrap()).unwrap();
+        serde_json::from_str(&std::fs::read_to_string(directory.join("qualified.json")).unwrap())
+            .unwrap();
     assert_eq!(&kept[0], result);
 
     let table = frontdesk(&path, &["check", "--model", "--questions", "12"]).await;
@@ -71,10 +77,15 @@ async fn check(script: &str, qualifies: bool, why: &str) {
     let server = Binary::serve(&path, &[]).await;
     let mut visitor = ChatClient::connect(server.addr).await.hello().await;
     let done = visitor.ask("m", "How long is the warranty on poles?").await;
-    let frontdesk::protocol::ServerMessage::AnswerDone { usage, .. } = &done else { unreachable!() };
+    let frontdesk::protocol::ServerMessage::AnswerDone { usage, .. } = &done else {
+        unreachable!()
+    };
     assert_eq!(usage.prompt_tokens > 0, qualifies, "only a model that qualifies is asked");
     let (text, documents) = answer(&done);
-    assert!(text.contains("3 years") && documents.contains(&"faq.md".to_owned()), "{text} {documents:?}");
+    assert!(
+        text.contains("3 years") && documents.contains(&"faq.md".to_owned()),
+        "{text} {documents:?}"
+    );
     assert_eq!(server.terminate().await, Some(0));
 }
 

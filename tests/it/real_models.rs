@@ -30,9 +30,14 @@ fn shop(directory: &Path) -> Config {
     let mut config = config(directory);
     config.knowledge.path = root().join("knowledge");
     config.llm.engine = "llama".into();
-    config.llm.model = models().join("smollm2-135m-instruct-q4_0.gguf").to_string_lossy().into_owned();
-    config.auth.keys =
-        vec![Key { name: "test".into(), sha256: key_hash(KEY), scopes: vec![Scope::Chat], site: Some("shop".into()) }];
+    config.llm.model =
+        models().join("smollm2-135m-instruct-q4_0.gguf").to_string_lossy().into_owned();
+    config.auth.keys = vec![Key {
+        name: "test".into(),
+        sha256: key_hash(KEY),
+        scopes: vec![Scope::Chat],
+        site: Some("shop".into()),
+    }];
     config
 }
 
@@ -75,7 +80,15 @@ async fn ten_questions_by_every_way_in() {
         }
         let body = serde_json::json!({ "site": "shop", "text": question.question });
         let url = format!("http://{}/v1/chat/messages", server.addr);
-        let events = reqwest::Client::new().post(url).json(&body).send().await.unwrap().text().await.unwrap();
+        let events = reqwest::Client::new()
+            .post(url)
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
         let last = events.lines().rfind(|line| line.starts_with("data: ")).unwrap();
         let done: ServerMessage = serde_json::from_str(&last[6..]).unwrap();
         assert_eq!(answer(&done), (text, documents), "the same by Server-Sent Events");
@@ -120,7 +133,10 @@ async fn the_questions_of_a_message_are_answered_one_by_one() {
 
     // What is missing is told, and makes the answer an unsure one.
     let half = "What does delivery to Switzerland cost? Do you employ dentists in Antarctica?";
-    let ServerMessage::AnswerDone { end, text, confidence, .. } = visitor.ask("m2", half).await else { panic!() };
+    let ServerMessage::AnswerDone { end, text, confidence, .. } = visitor.ask("m2", half).await
+    else {
+        panic!()
+    };
     assert_eq!(end, AnswerEnd::Complete);
     assert!(text.contains("18.90") && text.contains("your second question"), "{text}");
     assert!(confidence < 0.62, "{confidence}");
@@ -161,24 +177,39 @@ async fn the_model_streams_and_invents_nothing() {
     let server = Binary::serve(&path, &["--ingest"]).await;
     let (mut generated, mut written) = (0, 0);
     // What rows of the catalogue answer needs no model.
-    for question in questions().iter().filter(|question| question.document.starts_with("help/")).take(5) {
+    for question in
+        questions().iter().filter(|question| question.document.starts_with("help/")).take(5)
+    {
         let mut visitor = ChatClient::connect(server.addr).await.hello().await;
         let done = visitor.ask("m", &question.question).await;
-        let ServerMessage::AnswerDone { text, citations, usage, .. } = &done else { unreachable!() };
-        assert!(usage.prompt_tokens > 50, "the model read the passages: {} → {text}", question.question);
+        let ServerMessage::AnswerDone { text, citations, usage, .. } = &done else {
+            unreachable!()
+        };
+        assert!(
+            usage.prompt_tokens > 50,
+            "the model read the passages: {} → {text}",
+            question.question
+        );
         generated += usage.completion_tokens;
         written += text.len();
         let sources: Vec<String> = citations
             .iter()
-            .map(|citation| root().join("knowledge").join(citation.document.split('#').next().unwrap()))
+            .map(|citation| {
+                root().join("knowledge").join(citation.document.split('#').next().unwrap())
+            })
             .map(|path: PathBuf| std::fs::read_to_string(path).unwrap())
             .collect();
         let mut known = grounding::facts(&question.question);
         // Passages beside the cited ones were shown too: everything in the shop's documents is fair.
-        for source in sources.iter().map(String::as_str).chain([include_str!("../../knowledge/catalogue.csv")]) {
+        for source in sources
+            .iter()
+            .map(String::as_str)
+            .chain([include_str!("../../knowledge/catalogue.csv")])
+        {
             known.extend(grounding::facts(source));
         }
-        let invented: Vec<_> = grounding::facts(text).into_iter().filter(|fact| !known.contains(fact)).collect();
+        let invented: Vec<_> =
+            grounding::facts(text).into_iter().filter(|fact| !known.contains(fact)).collect();
         assert!(invented.is_empty(), "{invented:?} in {text}");
     }
     assert!(generated > 50 && written > 50);

@@ -5,7 +5,9 @@ use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
 use frontdesk::store::{Record, RecordKind, Store};
 use frontdesk::turn::Mode;
 
-use crate::support::{Binary, ChatClient, TestServer, answer, config, write_config, write_documents};
+use crate::support::{
+    Binary, ChatClient, TestServer, answer, config, write_config, write_documents,
+};
 
 #[tokio::test]
 async fn a_restart_keeps_conversations_and_tells_clients_to_come_back() {
@@ -48,7 +50,13 @@ async fn sigterm_checkpoints_a_running_answer_and_the_next_start_finishes_it() {
     let question = "[[say Shipping within Ireland costs 4.90 EUR. Orders of 75 EUR or more ship free within Ireland. A parcel within Ireland arrives after 1 to 2 working days.]] What does shipping within Ireland cost?";
     visitor.say("m1", question).await;
     let before = visitor
-        .until(|message| if let ServerMessage::AnswerDelta { text, .. } = message { Some(text.clone()) } else { None })
+        .until(|message| {
+            if let ServerMessage::AnswerDelta { text, .. } = message {
+                Some(text.clone())
+            } else {
+                None
+            }
+        })
         .await;
     assert_eq!(server.terminate().await, Some(0));
 
@@ -93,16 +101,21 @@ async fn a_record_that_is_not_understood_costs_one_conversation() {
     }
     server.stop().await;
     let store = Store::open(&server.config.store).unwrap();
-    for (visitor, body) in
-        [(&newer, "{\"event\":\"teleported\",\"to\":\"Mars\"}"), (&damaged, "{\"event\":\"said\",\"id\":7}")]
-    {
+    for (visitor, body) in [
+        (&newer, "{\"event\":\"teleported\",\"to\":\"Mars\"}"),
+        (&damaged, "{\"event\":\"said\",\"id\":7}"),
+    ] {
         let (site, session, seq) = ("shop".into(), visitor.session.clone(), visitor.last_seq + 1);
         let (at_ms, kind) = (server.clock.now_ms(), RecordKind::Event);
         store.append(Record { site, session, seq, at_ms, kind, body: body.into() }).await.unwrap();
     }
-    let understood = |body: &[u8]| Event::read(body).map(|event| event.is_some()).map_err(|error| error.to_string());
+    let understood = |body: &[u8]| {
+        Event::read(body).map(|event| event.is_some()).map_err(|error| error.to_string())
+    };
     let checked = store.clone();
-    let report = tokio::task::spawn_blocking(move || checked.verify(understood, |_| ()).unwrap()).await.unwrap();
+    let report = tokio::task::spawn_blocking(move || checked.verify(understood, |_| ()).unwrap())
+        .await
+        .unwrap();
     assert_eq!((report.newer, report.unreadable, report.is_sound()), (1, 1, false));
     assert!(report.problems[0].contains(&damaged.session), "{report:?}");
     store.close().await.unwrap();
@@ -132,12 +145,19 @@ async fn a_record_that_is_not_understood_costs_one_conversation() {
         })
         .await;
     let (code, text) = client.error().await;
-    assert!(code == ErrorCode::UnknownSession && text.contains("begin a new one"), "{code:?} {text}");
+    assert!(
+        code == ErrorCode::UnknownSession && text.contains("begin a new one"),
+        "{code:?} {text}"
+    );
     let http = reqwest::Client::new();
     let admin = |method: reqwest::Method, path: &str| {
         http.request(method, server.admin_url(path)).bearer_auth(server.admin_key()).send()
     };
-    for path in ["/v1/sites/shop/insight", "/v1/sites/shop/intent/classes/labels", "/v1/sites/shop/sessions"] {
+    for path in [
+        "/v1/sites/shop/insight",
+        "/v1/sites/shop/intent/classes/labels",
+        "/v1/sites/shop/sessions",
+    ] {
         assert_eq!(admin(reqwest::Method::GET, path).await.unwrap().status(), 200, "{path}");
     }
     // It can be forgotten as any other, and retention passes it, too.

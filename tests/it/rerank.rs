@@ -40,7 +40,15 @@ async fn spine(change: impl FnOnce(&mut Config)) -> Spine {
     let retrieval = server::open_retrieval(&config, &Metrics::new()).await.unwrap();
     server::ingest_site(&retrieval, &config, &config.sites[0], &[], true, &|_| {}).await.unwrap();
     let llm = Llm::start(&config.llm).unwrap();
-    server::spine(&config, retrieval, llm, Mode::Quote, Clock::manual(1_700_000_000_000), Metrics::new()).unwrap()
+    server::spine(
+        &config,
+        retrieval,
+        llm,
+        Mode::Quote,
+        Clock::manual(1_700_000_000_000),
+        Metrics::new(),
+    )
+    .unwrap()
 }
 
 fn ask(question: &str) -> Ask {
@@ -122,7 +130,8 @@ async fn first_cited(judged: usize, mode: Mode, question: &str) -> (String, f32)
     })
     .await;
     let mut client = server.client().await.hello().await;
-    let ServerMessage::AnswerDone { citations, confidence, .. } = client.ask("m", question).await else {
+    let ServerMessage::AnswerDone { citations, confidence, .. } = client.ask("m", question).await
+    else {
         unreachable!()
     };
     server.stop().await;
@@ -134,7 +143,11 @@ async fn a_visitor_is_answered_from_what_the_model_prefers() {
     let (searched, confidence) = first_cited(0, Mode::Generate, QUESTION).await;
     let (judged, judged_confidence) = first_cited(3, Mode::Generate, QUESTION).await;
     assert_eq!((searched.as_str(), judged.as_str()), ("socks.md", "workshop.md"));
-    assert_eq!(confidence.to_bits(), judged_confidence.to_bits(), "it is the search's, by which it was measured");
+    assert_eq!(
+        confidence.to_bits(),
+        judged_confidence.to_bits(),
+        "it is the search's, by which it was measured"
+    );
     let (failed, _) = first_cited(3, Mode::Quote, &format!("{QUESTION} [[fail]]")).await;
     assert_eq!(failed, "socks.md", "an answer never fails for it");
 }

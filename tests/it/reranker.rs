@@ -41,7 +41,8 @@ async fn scores_agree_with_the_original_model() {
         let question = pairs.first().map_or("", |pair| &pair.question);
         let scores = reranker.score(question, &texts).await.expect("scores");
         for (score, pair) in scores.iter().zip(pairs) {
-            let alone = reranker.score(question, std::slice::from_ref(&pair.text)).await.expect("a score");
+            let alone =
+                reranker.score(question, std::slice::from_ref(&pair.text)).await.expect("a score");
             assert!((alone[0] - score).abs() < 0.05, "{} alone, {score} among others", alone[0]);
             largest = largest.max((score - pair.score).abs());
         }
@@ -55,7 +56,11 @@ async fn what_was_judged_is_remembered_and_nothing_else_is() {
     let both = texts(&["We ship on weekdays.", "Tea is a drink."]);
     reranker.prepare("When do you ship?", &both).await.expect("judged");
     assert_eq!(reranker.computed(), 2);
-    let known = reranker.score("When do you ship?", &both).now_or_never().expect("it doesn't wait").expect("scores");
+    let known = reranker
+        .score("When do you ship?", &both)
+        .now_or_never()
+        .expect("it doesn't wait")
+        .expect("scores");
     assert!(known[0] > known[1], "{known:?}");
     // The same texts after another question, and a cut elsewhere, are other pairs.
     reranker.score("When do you ship", &texts(&["?We ship on weekdays."])).await.expect("a score");
@@ -66,7 +71,8 @@ async fn what_was_judged_is_remembered_and_nothing_else_is() {
 #[tokio::test]
 async fn a_question_goes_before_idle_work_and_leaving_stops_it() {
     let reranker = load(EmbedderConfig::default());
-    let many: Vec<String> = (0..600).map(|n| format!("Parcel {n}. {}", "We ship on weekdays. ".repeat(20))).collect();
+    let many: Vec<String> =
+        (0..600).map(|n| format!("Parcel {n}. {}", "We ship on weekdays. ".repeat(20))).collect();
     let first = tokio::select! {
         biased;
         _ = reranker.prepare("When?", &many) => "idle",
@@ -102,7 +108,8 @@ async fn a_full_queue_refuses_at_once() {
 fn what_is_no_cross_encoder_is_an_error() {
     #[track_caller]
     fn check(name: &str, expected: &str) {
-        let error = Reranker::load(&models().join(name), &EmbedderConfig::default()).expect_err(expected);
+        let error =
+            Reranker::load(&models().join(name), &EmbedderConfig::default()).expect_err(expected);
         assert!(error.to_string().contains(expected), "{error}");
     }
     check("missing.gguf", "cannot read the model file");

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use frontdesk::clock::Clock;
-use frontdesk::store::{MAX_BODY, Record, RecordKind, SessionQuery, Store, StoreConfig, StoreError, VerifyReport};
+use frontdesk::store::{
+    MAX_BODY, Record, RecordKind, SessionQuery, Store, StoreConfig, StoreError, VerifyReport,
+};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use rand::Rng;
@@ -37,7 +39,10 @@ fn partial(session: &str, seq: u64, at_ms: u64) -> Record {
 
 async fn verify(store: &Store) -> VerifyReport {
     let store = store.clone();
-    let report = tokio::task::spawn_blocking(move || store.verify(|_| Ok(true), |_| ())).await.unwrap().unwrap();
+    let report = tokio::task::spawn_blocking(move || store.verify(|_| Ok(true), |_| ()))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(report.is_sound(), "{report:?}");
     report
 }
@@ -84,7 +89,8 @@ async fn what_is_acknowledged_is_read_back_in_order() {
         assert_eq!(found.iter().collect::<Vec<_>>(), expected, "after {after}, {kinds:?}");
     }
     for _ in 0..2 {
-        check(&store, 0, ALL, &[&records[0], &records[2], &records[3], &records[4], &records[5]]).await;
+        check(&store, 0, ALL, &[&records[0], &records[2], &records[3], &records[4], &records[5]])
+            .await;
         check(&store, 1, ALL, &[&records[2], &records[4], &records[5]]).await;
         check(&store, 2, ALL, &[&records[4], &records[5]]).await;
         check(&store, 0, EVENTS, &[&records[0], &records[2]]).await;
@@ -92,7 +98,10 @@ async fn what_is_acknowledged_is_read_back_in_order() {
         store.checkpoint().await.unwrap();
     }
     let info = store.session("shop", "a").await.unwrap().unwrap();
-    assert_eq!((info.first_at_ms, info.last_at_ms, info.last_seq, info.partials), (1001, 2004, 2, 2));
+    assert_eq!(
+        (info.first_at_ms, info.last_at_ms, info.last_seq, info.partials),
+        (1001, 2004, 2, 2)
+    );
     assert_eq!(store.session("bank", "a").await.unwrap(), None);
     assert!(store.read("bank", "a", 0, ALL).await.unwrap().is_empty());
     let report = verify(&store).await;
@@ -106,7 +115,8 @@ async fn what_is_acknowledged_is_read_back_in_order() {
 async fn what_does_not_follow_is_refused_and_changes_nothing() {
     let dir = TempDir::new().unwrap();
     let store = open(dir.path());
-    let conflict = |expected, got| format!("seq {got} does not follow: the session expects {expected}");
+    let conflict =
+        |expected, got| format!("seq {got} does not follow: the session expects {expected}");
     async fn check(store: &Store, record: Record, expected: String) {
         assert_eq!(store.append(record).await.unwrap_err().to_string(), expected);
     }
@@ -121,7 +131,8 @@ async fn what_does_not_follow_is_refused_and_changes_nothing() {
     check(&store, partial("a", 2, 1), conflict(1, 2)).await;
     check(&store, record("a", 2, RecordKind::Signal, 1, ""), conflict(1, 2)).await;
     let big = "x".repeat(MAX_BODY + 1);
-    let said = format!("the record's body has {} bytes; at most {MAX_BODY} are stored", MAX_BODY + 1);
+    let said =
+        format!("the record's body has {} bytes; at most {MAX_BODY} are stored", MAX_BODY + 1);
     check(&store, record("a", 2, RecordKind::Event, 1, &big), said).await;
     check(&store, event("", 1), "a session name must have 1 to 128 bytes and no NUL".into()).await;
     store.append(record("a", 2, RecordKind::Event, 1, &big[1..])).await.unwrap();
@@ -135,7 +146,10 @@ async fn a_full_queue_refuses_at_once_and_keeps_what_it_took() {
     let appends: Vec<_> = (0..2000).map(|at| store.append(event(&format!("s{at}"), 1))).collect();
     let outcomes = join_all(appends).await;
     let taken = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    let refused = outcomes.iter().filter(|outcome| matches!(outcome, Err(StoreError::Overloaded { queue: 4 }))).count();
+    let refused = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Err(StoreError::Overloaded { queue: 4 })))
+        .count();
     assert!(refused > 0 && taken >= 4, "{taken} taken, {refused} refused");
     assert_eq!(taken + refused, 2000);
     assert_eq!(verify(&store).await.events, taken as u64);
@@ -151,7 +165,10 @@ async fn dropping_the_future_does_not_drop_the_record() {
     drop(store);
     let store = open(dir.path());
     assert!(store.opened().clean);
-    assert_eq!(store.read("shop", "a", 0, ALL).await.unwrap(), [event("a", 1), event("a", 2), event("a", 3)]);
+    assert_eq!(
+        store.read("shop", "a", 0, ALL).await.unwrap(),
+        [event("a", 1), event("a", 2), event("a", 3)]
+    );
 }
 
 #[tokio::test]
@@ -161,7 +178,13 @@ async fn sessions_are_listed_newest_first_page_by_page() {
     for round in 0..3 {
         for at in 0..10_u64 {
             let name = format!("s{at}");
-            let append = record(&name, round + 1, RecordKind::Event, 1000 * (round + 1) + (at * 7) % 10, "x");
+            let append = record(
+                &name,
+                round + 1,
+                RecordKind::Event,
+                1000 * (round + 1) + (at * 7) % 10,
+                "x",
+            );
             store.append(append).await.unwrap();
         }
         if round == 1 {
@@ -175,7 +198,8 @@ async fn sessions_are_listed_newest_first_page_by_page() {
         let mut paged = Vec::new();
         let mut after = None;
         loop {
-            let query = SessionQuery { site: "shop".into(), limit: 3, after: after.take(), since_ms: 0 };
+            let query =
+                SessionQuery { site: "shop".into(), limit: 3, after: after.take(), since_ms: 0 };
             let page = store.sessions(query).await.unwrap();
             let Some(last) = page.last() else { break };
             after = Some(last.cursor());
@@ -187,7 +211,10 @@ async fn sessions_are_listed_newest_first_page_by_page() {
             let found = store.active_between(since, before).await.unwrap();
             found.into_iter().map(|info| info.session).collect::<Vec<_>>()
         };
-        assert_eq!(between(3008, u64::MAX).await, [expected[1].as_str(), expected[0].as_str(), "other"]);
+        assert_eq!(
+            between(3008, u64::MAX).await,
+            [expected[1].as_str(), expected[0].as_str(), "other"]
+        );
         assert_eq!(between(3007, 3009).await, [expected[2].as_str(), expected[1].as_str()]);
         assert_eq!(between(0, 0).await, Vec::<String>::new());
         store.checkpoint().await.unwrap();
@@ -248,7 +275,10 @@ async fn values_are_kept_by_space() {
     let store = open(dir.path());
     store.put("ledger", b"a", b"1").await.unwrap();
     store
-        .change("ledger", vec![(b"b".to_vec(), Some(b"2".to_vec())), (b"bb".to_vec(), Some(b"3".to_vec()))])
+        .change(
+            "ledger",
+            vec![(b"b".to_vec(), Some(b"2".to_vec())), (b"bb".to_vec(), Some(b"3".to_vec()))],
+        )
         .await
         .unwrap();
     store.put("ledgers", b"a", b"other").await.unwrap();
@@ -258,11 +288,17 @@ async fn values_are_kept_by_space() {
     assert_eq!(store.get("ledger", b"a").await.unwrap(), None);
     assert_eq!(store.get("ledger", b"b").await.unwrap().unwrap(), b"2");
     let pairs = |found: Vec<(Vec<u8>, Vec<u8>)>| {
-        found.iter().map(|(key, value)| String::from_utf8([&key[..], value].concat()).unwrap()).collect::<Vec<_>>()
+        found
+            .iter()
+            .map(|(key, value)| String::from_utf8([&key[..], value].concat()).unwrap())
+            .collect::<Vec<_>>()
     };
     assert_eq!(pairs(store.scan("ledger", b"").await.unwrap()), ["b2", "bb3"]);
     assert_eq!(pairs(store.scan("ledger", b"bb").await.unwrap()), ["bb3"]);
-    assert!(matches!(store.put("x", b"k", &vec![0; 70_000]).await, Err(StoreError::TooLarge { .. })));
+    assert!(matches!(
+        store.put("x", b"k", &vec![0; 70_000]).await,
+        Err(StoreError::TooLarge { .. })
+    ));
     assert!(matches!(store.put("", b"k", b"v").await, Err(StoreError::Name { .. })));
 }
 
@@ -270,11 +306,14 @@ async fn values_are_kept_by_space() {
 async fn memory_is_given_back_while_messages_go_on() {
     let dir = TempDir::new().unwrap();
     let store = Store::open(&StoreConfig { cache_mib: 1, ..config(dir.path()) }).unwrap();
-    let body: String = (0..MAX_BODY / 16).map(|_| format!("{:016x}", rand::rng().random::<u64>())).collect();
+    let body: String =
+        (0..MAX_BODY / 16).map(|_| format!("{:016x}", rand::rng().random::<u64>())).collect();
     for seq in 1..=100 {
-        let sessions = (0..4).map(|at| record(&format!("s{at}"), seq, RecordKind::Event, seq, &body));
+        let sessions =
+            (0..4).map(|at| record(&format!("s{at}"), seq, RecordKind::Event, seq, &body));
         let appends = join_all(sessions.map(|record| store.append(record)));
-        let (done, found) = tokio::join!(appends, store.read("shop", "s0", seq.saturating_sub(2), EVENTS));
+        let (done, found) =
+            tokio::join!(appends, store.read("shop", "s0", seq.saturating_sub(2), EVENTS));
         done.into_iter().for_each(|done| done.unwrap());
         assert!(found.unwrap().len() <= 2);
     }
@@ -443,10 +482,19 @@ async fn every_damage_to_an_export_is_noticed_before_anything_is_imported() {
     let (first, second) = (&bytes[frames[0].clone()], &bytes[frames[1].clone()]);
     let rest = &bytes[frames[1].end..];
     check(&other, &[&bytes[..16], second, rest].concat(), "first frame taken out").await;
-    check(&other, &[&bytes[..16], first, first, second, rest].concat(), "first frame doubled").await;
+    check(&other, &[&bytes[..16], first, first, second, rest].concat(), "first frame doubled")
+        .await;
     check(&other, &[&bytes[..16], second, first, rest].concat(), "frames exchanged").await;
-    check(&other, &[&bytes[..frames[40].start], &bytes[frames[41].start..]].concat(), "frame 40 taken out").await;
-    assert_eq!(check(&other, &[&bytes[..], b"x"].concat(), "a byte too many").await, bytes.len() as u64);
+    check(
+        &other,
+        &[&bytes[..frames[40].start], &bytes[frames[41].start..]].concat(),
+        "frame 40 taken out",
+    )
+    .await;
+    assert_eq!(
+        check(&other, &[&bytes[..], b"x"].concat(), "a byte too many").await,
+        bytes.len() as u64
+    );
     check(&other, b"", "an empty file").await;
     assert_eq!(verify(&other).await.records, 0);
     assert_eq!(import(&other, &bytes).await.unwrap().written, 96);
@@ -518,7 +566,8 @@ struct Model {
 
 impl Model {
     fn live(&self) -> Vec<Record> {
-        let last = self.records.iter().rposition(|record| record.kind == RecordKind::Event).unwrap_or(0);
+        let last =
+            self.records.iter().rposition(|record| record.kind == RecordKind::Event).unwrap_or(0);
         let live = |at: usize, record: &Record| record.kind != RecordKind::Partial || at >= last;
         self.records
             .iter()
@@ -531,11 +580,16 @@ impl Model {
 
 async fn compare(store: &Store, model: &BTreeMap<String, Model>) {
     for (session, expected) in model {
-        assert_eq!(store.read("shop", session, 0, ALL).await.unwrap(), expected.live(), "{session}");
+        assert_eq!(
+            store.read("shop", session, 0, ALL).await.unwrap(),
+            expected.live(),
+            "{session}"
+        );
         let info = store.session("shop", session).await.unwrap().unwrap();
         assert_eq!((info.last_seq, info.last_at_ms), (expected.last_seq, expected.last_at_ms));
     }
-    let mut order: Vec<_> = model.iter().map(|(name, model)| (!model.last_at_ms, name.clone())).collect();
+    let mut order: Vec<_> =
+        model.iter().map(|(name, model)| (!model.last_at_ms, name.clone())).collect();
     order.sort();
     assert_eq!(names(store, 0).await, order.into_iter().map(|(_, name)| name).collect::<Vec<_>>());
     let report = verify(store).await;
@@ -549,17 +603,21 @@ async fn play(steps: Vec<Step>) {
     let mut waiting = Vec::new();
     for (at_ms, step) in (0_u64..).zip(steps) {
         if !matches!(step, Step::Append { .. }) {
-            join_all(waiting.drain(..)).await.into_iter().for_each(|(done, fits): (Result<(), StoreError>, bool)| {
-                assert_eq!(done.is_ok(), fits, "{done:?}");
-            });
+            join_all(waiting.drain(..)).await.into_iter().for_each(
+                |(done, fits): (Result<(), StoreError>, bool)| {
+                    assert_eq!(done.is_ok(), fits, "{done:?}");
+                },
+            );
         }
         match step {
             Step::Append { session, kind, off, size } => {
                 let name = format!("s{session}");
                 let known = model.get(&name).cloned().unwrap_or_default();
-                let fitting = if kind == RecordKind::Event { known.last_seq + 1 } else { known.last_seq };
+                let fitting =
+                    if kind == RecordKind::Event { known.last_seq + 1 } else { known.last_seq };
                 let seq = fitting.saturating_add_signed(off.into());
-                let fits = seq > 0 && (seq == fitting || (kind == RecordKind::Signal && seq < fitting));
+                let fits =
+                    seq > 0 && (seq == fitting || (kind == RecordKind::Signal && seq < fitting));
                 let record = record(&name, seq, kind, at_ms, &"x".repeat(size));
                 if fits {
                     let model = model.entry(name).or_default();
@@ -572,12 +630,18 @@ async fn play(steps: Vec<Step>) {
             }
             Step::Erase { session } => {
                 let name = format!("s{session}");
-                assert_eq!(store.erase("shop", &name).await.unwrap(), model.remove(&name).is_some());
+                assert_eq!(
+                    store.erase("shop", &name).await.unwrap(),
+                    model.remove(&name).is_some()
+                );
             }
             Step::Expire { before } => {
                 let count = model.len();
                 model.retain(|_, model| model.last_at_ms >= before);
-                assert_eq!(store.expire_before("shop", before, u64::MAX).await.unwrap(), (count - model.len()) as u64);
+                assert_eq!(
+                    store.expire_before("shop", before, u64::MAX).await.unwrap(),
+                    (count - model.len()) as u64
+                );
             }
             Step::Checkpoint => store.checkpoint().await.unwrap(),
             Step::Reopen => {
@@ -594,7 +658,10 @@ async fn play(steps: Vec<Step>) {
             Step::Compare => compare(&store, &model).await,
         }
     }
-    join_all(waiting.drain(..)).await.into_iter().for_each(|(done, fits)| assert_eq!(done.is_ok(), fits, "{done:?}"));
+    join_all(waiting.drain(..))
+        .await
+        .into_iter()
+        .for_each(|(done, fits)| assert_eq!(done.is_ok(), fits, "{done:?}"));
     compare(&store, &model).await;
 }
 
@@ -626,7 +693,8 @@ async fn child_that_appends() {
         let store = &store;
         async move {
             let name = format!("s{at}");
-            let mut seq = store.session("shop", &name).await.unwrap().map_or(0, |info| info.last_seq);
+            let mut seq =
+                store.session("shop", &name).await.unwrap().map_or(0, |info| info.last_seq);
             loop {
                 seq += 1;
                 let outcome = store.append(event(&name, seq)).await;
@@ -719,7 +787,9 @@ async fn child_that_compacts() {
 fn note(acknowledged: &mut BTreeMap<String, u64>, line: &str) -> bool {
     let mut words = line.split(' ');
     match (words.next(), words.next(), words.next()) {
-        (Some("ACK"), Some(name), Some(seq)) => acknowledged.insert(name.to_owned(), seq.parse().unwrap()),
+        (Some("ACK"), Some(name), Some(seq)) => {
+            acknowledged.insert(name.to_owned(), seq.parse().unwrap())
+        }
         (Some("GONE"), Some(name), _) => acknowledged.insert(name.to_owned(), 0),
         _ => return false,
     };
@@ -734,7 +804,11 @@ async fn check_acknowledged(path: &Path, acknowledged: &BTreeMap<String, u64>) {
         assert_eq!(found, expected, "{name}");
         // One more may have been written and not yet acknowledged; s47 may have been erased meanwhile.
         let more = (found.len() as u64).checked_sub(*last);
-        assert!(more.is_some_and(|more| more <= 1) || name == "s47", "{name}: {last} acknowledged, {}", found.len());
+        assert!(
+            more.is_some_and(|more| more <= 1) || name == "s47",
+            "{name}: {last} acknowledged, {}",
+            found.len()
+        );
     }
     verify(&store).await;
     store.close().await.unwrap();
@@ -742,7 +816,10 @@ async fn check_acknowledged(path: &Path, acknowledged: &BTreeMap<String, u64>) {
 
 #[tokio::test]
 async fn kill_9_loses_nothing_acknowledged() {
-    let cycles = std::env::var("FRONTDESK_KILL_CYCLES").ok().and_then(|cycles| cycles.parse().ok()).unwrap_or(5);
+    let cycles = std::env::var("FRONTDESK_KILL_CYCLES")
+        .ok()
+        .and_then(|cycles| cycles.parse().ok())
+        .unwrap_or(5);
     let dir = TempDir::new().unwrap();
     let mut acknowledged = BTreeMap::new();
     for _ in 0..cycles {

@@ -23,8 +23,10 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) fn models() -> PathBuf {
     let cache = std::env::var_os("FRONTDESK_CACHE").map(PathBuf::from).unwrap_or_else(|| {
         let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        base.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache"))
-            .join("frontdesk")
+        base.unwrap_or_else(|| {
+            PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache")
+        })
+        .join("frontdesk")
     });
     cache.join("models")
 }
@@ -100,7 +102,11 @@ pub(crate) fn directory() -> PathBuf {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
-    tempfile::Builder::new().prefix(&format!("frontdesk-test-{}-", std::process::id())).tempdir_in(base).unwrap().keep()
+    tempfile::Builder::new()
+        .prefix(&format!("frontdesk-test-{}-", std::process::id()))
+        .tempdir_in(base)
+        .unwrap()
+        .keep()
 }
 
 impl TestServer {
@@ -115,7 +121,8 @@ impl TestServer {
         write_documents(&directory);
         let mut config = config(&directory);
         change(&mut config);
-        let mut this = Self { server: None, config, clock: Clock::manual(1_700_000_000_000), directory };
+        let mut this =
+            Self { server: None, config, clock: Clock::manual(1_700_000_000_000), directory };
         this.open().await;
         this
     }
@@ -184,9 +191,15 @@ impl Binary {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let line =
-            tokio::time::timeout(LIMIT, lines.next_line()).await.expect("ready in time").unwrap().expect("a line");
-        let mut addresses = line.split("http://").skip(1).map(|rest| rest.split('/').next().unwrap().parse().unwrap());
+        let line = tokio::time::timeout(LIMIT, lines.next_line())
+            .await
+            .expect("ready in time")
+            .unwrap()
+            .expect("a line");
+        let mut addresses = line
+            .split("http://")
+            .skip(1)
+            .map(|rest| rest.split('/').next().unwrap().parse().unwrap());
         let mut address = || addresses.next().expect("an address");
         Self { process, addr: address(), admin_addr: address() }
     }
@@ -199,8 +212,14 @@ impl Binary {
     /// SIGTERM; gives the exit code.
     pub(crate) async fn terminate(mut self) -> Option<i32> {
         let id = self.process.id().expect("it runs").to_string();
-        assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        tokio::time::timeout(LIMIT, self.process.wait()).await.expect("stops in time").unwrap().code()
+        assert!(
+            std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success()
+        );
+        tokio::time::timeout(LIMIT, self.process.wait())
+            .await
+            .expect("stops in time")
+            .unwrap()
+            .code()
     }
 }
 
@@ -227,7 +246,10 @@ impl ChatClient {
     }
 
     /// Connects as a page of this origin.
-    pub(crate) async fn connect_from(addr: SocketAddr, origin: Option<&str>) -> Result<Self, tungstenite::Error> {
+    pub(crate) async fn connect_from(
+        addr: SocketAddr,
+        origin: Option<&str>,
+    ) -> Result<Self, tungstenite::Error> {
         let mut request = format!("ws://{addr}/v1/chat").into_client_request()?;
         if let Some(origin) = origin {
             request.headers_mut().insert("origin", origin.parse().unwrap());
@@ -271,7 +293,12 @@ impl ChatClient {
     }
 
     /// Resumes elsewhere, having seen everything up to `last_seq`.
-    pub(crate) async fn resume_at(&self, addr: SocketAddr, last_seq: u64, partial: Option<Partial>) -> Self {
+    pub(crate) async fn resume_at(
+        &self,
+        addr: SocketAddr,
+        last_seq: u64,
+        partial: Option<Partial>,
+    ) -> Self {
         let mut client = Self::connect(addr).await;
         (client.session, client.token) = (self.session.clone(), self.token.clone());
         client.send_hello(last_seq, partial).await;
@@ -314,7 +341,10 @@ impl ChatClient {
     }
 
     /// Sends, unless the connection is gone.
-    pub(crate) async fn try_send(&mut self, message: &ClientMessage) -> Result<(), tungstenite::Error> {
+    pub(crate) async fn try_send(
+        &mut self,
+        message: &ClientMessage,
+    ) -> Result<(), tungstenite::Error> {
         self.socket.send(Message::Text(serde_json::to_string(message).unwrap().into())).await
     }
 
@@ -332,10 +362,13 @@ impl ChatClient {
         // Pings are no messages: a server that goes on pinging doesn't extend the wait.
         let limit = tokio::time::Instant::now() + LIMIT;
         loop {
-            let frame = tokio::time::timeout_at(limit, self.socket.next()).await.expect("a message in time")?;
+            let frame = tokio::time::timeout_at(limit, self.socket.next())
+                .await
+                .expect("a message in time")?;
             match frame.ok()? {
                 Message::Text(text) => {
-                    let message = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+                    let message = serde_json::from_str(&text)
+                        .unwrap_or_else(|error| panic!("{error}: {text}"));
                     self.note(&message);
                     return Some(message);
                 }
@@ -355,7 +388,10 @@ impl ChatClient {
     }
 
     /// Passes over messages until one is wanted.
-    pub(crate) async fn until<T>(&mut self, mut want: impl FnMut(&ServerMessage) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(
+        &mut self,
+        mut want: impl FnMut(&ServerMessage) -> Option<T>,
+    ) -> T {
         loop {
             let message = self.next().await;
             if let Some(found) = want(&message) {
@@ -376,7 +412,10 @@ impl ChatClient {
 
     /// Waits for the end of an answer.
     pub(crate) async fn done(&mut self) -> ServerMessage {
-        self.until(|message| matches!(message, ServerMessage::AnswerDone { .. }).then(|| message.clone())).await
+        self.until(|message| {
+            matches!(message, ServerMessage::AnswerDone { .. }).then(|| message.clone())
+        })
+        .await
     }
 
     /// Asks, and gives the whole answer.
@@ -399,7 +438,8 @@ impl ChatClient {
     pub(crate) async fn closed(&mut self) -> Option<u16> {
         let limit = tokio::time::Instant::now() + LIMIT;
         loop {
-            match tokio::time::timeout_at(limit, self.socket.next()).await.expect("a close in time") {
+            match tokio::time::timeout_at(limit, self.socket.next()).await.expect("a close in time")
+            {
                 Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return None,

@@ -29,11 +29,24 @@ async fn a_session_opens_for_its_own_visitor_alone() {
     mine.ask("m1", "What does shipping cost?").await;
     let other = server.client().await.hello().await;
 
-    check(&mut server.client().await, &hello(Some(&other.token), Some(&mine.session), 0), ErrorCode::UnknownSession)
-        .await;
-    check(&mut server.client().await, &hello(None, Some(&mine.session), 0), ErrorCode::Unauthorized).await;
-    check(&mut server.client().await, &hello(Some("v1.forged.token"), Some(&mine.session), 0), ErrorCode::Unauthorized)
-        .await;
+    check(
+        &mut server.client().await,
+        &hello(Some(&other.token), Some(&mine.session), 0),
+        ErrorCode::UnknownSession,
+    )
+    .await;
+    check(
+        &mut server.client().await,
+        &hello(None, Some(&mine.session), 0),
+        ErrorCode::Unauthorized,
+    )
+    .await;
+    check(
+        &mut server.client().await,
+        &hello(Some("v1.forged.token"), Some(&mine.session), 0),
+        ErrorCode::Unauthorized,
+    )
+    .await;
     let unknown = ClientMessage::Hello {
         site: "nowhere".into(),
         token: None,
@@ -44,12 +57,22 @@ async fn a_session_opens_for_its_own_visitor_alone() {
         attributes: None,
     };
     check(&mut server.client().await, &unknown, ErrorCode::UnknownSite).await;
-    check(&mut server.client().await, &hello(Some(&mine.token), Some("no-such-session"), 7), ErrorCode::UnknownSession)
-        .await;
+    check(
+        &mut server.client().await,
+        &hello(Some(&mine.token), Some("no-such-session"), 7),
+        ErrorCode::UnknownSession,
+    )
+    .await;
     // A name that no session can have, whoever asks.
-    check(&mut server.client().await, &hello(Some(&mine.token), Some("a\0b"), 0), ErrorCode::UnknownSession).await;
+    check(
+        &mut server.client().await,
+        &hello(Some(&mine.token), Some("a\0b"), 0),
+        ErrorCode::UnknownSession,
+    )
+    .await;
     let http = reqwest::Client::new();
-    let body = serde_json::json!({ "site": "shop", "text": "hi", "token": mine.token, "session": "a\0b" });
+    let body =
+        serde_json::json!({ "site": "shop", "text": "hi", "token": mine.token, "session": "a\0b" });
     let response = http.post(server.url("/v1/chat/messages")).json(&body).send().await.unwrap();
     assert_eq!(response.status(), 404);
     let url = server.admin_url("/v1/sites/shop/sessions/a%00b");
@@ -63,18 +86,29 @@ async fn a_session_opens_for_its_own_visitor_alone() {
 
 #[tokio::test]
 async fn pages_of_other_origins_stay_outside() {
-    let server = TestServer::with(|config| config.sites[0].origins = vec!["https://shop.example".into()]).await;
-    let mut allowed =
-        ChatClient::connect_from(server.addr(), Some("https://shop.example")).await.unwrap().hello().await;
+    let server =
+        TestServer::with(|config| config.sites[0].origins = vec!["https://shop.example".into()])
+            .await;
+    let mut allowed = ChatClient::connect_from(server.addr(), Some("https://shop.example"))
+        .await
+        .unwrap()
+        .hello()
+        .await;
     allowed.ask("m1", "What does shipping cost?").await;
     let own = format!("http://127.0.0.1:{}", server.addr().port());
     ChatClient::connect_from(server.addr(), Some(&own)).await.unwrap().hello().await;
 
-    let mut evil = ChatClient::connect_from(server.addr(), Some("https://evil.example")).await.unwrap();
+    let mut evil =
+        ChatClient::connect_from(server.addr(), Some("https://evil.example")).await.unwrap();
     check(&mut evil, &hello(None, None, 0), ErrorCode::OriginRefused).await;
     // A token stolen from the allowed page is no use elsewhere.
     let mut thief = server.client().await;
-    check(&mut thief, &hello(Some(&allowed.token), Some(&allowed.session), 0), ErrorCode::Unauthorized).await;
+    check(
+        &mut thief,
+        &hello(Some(&allowed.token), Some(&allowed.session), 0),
+        ErrorCode::Unauthorized,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -91,12 +125,18 @@ async fn the_site_s_own_tokens_let_its_visitors_in() {
     let mut client = server.client().await;
     client.send(&hello(Some(&sign("shop")), None, 0)).await;
     assert!(matches!(client.next().await, ServerMessage::Welcome { .. }));
-    check(&mut server.client().await, &hello(Some(&sign("bank")), None, 0), ErrorCode::Unauthorized).await;
+    check(
+        &mut server.client().await,
+        &hello(Some(&sign("bank")), None, 0),
+        ErrorCode::Unauthorized,
+    )
+    .await;
     server.clock.advance(700_000);
     server.clock.advance(0);
     let stale = {
         let now = server.clock.now_ms() / 1000 - 700;
-        let claims = serde_json::json!({ "sub": "customer-7", "aud": "shop", "iat": now, "exp": now + 600 });
+        let claims =
+            serde_json::json!({ "sub": "customer-7", "aud": "shop", "iat": now, "exp": now + 600 });
         jsonwebtoken::encode(
             &jsonwebtoken::Header::default(),
             &claims,
@@ -117,7 +157,8 @@ async fn a_signed_token_holds_for_its_own_time_alone() {
     let server = TestServer::with(|config| config.sites[0].jwt = Some(jwt)).await;
     let now = server.clock.now_ms() / 1000;
     let sign = |times: serde_json::Value| {
-        let mut claims = serde_json::json!({ "sub": "customer-7", "aud": "shop", "exp": now + 600 });
+        let mut claims =
+            serde_json::json!({ "sub": "customer-7", "aud": "shop", "exp": now + 600 });
         claims.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
         let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::EdDSA);
         let key = jsonwebtoken::EncodingKey::from_ed_pem(PRIVATE.as_bytes()).unwrap();
@@ -142,13 +183,20 @@ async fn a_signed_token_holds_for_its_own_time_alone() {
         serde_json::json!({ "iat": now, "exp": u64::MAX }),
         serde_json::json!({ "iat": now - 800, "exp": now - 60 }),
     ] {
-        check(&mut server.client().await, &hello(Some(&sign(times)), None, 0), ErrorCode::Unauthorized).await;
+        check(
+            &mut server.client().await,
+            &hello(Some(&sign(times)), None, 0),
+            ErrorCode::Unauthorized,
+        )
+        .await;
     }
     // A token that names another algorithm, signed with what everybody knows.
-    let claims = serde_json::json!({ "sub": "customer-7", "aud": "shop", "iat": now, "exp": now + 600 });
+    let claims =
+        serde_json::json!({ "sub": "customer-7", "aud": "shop", "iat": now, "exp": now + 600 });
     let known = jsonwebtoken::EncodingKey::from_secret(PUBLIC.as_bytes());
     let forged = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &known).unwrap();
-    check(&mut server.client().await, &hello(Some(&forged), None, 0), ErrorCode::Unauthorized).await;
+    check(&mut server.client().await, &hello(Some(&forged), None, 0), ErrorCode::Unauthorized)
+        .await;
 }
 
 /// A socket goes no further than its token.
@@ -158,7 +206,8 @@ async fn a_socket_ends_with_its_token() {
     let jwt = JwtConfig::new(JwtAlgorithm::HS256, secret);
     let server = TestServer::with(|config| config.sites[0].jwt = Some(jwt)).await;
     let now = server.clock.now_ms() / 1000;
-    let claims = serde_json::json!({ "sub": "customer-7", "aud": "shop", "iat": now, "exp": now + 600 });
+    let claims =
+        serde_json::json!({ "sub": "customer-7", "aud": "shop", "iat": now, "exp": now + 600 });
     let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
     let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
     let mut signed = server.client().await;
@@ -186,11 +235,18 @@ async fn a_stream_ends_with_its_token() {
     })
     .await;
     let now = server.clock.now_ms() / 1000;
-    let claims = serde_json::json!({ "sub": "customer-7", "aud": "shop", "iat": now, "exp": now + 600 });
+    let claims =
+        serde_json::json!({ "sub": "customer-7", "aud": "shop", "iat": now, "exp": now + 600 });
     let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
     let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
-    let body = serde_json::json!({ "site": "shop", "text": "What does shipping cost?", "token": token });
-    let mut response = reqwest::Client::new().post(server.url("/v1/chat/messages")).json(&body).send().await.unwrap();
+    let body =
+        serde_json::json!({ "site": "shop", "text": "What does shipping cost?", "token": token });
+    let mut response = reqwest::Client::new()
+        .post(server.url("/v1/chat/messages"))
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
     let mut said = String::new();
     while !said.contains("event: ack") {
         said.push_str(std::str::from_utf8(&response.chunk().await.unwrap().unwrap()).unwrap());
@@ -206,9 +262,11 @@ async fn a_stream_ends_with_its_token() {
 #[tokio::test]
 async fn visitors_learn_nothing_of_the_server_and_of_others() {
     let server = TestServer::start().await;
-    let public: serde_json::Value = reqwest::get(server.url("/readyz")).await.unwrap().json().await.unwrap();
+    let public: serde_json::Value =
+        reqwest::get(server.url("/readyz")).await.unwrap().json().await.unwrap();
     assert_eq!(public, serde_json::json!({ "ready": true }));
-    let private: serde_json::Value = reqwest::get(server.admin_url("/readyz")).await.unwrap().json().await.unwrap();
+    let private: serde_json::Value =
+        reqwest::get(server.admin_url("/readyz")).await.unwrap().json().await.unwrap();
     assert_eq!(private["store"], "ok");
 }
 
@@ -217,7 +275,9 @@ async fn sockets_are_limited() {
     let server = TestServer::with(|config| config.server.max_sockets = 1).await;
     let _first = server.client().await.hello().await;
     let refused = ChatClient::connect_from(server.addr(), None).await;
-    let Err(tokio_tungstenite::tungstenite::Error::Http(response)) = refused else { panic!("it was let in") };
+    let Err(tokio_tungstenite::tungstenite::Error::Http(response)) = refused else {
+        panic!("it was let in")
+    };
     assert_eq!(response.status(), 503);
     assert!(response.headers().contains_key("retry-after"));
 }

@@ -15,14 +15,27 @@ async fn the_files_come_from_the_binary_and_are_kept_by_hash() {
     assert_eq!(loader.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
     assert_eq!(loader.headers()[CONTENT_TYPE], "text/javascript; charset=utf-8");
     let etag = loader.headers()[ETAG].clone();
-    let again = reqwest::Client::new().get(server.url("/widget.js")).header(IF_NONE_MATCH, etag).send().await.unwrap();
+    let again = reqwest::Client::new()
+        .get(server.url("/widget.js"))
+        .header(IF_NONE_MATCH, etag)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
     // The loader names the panel by the hash that the server computes.
     let text = loader.text().await.unwrap();
     let panel = reqwest::get(server.url("/widget/panel.js")).await.unwrap();
-    let hash = panel.headers()[ETAG].to_str().unwrap().trim_start_matches("W/").trim_matches('"').to_owned();
+    let hash = panel.headers()[ETAG]
+        .to_str()
+        .unwrap()
+        .trim_start_matches("W/")
+        .trim_matches('"')
+        .to_owned();
     assert!(text.contains(&hash), "the loader doesn't name {hash}");
-    assert_eq!(reqwest::get(server.url("/widget/nothing.js")).await.unwrap().status(), StatusCode::NOT_FOUND);
+    assert_eq!(
+        reqwest::get(server.url("/widget/nothing.js")).await.unwrap().status(),
+        StatusCode::NOT_FOUND
+    );
 
     let demo = reqwest::get(server.url("/demo")).await.unwrap();
     let policy = demo.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
@@ -41,14 +54,17 @@ async fn settings_are_for_pages_that_may_connect() {
     })
     .await;
     let ask = async |site: &str, origin: Option<&'static str>| {
-        let request = reqwest::Client::new().get(server.url(&format!("/v1/sites/{site}/widget.json")));
+        let request =
+            reqwest::Client::new().get(server.url(&format!("/v1/sites/{site}/widget.json")));
         let request = match origin {
             Some(origin) => request.header(ORIGIN, origin),
             None => request,
         };
         let response = request.send().await.unwrap();
-        let allowed =
-            response.headers().get(ACCESS_CONTROL_ALLOW_ORIGIN).map(|value| value.to_str().unwrap().to_owned());
+        let allowed = response
+            .headers()
+            .get(ACCESS_CONTROL_ALLOW_ORIGIN)
+            .map(|value| value.to_str().unwrap().to_owned());
         (response.status(), allowed, response.json::<serde_json::Value>().await.unwrap())
     };
     let (status, allowed, settings) = ask("shop", Some("https://shop.example")).await;
@@ -69,7 +85,13 @@ async fn a_visitor_can_have_everything_erased() {
     let server = TestServer::start().await;
     let stored = async |session: &str| {
         let url = server.admin_url(&format!("/v1/sites/shop/sessions/{session}"));
-        reqwest::Client::new().get(url).bearer_auth(server.admin_key()).send().await.unwrap().status()
+        reqwest::Client::new()
+            .get(url)
+            .bearer_auth(server.admin_key())
+            .send()
+            .await
+            .unwrap()
+            .status()
     };
     let mut earlier = server.client().await.hello().await;
     earlier.ask("m1", "What does shipping cost?").await;
@@ -108,8 +130,10 @@ async fn a_visitor_can_have_everything_erased() {
     assert_eq!(stored("unknown").await, StatusCode::NOT_FOUND);
     other.ask("m2", "How long may I keep it before I return it?").await;
 
-    mine.send(&ClientMessage::Forget { also: vec![earlier.session.clone(), other.session.clone(), "unknown".into()] })
-        .await;
+    mine.send(&ClientMessage::Forget {
+        also: vec![earlier.session.clone(), other.session.clone(), "unknown".into()],
+    })
+    .await;
     mine.until(|message| matches!(message, ServerMessage::Forgotten {}).then_some(())).await;
     assert_eq!(mine.closed().await, Some(1000));
     assert_eq!(stored(&session).await, StatusCode::NOT_FOUND);

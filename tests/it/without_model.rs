@@ -29,8 +29,14 @@ async fn a_remote_model_that_is_gone_costs_no_answer() {
     for id in ["m1", "m2", "m3"] {
         let done = visitor.ask(id, QUESTION).await;
         let (text, citations) = answer(&done);
-        assert!(text.contains("4.90 EUR") && citations.contains(&"shipping.md".to_owned()), "{done:?}");
-        assert!(matches!(done, ServerMessage::AnswerDone { end: AnswerEnd::Complete, .. }), "{done:?}");
+        assert!(
+            text.contains("4.90 EUR") && citations.contains(&"shipping.md".to_owned()),
+            "{done:?}"
+        );
+        assert!(
+            matches!(done, ServerMessage::AnswerDone { end: AnswerEnd::Complete, .. }),
+            "{done:?}"
+        );
     }
     let metrics = server.server.as_ref().unwrap().metrics();
     assert_eq!(metrics.answers_without_model.get(), 3);
@@ -66,7 +72,10 @@ async fn an_answer_that_fails_says_so_and_how_to_reach_a_person() {
     let done = visitor.ask("m1", QUESTION).await;
     let ServerMessage::AnswerDone { text, end, citations, .. } = done else { panic!("{done:?}") };
     assert_eq!((end, citations.len()), (AnswerEnd::Failed, 0));
-    assert!(text.contains("can't answer right now") && text.contains("help@shop.example"), "{text}");
+    assert!(
+        text.contains("can't answer right now") && text.contains("help@shop.example"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -77,6 +86,10 @@ async fn a_server_without_knowledge_is_not_ready() {
     })
     .await;
     let (status, told) = readiness(&server).await;
-    assert_eq!((status, &told["ready"], &told["knowledge"]), (503, &false.into(), &"empty".into()), "{told}");
+    assert_eq!(
+        (status, &told["ready"], &told["knowledge"]),
+        (503, &false.into(), &"empty".into()),
+        "{told}"
+    );
     assert_eq!(told["index"], "ok");
 }

@@ -14,8 +14,13 @@ const PASSAGES: usize = 64;
 /// Lengths of passages in tokens: from a line of a list to a full section.
 const LENGTHS: std::ops::Range<usize> = 30..250;
 
-pub(super) async fn run(llm: &Llm, config: &EmbedderConfig, texts: &mut Texts) -> anyhow::Result<Vec<Measure>> {
-    let embedder = tokio::task::block_in_place(|| Embedder::load(config)).context("the embedding model")?;
+pub(super) async fn run(
+    llm: &Llm,
+    config: &EmbedderConfig,
+    texts: &mut Texts,
+) -> anyhow::Result<Vec<Measure>> {
+    let embedder =
+        tokio::task::block_in_place(|| Embedder::load(config)).context("the embedding model")?;
     let passages = |texts: &mut Texts| -> Vec<String> {
         (0..PASSAGES)
             .map(|_| {
@@ -31,10 +36,15 @@ pub(super) async fn run(llm: &Llm, config: &EmbedderConfig, texts: &mut Texts) -
     let (took, cpu) = (begun.elapsed().as_secs_f64(), cpu_s()? - cpu);
 
     let alone = ask(llm, story(texts, 30, 96)).await?.tokens_a_second();
-    #[expect(clippy::disallowed_methods, reason = "the measurement waits for it and ends with the command")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the measurement waits for it and ends with the command"
+    )]
     let busy = tokio::spawn({
-        let (embedder, passages) =
-            (embedder.clone(), std::iter::repeat_with(|| passages(texts)).take(8).collect::<Vec<_>>());
+        let (embedder, passages) = (
+            embedder.clone(),
+            std::iter::repeat_with(|| passages(texts)).take(8).collect::<Vec<_>>(),
+        );
         async move {
             for passages in passages {
                 embedder.embed(passages).await?;
@@ -65,9 +75,11 @@ pub(super) async fn run(llm: &Llm, config: &EmbedderConfig, texts: &mut Texts) -
 
 /// Processor seconds that this process took so far, of all its threads.
 fn cpu_s() -> anyhow::Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").context("processor time is read from /proc")?;
+    let stat =
+        std::fs::read_to_string("/proc/self/stat").context("processor time is read from /proc")?;
     // The second field is the name in brackets, which may hold anything; user and system time are the 14th and 15th.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = fields.get(11..13).context("/proc/self/stat has too few fields")?;
     let ticks: u64 = ticks.iter().map(|field| field.parse::<u64>()).sum::<Result<_, _>>()?;
     // Linux counts them in hundredths of a second on every platform.

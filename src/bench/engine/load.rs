@@ -12,13 +12,15 @@ use crate::llm::{ChatMessage, Llm, Request, Role, Sampling, Token};
 
 /// Words that most vocabularies hold whole, so that a text has about as many tokens as words.
 const WORDS: [&str; 48] = [
-    "order", "price", "water", "house", "summer", "letter", "number", "green", "table", "river", "market", "garden",
-    "window", "paper", "music", "street", "winter", "garment", "shipping", "return", "country", "small", "large",
-    "early", "weather", "repair", "stone", "metal", "cotton", "travel", "family", "school", "bridge", "forest",
-    "island", "coffee", "bread", "glass", "machine", "season", "account", "member", "delivery", "warranty", "colour",
-    "size", "weight", "length",
+    "order", "price", "water", "house", "summer", "letter", "number", "green", "table", "river",
+    "market", "garden", "window", "paper", "music", "street", "winter", "garment", "shipping",
+    "return", "country", "small", "large", "early", "weather", "repair", "stone", "metal",
+    "cotton", "travel", "family", "school", "bridge", "forest", "island", "coffee", "bread",
+    "glass", "machine", "season", "account", "member", "delivery", "warranty", "colour", "size",
+    "weight", "length",
 ];
-const GREEDY: Sampling = Sampling { temperature: 0.0, top_p: 1.0, min_p: 0.0, repeat_penalty: 1.0, seed: Some(1) };
+const GREEDY: Sampling =
+    Sampling { temperature: 0.0, top_p: 1.0, min_p: 0.0, repeat_penalty: 1.0, seed: Some(1) };
 
 /// Texts that are the same for the same seed, and that nobody was asked before.
 pub(super) struct Texts {
@@ -77,7 +79,13 @@ pub(super) fn assistant(content: &str) -> ChatMessage {
 /// A request that makes the model write until its limit, most of the time.
 pub(super) fn story(texts: &mut Texts, tokens: usize, max_tokens: u32) -> Request {
     let about = texts.text(tokens);
-    request(vec![system("You write long stories."), user(&format!("Tell a very long story about {about}"))], max_tokens)
+    request(
+        vec![
+            system("You write long stories."),
+            user(&format!("Tell a very long story about {about}")),
+        ],
+        max_tokens,
+    )
 }
 
 /// How a chat went.
@@ -127,7 +135,9 @@ pub(super) async fn ask(llm: &Llm, request: Request) -> anyhow::Result<Written> 
                 pieces.push(Instant::now());
                 text.push_str(&piece);
             }
-            Token::Done { usage, .. } => return Ok(Written { begun, pieces, ended: Instant::now(), text, usage }),
+            Token::Done { usage, .. } => {
+                return Ok(Written { begun, pieces, ended: Instant::now(), text, usage });
+            }
         }
     }
     anyhow::bail!("the answer has no end")
@@ -142,7 +152,10 @@ pub(super) async fn ask_all(llm: &Llm, requests: Vec<Request>) -> anyhow::Result
         .into_iter()
         .map(|request| {
             let llm = llm.clone();
-            #[expect(clippy::disallowed_methods, reason = "the measurement waits for it and ends with the command")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the measurement waits for it and ends with the command"
+            )]
             let chat = tokio::spawn(async move { ask(&llm, request).await });
             chat
         })
@@ -162,7 +175,8 @@ pub(super) fn together(written: &[Written]) -> f64 {
     if to <= from {
         return 0.0;
     }
-    let pieces = written.iter().flat_map(|chat| &chat.pieces).filter(|&&at| at > from && at <= to).count();
+    let pieces =
+        written.iter().flat_map(|chat| &chat.pieces).filter(|&&at| at > from && at <= to).count();
     pieces as f64 / (to - from).as_secs_f64()
 }
 

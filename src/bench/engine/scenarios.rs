@@ -120,25 +120,32 @@ async fn shared_system(llm: &Llm, texts: &mut Texts) -> anyhow::Result<Vec<Measu
         ("prompt tokens computed", "first token p95"),
         ("prompt tokens computed, prompt known", "first token p95, prompt known"),
     ] {
-        let chats: Vec<Request> =
-            (0..8).map(|_| request(vec![system(&shared), user(&texts.text(QUESTION_TOKENS))], 16)).collect();
+        let chats: Vec<Request> = (0..8)
+            .map(|_| request(vec![system(&shared), user(&texts.text(QUESTION_TOKENS))], 16))
+            .collect();
         let written = ask_all(llm, chats).await?;
         let tokens: u32 = written.iter().map(super::load::Written::computed).sum();
         measures.push(cost(computed, "tokens", f64::from(tokens)));
-        measures.push(first_tokens(first, written.iter().map(super::load::Written::first_s).collect()));
+        measures
+            .push(first_tokens(first, written.iter().map(super::load::Written::first_s).collect()));
     }
     Ok(measures)
 }
 
 async fn own_passages(llm: &Llm, texts: &mut Texts) -> anyhow::Result<Vec<Measure>> {
     let shared = texts.text(60);
-    let chats = (0..8).map(|_| request(vec![system(&shared), user(&texts.text(PASSAGES_TOKENS))], 16)).collect();
+    let chats = (0..8)
+        .map(|_| request(vec![system(&shared), user(&texts.text(PASSAGES_TOKENS))], 16))
+        .collect();
     let written = ask_all(llm, chats).await?;
     let begun = written.iter().map(|chat| chat.begun).min();
     let ended = written.iter().map(|chat| chat.ended).max();
     let whole = begun.zip(ended).map_or(0.0, |(begun, ended)| (ended - begun).as_secs_f64());
     Ok(vec![
-        first_tokens("first token p95", written.iter().map(super::load::Written::first_s).collect()),
+        first_tokens(
+            "first token p95",
+            written.iter().map(super::load::Written::first_s).collect(),
+        ),
         cost("all answered after", "s", whole),
     ])
 }
@@ -151,7 +158,10 @@ async fn decode_16(llm: &Llm, texts: &mut Texts) -> anyhow::Result<f64> {
 async fn long_prompt(llm: &Llm, texts: &mut Texts) -> anyhow::Result<Vec<Measure>> {
     let streams: Vec<Request> = (0..8).map(|_| story(texts, 30, 400)).collect();
     let long = request(vec![user(&texts.text(LONG_TOKENS))], 1);
-    #[expect(clippy::disallowed_methods, reason = "the measurement waits for it and ends with the command")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the measurement waits for it and ends with the command"
+    )]
     let running = tokio::spawn({
         let llm = llm.clone();
         async move { ask_all(&llm, streams).await }
@@ -165,7 +175,13 @@ async fn long_prompt(llm: &Llm, texts: &mut Texts) -> anyhow::Result<Vec<Measure
     let gaps = gaps(&streams, from, to);
     let longest = quantile(&sorted(gaps.clone()), 1.0);
     Ok(vec![
-        Measure { name: "longest gap", unit: "ms", better: Better::Lower, value: longest, samples: gaps },
+        Measure {
+            name: "longest gap",
+            unit: "ms",
+            better: Better::Lower,
+            value: longest,
+            samples: gaps,
+        },
         cost("its own first token", "s", written.whole_s()),
     ])
 }
@@ -182,7 +198,13 @@ async fn turns(llm: &Llm, texts: &mut Texts) -> anyhow::Result<Vec<Measure>> {
         messages.push(user(&texts.text(40)));
     }
     let value = quantile(&sorted(first.clone()), 0.5);
-    Ok(vec![Measure { name: "first token", unit: "s", better: Better::Lower, value, samples: first }])
+    Ok(vec![Measure {
+        name: "first token",
+        unit: "s",
+        better: Better::Lower,
+        value,
+        samples: first,
+    }])
 }
 
 /// Finished conversations are kept for their next turn. The same load before them, beside them and after they are

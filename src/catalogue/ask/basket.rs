@@ -54,7 +54,8 @@ impl Shelf {
         if self.rows.is_empty() || asked.question.len() > MAX_BYTES {
             return None;
         }
-        let chinese = asked.question.chars().any(|c| matches!(u32::from(c), 0x4e00..=0x9fff)) && asked.language != "ja";
+        let chinese = asked.question.chars().any(|c| matches!(u32::from(c), 0x4e00..=0x9fff))
+            && asked.language != "ja";
         let language = if chinese { "zh" } else { asked.language };
         let words = WORDS.get(language)?;
         let things = self.things(asked.question, language, words)?;
@@ -108,8 +109,11 @@ impl Shelf {
             return None;
         }
         let number = |token: &str| -> Option<u32> {
-            let written = token.parse::<u32>().ok().filter(|number| (1..=MAX_PIECES).contains(number));
-            written.or_else(|| (1..).zip(&words.numbers).find(|(_, word)| *word == token).map(|(number, _)| number))
+            let written =
+                token.parse::<u32>().ok().filter(|number| (1..=MAX_PIECES).contains(number));
+            written.or_else(|| {
+                (1..).zip(&words.numbers).find(|(_, word)| *word == token).map(|(number, _)| number)
+            })
         };
         let named = |token: &str| self.names(stem(token)) || self.tells(stem(token));
         for (at, token) in tokens.iter().enumerate() {
@@ -130,10 +134,17 @@ impl Shelf {
             } else if words.asks.iter().any(|ask| ask == token) {
                 asks = true;
             } else if named(token) {
-                things.push(Thing { pieces: 1, counted: false, held: false, words: vec![stem(token).to_owned()] });
+                things.push(Thing {
+                    pieces: 1,
+                    counted: false,
+                    held: false,
+                    words: vec![stem(token).to_owned()],
+                });
                 open = true;
             } else if !is_light(token, language, words) {
-                let thing = things.last_mut().filter(|thing| open && thing.words.is_empty() && !thing.held)?;
+                let thing = things
+                    .last_mut()
+                    .filter(|thing| open && thing.words.is_empty() && !thing.held)?;
                 thing.held = true;
             }
         }
@@ -166,7 +177,8 @@ fn with_joins(question: &str, words: &Words) -> String {
     let mut out = String::with_capacity(question.len() + 8);
     let mut chars = question.chars().peekable();
     while let Some(char) = chars.next() {
-        let digit = chars.peek().is_some_and(char::is_ascii_digit) && out.ends_with(|c: char| c.is_ascii_digit());
+        let digit = chars.peek().is_some_and(char::is_ascii_digit)
+            && out.ends_with(|c: char| c.is_ascii_digit());
         match char {
             '+' | '&' | ';' | '、' | '，' => out.extend([" ", join, " "]),
             ',' if !digit => out.extend([" ", join, " "]),
@@ -180,12 +192,14 @@ fn with_joins(question: &str, words: &Words) -> String {
 /// Whether a price's unit is a piece, or what the question counts: bags where it asks for bags.
 fn is_piece(per: &str, question: &str) -> bool {
     const PIECES: &[&str] = &[
-        "piece", "pieces", "pc", "pcs", "each", "ea", "unit", "item", "stück", "stk", "st", "pièce", "unidad", "ud",
-        "pezzo", "pz", "stuk", "stuks", "unidade", "un", "szt", "sztuka", "个", "件", "只", "個", "枚",
+        "piece", "pieces", "pc", "pcs", "each", "ea", "unit", "item", "stück", "stk", "st",
+        "pièce", "unidad", "ud", "pezzo", "pz", "stuk", "stuks", "unidade", "un", "szt", "sztuka",
+        "个", "件", "只", "個", "枚",
     ];
     let per = per.trim().trim_end_matches('.').to_lowercase();
     let start: String = per.chars().take(4).collect();
-    PIECES.contains(&per.as_str()) || start.chars().count() >= 3 && question.to_lowercase().contains(&start)
+    PIECES.contains(&per.as_str())
+        || start.chars().count() >= 3 && question.to_lowercase().contains(&start)
 }
 
 fn money(amount: f64, currency: Option<&str>) -> String {
@@ -203,7 +217,10 @@ mod tests {
         for language in ["en", "de", "fr", "es", "it", "nl", "pt", "pl", "sv", "zh", "ja"] {
             let words = WORDS.get(language).unwrap_or_else(|| panic!("{language} is missing"));
             let lists = [&words.asks, &words.joins, &words.numbers];
-            assert!(!words.sum.is_empty() && lists.iter().all(|list| !list.is_empty()), "{language}");
+            assert!(
+                !words.sum.is_empty() && lists.iter().all(|list| !list.is_empty()),
+                "{language}"
+            );
         }
     }
 }

@@ -65,7 +65,8 @@ fn told(shelf: &Shelf, said: &[&str], language: &str) -> Option<Told> {
     let (question, before) = said.split_last().unwrap();
     let mut history: Vec<Line> = Vec::new();
     for line in before {
-        let answer = told(shelf, &[line], language).map_or_else(|| "I don't know.".to_owned(), |told| told.text);
+        let answer = told(shelf, &[line], language)
+            .map_or_else(|| "I don't know.".to_owned(), |told| told.text);
         history.push(Line { by_visitor: true, text: (*line).to_owned() });
         history.push(Line { by_visitor: false, text: answer });
     }
@@ -133,8 +134,14 @@ fn what_there_is() {
 fn the_most_and_the_least() {
     let shop = shelf(SHOP);
     let check = |question: &str, expected: Option<&str>| check(&shop, &[question], expected);
-    check("What's the cheapest tent you have?", Some("The cheapest is Tarn 2 tent: 349 EUR (Moss or Slate)."));
-    check("how much is the cheapest tent", Some("The cheapest is Tarn 2 tent: 349 EUR (Moss or Slate)."));
+    check(
+        "What's the cheapest tent you have?",
+        Some("The cheapest is Tarn 2 tent: 349 EUR (Moss or Slate)."),
+    );
+    check(
+        "how much is the cheapest tent",
+        Some("The cheapest is Tarn 2 tent: 349 EUR (Moss or Slate)."),
+    );
     check(
         "most expensive sleeping bag",
         Some(
@@ -142,7 +149,10 @@ fn the_most_and_the_least() {
              In stock: Hush Minus 7 sleeping bag: 289 EUR (Regular).",
         ),
     );
-    check("what is the lightest backpack?", Some("The lightest is Corrie 30 backpack: 980 g (One back length)."));
+    check(
+        "what is the lightest backpack?",
+        Some("The lightest is Corrie 30 backpack: 980 g (One back length)."),
+    );
     check("heaviest tent", Some("The heaviest is Tarn 3 tent: 2400 g (Moss)."));
     check(
         "What is your cheapest product?",
@@ -163,10 +173,15 @@ fn within_limits() {
         Some("Yes. Hush 0 sleeping bag costs 229 EUR (Regular) or 249 EUR (Long)."),
     );
     check("sleeping bags under 249 euros", Some("Hush 0 sleeping bag costs 229 EUR (Regular)."));
-    check("sleeping bags up to €249", Some("Hush 0 sleeping bag costs 229 EUR (Regular) or 249 EUR (Long)."));
+    check(
+        "sleeping bags up to €249",
+        Some("Hush 0 sleeping bag costs 229 EUR (Regular) or 249 EUR (Long)."),
+    );
     check(
         "backpacks between 100 and 160 euros",
-        Some("We have:\n- Corrie 30 backpack: 109 EUR (One back length)\n- Corrie 45 backpack: 159 EUR (S/M or M/L)"),
+        Some(
+            "We have:\n- Corrie 30 backpack: 109 EUR (One back length)\n- Corrie 45 backpack: 159 EUR (S/M or M/L)",
+        ),
     );
     check("tents over 400 EUR", Some("Tarn 3 tent costs 429 EUR (Moss)."));
     check(
@@ -195,17 +210,35 @@ fn one_property() {
         "how much is a footprint",
         Some("Tarn 2 footprint costs 39 EUR (Grey). Tarn 3 footprint costs 45 EUR (Grey)."),
     );
-    check("How much is the rain cover for the Corrie 60?", Some("Corrie rain cover costs 22.50 EUR (60 L)."));
-    check("how heavy is the corrie 60", Some("Corrie 60 backpack weighs 1610 g (S/M) or 1650 g (M/L)."));
-    check("how much does the corrie 60 weigh?", Some("Corrie 60 backpack weighs 1610 g (S/M) or 1650 g (M/L)."));
+    check(
+        "How much is the rain cover for the Corrie 60?",
+        Some("Corrie rain cover costs 22.50 EUR (60 L)."),
+    );
+    check(
+        "how heavy is the corrie 60",
+        Some("Corrie 60 backpack weighs 1610 g (S/M) or 1650 g (M/L)."),
+    );
+    check(
+        "how much does the corrie 60 weigh?",
+        Some("Corrie 60 backpack weighs 1610 g (S/M) or 1650 g (M/L)."),
+    );
     check(
         "How much is the Tarn 2 and what does it weigh?",
         Some("Tarn 2 tent costs 349 EUR (Moss or Slate). Tarn 2 tent weighs 1900 g."),
     );
-    check("What does the Ember weigh?", Some("Ember Solo stove weighs 92 g. Ember Piezo stove weighs 108 g."));
-    check("How much is a 230 g gas cartridge?", Some("Threaded gas cartridge costs 7.90 EUR (230 g)."));
+    check(
+        "What does the Ember weigh?",
+        Some("Ember Solo stove weighs 92 g. Ember Piezo stove weighs 108 g."),
+    );
+    check(
+        "How much is a 230 g gas cartridge?",
+        Some("Threaded gas cartridge costs 7.90 EUR (230 g)."),
+    );
     check("price of fathom bottle 0.75", Some("Fathom insulated bottle costs 29.90 EUR (0.75 L)."));
-    check("How much are the Cairn Alu poles?", Some("Cairn Alu trekking poles cost 69 EUR (Pair)."));
+    check(
+        "How much are the Cairn Alu poles?",
+        Some("Cairn Alu trekking poles cost 69 EUR (Pair)."),
+    );
     check("which colours does the Tarn 2 come in?", Some("Tarn 2 tent comes in Moss and Slate."));
     check(
         "What sizes does the Hush Minus 7 come in?",
@@ -237,7 +270,10 @@ fn what_is_in_stock() {
     let shop = shelf(SHOP);
     let check = |question: &str, expected: Option<&str>| check(&shop, &[question], expected);
     check("Tarn 2 in Slate in stock?", Some("Tarn 2 tent: 11 in stock (Slate)."));
-    check("Do you have the Tarn 2 in Slate in stock?", Some("Yes. Tarn 2 tent: 11 in stock (Slate)."));
+    check(
+        "Do you have the Tarn 2 in Slate in stock?",
+        Some("Yes. Tarn 2 tent: 11 in stock (Slate)."),
+    );
     check(
         "Is the Hush Minus 7 Long available?",
         Some(
@@ -248,13 +284,22 @@ fn what_is_in_stock() {
         "Is the Hush Minus 7 in stock?",
         Some("Hush Minus 7 sleeping bag: 12 in stock (Regular), out of stock (Long)."),
     );
-    check("Which products are out of stock?", Some("Hush Minus 7 sleeping bag: 309 EUR (Long, out of stock)."));
+    check(
+        "Which products are out of stock?",
+        Some("Hush Minus 7 sleeping bag: 309 EUR (Long, out of stock)."),
+    );
     check(
         "which tents are in stock?",
         Some("In stock:\n- Tarn 2 tent: 349 EUR (Moss or Slate)\n- Tarn 3 tent: 429 EUR (Moss)"),
     );
-    check("Do you have the Corrie 45 in M/L?", Some("Yes. Corrie 45 backpack costs 159 EUR (M/L)."));
-    check("How many Spark 20 do you have left?", Some("Spark 20 power bank: 22 in stock (20000 mAh)."));
+    check(
+        "Do you have the Corrie 45 in M/L?",
+        Some("Yes. Corrie 45 backpack costs 159 EUR (M/L)."),
+    );
+    check(
+        "How many Spark 20 do you have left?",
+        Some("Spark 20 power bank: 22 in stock (20000 mAh)."),
+    );
     check(
         "do you still have the Hush Minus 7 in Long?",
         Some("No. Hush Minus 7 sleeping bag costs 309 EUR (Long, out of stock)."),
@@ -268,7 +313,10 @@ fn what_is_in_stock() {
 fn two_or_more_beside_each_other() {
     let shop = shelf(SHOP);
     let check = |question: &str, expected: Option<&str>| check(&shop, &[question], expected);
-    check("Is the Tarn 2 lighter than the Tarn 3?", Some("Yes. Tarn 2 tent weighs 1900 g. Tarn 3 tent weighs 2400 g."));
+    check(
+        "Is the Tarn 2 lighter than the Tarn 3?",
+        Some("Yes. Tarn 2 tent weighs 1900 g. Tarn 3 tent weighs 2400 g."),
+    );
     check(
         "Is the Tarn 2 more expensive than the Tarn 3?",
         Some("No. Tarn 2 tent costs 349 EUR (Moss or Slate). Tarn 3 tent costs 429 EUR (Moss)."),
@@ -313,13 +361,23 @@ fn what_was_named_before() {
     check(&[first, long, "Is it in stock?"], Some("Yes. Hush 0 sleeping bag: 8 in stock (Long)."));
     check(
         &[first, long, "And in Regular?"],
-        Some("Hush 0 sleeping bag costs 229 EUR (Regular). Hush 0 sleeping bag: 15 in stock (Regular)."),
+        Some(
+            "Hush 0 sleeping bag costs 229 EUR (Regular). Hush 0 sleeping bag: 15 in stock (Regular).",
+        ),
     );
-    check(&["How much does the Tarn 2 cost?", "And how heavy is it?"], Some("Tarn 2 tent weighs 1900 g."));
-    check(&["How much does the Tarn 2 cost?", "which colours?"], Some("Tarn 2 tent comes in Moss and Slate."));
+    check(
+        &["How much does the Tarn 2 cost?", "And how heavy is it?"],
+        Some("Tarn 2 tent weighs 1900 g."),
+    );
+    check(
+        &["How much does the Tarn 2 cost?", "which colours?"],
+        Some("Tarn 2 tent comes in Moss and Slate."),
+    );
     check(
         &["Tell me about the Ember stove", "does it work at altitude?", "How much is it?"],
-        Some("Ember Solo stove costs 44.90 EUR (Manual ignition). Ember Piezo stove costs 54.90 EUR (Piezo ignition)."),
+        Some(
+            "Ember Solo stove costs 44.90 EUR (Manual ignition). Ember Piezo stove costs 54.90 EUR (Piezo ignition).",
+        ),
     );
     check(
         &["Which sleeping bags do you have?", "which is the cheapest?"],
@@ -340,14 +398,22 @@ fn what_was_named_before() {
 fn questions_in_chinese() {
     let shop = shelf(SHOP);
     let check = |question: &str, expected: Option<&str>| check(&shop, &[question], expected);
-    check("帐篷多少钱？", Some("Tarn 2 tent售价 349 EUR（Moss、Slate）。Tarn 3 tent售价 429 EUR（Moss）。"));
+    check(
+        "帐篷多少钱？",
+        Some("Tarn 2 tent售价 349 EUR（Moss、Slate）。Tarn 3 tent售价 429 EUR（Moss）。"),
+    );
     check("Tarn 2 帐篷多少钱？", Some("Tarn 2 tent售价 349 EUR（Moss、Slate）。"));
     check(
         "你们卖帐篷吗？",
-        Some("有的。我们有：\n- Tarn 2 tent：349 EUR（Moss、Slate）\n- Tarn 3 tent：429 EUR（Moss）"),
+        Some(
+            "有的。我们有：\n- Tarn 2 tent：349 EUR（Moss、Slate）\n- Tarn 3 tent：429 EUR（Moss）",
+        ),
     );
     check("最便宜的睡袋是哪个？", Some("最便宜的是Hush 0 sleeping bag：229 EUR（Regular）。"));
-    check("250欧元以下的睡袋有哪些？", Some("Hush 0 sleeping bag售价 229 EUR（Regular）或 249 EUR（Long）。"));
+    check(
+        "250欧元以下的睡袋有哪些？",
+        Some("Hush 0 sleeping bag售价 229 EUR（Regular）或 249 EUR（Long）。"),
+    );
     check("Tarn 2 比 Tarn 3 轻吗？", Some("是的。Tarn 2 tent重 1900 g。Tarn 3 tent重 2400 g。"));
     check(
         "Hush Minus 7 Long 有货吗？",
@@ -373,18 +439,28 @@ fn questions_in_chinese() {
 #[test]
 fn other_shops_have_other_columns() {
     let wardrobe = shelf(WARDROBE);
-    let check = |question: &str, expected: Option<&str>| super::tests::check(&wardrobe, &[question], expected);
-    check("What do you sell?", Some("We sell: T-Shirt, Running Shoes, Desk Lamp, Wristwatch, Smart Watch."));
+    let check = |question: &str, expected: Option<&str>| {
+        super::tests::check(&wardrobe, &[question], expected)
+    };
+    check(
+        "What do you sell?",
+        Some("We sell: T-Shirt, Running Shoes, Desk Lamp, Wristwatch, Smart Watch."),
+    );
     check("How much is the t-shirt?", Some("T-Shirt costs 49.52 to 53.48 USD."));
     check("How much is the blue T-shirt in M?", Some("T-Shirt costs 50.88 USD (blue, M, cotton)."));
     check(
         "what colors does the t-shirt come in?",
         Some("T-Shirt comes in blue, purple, red (out of stock) and black."),
     );
-    check("what materials does the t-shirt come in?", Some("T-Shirt: material cotton and polyester."));
+    check(
+        "what materials does the t-shirt come in?",
+        Some("T-Shirt: material cotton and polyester."),
+    );
     check(
         "is the red XXL t-shirt available?",
-        Some("No. T-Shirt: out of stock (red, XXL, cotton). In stock: T-Shirt: 49.52 to 53.48 USD."),
+        Some(
+            "No. T-Shirt: out of stock (red, XXL, cotton). In stock: T-Shirt: 49.52 to 53.48 USD.",
+        ),
     );
     check(
         "do you have running shoes in size 10?",
@@ -392,13 +468,20 @@ fn other_shops_have_other_columns() {
     );
     check(
         "is the smart watch cheaper than the wristwatch?",
-        Some("Yes. Smart Watch costs 315.61 USD (black, leather). Wristwatch costs 2000 USD (brown, leather)."),
+        Some(
+            "Yes. Smart Watch costs 315.61 USD (black, leather). Wristwatch costs 2000 USD (brown, leather).",
+        ),
     );
-    check("lamps under $50", Some("We have nothing like that. The cheapest is Desk Lamp: 137.16 USD (silver)."));
+    check(
+        "lamps under $50",
+        Some("We have nothing like that. The cheapest is Desk Lamp: 137.16 USD (silver)."),
+    );
     check("how heavy is the desk lamp?", None);
 
     let hofladen = shelf(HOFLADEN);
-    let check = |question: &str, expected: Option<&str>| super::tests::check(&hofladen, &[question], expected);
+    let check = |question: &str, expected: Option<&str>| {
+        super::tests::check(&hofladen, &[question], expected)
+    };
     check("Was kostet der Apfelsaft?", Some("Apfelsaft costs 3.20 EUR."));
     check("Is the Apfelsaft in stock?", None);
     check("Which products are out of stock?", None);
@@ -424,7 +507,11 @@ fn what_visitors_may_not_see_is_not_told() {
     }
     check(&shop, &["How much is the Tarn 2 tent?"], None);
     check(&shop, &["How much is the Tarn 3 tent?"], None);
-    check(&shop, &["How much is the Ember Solo?"], Some("Ember Solo stove costs 44.90 EUR (Manual ignition)."));
+    check(
+        &shop,
+        &["How much is the Ember Solo?"],
+        Some("Ember Solo stove costs 44.90 EUR (Manual ignition)."),
+    );
 }
 
 #[test]
@@ -461,20 +548,27 @@ fn several_things_have_a_sum() {
     let sum = |shelf: &Shelf, question: &str, language: &str| {
         let is_word = |_: &str| true;
         let audience = Audience::Public;
-        let asked = Asked { question, history: &[], language, audience, now_ms: 5, is_word: &is_word };
+        let asked =
+            Asked { question, history: &[], language, audience, now_ms: 5, is_word: &is_word };
         shelf.basket(&asked).map(|told| told.text)
     };
     let shop = shelf(SHOP);
     let check = |question: &str, language: &str, expected: Option<&str>| {
         assert_eq!(sum(&shop, question, language).as_deref(), expected, "{question}");
     };
-    let both = "- 2 × Ember Piezo stove: 109.80 EUR\n- 1 × Tarn 3 tent: 429 EUR\nTogether: 538.80 EUR";
+    let both =
+        "- 2 × Ember Piezo stove: 109.80 EUR\n- 1 × Tarn 3 tent: 429 EUR\nTogether: 538.80 EUR";
     check("2 Ember Piezo stoves and one Tarn 3 tent, how much is that together?", "en", Some(both));
     check("how much are two ember piezo stoves + a tarn 3 tent", "en", Some(both));
-    check("what do 3 Tarn 2 tents cost?", "en", Some("- 3 × Tarn 2 tent: 1047 EUR\nTogether: 1047 EUR"));
+    check(
+        "what do 3 Tarn 2 tents cost?",
+        "en",
+        Some("- 3 × Tarn 2 tent: 1047 EUR\nTogether: 1047 EUR"),
+    );
     let german = "- 2 × Tarn 2 footprint: 78 EUR\n- 1 × Gannet hammock: 68 EUR\nZusammen: 146 EUR";
     check("2x Tarn 2 footprint und 1x Gannet hammock, was macht das?", "de", Some(german));
-    let chinese = "- 2 × Ember Piezo stove: 109.80 EUR\n- 1 × Gannet hammock: 68 EUR\n共计：177.80 EUR";
+    let chinese =
+        "- 2 × Ember Piezo stove: 109.80 EUR\n- 1 × Gannet hammock: 68 EUR\n共计：177.80 EUR";
     check("我要买2个Ember Piezo stove和1个Gannet hammock，一共多少钱？", "zh", Some(chinese));
     check("2个Ember Piezo stove和1个Gannet hammock有多重？", "zh", None);
     check("2个Ember Piezo stove和1个Gannet hammock运费多少钱？", "zh", None);

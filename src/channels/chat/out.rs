@@ -24,12 +24,20 @@ const STOPPED: Duration = Duration::from_secs(60);
 
 impl Task {
     /// An answer as it is sent: with its sources, cut to the platform's length and number of messages.
-    pub(super) fn parts(&self, seq: u64, text: &str, citations: &[Citation], by_agent: bool) -> Vec<Part> {
+    pub(super) fn parts(
+        &self,
+        seq: u64,
+        text: &str,
+        citations: &[Citation],
+        by_agent: bool,
+    ) -> Vec<Part> {
         let mut rich = Rich::of_markdown(text);
         let mut markdown = text.to_owned();
         let mut named = std::collections::HashSet::new();
         for citation in citations.iter().filter(|citation| !citation.related) {
-            if let Some(url) = citation.url.as_deref().filter(|_| named.insert(citation.document.as_str())) {
+            if let Some(url) =
+                citation.url.as_deref().filter(|_| named.insert(citation.document.as_str()))
+            {
                 rich.push_line(&citation.title, Some(url));
                 // Slack ends its streams in Markdown; other systems get the sources apart.
                 if self.account.config.platform == Platform::Slack {
@@ -89,7 +97,11 @@ impl Task {
         inner.ledger.set(key, &part).await?;
         let mut outcome = self.attempt(&part, way, false, now_ms).await;
         if let Outcome::Plain { why } = &outcome {
-            tracing::warn!(account = id, why, "formatting was refused; the message is sent as plain text");
+            tracing::warn!(
+                account = id,
+                why,
+                "formatting was refused; the message is sent as plain text"
+            );
             outcome = self.attempt(&part, way, true, now_ms).await;
         }
         let spacing = Duration::from_millis(capability.spacing_ms);
@@ -107,7 +119,9 @@ impl Task {
                 part.begun = false;
                 self.later(key, part, after_ms, &why).await
             }
-            Outcome::Unanswered { why } if part.tries < MAX_TRIES => self.later(key, part, None, &why).await,
+            Outcome::Unanswered { why } if part.tries < MAX_TRIES => {
+                self.later(key, part, None, &why).await
+            }
             // The token or the message to be replaced is gone: a message of its own may still arrive.
             Outcome::Refused { why }
                 if way != Way::Message && capability.due != Due::Standing
@@ -147,7 +161,12 @@ impl Task {
             | Outcome::Unanswered { why }
             | Outcome::Refused { why }
             | Outcome::Plain { why } => {
-                tracing::warn!(account = id, part = part.id, why, "a message was not taken and is given up");
+                tracing::warn!(
+                    account = id,
+                    part = part.id,
+                    why,
+                    "a message was not taken and is given up"
+                );
                 inner.metrics.channel_message(platform.name(), "given_up");
                 inner.ledger.done(key).await?;
                 Ok(spacing)
@@ -156,8 +175,19 @@ impl Task {
     }
 
     /// Keeps a part for another try; how long to wait before it.
-    async fn later(&self, key: &[u8], part: Part, after_ms: Option<u64>, why: &str) -> Result<Duration, Trouble> {
-        tracing::debug!(account = self.account.id(), why, tries = part.tries, "a message is tried again later");
+    async fn later(
+        &self,
+        key: &[u8],
+        part: Part,
+        after_ms: Option<u64>,
+        why: &str,
+    ) -> Result<Duration, Trouble> {
+        tracing::debug!(
+            account = self.account.id(),
+            why,
+            tries = part.tries,
+            "a message is tried again later"
+        );
         let pause = Duration::from_millis(pause_ms(part.tries, after_ms, rand::rng().random()));
         let part = Part { tries: part.tries + 1, ..part };
         self.channels.0.ledger.set(key, &part).await?;
@@ -166,8 +196,14 @@ impl Task {
 
     /// Says that a text stays unsent because its conversation is stopped.
     pub(super) fn unsent(&self) {
-        let (account, session, opted_out) = (self.account.id(), &self.row.session, self.row.opted_out);
-        tracing::warn!(account, session, opted_out, "a message is not sent: its conversation is stopped");
+        let (account, session, opted_out) =
+            (self.account.id(), &self.row.session, self.row.opted_out);
+        tracing::warn!(
+            account,
+            session,
+            opted_out,
+            "a message is not sent: its conversation is stopped"
+        );
         self.channels.0.metrics.channel_message(self.account.config.platform.name(), "stopped");
     }
 
@@ -206,7 +242,9 @@ impl Task {
             None if self.account.config.platform == Platform::Webhook => Outcome::Unauthorized {
                 why: "none of the account's secrets can sign: whsec_ and Base64 are needed".into(),
             },
-            None => Outcome::Closed { why: "where to answer isn't known: nobody wrote there yet".into() },
+            None => Outcome::Closed {
+                why: "where to answer isn't known: nobody wrote there yet".into(),
+            },
         }
     }
 
@@ -216,7 +254,9 @@ impl Task {
             return None;
         }
         let now = Instant::now();
-        let since = |at: Instant| u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX);
+        let since = |at: Instant| {
+            u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX)
+        };
         let seen = Seen {
             waited_ms: self.shown.since.map_or(0, since),
             shown_ms: self.shown.at.map(since),
@@ -247,7 +287,8 @@ impl Task {
         if inner.delivery.rest_ms(&self.account.id(), now_ms) != Some(0) {
             return Ok(());
         }
-        let places = matches!(capability.waiting, Waiting::Edits { .. }) && platform.places(&self.chat);
+        let places =
+            matches!(capability.waiting, Waiting::Edits { .. }) && platform.places(&self.chat);
         let within = if places && self.row.placed.is_none() { PLACED_WITHIN } else { SHOWN_WITHIN };
         let shown = async {
             let token = match inner.delivery.token(&self.account, now_ms).await {
@@ -273,7 +314,9 @@ impl Task {
                 self.cancel().await;
             }
             // The stream is over, or the message is gone: the answer comes as one of its own.
-            Ok(Some(Outcome::Refused { .. } | Outcome::Closed { .. } | Outcome::Plain { .. })) if places => {
+            Ok(Some(Outcome::Refused { .. } | Outcome::Closed { .. } | Outcome::Plain { .. }))
+                if places =>
+            {
                 self.shown.muted = true;
                 if !matches!(capability.due, Due::Deferred { .. }) {
                     self.row.placed = None;

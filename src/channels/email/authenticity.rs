@@ -18,9 +18,13 @@ struct Found {
 /// nothing fails nothing: small ones do.
 pub(super) fn is_forged(message: &Message<'_>, authserv_id: &str) -> bool {
     let mut found = Found::default();
-    let headers = message.headers_raw().skip_while(|(name, value)| !is_result(name) || !is_of(value, authserv_id));
+    let headers = message
+        .headers_raw()
+        .skip_while(|(name, value)| !is_result(name) || !is_of(value, authserv_id));
     // A server that has one program for each check writes a header for each.
-    for (_, value) in headers.take_while(|(name, value)| is_result(name) && is_of(value, authserv_id)) {
+    for (_, value) in
+        headers.take_while(|(name, value)| is_result(name) && is_of(value, authserv_id))
+    {
         read(value, &mut found);
     }
     if found.dmarc_failed {
@@ -36,7 +40,8 @@ fn is_result(name: &str) -> bool {
 
 fn is_of(value: &str, authserv_id: &str) -> bool {
     let plain = without_comments(value);
-    let name = plain.split(';').next().unwrap_or_default().split_whitespace().next().unwrap_or_default();
+    let name =
+        plain.split(';').next().unwrap_or_default().split_whitespace().next().unwrap_or_default();
     name.trim_matches('"').eq_ignore_ascii_case(authserv_id)
 }
 
@@ -81,7 +86,8 @@ mod tests {
     use super::*;
 
     fn check(headers: &str, forged: bool) {
-        let raw = format!("Received: by store\n{headers}\nFrom: ann@mail.example\n\nhi").replace('\n', "\r\n");
+        let raw = format!("Received: by store\n{headers}\nFrom: ann@mail.example\n\nhi")
+            .replace('\n', "\r\n");
         let message = MessageParser::default().parse(raw.as_bytes()).unwrap();
         assert_eq!(is_forged(&message, "mx.shop.example"), forged, "{headers}");
     }
@@ -93,17 +99,25 @@ mod tests {
         check(&format!("{own}; none"), false);
         check(&format!("{own}; dmarc=fail (p=reject; dis=none) header.from=mail.example"), true);
         check(
-            &format!("{own} 1;\n\tspf=pass smtp.mailfrom=x;\n\tdkim=fail reason=\"a; dmarc=pass\";\n\tDMARC = Fail"),
+            &format!(
+                "{own} 1;\n\tspf=pass smtp.mailfrom=x;\n\tdkim=fail reason=\"a; dmarc=pass\";\n\tDMARC = Fail"
+            ),
             true,
         );
         check(&format!("{own}; dmarc=pass header.from=mail.example; spf=fail"), false);
         check(&format!("{own}; spf=fail smtp.mailfrom=bank.example; dkim=none"), true);
-        check(&format!("{own}; spf=fail smtp.mailfrom=list.example; dkim=pass header.d=mail.example"), false);
+        check(
+            &format!("{own}; spf=fail smtp.mailfrom=list.example; dkim=pass header.d=mail.example"),
+            false,
+        );
         check(&format!("{own}; spf=softfail; dkim=none; dmarc=none"), false);
         // A header for each check.
         check(&format!("{own}; spf=pass\n{own}; dmarc=fail"), true);
         // Somebody else's word, above or below, changes nothing, nor does one of ours that came with the message.
-        check(&format!("Authentication-Results: mx.bank.example; dmarc=pass\n{own}; dmarc=fail"), true);
+        check(
+            &format!("Authentication-Results: mx.bank.example; dmarc=pass\n{own}; dmarc=fail"),
+            true,
+        );
         check("Authentication-Results: mx.bank.example; dmarc=fail", false);
         check(&format!("{own}; spf=fail\nReceived: from bad\n{own}; dmarc=pass; dkim=pass"), true);
         check("Authentication-Results: (mx.shop.example) x.example; dmarc=fail", false);

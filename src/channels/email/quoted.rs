@@ -17,7 +17,9 @@ pub(super) fn own_words(text: &str, is_reply: bool) -> String {
         if line.starts_with('>') {
             // What introduces it is the program's, too: in any language it ends with a colon.
             let last = kept.iter().rposition(|line| !line.is_empty());
-            if let Some(last) = last.filter(|last| introduces(kept[*last]) && !kept[*last].starts_with('>')) {
+            if let Some(last) =
+                last.filter(|last| introduces(kept[*last]) && !kept[*last].starts_with('>'))
+            {
                 kept.truncate(last);
             }
         } else {
@@ -30,7 +32,10 @@ pub(super) fn own_words(text: &str, is_reply: bool) -> String {
 /// What stands above the signature, which two dashes begin. A quoted one is not the writer's.
 fn unsigned<'a, 'b>(lines: &'a [&'b str]) -> &'a [&'b str] {
     let written = |line: &&str| !line.is_empty();
-    let end = lines.iter().enumerate().find(|(i, line)| **line == "--" && lines[..*i].iter().any(written));
+    let end = lines
+        .iter()
+        .enumerate()
+        .find(|(i, line)| **line == "--" && lines[..*i].iter().any(written));
     &lines[..end.map_or(lines.len(), |(end, _)| end)]
 }
 
@@ -43,17 +48,25 @@ fn quotation(lines: &[&str]) -> Option<usize> {
         }
         // An introduction may be broken into two lines.
         let joined = lines.get(i + 1).map(|next| format!("{line} {}", next.trim()));
-        let marked =
-            |from: usize| lines[from..].iter().find(|line| !line.is_empty()).is_some_and(|line| line.starts_with('>'));
+        let marked = |from: usize| {
+            lines[from..]
+                .iter()
+                .find(|line| !line.is_empty())
+                .is_some_and(|line| line.starts_with('>'))
+        };
         if dated(line) && !marked(i + 1) {
             return true;
         }
         if !line.is_empty() && joined.is_some_and(|joined| dated(&joined)) && !marked(i + 2) {
             return true;
         }
-        let ruled = |line: &str, mark: char| line.len() >= 5 && line.starts_with(mark) && line.ends_with(mark);
-        (ruled(line, '-') || ruled(line, '_')) && lines[i + 1..].iter().take(4).any(|line| is_header(line))
-            || is_header(line) && lines[i..].iter().take(5).filter(|line| is_header(line)).count() >= 3
+        let ruled = |line: &str, mark: char| {
+            line.len() >= 5 && line.starts_with(mark) && line.ends_with(mark)
+        };
+        (ruled(line, '-') || ruled(line, '_'))
+            && lines[i + 1..].iter().take(4).any(|line| is_header(line))
+            || is_header(line)
+                && lines[i..].iter().take(5).filter(|line| is_header(line)).count() >= 3
     })
 }
 
@@ -67,8 +80,10 @@ fn dated(line: &str) -> bool {
 }
 
 fn has_address(line: &str) -> bool {
-    line.split(|c: char| c.is_whitespace() || "<>()[]:,;\"'".contains(c))
-        .any(|word| word.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.')))
+    line.split(|c: char| c.is_whitespace() || "<>()[]:,;\"'".contains(c)).any(|word| {
+        word.split_once('@')
+            .is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'))
+    })
 }
 
 fn has_year(line: &str) -> bool {
@@ -78,9 +93,12 @@ fn has_year(line: &str) -> bool {
 
 fn has_time(line: &str) -> bool {
     let bytes = line.as_bytes();
-    bytes
-        .windows(4)
-        .any(|four| four[0].is_ascii_digit() && four[1] == b':' && four[2].is_ascii_digit() && four[3].is_ascii_digit())
+    bytes.windows(4).any(|four| {
+        four[0].is_ascii_digit()
+            && four[1] == b':'
+            && four[2].is_ascii_digit()
+            && four[3].is_ascii_digit()
+    })
 }
 
 /// `Name: value` as programs list who wrote, when, to whom and about what; a star stands around the name in some.
@@ -89,7 +107,9 @@ fn is_header(line: &str) -> bool {
     let Some((name, value)) = line.split_once([':', '：']) else { return false };
     let name = name.trim_end_matches('*').trim();
     let short = name.chars().count() <= 20 && name.split_whitespace().count() <= 2;
-    short && name.chars().next().is_some_and(|c| c.is_alphabetic() && !c.is_lowercase()) && !value.trim().is_empty()
+    short
+        && name.chars().next().is_some_and(|c| c.is_alphabetic() && !c.is_lowercase())
+        && !value.trim().is_empty()
 }
 
 /// Text whose lines a program broke (RFC 3676): broken ones end in a space, which `joined` says isn't part of the text.
@@ -111,8 +131,14 @@ pub(super) fn unflowed(text: &str, joined: bool) -> String {
 /// The text of an HTML document; in a reply that which stands before what the program marks as quoted.
 pub(super) fn text_of_html(html: &str, is_reply: bool) -> String {
     // What programs put around the earlier message: most; Gmail; Outlook on the web and on the desk; Yahoo.
-    const QUOTED: [&str; 6] =
-        ["<blockquote", "gmail_quote", "divrplyfwdmsg", "appendonsend", "border-top:solid #e1e1e1", "yahoo_quoted"];
+    const QUOTED: [&str; 6] = [
+        "<blockquote",
+        "gmail_quote",
+        "divrplyfwdmsg",
+        "appendonsend",
+        "border-top:solid #e1e1e1",
+        "yahoo_quoted",
+    ];
     // Of the same length as `html`, so that places in one are places in the other.
     let small = html.to_ascii_lowercase();
     let end = is_reply.then(|| QUOTED.iter().filter_map(|mark| small.find(mark)).min()).flatten();
@@ -171,7 +197,10 @@ mod tests {
 
     #[test]
     fn broken_lines_are_joined() {
-        assert_eq!(unflowed("A long \r\nline.\r\n Next\r\n-- \r\nAnn", false), "A long line.\nNext\n-- \nAnn\n");
+        assert_eq!(
+            unflowed("A long \r\nline.\r\n Next\r\n-- \r\nAnn", false),
+            "A long line.\nNext\n-- \nAnn\n"
+        );
         assert_eq!(unflowed("你 \r\n好", true), "你好\n");
     }
 

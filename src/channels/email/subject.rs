@@ -4,8 +4,10 @@
 /// and most, AW German, SV Danish, Norwegian and Swedish, VS Finnish, Antw Dutch, R and RIF
 /// Italian, RES Portuguese, Odp Polish, YNT Turkish, BLS Indonesian, ΑΠ Greek, 回复 and 答复 Chinese,
 /// 回覆 traditional Chinese, 返信 Japanese.
-const REPLIES: [&str; 16] =
-    ["re", "aw", "sv", "vs", "antw", "r", "rif", "res", "odp", "ynt", "bls", "απ", "回复", "答复", "回覆", "返信"];
+const REPLIES: [&str; 16] = [
+    "re", "aw", "sv", "vs", "antw", "r", "rif", "res", "odp", "ynt", "bls", "απ", "回复", "答复",
+    "回覆", "返信",
+];
 
 /// How the answers of mail servers to somebody away begin, as Exchange, Outlook and others write
 /// them.
@@ -41,7 +43,10 @@ pub(super) fn without_reply(subject: &str) -> Option<&str> {
     let mut found = None;
     while let Some((mark, behind)) = rest.split_once([':', '：']) {
         // Some count: Re[2], Re(3), Re^2, RE 2.
-        let word = mark.trim().trim_end_matches(|c: char| c.is_ascii_digit() || "[]()^ ".contains(c)).to_lowercase();
+        let word = mark
+            .trim()
+            .trim_end_matches(|c: char| c.is_ascii_digit() || "[]()^ ".contains(c))
+            .to_lowercase();
         if !REPLIES.contains(&word.as_str()) {
             break;
         }
@@ -75,7 +80,9 @@ mod tests {
 
     #[test]
     fn replies_are_marked_in_many_languages() {
-        let check = |subject: &str, expected: Option<&str>| assert_eq!(without_reply(subject), expected, "{subject}");
+        let check = |subject: &str, expected: Option<&str>| {
+            assert_eq!(without_reply(subject), expected, "{subject}")
+        };
         check("Re: Order 7", Some("Order 7"));
         check("AW: WG: Zelt", Some("WG: Zelt"));
         check("RE: Re[2]: sv:  tent", Some("tent"));

@@ -23,7 +23,10 @@ pub(super) async fn within<T, E: Into<Trouble>>(
 ) -> Result<T, Trouble> {
     match tokio::time::timeout(limit, work).await {
         Ok(done) => done.map_err(Into::into),
-        Err(_) => Err(Trouble::Failed(format!("no answer from the mail server within {} s", limit.as_secs()))),
+        Err(_) => Err(Trouble::Failed(format!(
+            "no answer from the mail server within {} s",
+            limit.as_secs()
+        ))),
     }
 }
 
@@ -68,9 +71,10 @@ impl Wire {
         let line = within(TIMEOUT, self.read()).await?;
         match Response::parse(&line) {
             Ok((_, Response::Data { status: Status::Ok | Status::PreAuth, .. })) => Ok(()),
-            Ok((_, Response::Data { outcome, .. })) => {
-                Err(Trouble::Failed(format!("the mail server turns everybody away: {}", text_of(&outcome))))
-            }
+            Ok((_, Response::Data { outcome, .. })) => Err(Trouble::Failed(format!(
+                "the mail server turns everybody away: {}",
+                text_of(&outcome)
+            ))),
             _ => Err(Trouble::Failed("this is no IMAP server".into())),
         }
     }
@@ -79,7 +83,11 @@ impl Wire {
     ///
     /// # Errors
     /// [`Trouble::Denied`] where the server says no.
-    pub(super) async fn command(&mut self, text: &str, limit: Duration) -> Result<Vec<Response<'static>>, Trouble> {
+    pub(super) async fn command(
+        &mut self,
+        text: &str,
+        limit: Duration,
+    ) -> Result<Vec<Response<'static>>, Trouble> {
         within(limit, async {
             let tag = self.begin(text).await?;
             self.end(&tag).await
@@ -169,15 +177,23 @@ impl Wire {
         if bytes.starts_with(b"+") {
             return Ok(Line::Continue);
         }
-        if let Some(rest) = bytes.strip_prefix(tag.as_bytes()).and_then(|rest| rest.strip_prefix(b" ")) {
+        if let Some(rest) =
+            bytes.strip_prefix(tag.as_bytes()).and_then(|rest| rest.strip_prefix(b" "))
+        {
             let text = String::from_utf8_lossy(rest);
             let (status, why) = text.trim_end().split_once(' ').unwrap_or((text.trim_end(), ""));
             let well = status.eq_ignore_ascii_case("OK");
-            return Ok(Line::Done(if well { Ok(()) } else { Err(Trouble::Denied(why.to_owned())) }));
+            return Ok(Line::Done(if well {
+                Ok(())
+            } else {
+                Err(Trouble::Denied(why.to_owned()))
+            }));
         }
         let Ok((_, response)) = Response::parse(&bytes) else { return Ok(Line::Unknown) };
         match &response {
-            Response::Data { status: Status::Bye, outcome } => self.farewell = Some(text_of(outcome)),
+            Response::Data { status: Status::Bye, outcome } => {
+                self.farewell = Some(text_of(outcome))
+            }
             Response::MailboxData(MailboxDatum::Exists(_)) => self.news = true,
             _ => {}
         }
@@ -208,7 +224,9 @@ impl Wire {
                 }
             }
             if self.partial.len().saturating_add(self.literal) > MAX_ANSWER {
-                return Err(Trouble::Failed("the mail server says more at once than is read".into()));
+                return Err(Trouble::Failed(
+                    "the mail server says more at once than is read".into(),
+                ));
             }
         }
     }

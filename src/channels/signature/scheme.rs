@@ -85,7 +85,8 @@ pub fn verify(scheme: SignedAs, signed: Signed<'_>, secrets: &[String]) -> Resul
         SignedAs::Intercom => by_row(&INTERCOM, signed, secrets),
         SignedAs::Zoom => by_row(&ZOOM, signed, secrets),
         SignedAs::Mailgun => {
-            let fields = form(signed.body).into_iter().map(|(name, value)| (name, value.into_bytes()));
+            let fields =
+                form(signed.body).into_iter().map(|(name, value)| (name, value.into_bytes()));
             mailgun(&fields.collect::<Vec<_>>(), signed.now_s, secrets)
         }
         SignedAs::Sendgrid => sendgrid(signed, secrets),
@@ -119,12 +120,18 @@ fn by_row(row: &Row, signed: Signed<'_>, secrets: &[String]) -> Result<(), Rejec
 ///
 /// # Errors
 /// When a field is missing, forged or stale.
-pub(crate) fn mailgun(fields: &[(String, Vec<u8>)], now_s: u64, secrets: &[String]) -> Result<(), Rejected> {
+pub(crate) fn mailgun(
+    fields: &[(String, Vec<u8>)],
+    now_s: u64,
+    secrets: &[String],
+) -> Result<(), Rejected> {
     let field = |name: &str| {
         let found = fields.iter().find(|(own, _)| own == name).map(|(_, value)| value);
         found.and_then(|value| std::str::from_utf8(value).ok())
     };
-    let (Some(at), Some(token), Some(shown)) = (field("timestamp"), field("token"), field("signature")) else {
+    let (Some(at), Some(token), Some(shown)) =
+        (field("timestamp"), field("token"), field("signature"))
+    else {
         return Err(Rejected::Unsigned);
     };
     fresh(at, now_s)?;
@@ -147,7 +154,9 @@ fn sendgrid(signed: Signed<'_>, keys: &[String]) -> Result<(), Rejected> {
     one_of(keys, |key| {
         let Ok(key) = BASE64.decode(key) else { return false };
         let Some(start) = key.len().checked_sub(POINT) else { return false };
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &key[start..]).verify(&message, &shown).is_ok()
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &key[start..])
+            .verify(&message, &shown)
+            .is_ok()
     })
 }
 
@@ -157,8 +166,14 @@ fn sendgrid(signed: Signed<'_>, keys: &[String]) -> Result<(), Rejected> {
 pub fn key(scheme: SignedAs, signed: Signed<'_>) -> Option<String> {
     match scheme {
         SignedAs::Standard => (signed.header)("webhook-id").map(str::to_owned),
-        SignedAs::Mailgun => form(signed.body).into_iter().find(|(name, _)| name == "token").map(|(_, token)| token),
-        SignedAs::Chatwoot | SignedAs::Zendesk | SignedAs::Intercom | SignedAs::Zoom | SignedAs::Sendgrid => None,
+        SignedAs::Mailgun => {
+            form(signed.body).into_iter().find(|(name, _)| name == "token").map(|(_, token)| token)
+        }
+        SignedAs::Chatwoot
+        | SignedAs::Zendesk
+        | SignedAs::Intercom
+        | SignedAs::Zoom
+        | SignedAs::Sendgrid => None,
     }
 }
 

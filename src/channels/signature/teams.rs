@@ -52,31 +52,51 @@ pub struct Expected<'a> {
 ///
 /// # Errors
 /// `UnknownKey` when the keys may be out of date; else when the token isn't for this bot and this activity, or not now.
-pub fn verify(authorization: Option<&str>, keys: &[Key], expected: &Expected<'_>) -> Result<(), Rejected> {
-    let token = authorization.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Rejected::Unsigned)?;
+pub fn verify(
+    authorization: Option<&str>,
+    keys: &[Key],
+    expected: &Expected<'_>,
+) -> Result<(), Rejected> {
+    let token =
+        authorization.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Rejected::Unsigned)?;
     let (signed, signature) = token.rsplit_once('.').ok_or(Rejected::Forged)?;
     let (header, claims) = signed.split_once('.').ok_or(Rejected::Forged)?;
-    let json = |part: &str| -> Option<Value> { serde_json::from_slice(&BASE64URL.decode(part).ok()?).ok() };
-    let (Some(header), Some(claims)) = (json(header), json(claims)) else { return Err(Rejected::Forged) };
+    let json = |part: &str| -> Option<Value> {
+        serde_json::from_slice(&BASE64URL.decode(part).ok()?).ok()
+    };
+    let (Some(header), Some(claims)) = (json(header), json(claims)) else {
+        return Err(Rejected::Forged);
+    };
     // Whoever chooses the algorithm chooses what counts as a signature.
     if header["alg"] != "RS256" {
         return Err(Rejected::UnknownScheme);
     }
-    let key = keys.iter().find(|key| header["kid"] == key.id.as_str()).ok_or(Rejected::UnknownKey)?;
+    let key =
+        keys.iter().find(|key| header["kid"] == key.id.as_str()).ok_or(Rejected::UnknownKey)?;
     let signature = BASE64URL.decode(signature).map_err(|_| Rejected::Forged)?;
     RsaPublicKeyComponents { n: &key.modulus, e: &key.exponent }
         .verify(&RSA_PKCS1_2048_8192_SHA256, signed.as_bytes(), &signature)
         .map_err(|_| Rejected::Forged)?;
     let second = |name: &str| claims[name].as_u64();
-    let (Some(from), Some(to)) = (second("nbf"), second("exp")) else { return Err(Rejected::Stale) };
+    let (Some(from), Some(to)) = (second("nbf"), second("exp")) else {
+        return Err(Rejected::Stale);
+    };
     if expected.now_s + TOLERANCE_S < from || expected.now_s > to.saturating_add(TOLERANCE_S) {
         return Err(Rejected::Stale);
     }
     let audience = claims["aud"].as_str().unwrap_or_default();
-    let ours = ["", "api://", "api://botid-"].iter().any(|prefix| audience.strip_prefix(prefix) == Some(expected.app));
-    let endorsed = key.endorsements.is_empty() || key.endorsements.iter().any(|one| one == expected.channel);
+    let ours = ["", "api://", "api://botid-"]
+        .iter()
+        .any(|prefix| audience.strip_prefix(prefix) == Some(expected.app));
+    let endorsed =
+        key.endorsements.is_empty() || key.endorsements.iter().any(|one| one == expected.channel);
     let service = claims["serviceurl"].as_str().unwrap_or_default();
-    if !ours || !endorsed || claims["iss"] != ISSUER || service.is_empty() || service != expected.service_url {
+    if !ours
+        || !endorsed
+        || claims["iss"] != ISSUER
+        || service.is_empty()
+        || service != expected.service_url
+    {
         return Err(Rejected::Forged);
     }
     Ok(())

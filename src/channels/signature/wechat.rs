@@ -49,9 +49,16 @@ pub fn verify(query: &str, tokens: &[String], now_s: u64) -> Result<(), Rejected
     one_of(tokens, |token| equal(signature(&[token, at, nonce]).as_bytes(), shown.as_bytes()))
 }
 
-fn signed_words<'a>(pairs: &'a [(String, String)], name: &str) -> Result<(&'a str, &'a str, &'a str), Rejected> {
+fn signed_words<'a>(
+    pairs: &'a [(String, String)],
+    name: &str,
+) -> Result<(&'a str, &'a str, &'a str), Rejected> {
     let value = |name: &str| {
-        pairs.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str()).ok_or(Rejected::Unsigned)
+        pairs
+            .iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, value)| value.as_str())
+            .ok_or(Rejected::Unsigned)
     };
     Ok((value("timestamp")?, value("nonce")?, value(name)?))
 }
@@ -68,12 +75,20 @@ impl Crypt {
     ///
     /// # Errors
     /// When it isn't encrypted and signed for this account.
-    pub fn open(&self, query: &str, body: &[u8], tokens: &[String], now_s: u64) -> Result<String, Rejected> {
+    pub fn open(
+        &self,
+        query: &str,
+        body: &[u8],
+        tokens: &[String],
+        now_s: u64,
+    ) -> Result<String, Rejected> {
         let pairs = form(query.as_bytes());
         let (at, nonce, shown) = signed_words(&pairs, "msg_signature")?;
         fresh(at, now_s)?;
         let encrypted = field(body, "Encrypt").ok_or(Rejected::Unsigned)?;
-        one_of(tokens, |token| equal(signature(&[token, at, nonce, &encrypted]).as_bytes(), shown.as_bytes()))?;
+        one_of(tokens, |token| {
+            equal(signature(&[token, at, nonce, &encrypted]).as_bytes(), shown.as_bytes())
+        })?;
         self.decrypt(&encrypted).ok_or(Rejected::Forged)
     }
 
@@ -87,7 +102,8 @@ impl Crypt {
         }
         let text = text.get(PREFIX..text.len().checked_sub(padding)?)?;
         let (length, text) = text.split_first_chunk::<4>()?;
-        let (text, app) = text.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        let (text, app) =
+            text.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
         if !equal(app, self.app.as_bytes()) {
             return None;
         }
@@ -101,7 +117,14 @@ impl Crypt {
 
     /// An answer, encrypted and signed as WeChat reads it. `prefix` is random.
     #[must_use]
-    pub fn seal(&self, text: &str, token: &str, at: &str, nonce: &str, prefix: [u8; PREFIX]) -> String {
+    pub fn seal(
+        &self,
+        text: &str,
+        token: &str,
+        at: &str,
+        nonce: &str,
+        prefix: [u8; PREFIX],
+    ) -> String {
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes();
         let mut bytes = [&prefix, &length[..], text.as_bytes(), self.app.as_bytes()].concat();
         let padding = BLOCK - bytes.len() % BLOCK;
@@ -109,7 +132,9 @@ impl Crypt {
         let length = bytes.len();
         let cipher = cbc::Encryptor::<Aes256>::new(&self.key.into(), self.iv().into());
         // Whole blocks need no room for more.
-        let encrypted = cipher.encrypt_padded_mut::<NoPadding>(&mut bytes, length).map(|all| STANDARD.encode(all));
+        let encrypted = cipher
+            .encrypt_padded_mut::<NoPadding>(&mut bytes, length)
+            .map(|all| STANDARD.encode(all));
         let encrypted = encrypted.unwrap_or_default();
         let signature = signature(&[token, at, nonce, &encrypted]);
         format!(
@@ -143,7 +168,9 @@ pub fn field(xml: &[u8], name: &str) -> Option<String> {
             Event::Text(part) if inside => text.as_mut()?.push_str(&part),
             Event::GeneralRef(name) if inside => match name.resolve_char_ref() {
                 Ok(Some(char)) => text.as_mut()?.push(char),
-                _ => text.as_mut()?.push_str(quick_xml::escape::resolve_xml_entity(&name).unwrap_or_default()),
+                _ => text
+                    .as_mut()?
+                    .push_str(quick_xml::escape::resolve_xml_entity(&name).unwrap_or_default()),
             },
             Event::Eof => return None,
             _ => {}
@@ -167,7 +194,10 @@ mod tests {
             let open = |crypt: &Crypt, now_s| crypt.open(&query, sealed.as_bytes(), &tokens, now_s);
             assert_eq!(open(&crypt, 1_790_000_100).as_deref(), Ok(text));
             assert_eq!(open(&crypt, 1_790_000_301), Err(Rejected::Stale));
-            assert_eq!(open(&Crypt::new(key, "wx2").unwrap(), 1_790_000_000), Err(Rejected::Forged));
+            assert_eq!(
+                open(&Crypt::new(key, "wx2").unwrap(), 1_790_000_000),
+                Err(Rejected::Forged)
+            );
         }
         assert!(Crypt::new("short", "wx1").is_none());
     }

@@ -95,7 +95,8 @@ impl Conversation {
     /// The first frame of a connection: begins the conversation, or resumes it where it was.
     #[must_use]
     pub fn hello(&self) -> ClientMessage {
-        let running = self.answer.as_ref().filter(|answer| self.session.is_some() && answer.chars > 0);
+        let running =
+            self.answer.as_ref().filter(|answer| self.session.is_some() && answer.chars > 0);
         ClientMessage::Hello {
             site: self.site.clone(),
             token: self.token.clone(),
@@ -115,7 +116,9 @@ impl Conversation {
 
     /// What is to be sent (again) on a new connection, with the same ids.
     pub fn unacknowledged(&self) -> impl Iterator<Item = ClientMessage> {
-        self.unsent.iter().map(|(id, text)| ClientMessage::Message { id: id.clone(), text: text.clone() })
+        self.unsent
+            .iter()
+            .map(|(id, text)| ClientMessage::Message { id: id.clone(), text: text.clone() })
     }
 
     /// The answer that is being written.
@@ -126,7 +129,10 @@ impl Conversation {
 
     /// Leaves the conversation: the next hello begins another, as the same visitor. What wasn't taken goes along.
     pub fn leave(&mut self) {
-        *self = Self { unsent: std::mem::take(&mut self.unsent), ..Self::new(self.site.clone(), self.token.take()) };
+        *self = Self {
+            unsent: std::mem::take(&mut self.unsent),
+            ..Self::new(self.site.clone(), self.token.take())
+        };
     }
 
     /// Takes in what the server says.
@@ -138,7 +144,9 @@ impl Conversation {
                 self.token = Some(token);
                 News::Welcome
             }
-            ServerMessage::Ack { id, seq } | ServerMessage::Message { id, seq, .. } => self.taken(id, seq),
+            ServerMessage::Ack { id, seq } | ServerMessage::Message { id, seq, .. } => {
+                self.taken(id, seq)
+            }
             ServerMessage::Queue { turn, place } => News::Waiting { turn, place },
             ServerMessage::Thinking { .. } => News::Thinking,
             ServerMessage::AnswerStarted { turn, .. } => {
@@ -157,7 +165,9 @@ impl Conversation {
                 News::Person(format!("you are number {place} in the line for a person"))
             }
             ServerMessage::HumanQueue { contact, .. } => {
-                let instead = contact.map_or(String::new(), |contact| format!("; you can also reach us at {contact}"));
+                let instead = contact.map_or(String::new(), |contact| {
+                    format!("; you can also reach us at {contact}")
+                });
                 News::Person(format!("nobody is there right now; you stay in the line{instead}"))
             }
             ServerMessage::AgentJoined { name, .. } => {
@@ -169,7 +179,9 @@ impl Conversation {
             ServerMessage::AgentLeft { name, .. } => {
                 News::Person(format!("{name} has left; the assistant answers again"))
             }
-            ServerMessage::AgentMessage { name, text, .. } => News::Person(format!("{name}: {text}")),
+            ServerMessage::AgentMessage { name, text, .. } => {
+                News::Person(format!("{name}: {text}"))
+            }
             ServerMessage::Ended { reason, .. } => {
                 self.ended = true;
                 News::Ended { reason }
@@ -263,20 +275,35 @@ mod tests {
 
     fn done(turn: u64, seq: u64, text: &str) -> ServerMessage {
         let (citations, usage, end) = (Vec::new(), Usage::default(), AnswerEnd::Complete);
-        ServerMessage::AnswerDone { turn, seq, at_ms: 0, text: text.into(), citations, confidence: 1.0, usage, end }
+        ServerMessage::AnswerDone {
+            turn,
+            seq,
+            at_ms: 0,
+            text: text.into(),
+            citations,
+            confidence: 1.0,
+            usage,
+            end,
+        }
     }
 
     fn check_merge(deltas: &[(u64, &str)], expected: &str, partial: u64) {
         let mut conversation = open();
         let mut text = String::new();
         for &(offset, new) in deltas {
-            match conversation.apply(ServerMessage::AnswerDelta { turn: 2, offset, text: new.into() }) {
+            match conversation.apply(ServerMessage::AnswerDelta {
+                turn: 2,
+                offset,
+                text: new.into(),
+            }) {
                 News::Text { text: all, .. } => text = all,
                 news => text = format!("{news:?}"),
             }
         }
         assert_eq!(text, expected, "{deltas:?}");
-        let ClientMessage::Hello { partial: found, .. } = conversation.hello() else { panic!("no hello") };
+        let ClientMessage::Hello { partial: found, .. } = conversation.hello() else {
+            panic!("no hello")
+        };
         assert_eq!(found, Some(Partial { turn: 2, offset: partial }), "{deltas:?}");
     }
 
@@ -310,7 +337,10 @@ mod tests {
             3,
         );
         check_last_seq(
-            &[done(2, 4, "yes"), ServerMessage::Message { id: "a".into(), seq: 2, at_ms: 0, text: "?".into() }],
+            &[
+                done(2, 4, "yes"),
+                ServerMessage::Message { id: "a".into(), seq: 2, at_ms: 0, text: "?".into() },
+            ],
             4,
         );
     }
@@ -325,13 +355,21 @@ mod tests {
         let unsent: Vec<ClientMessage> = conversation.unacknowledged().collect();
         let expected: Vec<ClientMessage> = expected
             .iter()
-            .map(|id| ClientMessage::Message { id: (*id).into(), text: if *id == "a" { "one" } else { "two" }.into() })
+            .map(|id| ClientMessage::Message {
+                id: (*id).into(),
+                text: if *id == "a" { "one" } else { "two" }.into(),
+            })
             .collect();
         assert_eq!(unsent, expected, "{answers:?}");
     }
 
     fn refusal(code: ErrorCode, id: &str) -> ServerMessage {
-        ServerMessage::Error { code, message: String::new(), retry_after_ms: None, id: Some(id.into()) }
+        ServerMessage::Error {
+            code,
+            message: String::new(),
+            retry_after_ms: None,
+            id: Some(id.into()),
+        }
     }
 
     #[test]
@@ -339,7 +377,10 @@ mod tests {
         check_unsent(&[], &["a", "b"]);
         check_unsent(&[ServerMessage::Ack { id: "a".into(), seq: 2 }], &["b"]);
         // The acknowledgement was lost with the connection; the replay stands for it.
-        check_unsent(&[ServerMessage::Message { id: "b".into(), seq: 2, at_ms: 0, text: "two".into() }], &["a"]);
+        check_unsent(
+            &[ServerMessage::Message { id: "b".into(), seq: 2, at_ms: 0, text: "two".into() }],
+            &["a"],
+        );
         check_unsent(&[refusal(ErrorCode::RateLimited, "b")], &["a"]);
         check_unsent(&[refusal(ErrorCode::Draining, "b")], &["a", "b"]);
         check_unsent(&[refusal(ErrorCode::SessionEnded, "a")], &["a", "b"]);

@@ -82,22 +82,33 @@ pub struct Reply<'a> {
 #[must_use]
 pub fn grade(item: &Item, reply: &Reply<'_>) -> (Grade, String) {
     let text = folded(reply.text);
-    if text.is_empty() || matches!(reply.end, AnswerEnd::Failed | AnswerEnd::Cancelled | AnswerEnd::Superseded) {
+    if text.is_empty()
+        || matches!(reply.end, AnswerEnd::Failed | AnswerEnd::Cancelled | AnswerEnd::Superseded)
+    {
         return (Grade::D, "no reply".into());
     }
     if let Some(fact) = item.must_not.iter().find(|fact| occurs(&folded(fact), &text)) {
         return (Grade::E, format!("says: {fact}"));
     }
-    let own: Vec<String> =
-        reply.unknown.iter().map(|sentence| folded(sentence)).filter(|own| !own.is_empty()).collect();
+    let own: Vec<String> = reply
+        .unknown
+        .iter()
+        .map(|sentence| folded(sentence))
+        .filter(|own| !own.is_empty())
+        .collect();
     let unknown = is_refusal(reply.text) || own.iter().any(|own| text.contains(own));
     let declined = reply.end == AnswerEnd::Declined;
     let clarified = reply.end == AnswerEnd::Clarified;
     let answers = matches!(item.behave, Behave::Answer | Behave::Partly);
     let facts = if declined && answers { telling(reply.text, &own) } else { text.clone() };
     let found: Vec<Vec<String>> = item.must.iter().map(|group| held(group, &facts)).collect();
-    let missing: Vec<String> =
-        item.must.iter().zip(&found).filter(|(_, held)| held.is_empty()).map(|(group, _)| group.join(" / ")).collect();
+    let missing: Vec<String> = item
+        .must
+        .iter()
+        .zip(&found)
+        .filter(|(_, held)| held.is_empty())
+        .map(|(group, _)| group.join(" / "))
+        .collect();
     let full = !item.must.is_empty() && missing.is_empty();
     // A bare "no" beside another matter's facts is no part of the answer, unless nothing else is expected.
     let met = full || found.iter().flatten().any(|word| !YES_NO.contains(&word.as_str()));
@@ -109,7 +120,10 @@ pub fn grade(item: &Item, reply: &Reply<'_>) -> (Grade, String) {
         } else if lacking {
             (Grade::C, lacks())
         } else if reply.text.chars().count() > item.max_chars {
-            (Grade::B, format!("{} characters, at most {}", reply.text.chars().count(), item.max_chars))
+            (
+                Grade::B,
+                format!("{} characters, at most {}", reply.text.chars().count(), item.max_chars),
+            )
         } else {
             (Grade::A, String::new())
         }
@@ -121,7 +135,11 @@ pub fn grade(item: &Item, reply: &Reply<'_>) -> (Grade, String) {
             if evaded && !full && (declined || !met) {
                 put_off(if declined { "declined" } else { "asked back" })
             } else if !met {
-                if reply.person { (Grade::D, "called a person instead".into()) } else { (Grade::E, lacks()) }
+                if reply.person {
+                    (Grade::D, "called a person instead".into())
+                } else {
+                    (Grade::E, lacks())
+                }
             } else if item.behave == Behave::Partly && full && !unknown && in_language {
                 (Grade::C, "doesn't tell that the rest isn't known".into())
             } else {
@@ -143,7 +161,9 @@ pub fn grade(item: &Item, reply: &Reply<'_>) -> (Grade, String) {
         Behave::Person if reply.person => told(!missing.is_empty() && declined),
         Behave::Person if declined || clarified => put_off("declined"),
         Behave::Person => (Grade::E, "answered instead of calling a person".into()),
-        Behave::SmallTalk if full || reply.end == AnswerEnd::SmallTalk && item.must.is_empty() => told(false),
+        Behave::SmallTalk if full || reply.end == AnswerEnd::SmallTalk && item.must.is_empty() => {
+            told(false)
+        }
         Behave::SmallTalk if declined => put_off("declined"),
         Behave::SmallTalk => (Grade::E, "answered small talk".into()),
     }
@@ -156,8 +176,9 @@ fn held(group: &[String], text: &str) -> Vec<String> {
 
 /// Words that say yes or no, and nothing of what.
 const YES_NO: &[&str] = &[
-    "no", "not", "yes", "only", "can't", "cannot", "don't", "doesn't", "nein", "nicht", "kein", "keine", "ja", "nur",
-    "non", "pas", "oui", "ne", "sí", "solo", "不", "不能", "不可", "能", "可以",
+    "no", "not", "yes", "only", "can't", "cannot", "don't", "doesn't", "nein", "nicht", "kein",
+    "keine", "ja", "nur", "non", "pas", "oui", "ne", "sí", "solo", "不", "不能", "不可", "能",
+    "可以",
 ];
 
 /// A text, folded, without its sentences that only tell that something isn't known.
@@ -195,14 +216,21 @@ pub fn folded(text: &str) -> String {
 /// Without the space between a figure and its unit or currency.
 fn joined_units(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
-    let at = |index: Option<usize>| index.and_then(|index| chars.get(index)).copied().unwrap_or(' ');
+    let at =
+        |index: Option<usize>| index.and_then(|index| chars.get(index)).copied().unwrap_or(' ');
     let is_currency = |c: char| matches!(c, '€' | '$' | '£');
     let joins = |index: usize| {
         let (before, after) = (at(index.checked_sub(1)), at(index.checked_add(1)));
-        before.is_ascii_digit() && (after.is_alphabetic() || matches!(after, '°' | '%') || is_currency(after))
+        before.is_ascii_digit()
+            && (after.is_alphabetic() || matches!(after, '°' | '%') || is_currency(after))
             || is_currency(before) && after.is_ascii_digit()
     };
-    chars.iter().enumerate().filter(|(index, c)| **c != ' ' || !joins(*index)).map(|(_, c)| *c).collect()
+    chars
+        .iter()
+        .enumerate()
+        .filter(|(index, c)| **c != ' ' || !joins(*index))
+        .map(|(_, c)| *c)
+        .collect()
 }
 
 /// Every number in one form.
@@ -232,9 +260,11 @@ fn plain_numbers(text: &str) -> String {
             }
             at += 1;
         }
-        let apart =
-            start.checked_sub(1).and_then(|before| chars.get(before)).is_none_or(|c| !matches!(*c, '+' | '.' | ','))
-                && !(start >= 2 && digit(start - 2) && chars.get(start - 1) == Some(&' '));
+        let apart = start
+            .checked_sub(1)
+            .and_then(|before| chars.get(before))
+            .is_none_or(|c| !matches!(*c, '+' | '.' | ','))
+            && !(start >= 2 && digit(start - 2) && chars.get(start - 1) == Some(&' '));
         if groups.len() == 1 && apart {
             at = spaced_thousands(&chars, at, &mut groups);
         }
@@ -248,14 +278,22 @@ fn spaced_thousands(chars: &[char], from: usize, groups: &mut Vec<(char, String)
     let first = groups.first().map_or(0, |(_, group)| group.len());
     let (mut at, mut found) = (from, Vec::new());
     while chars.get(at) == Some(&' ') {
-        let group: String = chars.get(at + 1..).unwrap_or_default().iter().take_while(|c| c.is_ascii_digit()).collect();
+        let group: String = chars
+            .get(at + 1..)
+            .unwrap_or_default()
+            .iter()
+            .take_while(|c| c.is_ascii_digit())
+            .collect();
         if group.is_empty() {
             break;
         }
         at += 1 + group.len();
         found.push((' ', group));
     }
-    if (1..=3).contains(&first) && !found.is_empty() && found.iter().all(|(_, group)| group.len() == 3) {
+    if (1..=3).contains(&first)
+        && !found.is_empty()
+        && found.iter().all(|(_, group)| group.len() == 3)
+    {
         groups.extend(found);
         return at;
     }
@@ -286,10 +324,14 @@ fn number(groups: &[(char, String)]) -> String {
         return groups.iter().map(|(_, group)| group.as_str()).collect();
     }
     let other = before.first().map_or(*last_mark, |(mark, _)| *mark);
-    if *last_mark == ' ' || last.len() > 2 || !before.is_empty() && (other == *last_mark || !thousands(before, other)) {
+    if *last_mark == ' '
+        || last.len() > 2
+        || !before.is_empty() && (other == *last_mark || !thousands(before, other))
+    {
         return as_written();
     }
-    let whole: String = groups.iter().take(groups.len() - 1).map(|(_, group)| group.as_str()).collect();
+    let whole: String =
+        groups.iter().take(groups.len() - 1).map(|(_, group)| group.as_str()).collect();
     let decimals = last.trim_end_matches('0');
     if decimals.is_empty() { whole } else { format!("{whole}.{decimals}") }
 }
@@ -302,10 +344,13 @@ fn is_latin(c: char) -> bool {
 /// three letters only by itself.
 #[must_use]
 pub fn occurs(fact: &str, text: &str) -> bool {
-    let (Some(first), Some(last)) = (fact.chars().next(), fact.chars().next_back()) else { return false };
+    let (Some(first), Some(last)) = (fact.chars().next(), fact.chars().next_back()) else {
+        return false;
+    };
     let whole = fact.chars().count() <= 3 && fact.chars().all(is_latin);
     text.match_indices(fact).any(|(at, _)| {
-        let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at + fact.len()..).unwrap_or_default());
+        let (before, after) =
+            (text.get(..at).unwrap_or_default(), text.get(at + fact.len()..).unwrap_or_default());
         let previous = before.chars().next_back();
         let next = after.chars().next();
         let starts = if first.is_ascii_digit() {
@@ -345,12 +390,20 @@ fn speaks(language: &str, text: &str) -> bool {
     let lower = text.to_lowercase();
     let words: Vec<&str> = lower.unicode_words().collect();
     let count = |known: &[&str]| {
-        let elsewhere = |word: &&str| FUNCTION_WORDS.iter().filter(|(_, words)| words.contains(word)).count() > 1;
+        let elsewhere = |word: &&str| {
+            FUNCTION_WORDS.iter().filter(|(_, words)| words.contains(word)).count() > 1
+        };
         words.iter().filter(|word| known.contains(*word) && !elsewhere(word)).count()
     };
-    let Some((_, known)) = FUNCTION_WORDS.iter().find(|(name, _)| *name == language) else { return true };
+    let Some((_, known)) = FUNCTION_WORDS.iter().find(|(name, _)| *name == language) else {
+        return true;
+    };
     let own = count(known);
-    let other = FUNCTION_WORDS.iter().filter(|(name, _)| *name != language).map(|(_, words)| count(words)).max();
+    let other = FUNCTION_WORDS
+        .iter()
+        .filter(|(name, _)| *name != language)
+        .map(|(_, words)| count(words))
+        .max();
     other.is_none_or(|other| other < 2 || other <= own)
 }
 
@@ -359,29 +412,33 @@ const FUNCTION_WORDS: &[(&str, &[&str])] = &[
     (
         "en",
         &[
-            "the", "and", "of", "to", "with", "you", "your", "we", "our", "this", "that", "is", "are", "can", "cannot",
-            "for", "from", "have", "has", "it", "not", "be", "if", "by", "at", "when", "do", "does", "which", "within",
+            "the", "and", "of", "to", "with", "you", "your", "we", "our", "this", "that", "is",
+            "are", "can", "cannot", "for", "from", "have", "has", "it", "not", "be", "if", "by",
+            "at", "when", "do", "does", "which", "within",
         ],
     ),
     (
         "de",
         &[
-            "der", "die", "das", "und", "ist", "sind", "nicht", "mit", "für", "sie", "ihre", "wir", "eine", "einen",
-            "auf", "im", "von", "kann", "können", "oder", "wenn", "wird", "werden", "nach", "aus", "bei", "zum", "zur",
+            "der", "die", "das", "und", "ist", "sind", "nicht", "mit", "für", "sie", "ihre", "wir",
+            "eine", "einen", "auf", "im", "von", "kann", "können", "oder", "wenn", "wird",
+            "werden", "nach", "aus", "bei", "zum", "zur",
         ],
     ),
     (
         "fr",
         &[
-            "le", "les", "des", "du", "et", "est", "sont", "vous", "votre", "vos", "nous", "une", "pas", "pour",
-            "dans", "avec", "sur", "que", "qui", "ou", "peut", "pouvez", "au", "aux", "cette", "il", "chez", "être",
+            "le", "les", "des", "du", "et", "est", "sont", "vous", "votre", "vos", "nous", "une",
+            "pas", "pour", "dans", "avec", "sur", "que", "qui", "ou", "peut", "pouvez", "au",
+            "aux", "cette", "il", "chez", "être",
         ],
     ),
     (
         "es",
         &[
-            "el", "los", "las", "su", "usted", "una", "para", "con", "del", "por", "puede", "lo", "más", "como",
-            "nuestra", "nuestro", "desde", "hasta", "son", "cuesta", "días", "sin", "pero", "tiene", "y",
+            "el", "los", "las", "su", "usted", "una", "para", "con", "del", "por", "puede", "lo",
+            "más", "como", "nuestra", "nuestro", "desde", "hasta", "son", "cuesta", "días", "sin",
+            "pero", "tiene", "y",
         ],
     ),
 ];
@@ -396,7 +453,10 @@ pub fn validate(items: &[Item]) -> anyhow::Result<()> {
         let id = &item.id;
         anyhow::ensure!(known.insert(id), "the message {id} stands twice");
         anyhow::ensure!(!item.text.trim().is_empty(), "the message {id} has no text");
-        anyhow::ensure!(item.max_chars > 0, "max_chars of the message {id} is 0; it must be 1 or more");
+        anyhow::ensure!(
+            item.max_chars > 0,
+            "max_chars of the message {id} is 0; it must be 1 or more"
+        );
         let answers = matches!(item.behave, Behave::Answer | Behave::Partly);
         anyhow::ensure!(
             !answers || !item.must.is_empty(),
@@ -404,7 +464,8 @@ pub fn validate(items: &[Item]) -> anyhow::Result<()> {
         );
         let blank = |facts: &[String]| facts.iter().any(|fact| fact.trim().is_empty());
         anyhow::ensure!(
-            !item.must.iter().any(|group| group.is_empty() || blank(group)) && !blank(&item.must_not),
+            !item.must.iter().any(|group| group.is_empty() || blank(group))
+                && !blank(&item.must_not),
             "the message {id} has an empty fact"
         );
     }
@@ -416,7 +477,8 @@ mod tests {
     use super::*;
 
     fn item(behave: Behave, must: &[&[&str]], must_not: &[&str]) -> Item {
-        let owned = |facts: &[&str]| facts.iter().map(|fact| (*fact).to_owned()).collect::<Vec<_>>();
+        let owned =
+            |facts: &[&str]| facts.iter().map(|fact| (*fact).to_owned()).collect::<Vec<_>>();
         Item {
             id: "1".into(),
             lang: "en".into(),
@@ -467,23 +529,39 @@ mod tests {
         #[track_caller]
         fn check(item: &Item, text: &str, end: AnswerEnd, expected: Grade) {
             let unknown = ["I can't find that.".to_owned()];
-            let (grade, reason) = grade(item, &Reply { text, end, person: false, unknown: &unknown });
+            let (grade, reason) =
+                grade(item, &Reply { text, end, person: false, unknown: &unknown });
             assert_eq!(grade, expected, "{text}: {reason}");
         }
         let price = item(Behave::Answer, &[&["8.90"], &["120"]], &["18.90"]);
         check(&price, "It costs 8,90 EUR, free from 120 EUR.", AnswerEnd::Complete, Grade::A);
         check(&price, "It costs 8.90 EUR.", AnswerEnd::Complete, Grade::C);
-        check(&price, "It costs 8.90 EUR, from 120 EUR on. To Norway it is 18.90 EUR.", AnswerEnd::Complete, Grade::E);
+        check(
+            &price,
+            "It costs 8.90 EUR, from 120 EUR on. To Norway it is 18.90 EUR.",
+            AnswerEnd::Complete,
+            Grade::E,
+        );
         check(&price, "It costs a little.", AnswerEnd::Complete, Grade::E);
         check(&price, "I can't find that.", AnswerEnd::Declined, Grade::D);
-        check(&price, "Es kostet 8,90 EUR, und wir liefern ab 120 EUR frei.", AnswerEnd::Complete, Grade::F);
+        check(
+            &price,
+            "Es kostet 8,90 EUR, und wir liefern ab 120 EUR frei.",
+            AnswerEnd::Complete,
+            Grade::F,
+        );
         let long = format!("It costs 8.90 EUR, free from 120 EUR. {}", "Indeed. ".repeat(9));
         check(&price, &long, AnswerEnd::Complete, Grade::B);
         let nothing = item(Behave::Decline, &[], &[]);
         check(&nothing, "We have red ones.", AnswerEnd::Complete, Grade::E);
         check(&nothing, "I can't find that.", AnswerEnd::Declined, Grade::A);
         check(&item(Behave::Clarify, &[], &[]), "Which one?", AnswerEnd::Clarified, Grade::A);
-        check(&item(Behave::Person, &[&["noted"]], &[]), "I can't find that.", AnswerEnd::Declined, Grade::D);
+        check(
+            &item(Behave::Person, &[&["noted"]], &[]),
+            "I can't find that.",
+            AnswerEnd::Declined,
+            Grade::D,
+        );
         let partly = item(Behave::Partly, &[&["12:00"]], &[]);
         check(&partly, "From 12:00.", AnswerEnd::Complete, Grade::C);
         check(&partly, "From 12:00. I can't find that.", AnswerEnd::Complete, Grade::A);
@@ -493,7 +571,9 @@ mod tests {
     fn sets_that_cannot_be_right_are_refused() {
         assert!(validate(&[item(Behave::Answer, &[], &[])]).is_err());
         assert!(validate(&[item(Behave::Answer, &[&[]], &[])]).is_err());
-        assert!(validate(&[item(Behave::Decline, &[], &[]), item(Behave::Decline, &[], &[])]).is_err());
+        assert!(
+            validate(&[item(Behave::Decline, &[], &[]), item(Behave::Decline, &[], &[])]).is_err()
+        );
         assert!(validate(&[item(Behave::Decline, &[], &[])]).is_ok());
     }
 }

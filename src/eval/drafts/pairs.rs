@@ -66,11 +66,17 @@ pub fn built_in(seed: u64) -> anyhow::Result<Vec<Pair>> {
         for (i, first) in one.says.iter().enumerate() {
             for second in one.says.iter().skip(i) {
                 for _ in 0..DRAWS {
-                    let (Some(a), Some(b)) = (one.figures.choose(&mut random), one.figures.choose(&mut random)) else {
+                    let (Some(a), Some(b)) =
+                        (one.figures.choose(&mut random), one.figures.choose(&mut random))
+                    else {
                         continue;
                     };
-                    let pair =
-                        Pair { first: say(first, a), second: say(second, b), contradict: a != b, check: one.check };
+                    let pair = Pair {
+                        first: say(first, a),
+                        second: say(second, b),
+                        contradict: a != b,
+                        check: one.check,
+                    };
                     pairs.push(pair);
                 }
                 if let (Some(figure), Some(also)) = (one.figures.first(), &one.also) {
@@ -81,39 +87,71 @@ pub fn built_in(seed: u64) -> anyhow::Result<Vec<Pair>> {
         }
         // What only sounds alike, and what has nothing to do with it.
         for other in fact.iter().skip(at + 1).filter(|other| other.topic == one.topic) {
-            apart(&mut pairs, &mut random, (&one.says, &one.figures), (&other.says, &other.figures), one.check);
+            apart(
+                &mut pairs,
+                &mut random,
+                (&one.says, &one.figures),
+                (&other.says, &other.figures),
+                one.check,
+            );
         }
         for _ in 0..UNRELATED {
-            let others: Vec<&Fact> =
-                fact.iter().filter(|other| other.topic != one.topic && other.check == one.check).collect();
+            let others: Vec<&Fact> = fact
+                .iter()
+                .filter(|other| other.topic != one.topic && other.check == one.check)
+                .collect();
             if let Some(other) = others.choose(&mut random) {
-                apart(&mut pairs, &mut random, (&one.says, &one.figures), (&other.says, &other.figures), one.check);
+                apart(
+                    &mut pairs,
+                    &mut random,
+                    (&one.says, &one.figures),
+                    (&other.says, &other.figures),
+                    one.check,
+                );
             }
         }
     }
     for one in &polar {
         for first in &one.yes {
             for second in &one.no {
-                let pair = Pair { first: first.clone(), second: second.clone(), contradict: true, check: one.check };
+                let pair = Pair {
+                    first: first.clone(),
+                    second: second.clone(),
+                    contradict: true,
+                    check: one.check,
+                };
                 pairs.push(pair);
             }
         }
         for same in [&one.yes, &one.no] {
             for (i, first) in same.iter().enumerate() {
                 for second in same.iter().skip(i + 1) {
-                    let pair =
-                        Pair { first: first.clone(), second: second.clone(), contradict: false, check: one.check };
+                    let pair = Pair {
+                        first: first.clone(),
+                        second: second.clone(),
+                        contradict: false,
+                        check: one.check,
+                    };
                     pairs.push(pair);
                 }
             }
         }
         // Another thing may well be so while this isn't.
-        for other in polar.iter().filter(|other| other.check == one.check && !std::ptr::eq(*other, one)) {
+        for other in
+            polar.iter().filter(|other| other.check == one.check && !std::ptr::eq(*other, one))
+        {
             if other.topic != one.topic && random.random_bool(0.5) {
                 continue;
             }
-            if let (Some(first), Some(second)) = (one.yes.choose(&mut random), other.no.choose(&mut random)) {
-                let pair = Pair { first: first.clone(), second: second.clone(), contradict: false, check: one.check };
+            if let (Some(first), Some(second)) =
+                (one.yes.choose(&mut random), other.no.choose(&mut random))
+            {
+                let pair = Pair {
+                    first: first.clone(),
+                    second: second.clone(),
+                    contradict: false,
+                    check: one.check,
+                };
                 pairs.push(pair);
             }
         }
@@ -129,8 +167,9 @@ fn apart(
     other: (&[String], &[String]),
     check: bool,
 ) {
-    let mut say =
-        |(says, figures): (&[String], &[String])| Some(says.choose(random)?.replace("{n}", figures.choose(random)?));
+    let mut say = |(says, figures): (&[String], &[String])| {
+        Some(says.choose(random)?.replace("{n}", figures.choose(random)?))
+    };
     if let (Some(first), Some(second)) = (say(one), say(other)) {
         pairs.push(Pair { first, second, contradict: false, check });
     }
@@ -143,14 +182,24 @@ pub fn of_sentences(sentences: &[(String, String)], seed: u64) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (gap, sentence) in sentences {
         let Some(changed) = with_another_figure(sentence, &mut random) else { continue };
-        pairs.push(Pair { first: sentence.clone(), second: changed, contradict: true, check: true });
+        pairs.push(Pair {
+            first: sentence.clone(),
+            second: changed,
+            contradict: true,
+            check: true,
+        });
         let others: Vec<&(String, String)> = sentences
             .iter()
             .filter(|(other, text)| other != gap && text.bytes().any(|byte| byte.is_ascii_digit()))
             .collect();
         for _ in 0..2 {
             if let Some((_, other)) = others.choose(&mut random) {
-                pairs.push(Pair { first: sentence.clone(), second: other.clone(), contradict: false, check: true });
+                pairs.push(Pair {
+                    first: sentence.clone(),
+                    second: other.clone(),
+                    contradict: false,
+                    check: true,
+                });
             }
         }
     }
@@ -162,11 +211,12 @@ fn with_another_figure(sentence: &str, random: &mut StdRng) -> Option<String> {
     // Of a range ("3 to 5") the end.
     let mut start = sentence.find(|c: char| c.is_ascii_digit())?;
     for link in [" to ", "–", "-", " and "] {
-        let behind = |(at, _): (usize, &str)| (at > start && at < start + 4).then_some(at + link.len());
+        let behind =
+            |(at, _): (usize, &str)| (at > start && at < start + 4).then_some(at + link.len());
         let second = sentence.match_indices(link).find_map(behind);
-        if let Some(second) =
-            second.filter(|at| sentence.get(*at..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())))
-        {
+        if let Some(second) = second.filter(|at| {
+            sentence.get(*at..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        }) {
             start = second;
             break;
         }
@@ -191,15 +241,23 @@ mod tests {
             pairs.iter().filter(|pair| pair.contradict == contradict && pair.check == check).count()
         };
         for (contradict, check) in [(true, true), (true, false), (false, true), (false, false)] {
-            assert!(count(contradict, check) >= 40, "{contradict} {check}: {}", count(contradict, check));
+            assert!(
+                count(contradict, check) >= 40,
+                "{contradict} {check}: {}",
+                count(contradict, check)
+            );
         }
-        assert!(pairs.iter().all(|pair| !pair.first.contains("{n}") && !pair.second.contains("{n}")));
+        assert!(
+            pairs.iter().all(|pair| !pair.first.contains("{n}") && !pair.second.contains("{n}"))
+        );
     }
 
     #[test]
     fn figures_of_replies_are_changed() {
-        let sentences =
-            [("a".to_owned(), "It takes 5 days.".to_owned()), ("b".to_owned(), "It costs 2 EUR.".to_owned())];
+        let sentences = [
+            ("a".to_owned(), "It takes 5 days.".to_owned()),
+            ("b".to_owned(), "It costs 2 EUR.".to_owned()),
+        ];
         let pairs = of_sentences(&sentences, 3);
         assert_eq!(pairs.iter().filter(|pair| pair.contradict).count(), 2);
         assert!(pairs.iter().all(|pair| pair.first != pair.second));

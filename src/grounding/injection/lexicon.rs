@@ -71,8 +71,11 @@ pub(super) const BEGINS: Kinds = 1 << 31;
 pub(super) fn kinds(word: &str) -> Kinds {
     static KINDS: LazyLock<HashMap<&str, Kinds>> = LazyLock::new(|| {
         let mut kinds: HashMap<&str, Kinds> = HashMap::new();
-        let words = WORDS.iter().flat_map(|(kind, words)| words.split_whitespace().map(|word| (word, *kind)));
-        let begins = PHRASES.iter().filter_map(|(_, phrase)| Some((phrase.split(' ').next()?, BEGINS)));
+        let words = WORDS
+            .iter()
+            .flat_map(|(kind, words)| words.split_whitespace().map(|word| (word, *kind)));
+        let begins =
+            PHRASES.iter().filter_map(|(_, phrase)| Some((phrase.split(' ').next()?, BEGINS)));
         for (word, kind) in words.chain(begins) {
             *kinds.entry(word).or_default() |= kind;
         }
@@ -158,7 +161,10 @@ const WORDS: &[(Kinds, &str)] = &[
         "reply respond answer output antworte antworten réponds répondez répondre responde responda responder conteste contesta \
          contestar",
     ),
-    (ANSWER, "reply replies answer answers response responses antwort antworten réponse réponses respuesta respuestas"),
+    (
+        ANSWER,
+        "reply replies answer answers response responses antwort antworten réponse réponses respuesta respuestas",
+    ),
     (
         WHOSE,
         "every each all any deine deiner deinen ihre ihrer ihren ta tes votre vos tu tus su sus jede jeder alle allen chaque toutes \
@@ -169,7 +175,10 @@ const WORDS: &[(Kinds, &str)] = &[
         "word words sentence sentences phrase text wort worten satz mot mots phrases texte palabra palabras frase frases texto",
     ),
     (SENTENCE, "sentence sentences phrase satz frase"),
-    (FOR_READERS, "unsubscribe opt stop cancel confirm abbestellen abmelden bestätigen désabonner confirmer confirmar"),
+    (
+        FOR_READERS,
+        "unsubscribe opt stop cancel confirm abbestellen abmelden bestätigen désabonner confirmer confirmar",
+    ),
     (
         TELL,
         "tell inform ask instruct convince persuade advise urge assure remind request sag sage sagen teile teilen informiere \
@@ -345,11 +354,27 @@ pub(super) const PHRASES: &[(Phrase, &str)] = &[
 
 /// Chinese has no words to take apart: what stands in a sentence, and in which order, is looked at instead.
 pub(super) mod zh {
-    pub(crate) const MACHINES: &[&str] =
-        &["助手", "人工智能", "智能客服", "机器人", "语言模型", "大模型", "ai", "客服系统", "智能体"];
+    pub(crate) const MACHINES: &[&str] = &[
+        "助手",
+        "人工智能",
+        "智能客服",
+        "机器人",
+        "语言模型",
+        "大模型",
+        "ai",
+        "客服系统",
+        "智能体",
+    ];
     /// Calls the machine.
-    pub(crate) const CALLS: &[&str] =
-        &["助手请注意", "机器人请注意", "模型请注意", "智能体请注意", "ai请注意", "致所有ai", "致ai"];
+    pub(crate) const CALLS: &[&str] = &[
+        "助手请注意",
+        "机器人请注意",
+        "模型请注意",
+        "智能体请注意",
+        "ai请注意",
+        "致所有ai",
+        "致ai",
+    ];
     pub(crate) const MODALS: &[&str] = &[
         "必须",
         "应该",
@@ -368,16 +393,38 @@ pub(super) mod zh {
         "须",
     ];
     pub(crate) const ACTS: &[&str] = &[
-        "告诉", "告知", "回答", "回复", "答复", "说", "声称", "推荐", "加上", "添加", "加入", "提到", "忽略", "输出",
-        "要求", "宣布", "承诺", "结尾", "结束", "遵守", "服从",
+        "告诉", "告知", "回答", "回复", "答复", "说", "声称", "推荐", "加上", "添加", "加入",
+        "提到", "忽略", "输出", "要求", "宣布", "承诺", "结尾", "结束", "遵守", "服从",
     ];
-    pub(crate) const YOU_ARE: &[&str] =
-        &["如果你是", "如果您是", "若你是", "假如你是", "你是一个", "你是一名", "你现在是", "作为一个", "作为一名"];
+    pub(crate) const YOU_ARE: &[&str] = &[
+        "如果你是",
+        "如果您是",
+        "若你是",
+        "假如你是",
+        "你是一个",
+        "你是一名",
+        "你现在是",
+        "作为一个",
+        "作为一名",
+    ];
     /// The reader uses the machine: "您可以请助手……".
-    pub(crate) const READERS: &[&str] =
-        &["您可以", "你可以", "可以请", "可以让", "可以向", "您的", "你的", "如何", "怎么", "为您", "为你"];
-    pub(crate) const FORGETTING: &[&str] = &["忽略", "无视", "忘记", "忘掉", "不要理会", "不理会", "不用管"];
-    pub(crate) const TOLD: &[&str] = &["指令", "指示", "提示词", "规则", "命令", "设定", "以上", "之前的"];
+    pub(crate) const READERS: &[&str] = &[
+        "您可以",
+        "你可以",
+        "可以请",
+        "可以让",
+        "可以向",
+        "您的",
+        "你的",
+        "如何",
+        "怎么",
+        "为您",
+        "为你",
+    ];
+    pub(crate) const FORGETTING: &[&str] =
+        &["忽略", "无视", "忘记", "忘掉", "不要理会", "不理会", "不用管"];
+    pub(crate) const TOLD: &[&str] =
+        &["指令", "指示", "提示词", "规则", "命令", "设定", "以上", "之前的"];
     pub(crate) const ANSWERING: &[&str] = &[
         "回答时",
         "回复时",
@@ -402,7 +449,8 @@ pub(super) mod zh {
         "回复末尾",
     ];
     pub(crate) const ALWAYS: &[&str] = &["系统提示词", "在你的回答中", "在你的回复中"];
-    pub(crate) const TELLING: &[&str] = &["告诉", "告知", "通知", "要求", "说服", "引导", "劝", "建议"];
+    pub(crate) const TELLING: &[&str] =
+        &["告诉", "告知", "通知", "要求", "说服", "引导", "劝", "建议"];
     pub(crate) const VISITORS: &[&str] = &["访客", "用户", "使用者"];
     pub(crate) const CUSTOMERS: &[&str] = &["顾客", "客户", "客人", "消费者", "买家"];
     pub(crate) const PROMISES: &[&str] = &["免费", "折扣", "优惠码", "卡号", "密码", "验证码"];

@@ -19,7 +19,14 @@ fn what(event: Event) -> Option<What> {
         Event::Said { id, text } => What::Message { id, text },
         Event::AnswerStarted { turn } => What::AnswerStarted { turn },
         Event::AnswerDone { turn, text, citations, confidence, end, withheld, .. } => {
-            What::AnswerDone { turn, text, citations: sent(citations), confidence, end: end.into(), withheld }
+            What::AnswerDone {
+                turn,
+                text,
+                citations: sent(citations),
+                confidence,
+                end: end.into(),
+                withheld,
+            }
         }
         Event::HumanRequested {} => What::HumanRequested {},
         Event::Handoff { reason } => What::Handoff { reason: HandoffReason::known(reason)? },
@@ -27,30 +34,45 @@ fn what(event: Event) -> Option<What> {
         Event::AgentLeft { agent, to, reason } => {
             What::AgentLeft { agent: agent.into(), to: to.into(), reason: reason.into() }
         }
-        Event::AgentSaid { id, agent, text, suggestion } => {
-            What::AgentMessage { id, agent: agent.into(), text, suggestion: suggestion.map(Into::into) }
-        }
-        Event::Note { id, agent, text } => What::Note { id, agent: agent.into(), text },
-        Event::SuggestionMade { id, wish, text, citations, confidence, end, withheld, note, .. } => {
-            What::SuggestionDone(Suggestion {
-                id: id.into(),
-                wish: wish.into(),
-                text,
-                citations: sent(citations),
-                confidence,
-                end: end.into(),
-                withheld,
-                note: note.map(Into::into),
-            })
-        }
-        Event::SuggestionDecided { id, agent, decision, distance, reason } => What::SuggestionDecided {
-            suggestion: id.into(),
+        Event::AgentSaid { id, agent, text, suggestion } => What::AgentMessage {
+            id,
             agent: agent.into(),
-            decision: Decision::known(decision)?,
-            distance,
-            reason,
+            text,
+            suggestion: suggestion.map(Into::into),
         },
-        Event::Feedback { turn, rating, text } => What::Feedback { turn, rating: Rating::known(rating)?, text },
+        Event::Note { id, agent, text } => What::Note { id, agent: agent.into(), text },
+        Event::SuggestionMade {
+            id,
+            wish,
+            text,
+            citations,
+            confidence,
+            end,
+            withheld,
+            note,
+            ..
+        } => What::SuggestionDone(Suggestion {
+            id: id.into(),
+            wish: wish.into(),
+            text,
+            citations: sent(citations),
+            confidence,
+            end: end.into(),
+            withheld,
+            note: note.map(Into::into),
+        }),
+        Event::SuggestionDecided { id, agent, decision, distance, reason } => {
+            What::SuggestionDecided {
+                suggestion: id.into(),
+                agent: agent.into(),
+                decision: Decision::known(decision)?,
+                distance,
+                reason,
+            }
+        }
+        Event::Feedback { turn, rating, text } => {
+            What::Feedback { turn, rating: Rating::known(rating)?, text }
+        }
         Event::Ended { reason } => What::Ended { reason },
         Event::Unknown => return None,
     })
@@ -65,22 +87,32 @@ pub(super) fn frame(session: &str, update: &Update) -> Option<ConsoleServer> {
         }
         Update::Queued { turn, place } => ConsoleServer::Queue { session, turn, place },
         Update::Thinking { turn } => ConsoleServer::Thinking { session, turn },
-        Update::Delta { turn, offset, text } => ConsoleServer::AnswerDelta { session, turn, offset, text },
+        Update::Delta { turn, offset, text } => {
+            ConsoleServer::AnswerDelta { session, turn, offset, text }
+        }
         Update::Citation { turn, citation } => {
             ConsoleServer::AnswerCitation { session, turn, citation: citation.into() }
         }
-        Update::Withheld { turn, reason } => ConsoleServer::AnswerWithheld { session, turn, reason },
+        Update::Withheld { turn, reason } => {
+            ConsoleServer::AnswerWithheld { session, turn, reason }
+        }
         Update::DraftStarted { id, wish } => {
             ConsoleServer::SuggestionStarted { session, suggestion: id.into(), wish: wish.into() }
         }
         Update::DraftDelta { id, offset, text } => {
             ConsoleServer::SuggestionDelta { session, suggestion: id.into(), offset, text }
         }
-        Update::DraftCitation { id, citation } => {
-            ConsoleServer::SuggestionCitation { session, suggestion: id.into(), citation: citation.into() }
+        Update::DraftCitation { id, citation } => ConsoleServer::SuggestionCitation {
+            session,
+            suggestion: id.into(),
+            citation: citation.into(),
+        },
+        Update::DraftStopped { id, why } => {
+            ConsoleServer::SuggestionStopped { session, suggestion: id.into(), why }
         }
-        Update::DraftStopped { id, why } => ConsoleServer::SuggestionStopped { session, suggestion: id.into(), why },
-        Update::Intent(intent) => ConsoleServer::Intent { session, intent: intent.score, reasons: reasons(&intent) },
+        Update::Intent(intent) => {
+            ConsoleServer::Intent { session, intent: intent.score, reasons: reasons(&intent) }
+        }
         Update::VisitorTyping => ConsoleServer::Typing { session },
         Update::Lost => ConsoleServer::Lost { session },
         Update::Waiting { .. } | Update::AgentTyping { .. } => return None,

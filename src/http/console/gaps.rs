@@ -68,7 +68,12 @@ async fn reopen(
     set(&app, &agent, &id, gaps::State::Open).await
 }
 
-async fn set(app: &App, OfSite { who, site, .. }: &OfSite, id: &str, state: gaps::State) -> Result<Response, ApiError> {
+async fn set(
+    app: &App,
+    OfSite { who, site, .. }: &OfSite,
+    id: &str,
+    state: gaps::State,
+) -> Result<Response, ApiError> {
     let gap = app.gaps.set_state(site, id, state).await?.ok_or_else(unknown_gap)?;
     tracing::info!(agent = who.agent.id, site, gap = id, ?state, "a knowledge gap was changed");
     Ok(private(Json(gap)))
@@ -103,7 +108,13 @@ async fn publish(
 }
 
 /// What the question is answered with now, from all that may be shown to whom the article is for.
-async fn ask(app: &App, site: &str, gap: &Gap, audience: ArticleAudience, document: &str) -> Result<Tried, ApiError> {
+async fn ask(
+    app: &App,
+    site: &str,
+    gap: &Gap,
+    audience: ArticleAudience,
+    document: &str,
+) -> Result<Tried, ApiError> {
     let known = app.site(site).ok_or_else(|| unknown_site(site))?;
     let may_see = match audience {
         ArticleAudience::Public => Audience::Public,
@@ -115,14 +126,15 @@ async fn ask(app: &App, site: &str, gap: &Gap, audience: ArticleAudience, docume
         ApiError::new(ErrorCode::Overloaded, text).retry(full.retry_after_ms)
     })?;
     // No visitor hears this answer: it must not show in what is measured of theirs.
-    let mut spine = Spine { metrics: Metrics::new(), actions: Actions::default(), ..app.spine.clone() };
+    let mut spine =
+        Spine { metrics: Metrics::new(), actions: Actions::default(), ..app.spine.clone() };
     spine.retrieval.metrics = spine.metrics.clone();
     let failed = || {
-        let text =
-            "the article is taken in, but the question could not be asked now; the gap closes by itself once it was";
+        let text = "the article is taken in, but the question could not be asked now; the gap closes by itself once it was";
         ApiError::new(ErrorCode::AnswerFailed, text).retry(2_000)
     };
-    let asked = ticket.run(None, app.answer_timeout, async || gaps::attempt(&spine, &question).await).await;
+    let asked =
+        ticket.run(None, app.answer_timeout, async || gaps::attempt(&spine, &question).await).await;
     let (text, verdict) = asked.map_err(|error| {
         tracing::error!(%error, site, "a knowledge gap could not be asked again");
         failed()
@@ -157,11 +169,17 @@ async fn withdraw(
 ) -> Result<Response, ApiError> {
     app.gaps.get(&site, &id).await?.ok_or_else(unknown_gap)?;
     let (knowledge, of_site, article) = (app.knowledge.clone(), site.clone(), article_id(&id));
-    let removed = to_its_end(&app, "removal", async move { knowledge.remove(&of_site, &article).await });
+    let removed =
+        to_its_end(&app, "removal", async move { knowledge.remove(&of_site, &article).await });
     if !removed.await? {
         return Err(ApiError::new(ErrorCode::NotFound, "no article was written for this gap"));
     }
     app.gaps.set_state(&site, &id, gaps::State::Open).await?;
-    tracing::info!(agent = who.agent.id, site, gap = id, "an article of a knowledge gap was taken back");
+    tracing::info!(
+        agent = who.agent.id,
+        site,
+        gap = id,
+        "an article of a knowledge gap was taken back"
+    );
     Ok(StatusCode::NO_CONTENT.into_response())
 }

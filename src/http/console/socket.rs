@@ -46,7 +46,11 @@ const INBOX_PAUSE: Duration = Duration::from_millis(100);
 const MAX_CHANGES: usize = 500;
 
 /// `GET /v1/console`.
-pub(super) async fn upgrade(State(app): State<App>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+pub(super) async fn upgrade(
+    State(app): State<App>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     let who = match signed_in(&app, &headers) {
         Ok(who) => who,
         Err(error) => return error.into_response(),
@@ -118,7 +122,8 @@ impl Connection {
         let app = self.app.clone();
         let mut desk = self.hello().await?;
         let mut board = app.registry.board().changed();
-        let (ping, dead) = (Duration::from_secs(app.config.ping_s), Duration::from_secs(app.config.dead_s));
+        let (ping, dead) =
+            (Duration::from_secs(app.config.ping_s), Duration::from_secs(app.config.dead_s));
         let mut heard = Instant::now();
         let mut next_ping = heard + ping;
         let (mut stale, mut next_inbox) = (true, heard);
@@ -229,7 +234,14 @@ impl Connection {
         })
         .await?;
         // What changed since a known revision follows as any change does.
-        Ok(OpenConsole { site, rev: told, watched: BTreeMap::new(), reads, typing, _presence: presence })
+        Ok(OpenConsole {
+            site,
+            rev: told,
+            watched: BTreeMap::new(),
+            reads,
+            typing,
+            _presence: presence,
+        })
     }
 
     /// Ends the connection if the sign-in or the role is gone.
@@ -244,7 +256,10 @@ impl Connection {
     }
 
     /// A frame as a message. `None` for frames that carry none, and for mistakes, which are answered.
-    async fn read(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<Option<ConsoleClient>, Close> {
+    async fn read(
+        &mut self,
+        frame: Option<Result<Message, axum::Error>>,
+    ) -> Result<Option<ConsoleClient>, Close> {
         let text = match frame {
             None | Some(Ok(Message::Close(_))) => return Err(GONE),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(None),
@@ -300,13 +315,15 @@ impl Connection {
                 let (board, limit) = (self.app.registry.board(), limit.clamp(1, MAX_PAGE));
                 let (sessions, total, counts, rev) =
                     board.list(&desk.site, &self.who.agent.id, list, &filter, offset, limit);
-                self.send(&ConsoleServer::Inbox { id, list, offset, total, counts, rev, sessions }).await
+                self.send(&ConsoleServer::Inbox { id, list, offset, total, counts, rev, sessions })
+                    .await
             }
             ConsoleClient::Watch { id, session, last_seq, partial } => {
                 let of = [("site", desk.site.clone()), ("session", session.clone())];
                 match self.watch(desk, &id, session, last_seq, partial).await {
                     Ok(conversation) => {
-                        let (who, did) = (format!("agent {}", self.who.agent.id), "watch".to_owned());
+                        let (who, did) =
+                            (format!("agent {}", self.who.agent.id), "watch".to_owned());
                         let to = of.map(|(name, value)| (name.to_owned(), value)).to_vec();
                         deeds::note(&self.app, Deed { who, did, to, status: None }).await;
                         self.send(&conversation).await
@@ -323,7 +340,11 @@ impl Connection {
                     && self.app.registry.read(&key, &self.who.agent.id, seq)
                 {
                     // Nobody listens when this is the only console.
-                    let _ = self.app.reads.send(ReadMark { key, agent: self.who.agent.id.clone(), seq });
+                    let _ = self.app.reads.send(ReadMark {
+                        key,
+                        agent: self.who.agent.id.clone(),
+                        seq,
+                    });
                 }
                 Ok(())
             }
@@ -336,7 +357,9 @@ impl Connection {
                 Ok(())
             }
             ConsoleClient::Act { id, session, action } => {
-                if let (Action::Send { .. }, Some(watched)) = (&action, desk.watched.get_mut(&session)) {
+                if let (Action::Send { .. }, Some(watched)) =
+                    (&action, desk.watched.get_mut(&session))
+                {
                     watched.typing.reset();
                 }
                 let done = self.act(desk, &id, session, action).await;
@@ -345,13 +368,15 @@ impl Connection {
         }
     }
 
-    async fn answer(&mut self, id: String, done: Result<Option<u64>, ApiError>) -> Result<(), Close> {
-        self.send(
-            &done.map_or_else(
-                |refusal| error(Some(id.clone()), refusal),
-                |seq| ConsoleServer::Ok { id: id.clone(), seq },
-            ),
-        )
+    async fn answer(
+        &mut self,
+        id: String,
+        done: Result<Option<u64>, ApiError>,
+    ) -> Result<(), Close> {
+        self.send(&done.map_or_else(
+            |refusal| error(Some(id.clone()), refusal),
+            |seq| ConsoleServer::Ok { id: id.clone(), seq },
+        ))
         .await
     }
 
@@ -364,21 +389,35 @@ impl Connection {
         partial: Option<Partial>,
     ) -> Result<ConsoleServer, ApiError> {
         if id.len() > MAX_ID_BYTES {
-            return Err(ApiError::new(ErrorCode::BadMessage, format!("an id has at most {MAX_ID_BYTES} bytes")));
+            return Err(ApiError::new(
+                ErrorCode::BadMessage,
+                format!("an id has at most {MAX_ID_BYTES} bytes"),
+            ));
         }
         let key: SessionKey = key(&desk.site, &session)?;
         desk.watched.remove(&session);
         if desk.watched.len() >= MAX_WATCHED {
-            let text = format!("{MAX_WATCHED} conversations are open, the most there may be; unwatch one first");
+            let text = format!(
+                "{MAX_WATCHED} conversations are open, the most there may be; unwatch one first"
+            );
             return Err(ApiError::new(ErrorCode::Overloaded, text));
         }
         let handle = self.app.registry.agents_handle(key.clone());
         let joined = handle.join_whole(last_seq, partial).await?;
         let guard = self.app.registry.board().watch(&key, &self.who.agent.id);
-        let watched = Watched { handle, updates: joined.updates, typing: Throttle::of_typing(), _guard: guard };
+        let watched = Watched {
+            handle,
+            updates: joined.updates,
+            typing: Throttle::of_typing(),
+            _guard: guard,
+        };
         desk.watched.insert(session, watched);
         let running = joined.running.map(|(turn, offset, text)| RunningText { turn, offset, text });
-        let draft = joined.draft.map(|d| RunningDraft { suggestion: d.id.into(), wish: d.wish.into(), text: d.text });
+        let draft = joined.draft.map(|d| RunningDraft {
+            suggestion: d.id.into(),
+            wish: d.wish.into(),
+            text: d.text,
+        });
         Ok(ConsoleServer::Conversation {
             id: id.to_owned(),
             session: joined.summary,
@@ -390,7 +429,13 @@ impl Connection {
         })
     }
 
-    async fn act(&mut self, desk: &OpenConsole, id: &str, session: String, action: Action) -> Result<u64, ApiError> {
+    async fn act(
+        &mut self,
+        desk: &OpenConsole,
+        id: &str,
+        session: String,
+        action: Action,
+    ) -> Result<u64, ApiError> {
         let command = command(&self.app, &self.who, &desk.site, id.to_owned(), action)?;
         let handle = match desk.watched.get(&session) {
             Some(watched) => watched.handle.clone(),
@@ -429,7 +474,8 @@ impl Connection {
         let counts = board.counts(site, id);
         if changes.presence {
             let available = self.who.available;
-            self.send(&ConsoleServer::Presence { presence: board.presence(site), available }).await?;
+            self.send(&ConsoleServer::Presence { presence: board.presence(site), available })
+                .await?;
         }
         if changes.reset {
             return self.send(&ConsoleServer::Reset { rev: changes.rev, counts }).await;
@@ -473,6 +519,9 @@ async fn next(watched: &mut BTreeMap<String, Watched>) -> (String, Option<Arc<Up
     .await
 }
 
-fn error(id: Option<String>, ApiError { code, message, retry_after_ms }: ApiError) -> ConsoleServer {
+fn error(
+    id: Option<String>,
+    ApiError { code, message, retry_after_ms }: ApiError,
+) -> ConsoleServer {
     ConsoleServer::Error { id, code, message, retry_after_ms }
 }

@@ -26,7 +26,11 @@ pub(super) fn rejected(rejection: &JsonRejection, limit: usize) -> OpenAiError {
     };
     let Some(error) = found else { return unreadable(rejection, limit).into() };
     if !error.inner().is_data() {
-        return ApiError::new(ErrorCode::BadMessage, format!("the body is no JSON: {}", error.inner())).into();
+        return ApiError::new(
+            ErrorCode::BadMessage,
+            format!("the body is no JSON: {}", error.inner()),
+        )
+        .into();
     }
     let (field, wrong) = match error.path().iter().next() {
         None => told("", &error.inner().to_string()),
@@ -48,7 +52,8 @@ fn told(path: &str, message: &str) -> (Option<String>, String) {
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
     let here = Some(path.to_owned()).filter(|path| !path.is_empty());
     let quoted = |before: &str| message.strip_prefix(before).and_then(|rest| rest.split_once('`'));
-    let named = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    let named =
+        |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     if let Some((name, _)) = quoted("missing field `") {
         return (Some(named(name)), "is missing".into());
     }
@@ -86,8 +91,18 @@ mod tests {
             assert_eq!(told(path, message), (field.map(str::to_owned), wrong.to_owned()));
         };
         check("", "missing field `model` at line 1 column 2", Some("model"), "is missing");
-        check("messages[0]", "missing field `role` at line 1 column 2", Some("messages[0].role"), "is missing");
-        check("model", "invalid type: null, expected a string at line 1 column 9", Some("model"), "is missing");
+        check(
+            "messages[0]",
+            "missing field `role` at line 1 column 2",
+            Some("messages[0].role"),
+            "is missing",
+        );
+        check(
+            "model",
+            "invalid type: null, expected a string at line 1 column 9",
+            Some("model"),
+            "is missing",
+        );
         check(
             "n",
             "invalid value: integer `-1`, expected u32 at line 1 column 9",
@@ -106,6 +121,11 @@ mod tests {
             Some("messages[0].content"),
             "must be a string or a list of parts",
         );
-        check("", "invalid type: sequence, expected an object at line 1 column 1", None, "must be an object");
+        check(
+            "",
+            "invalid type: sequence, expected an object at line 1 column 1",
+            None,
+            "must be an object",
+        );
     }
 }

@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    Content, MAX_BODY, MAX_MESSAGES, Piece, Wanted, bad, gathered, no_calls, pieces, place, rejected, site_of, take,
+    Content, MAX_BODY, MAX_MESSAGES, Piece, Wanted, bad, gathered, no_calls, pieces, place,
+    rejected, site_of, take,
 };
 use crate::conversation::{AnswerEnd, Line, Verdict};
 use crate::http::App;
@@ -114,12 +115,22 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Response
 fn begin(app: &App, shown: Option<&str>, body: Body) -> Result<Job, OpenAiError> {
     let site = site_of(app, shown, &body.model)?;
     no_calls(body.tool_choice.as_ref())?;
-    let format = body.text.as_ref().and_then(|text| text.format.as_ref()).and_then(|format| format["type"].as_str());
+    let format = body
+        .text
+        .as_ref()
+        .and_then(|text| text.format.as_ref())
+        .and_then(|format| format["type"].as_str());
     if let Some(format) = format.filter(|format| *format != "text") {
-        return Err(bad("text.format", format!("text.format {format:?} is not taken; answers are text")));
+        return Err(bad(
+            "text.format",
+            format!("text.format {format:?} is not taken; answers are text"),
+        ));
     }
     if body.background == Some(true) {
-        return Err(bad("background", "background is not taken: an answer is given at once, or refused"));
+        return Err(bad(
+            "background",
+            "background is not taken: an answer is given at once, or refused",
+        ));
     }
     if body.max_output_tokens == Some(0) {
         return Err(bad("max_output_tokens", "max_output_tokens must be at least 1"));
@@ -193,10 +204,14 @@ fn lines(input: Option<Input>) -> Result<Vec<Line>, OpenAiError> {
                 let mut text = String::new();
                 for part in parts {
                     match (part.kind.as_str(), part.text) {
-                        ("input_text" | "output_text" | "text", Some(piece)) => text.push_str(&piece),
+                        ("input_text" | "output_text" | "text", Some(piece)) => {
+                            text.push_str(&piece)
+                        }
                         ("refusal", _) => {}
                         (kind, _) => {
-                            let message = format!("input[{i}]: content of type {kind:?} is not taken, only text");
+                            let message = format!(
+                                "input[{i}]: content of type {kind:?} is not taken, only text"
+                            );
                             return Err(bad(format!("input[{i}].content"), message));
                         }
                     }
@@ -211,9 +226,17 @@ fn lines(input: Option<Input>) -> Result<Vec<Line>, OpenAiError> {
 
 impl Head {
     /// The response as an object; `output` is empty until its text is known.
-    fn response(&self, status: &str, output: &Value, verdict: Option<&Verdict>, error: &Value) -> Value {
+    fn response(
+        &self,
+        status: &str,
+        output: &Value,
+        verdict: Option<&Verdict>,
+        error: &Value,
+    ) -> Value {
         let incomplete = match verdict {
-            Some(verdict) if verdict.end == AnswerEnd::Length => json!({ "reason": "max_output_tokens" }),
+            Some(verdict) if verdict.end == AnswerEnd::Length => {
+                json!({ "reason": "max_output_tokens" })
+            }
             _ => Value::Null,
         };
         let usage = verdict.map(|verdict| {
@@ -269,7 +292,12 @@ impl Head {
 
     fn finished(&self, text: &str, verdict: &Verdict) -> Value {
         let status = status(verdict);
-        self.response(status, &json!([self.message(status, Some(text))]), Some(verdict), &Value::Null)
+        self.response(
+            status,
+            &json!([self.message(status, Some(text))]),
+            Some(verdict),
+            &Value::Null,
+        )
     }
 }
 
@@ -444,7 +472,12 @@ mod tests {
         assert_eq!(texts("b", "other"), None);
         remembered.keep(&head("c", None), "shop", None, "not stored");
         assert_eq!(texts("c", "shop"), None);
-        remembered.keep(&head("d", None), "shop", said(&"x".repeat(Remembered::MAX_BYTES - 700)), "");
+        remembered.keep(
+            &head("d", None),
+            "shop",
+            said(&"x".repeat(Remembered::MAX_BYTES - 700)),
+            "",
+        );
         assert_eq!((texts("a", "shop"), texts("b", "shop").unwrap().len()), (None, 2));
     }
 }

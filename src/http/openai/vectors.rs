@@ -82,7 +82,10 @@ async fn embed(app: &App, shown: Option<&str>, body: EmbedBody) -> Result<Respon
     };
     let embedder = &app.spine.retrieval.embedder;
     if body.dimensions.is_some_and(|wanted| wanted != embedder.dims()) {
-        return Err(bad("dimensions", format!("the model has {} dimensions, no others", embedder.dims())));
+        return Err(bad(
+            "dimensions",
+            format!("the model has {} dimensions, no others", embedder.dims()),
+        ));
     }
     let _place = place(&app.tasks, &app.texts)?;
     let tokens: u32 = texts.iter().map(|text| app.spine.retrieval.count_tokens(text)).sum();
@@ -101,7 +104,8 @@ async fn embed(app: &App, shown: Option<&str>, body: EmbedBody) -> Result<Respon
         })
         .collect();
     let usage = json!({ "prompt_tokens": tokens, "total_tokens": tokens });
-    Ok(Json(json!({ "object": "list", "data": data, "model": body.model, "usage": usage })).into_response())
+    Ok(Json(json!({ "object": "list", "data": data, "model": body.model, "usage": usage }))
+        .into_response())
 }
 
 #[derive(Debug, Deserialize)]
@@ -135,8 +139,12 @@ pub(super) async fn rerank(State(app): State<App>, request: Request) -> Response
 async fn judge(app: &App, shown: Option<&str>, body: RerankBody) -> Result<Response, OpenAiError> {
     site_of(app, shown, &body.model)?;
     let Some(reranker) = &app.spine.reranker else {
-        let message = "no cross-encoder is configured here (knowledge.reranker), so nothing is reranked";
-        return Err(OpenAiError::new(StatusCode::NOT_FOUND, ApiError::new(ErrorCode::NotFound, message)));
+        let message =
+            "no cross-encoder is configured here (knowledge.reranker), so nothing is reranked";
+        return Err(OpenAiError::new(
+            StatusCode::NOT_FOUND,
+            ApiError::new(ErrorCode::NotFound, message),
+        ));
     };
     let documents = body.documents.into_iter();
     let texts: Vec<String> = documents
@@ -155,14 +163,19 @@ async fn judge(app: &App, shown: Option<&str>, body: RerankBody) -> Result<Respo
         .take(body.top_n.unwrap_or(usize::MAX))
         .map(|(index, logit)| {
             // The probability that the model was trained to give.
-            let mut result = json!({ "index": index, "relevance_score": 1.0 / (1.0 + (-logit).exp()) });
+            let mut result =
+                json!({ "index": index, "relevance_score": 1.0 / (1.0 + (-logit).exp()) });
             if body.return_documents == Some(true) {
                 result["document"] = json!({ "text": texts.get(index) });
             }
             result
         })
         .collect();
-    let tokens = texts.iter().chain([&body.query]).map(|text| app.spine.retrieval.count_tokens(text)).sum::<u32>();
+    let tokens = texts
+        .iter()
+        .chain([&body.query])
+        .map(|text| app.spine.retrieval.count_tokens(text))
+        .sum::<u32>();
     Ok(Json(json!({
         "id": format!("rerank-{}", crate::secret::random_id()),
         "object": "list",
@@ -181,7 +194,9 @@ fn place<'a>(tasks: &Tasks, texts: &'a Semaphore) -> Result<SemaphorePermit<'a>,
         return Err(ApiError::draining());
     }
     texts.try_acquire().map_err(|_| {
-        let message = format!("{AT_ONCE} requests for embeddings or reranking are computed already; try again soon");
+        let message = format!(
+            "{AT_ONCE} requests for embeddings or reranking are computed already; try again soon"
+        );
         ApiError::new(ErrorCode::Overloaded, message).retry(BUSY_MS)
     })
 }
@@ -199,7 +214,8 @@ fn within(texts: &[String], param: &str) -> Result<(), OpenAiError> {
 
 fn unavailable(error: &dyn std::fmt::Display) -> OpenAiError {
     tracing::warn!(%error, "texts could not be embedded or judged for a program");
-    let error = ApiError::new(ErrorCode::Overloaded, "the model is busy or failed; try again soon").retry(1_000);
+    let error = ApiError::new(ErrorCode::Overloaded, "the model is busy or failed; try again soon")
+        .retry(1_000);
     OpenAiError::new(StatusCode::SERVICE_UNAVAILABLE, error)
 }
 

@@ -60,7 +60,12 @@ fn done(route: &'static str, summary: &'static str) -> Note {
     with(route, summary, "204", "")
 }
 
-fn with(route: &'static str, summary: &'static str, status: &'static str, media: &'static str) -> Note {
+fn with(
+    route: &'static str,
+    summary: &'static str,
+    status: &'static str,
+    media: &'static str,
+) -> Note {
     Note { route, summary, query: None, body: None, answer: None, status, media }
 }
 
@@ -106,8 +111,12 @@ fn pages() -> Vec<Note> {
 fn visitors_and_programs() -> Vec<Note> {
     vec![
         with("GET /v1/chat", "A visitor's WebSocket; frames as schema.json has them", "101", ""),
-        text("POST /v1/chat/messages", "Say something, and read the turn as events", "text/event-stream")
-            .body::<stream::Body>(),
+        text(
+            "POST /v1/chat/messages",
+            "Say something, and read the turn as events",
+            "text/event-stream",
+        )
+        .body::<stream::Body>(),
         done("OPTIONS /v1/chat/messages", "Which origins may ask that"),
         json("POST /v1/chat/completions", "Chat completions, as OpenAI's API has them"),
         json("POST /v1/responses", "Responses, as OpenAI's API has them"),
@@ -123,15 +132,23 @@ fn visitors_and_programs() -> Vec<Note> {
 
 fn knowledge_and_demand() -> Vec<Note> {
     vec![
-        json("GET /v1/sites/{site}/documents", "List what was handed in, by id").query::<knowledge::Page>(),
+        json("GET /v1/sites/{site}/documents", "List what was handed in, by id")
+            .query::<knowledge::Page>(),
         json("PUT /v1/sites/{site}/documents/{*id}", "Add or replace a document"),
         json("GET /v1/sites/{site}/documents/{*id}", "What became of a document"),
         done("DELETE /v1/sites/{site}/documents/{*id}", "Remove a document"),
         json("GET /v1/sites/{site}/products", "The products of the site's documents"),
-        json("GET /v1/sites/{site}/files", "List the files that the site's documents are read from"),
+        json(
+            "GET /v1/sites/{site}/files",
+            "List the files that the site's documents are read from",
+        ),
         json("GET /v1/sites/{site}/files/{*id}", "How a file is understood"),
-        text("POST /v1/sites/{site}/ingest", "Read documents; lines of JSON while it runs", "application/x-ndjson")
-            .body::<knowledge::IngestRequest>(),
+        text(
+            "POST /v1/sites/{site}/ingest",
+            "Read documents; lines of JSON while it runs",
+            "application/x-ndjson",
+        )
+        .body::<knowledge::IngestRequest>(),
         json("GET /v1/sites/{site}/gaps", "Knowledge gaps, the most asked first"),
         json("POST /v1/sites/{site}/gaps/{id}/dismiss", "Take a gap off the list"),
         json("POST /v1/sites/{site}/gaps/{id}/reopen", "Put it back"),
@@ -139,38 +156,65 @@ fn knowledge_and_demand() -> Vec<Note> {
         json("GET /v1/sites/{site}/drafts/{id}", "One of them, with what it rests on"),
         json("POST /v1/sites/{site}/drafts/{id}", "Have the article for a gap drafted"),
         done("DELETE /v1/sites/{site}/drafts/{id}", "Discard a draft"),
-        json("POST /v1/sites/{site}/drafts/{id}/trial", "Ask the gap's questions with the draft as a document"),
+        json(
+            "POST /v1/sites/{site}/drafts/{id}/trial",
+            "Ask the gap's questions with the draft as a document",
+        ),
         json("POST /v1/sites/{site}/drafts/{id}/publish", "Hand the draft in as a document"),
         json("GET /v1/insight/sites", "The sites that the key is good for"),
-        json("GET /v1/sites/{site}/insight", "What visitors asked for and what came of it").query::<Range>(),
+        json("GET /v1/sites/{site}/insight", "What visitors asked for and what came of it")
+            .query::<Range>(),
         json("GET /v1/sites/{site}/insight/sessions", "The conversations behind a figure of it")
             .query::<insight::Lines>(),
-        json("GET /v1/sites/{site}/forecast", "What will be asked for, by day").query::<demand::Wanted>(),
-        json("GET /v1/sites/{site}/stockouts", "Products that may run out").query::<demand::Least>(),
+        json("GET /v1/sites/{site}/forecast", "What will be asked for, by day")
+            .query::<demand::Wanted>(),
+        json("GET /v1/sites/{site}/stockouts", "Products that may run out")
+            .query::<demand::Least>(),
     ]
 }
 
 fn agents() -> Vec<Note> {
     vec![
-        with("GET /v1/console", "A console's WebSocket; frames as console.json has them", "101", ""),
+        with(
+            "GET /v1/console",
+            "A console's WebSocket; frames as console.json has them",
+            "101",
+            "",
+        ),
         json("POST /v1/console/sign-in", "Sign in").body::<told::SignIn>().gives::<told::Me>(),
         done("POST /v1/console/sign-out", "Sign out"),
         json("GET /v1/console/me", "Who is signed in").gives::<told::Me>(),
         done("PUT /v1/console/me/password", "Change the own password").body::<told::NewPassword>(),
         json("GET /v1/console/sites/{site}/sessions", "A window of a list of conversations")
             .query::<console::Listing>(),
-        json("GET /v1/console/sites/{site}/sessions/{session}", "A conversation").gives::<told::Conversation>(),
+        json("GET /v1/console/sites/{site}/sessions/{session}", "A conversation")
+            .gives::<told::Conversation>(),
         done("DELETE /v1/console/sites/{site}/sessions/{session}", "Erase a conversation"),
-        json("GET /v1/console/sites/{site}/sessions/{session}/passages", "The passages behind an answer")
-            .query::<console::Turn>()
-            .gives::<told::Passages>(),
-        json("GET /v1/console/sites/{site}/sessions/{session}/visitor", "What is known of the visitor")
-            .gives::<told::VisitorView>(),
-        json("POST /v1/console/sites/{site}/sessions/{session}/actions", "Do something to a conversation")
-            .body::<console::Act>(),
-        json("GET /v1/console/sites/{site}/sessions/{session}/classes", "What the visitor's messages are about"),
-        done("POST /v1/console/sites/{site}/sessions/{session}/label", "Say what a message is about")
-            .body::<intent::Label>(),
+        json(
+            "GET /v1/console/sites/{site}/sessions/{session}/passages",
+            "The passages behind an answer",
+        )
+        .query::<console::Turn>()
+        .gives::<told::Passages>(),
+        json(
+            "GET /v1/console/sites/{site}/sessions/{session}/visitor",
+            "What is known of the visitor",
+        )
+        .gives::<told::VisitorView>(),
+        json(
+            "POST /v1/console/sites/{site}/sessions/{session}/actions",
+            "Do something to a conversation",
+        )
+        .body::<console::Act>(),
+        json(
+            "GET /v1/console/sites/{site}/sessions/{session}/classes",
+            "What the visitor's messages are about",
+        ),
+        done(
+            "POST /v1/console/sites/{site}/sessions/{session}/label",
+            "Say what a message is about",
+        )
+        .body::<intent::Label>(),
         json("GET /v1/console/sites/{site}/search", "Conversations with these words")
             .query::<console::Searching>()
             .gives::<told::Found>(),
@@ -191,59 +235,110 @@ fn agents() -> Vec<Note> {
             .body::<console::AgentChange>()
             .gives::<told::Account>(),
         done("DELETE /v1/console/sites/{site}/agents/{id}", "Take an account's role on the site"),
-        json("GET /v1/console/sites/{site}/channels", "The site's messaging accounts and how they are"),
-        json("GET /v1/console/sites/{site}/files", "List the files that the site's documents are read from"),
+        json(
+            "GET /v1/console/sites/{site}/channels",
+            "The site's messaging accounts and how they are",
+        ),
+        json(
+            "GET /v1/console/sites/{site}/files",
+            "List the files that the site's documents are read from",
+        ),
         json("GET /v1/console/sites/{site}/files/{*id}", "How a file is understood"),
         json("GET /v1/console/sites/{site}/gaps", "Knowledge gaps, the most asked first"),
         json("POST /v1/console/sites/{site}/gaps/{id}/dismiss", "Take a gap off the list"),
         json("POST /v1/console/sites/{site}/gaps/{id}/reopen", "Put it back"),
-        json("POST /v1/console/sites/{site}/gaps/{id}/article", "Write the article that a gap lacks")
-            .body::<told::Article>()
-            .gives::<told::Tried>(),
+        json(
+            "POST /v1/console/sites/{site}/gaps/{id}/article",
+            "Write the article that a gap lacks",
+        )
+        .body::<told::Article>()
+        .gives::<told::Tried>(),
         json("DELETE /v1/console/sites/{site}/gaps/{id}/article", "Take it back"),
         json("GET /v1/console/sites/{site}/drafts", "Articles drafted for knowledge gaps"),
         json("GET /v1/console/sites/{site}/drafts/{id}", "One of them, with what it rests on"),
         json("POST /v1/console/sites/{site}/drafts/{id}", "Have the article for a gap drafted"),
         done("DELETE /v1/console/sites/{site}/drafts/{id}", "Discard a draft"),
-        json("POST /v1/console/sites/{site}/drafts/{id}/trial", "Ask the gap's questions with the draft as a document"),
+        json(
+            "POST /v1/console/sites/{site}/drafts/{id}/trial",
+            "Ask the gap's questions with the draft as a document",
+        ),
         json("GET /v1/console/sites/{site}/insight", "As on the admin listener").query::<Range>(),
-        json("GET /v1/console/sites/{site}/insight/sessions", "As on the admin listener").query::<insight::Lines>(),
-        json("GET /v1/console/sites/{site}/forecast", "As on the admin listener").query::<demand::Wanted>(),
-        json("GET /v1/console/sites/{site}/stockouts", "As on the admin listener").query::<demand::Least>(),
+        json("GET /v1/console/sites/{site}/insight/sessions", "As on the admin listener")
+            .query::<insight::Lines>(),
+        json("GET /v1/console/sites/{site}/forecast", "As on the admin listener")
+            .query::<demand::Wanted>(),
+        json("GET /v1/console/sites/{site}/stockouts", "As on the admin listener")
+            .query::<demand::Least>(),
     ]
 }
 
 fn operators() -> Vec<Note> {
     vec![
         text("GET /metrics", "Metrics for Prometheus", "text/plain"),
-        json("GET /v1/sites/{site}/sessions", "The conversations that were used last").query::<admin::Listing>(),
-        json("GET /v1/sites/{site}/sessions/{session}", "A conversation with signals and purchase intent"),
+        json("GET /v1/sites/{site}/sessions", "The conversations that were used last")
+            .query::<admin::Listing>(),
+        json(
+            "GET /v1/sites/{site}/sessions/{session}",
+            "A conversation with signals and purchase intent",
+        ),
         done("DELETE /v1/sites/{site}/sessions/{session}", "Erase a conversation"),
         json("GET /v1/sites/{site}/channels", "The site's messaging accounts and how they are"),
         json("GET /v1/agents", "The agents' accounts"),
-        json("POST /v1/agents", "Add an account").body::<told::NewAccount>().gives::<told::Account>().created(),
+        json("POST /v1/agents", "Add an account")
+            .body::<told::NewAccount>()
+            .gives::<told::Account>()
+            .created(),
         done("DELETE /v1/agents/{login}", "Remove an account"),
-        done("PUT /v1/agents/{login}/password", "Set an account's password").body::<told::NewPassword>(),
+        done("PUT /v1/agents/{login}/password", "Set an account's password")
+            .body::<told::NewPassword>(),
         done("POST /v1/keys/visitors/rotate", "Change the key that signs visitors' tokens"),
         done("POST /v1/keys/admin/rotate", "Change the key in data/admin.key"),
         json("GET /v1/audit", "Who did what, from an entry on").query::<audit::Asked>(),
-        text("GET /v1/store/export", "All conversations, as `frontdesk import` reads them", "application/octet-stream"),
+        text(
+            "GET /v1/store/export",
+            "All conversations, as `frontdesk import` reads them",
+            "application/octet-stream",
+        ),
         done("POST /v1/store/compact", "Write the store anew without the bytes of what was erased"),
-        text("GET /v1/sites/{site}/visitors/{visitor}", "All that is kept of a visitor", "application/x-ndjson"),
+        text(
+            "GET /v1/sites/{site}/visitors/{visitor}",
+            "All that is kept of a visitor",
+            "application/x-ndjson",
+        ),
         json("DELETE /v1/sites/{site}/visitors/{visitor}", "Erase all that is kept of a visitor")
             .gives::<visitors::Receipt>(),
         json("GET /v1/sites/{site}/intent/{head}", "A model's versions, and which is deployed"),
-        json("POST /v1/sites/{site}/intent/{head}/deploy", "Take a version in use").body::<intent::Wanted>(),
-        json("POST /v1/sites/{site}/intent/{head}/rollback", "Take the version before in use again"),
-        json("POST /v1/sites/{site}/intent/{head}/train", "Train on rows, or on the site's own conversations")
-            .query::<intent::Lesson>(),
-        json("POST /v1/sites/{site}/intent/purchase/eval", "Measure a version on rows, or on new conversations")
-            .query::<intent::Measured>(),
-        json("GET /v1/sites/{site}/intent/purchase/watch", "How the deployed model does since its training")
-            .query::<intent::Look>(),
-        json("GET /v1/sites/{site}/intent/classes/labels", "What people said that messages are about"),
-        json("GET /v1/sites/{site}/sessions/{session}/intent", "The purchase intent and what moved it")
-            .query::<intent::Moment>(),
-        done("POST /v1/sites/{site}/sessions/{session}/label", "Say what a message is about").body::<intent::Label>(),
+        json("POST /v1/sites/{site}/intent/{head}/deploy", "Take a version in use")
+            .body::<intent::Wanted>(),
+        json(
+            "POST /v1/sites/{site}/intent/{head}/rollback",
+            "Take the version before in use again",
+        ),
+        json(
+            "POST /v1/sites/{site}/intent/{head}/train",
+            "Train on rows, or on the site's own conversations",
+        )
+        .query::<intent::Lesson>(),
+        json(
+            "POST /v1/sites/{site}/intent/purchase/eval",
+            "Measure a version on rows, or on new conversations",
+        )
+        .query::<intent::Measured>(),
+        json(
+            "GET /v1/sites/{site}/intent/purchase/watch",
+            "How the deployed model does since its training",
+        )
+        .query::<intent::Look>(),
+        json(
+            "GET /v1/sites/{site}/intent/classes/labels",
+            "What people said that messages are about",
+        ),
+        json(
+            "GET /v1/sites/{site}/sessions/{session}/intent",
+            "The purchase intent and what moved it",
+        )
+        .query::<intent::Moment>(),
+        done("POST /v1/sites/{site}/sessions/{session}/label", "Say what a message is about")
+            .body::<intent::Label>(),
     ]
 }

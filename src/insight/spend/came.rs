@@ -45,7 +45,9 @@ impl Tally {
         let mut counted = HashSet::new();
         for state in states {
             let source = state.source.as_ref();
-            let Some(campaign) = source.and_then(|source| source.utm_campaign.as_deref()) else { continue };
+            let Some(campaign) = source.and_then(|source| source.utm_campaign.as_deref()) else {
+                continue;
+            };
             let day = Some(calendar.day(state.started_at_ms));
             if day > end || day < begin {
                 continue;
@@ -87,7 +89,9 @@ impl Tally {
     /// not told.
     #[must_use]
     pub fn notes(&self, currency: &str) -> Vec<String> {
-        let count = |count: usize| if count < LEAST { format!("Fewer than {LEAST}") } else { count.to_string() };
+        let count = |count: usize| {
+            if count < LEAST { format!("Fewer than {LEAST}") } else { count.to_string() }
+        };
         let mut notes = Vec::new();
         for (named, orders) in &self.foreign {
             let orders = count(*orders);
@@ -98,11 +102,16 @@ impl Tally {
         }
         let refunds: usize = self.came.values().map(|came| came.refunds.len()).sum();
         if refunds > 0 {
-            notes.push(format!("{} refunds lower what came back; they are no orders", count(refunds)));
+            notes.push(format!(
+                "{} refunds lower what came back; they are no orders",
+                count(refunds)
+            ));
         }
         if self.unpriced > 0 {
             let orders = count(self.unpriced);
-            notes.push(format!("{orders} orders were reported without an amount and bring nothing back"));
+            notes.push(format!(
+                "{orders} orders were reported without an amount and bring nothing back"
+            ));
         }
         if !self.unheard.is_empty() {
             let names = self.unheard.join(", ");
@@ -159,12 +168,17 @@ mod tests {
             state("a", 102, &["!9 -5 EUR"]),
         ];
         let found = tally(&states, &[row("a", 100, 105)]);
-        let came = Came { conversations: 3, orders: vec![40.0, 25.0, 0.0], refunds: vec![15.0, 5.0] };
+        let came =
+            Came { conversations: 3, orders: vec![40.0, 25.0, 0.0], refunds: vec![15.0, 5.0] };
         assert_eq!(found.came, BTreeMap::from([("a".to_owned(), came)]));
-        let foreign = [("", 1), ("CHF", 1), ("USD", 1)].map(|(name, count)| (name.to_owned(), count));
+        let foreign =
+            [("", 1), ("CHF", 1), ("USD", 1)].map(|(name, count)| (name.to_owned(), count));
         assert_eq!((found.foreign.clone(), found.unpriced), (foreign.into(), 1));
         let notes = found.notes("EUR").join("\n");
-        assert!(notes.contains("Fewer than 5 orders and refunds are in USD, not EUR, and are left out"), "{notes}");
+        assert!(
+            notes.contains("Fewer than 5 orders and refunds are in USD, not EUR, and are left out"),
+            "{notes}"
+        );
         assert!(notes.contains("Fewer than 5 refunds lower what came back"), "{notes}");
     }
 
@@ -173,10 +187,18 @@ mod tests {
         let mut states: Vec<State> = (98..110).map(|day| state("a", day, &[])).collect();
         states.extend((0..6).map(|_| state("other", 101, &[])));
         states.push(state("rare", 101, &[]));
-        let rows = [row("a", 100, 100), row("b", 99, 99), row("c", 105, 105), Row { amount: 0.0, ..row("a", 98, 98) }];
+        let rows = [
+            row("a", 100, 100),
+            row("b", 99, 99),
+            row("c", 105, 105),
+            Row { amount: 0.0, ..row("a", 98, 98) },
+        ];
         let found = tally(&states, &rows);
         assert_eq!(found.came["a"].conversations, 6, "days 100 to 105");
-        assert_eq!((found.unheard.join(" "), found.without_spend.join(" ")), ("b c".into(), "other".into()));
+        assert_eq!(
+            (found.unheard.join(" "), found.without_spend.join(" ")),
+            ("b c".into(), "other".into())
+        );
         assert!(found.notes("EUR")[1].contains("--rename"));
     }
 }

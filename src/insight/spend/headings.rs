@@ -122,6 +122,7 @@ pub(super) const CURRENCY: &[&str] = &[
 
 /// A heading without case, underscores and what stands in brackets.
 pub(super) fn plain(heading: &str) -> String {
-    let heading = heading.trim_start_matches('\u{feff}').split(['(', '（', '[']).next().unwrap_or_default();
+    let heading =
+        heading.trim_start_matches('\u{feff}').split(['(', '（', '[']).next().unwrap_or_default();
     heading.replace('_', " ").split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }

@@ -50,7 +50,12 @@ pub fn replay<R: Rng>(
         return None;
     }
     let count = (end - begin + 1) / 7;
-    let mut found = Replay { weeks: 0, moved: 0, brought: 0.0, more: Figure { value: 0.0, low: 0.0, high: 0.0 } };
+    let mut found = Replay {
+        weeks: 0,
+        moved: 0,
+        brought: 0.0,
+        more: Figure { value: 0.0, low: 0.0, high: 0.0 },
+    };
     let (mut orders, mut draws) = (0, vec![0.0; DRAWS]);
     for week in (count - MOST_WEEKS).max(1)..count {
         let start = begin + 7 * week;
@@ -80,12 +85,14 @@ pub fn replay<R: Rng>(
                 Some((*name, *money, campaign.share_next))
             })
             .collect();
-        let (money, shares) = split.iter().fold((0.0, 0.0), |sums, part| (sums.0 + part.1, sums.1 + part.2));
+        let (money, shares) =
+            split.iter().fold((0.0, 0.0), |sums, part| (sums.0 + part.1, sums.1 + part.2));
         if money <= 0.0 || shares <= 0.0 {
             continue;
         }
         let of_week = tally.came.values().flat_map(|came| &came.orders);
-        let (paid, number) = of_week.fold((0.0, 0.0), |sums, amount| (sums.0 + amount, sums.1 + 1.0));
+        let (paid, number) =
+            of_week.fold((0.0, 0.0), |sums, amount| (sums.0 + amount, sums.1 + 1.0));
         let (rate, usual) = (number / money, if number > 0.0 { paid / number } else { 0.0 });
         let none = super::Came::default();
         let mut has_moved = false;
@@ -120,14 +127,28 @@ mod tests {
         for day in 20_000..20_042_u64 {
             for (campaign, orders) in orders {
                 let first = i64::try_from(day).unwrap();
-                rows.push(Row { campaign: campaign.into(), first, last: first, amount: 10.0, currency: "EUR".into() });
+                rows.push(Row {
+                    campaign: campaign.into(),
+                    first,
+                    last: first,
+                    amount: 10.0,
+                    currency: "EUR".into(),
+                });
                 states.extend((0..orders).map(|n| {
                     let order = format!("{campaign} {day} {n}");
-                    let outcome =
-                        Outcome { order, converted: true, amount: 40.0, currency: "EUR".into(), ..Outcome::default() };
+                    let outcome = Outcome {
+                        order,
+                        converted: true,
+                        amount: 40.0,
+                        currency: "EUR".into(),
+                        ..Outcome::default()
+                    };
                     State {
                         started_at_ms: day * DAY_MS,
-                        source: Some(Source { utm_campaign: Some(campaign.into()), ..Source::default() }),
+                        source: Some(Source {
+                            utm_campaign: Some(campaign.into()),
+                            ..Source::default()
+                        }),
                         outcomes: vec![((day + reported_after) * DAY_MS, outcome)],
                         ..State::default()
                     }

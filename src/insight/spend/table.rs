@@ -57,7 +57,9 @@ type Span = (String, i64, i64);
 /// What is wrong with a table of spend.
 #[derive(Debug, thiserror::Error)]
 pub enum SpendError {
-    #[error("{file}: no column {name:?}; a table of spend has campaign, date, amount, currency{hint}")]
+    #[error(
+        "{file}: no column {name:?}; a table of spend has campaign, date, amount, currency{hint}"
+    )]
     Column { file: String, name: &'static str, hint: &'static str },
     #[error("{file}, line {line}: {text:?} is no {what}")]
     Cell { file: String, line: u64, what: &'static str, text: String },
@@ -65,16 +67,22 @@ pub enum SpendError {
         "{file}, line {line}: {text:?} can be read with the day or the month first; pass --dates day-first or month-first"
     )]
     Dates { file: String, line: u64, text: String },
-    #[error("{file}, line {line}: the sign in {text:?} can part thousands or cents; pass --decimal , or --decimal .")]
+    #[error(
+        "{file}, line {line}: the sign in {text:?} can part thousands or cents; pass --decimal , or --decimal ."
+    )]
     Decimal { file: String, line: u64, text: String },
-    #[error("{0} and {1} are mixed; sums of several currencies mean nothing. Give each its own file")]
+    #[error(
+        "{0} and {1} are mixed; sums of several currencies mean nothing. Give each its own file"
+    )]
     Currencies(String, String),
     #[error(
         "{campaign}, {day}: {first} and {second} name other amounts in other columns. If both are the same \
          advertising account, give the newer file alone; if they are two, pass --add-up"
     )]
     Sources { campaign: String, day: String, first: String, second: String },
-    #[error("{campaign}: the rows from {first} and from {second} overlap; give rows by day, or one file alone")]
+    #[error(
+        "{campaign}: the rows from {first} and from {second} overlap; give rows by day, or one file alone"
+    )]
     Overlap { campaign: String, first: String, second: String },
     #[error("the table holds no row")]
     Empty,
@@ -118,7 +126,8 @@ pub fn read(files: &[File], options: &Options) -> Result<Spend, SpendError> {
                 if options.add_up {
                     before.amount += row.amount;
                 } else if (before.amount - row.amount).abs() > 0.005 {
-                    let [first, second] = [at.min(*other), at.max(*other)].map(|at| files[at].name.clone());
+                    let [first, second] =
+                        [at.min(*other), at.max(*other)].map(|at| files[at].name.clone());
                     let day = calendar::iso(row.first);
                     return Err(SpendError::Sources { campaign: row.campaign, day, first, second });
                 }
@@ -175,21 +184,25 @@ struct Columns {
 impl Columns {
     /// The columns of a row of headings, or how many of three were found and the first that wasn't.
     fn of(headings: &StringRecord) -> Result<Self, (usize, &'static str)> {
-        let headings: Vec<(String, &str)> = headings.iter().map(|cell| (plain(cell), cell)).collect();
-        let place =
-            |names: &[&str]| names.iter().find_map(|name| headings.iter().position(|(heading, _)| heading == name));
+        let headings: Vec<(String, &str)> =
+            headings.iter().map(|cell| (plain(cell), cell)).collect();
+        let place = |names: &[&str]| {
+            names.iter().find_map(|name| headings.iter().position(|(heading, _)| heading == name))
+        };
         let (campaign, day, amount) = (place(CAMPAIGN), place(DATE), place(AMOUNT));
         let first = day.or_else(|| place(FIRST_DAY));
         let known = [campaign, first, amount].iter().flatten().count();
         let or = |place: Option<usize>, name| place.ok_or((known, name));
-        let (campaign, first, amount) = (or(campaign, "campaign")?, or(first, "date")?, or(amount, "amount")?);
+        let (campaign, first, amount) =
+            (or(campaign, "campaign")?, or(first, "date")?, or(amount, "amount")?);
         let last = if day.is_some() { first } else { place(LAST_DAY).unwrap_or(first) };
         let named = money::code_in(headings[amount].1);
         Ok(Self { campaign, first, last, amount, currency: place(CURRENCY), named })
     }
 
     fn has(&self, place: usize) -> bool {
-        [self.campaign, self.first, self.last, self.amount].contains(&place) || self.currency == Some(place)
+        [self.campaign, self.first, self.last, self.amount].contains(&place)
+            || self.currency == Some(place)
     }
 }
 
@@ -238,15 +251,20 @@ fn below_headings(file: &File) -> Result<(Columns, StringRecord, Vec<Line>), Spe
 
 fn sheet(file: &File, options: &Options, notes: &mut Vec<String>) -> Result<Sheet, SpendError> {
     let (columns, headings, mut lines) = below_headings(file)?;
-    let cell = |record: &StringRecord, place: usize| record.get(place).unwrap_or_default().to_owned();
+    let cell =
+        |record: &StringRecord, place: usize| record.get(place).unwrap_or_default().to_owned();
     // Footers, headings again where files were put together, and days without a figure.
     lines.retain(|(_, record)| {
         let cells = record.iter().filter(|cell| !is_blank(cell)).count();
-        cells > 1 && *record != headings && !is_blank(record.get(columns.amount).unwrap_or_default())
+        cells > 1
+            && *record != headings
+            && !is_blank(record.get(columns.amount).unwrap_or_default())
     });
     // Totals stand in rows without a campaign or a day.
     let (lines, totals): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(|(_, record)| {
-        [columns.campaign, columns.first].iter().all(|place| !is_blank(record.get(*place).unwrap_or_default()))
+        [columns.campaign, columns.first]
+            .iter()
+            .all(|place| !is_blank(record.get(*place).unwrap_or_default()))
     });
     if let Some((line, record)) = totals.first() {
         notes.push(format!(
@@ -263,11 +281,17 @@ fn sheet(file: &File, options: &Options, notes: &mut Vec<String>) -> Result<Shee
     let mut parts: BTreeMap<(String, i64, i64, Vec<String>), Row> = BTreeMap::new();
     let mut replaced = 0;
     for (line, record) in &lines {
-        let no =
-            |what: &'static str, text: String| SpendError::Cell { file: file.name.clone(), line: *line, what, text };
+        let no = |what: &'static str, text: String| SpendError::Cell {
+            file: file.name.clone(),
+            line: *line,
+            what,
+            text,
+        };
         let day = |place: usize| {
             let text = cell(record, place);
-            Written::of(&text).and_then(|day| day.number(order)).ok_or_else(|| no("date such as 2026-12-25", text))
+            Written::of(&text)
+                .and_then(|day| day.number(order))
+                .ok_or_else(|| no("date such as 2026-12-25", text))
         };
         let (first, last) = (day(columns.first)?, day(columns.last)?);
         if last < first {
@@ -325,7 +349,9 @@ fn labels(headings: &StringRecord, lines: &[Line], columns: &Columns) -> Vec<usi
         let is_id = plain(heading).split(' ').any(|word| word == "id");
         let has_words = || {
             let mut cells = lines.iter().filter_map(|(_, record)| record.get(*place));
-            cells.any(|cell| cell.chars().any(char::is_alphabetic) && money::money(cell, None).is_none())
+            cells.any(|cell| {
+                cell.chars().any(char::is_alphabetic) && money::money(cell, None).is_none()
+            })
         };
         !columns.has(*place) && (is_id || has_words())
     };
@@ -366,7 +392,8 @@ impl Written {
             && whole.len() == 8
             && whole.is_ascii()
         {
-            let (year, month, day) = (whole[..4].parse().ok()?, whole[4..6].parse().ok()?, whole[6..].parse().ok()?);
+            let (year, month, day) =
+                (whole[..4].parse().ok()?, whole[4..6].parse().ok()?, whole[6..].parse().ok()?);
             return Some(Self::Date { year, month, day });
         }
         let [a, b, c] = numbers[..] else { return None };
@@ -395,7 +422,12 @@ impl Written {
 }
 
 /// How a file writes its dates: by the first one that can be read in one way only.
-fn date_order(file: &File, lines: &[Line], columns: &Columns, options: &Options) -> Result<DateOrder, SpendError> {
+fn date_order(
+    file: &File,
+    lines: &[Line],
+    columns: &Columns,
+    options: &Options,
+) -> Result<DateOrder, SpendError> {
     if let Some(order) = options.dates {
         return Ok(order);
     }
@@ -406,14 +438,18 @@ fn date_order(file: &File, lines: &[Line], columns: &Columns, options: &Options)
             match Written::of(text) {
                 Some(Written::Open { first: 13.., .. }) => return Ok(DateOrder::DayFirst),
                 Some(Written::Open { second: 13.., .. }) => return Ok(DateOrder::MonthFirst),
-                Some(Written::Open { first, second, .. }) if first != second => open = open.or(Some((*line, text))),
+                Some(Written::Open { first, second, .. }) if first != second => {
+                    open = open.or(Some((*line, text)))
+                }
                 _ => {}
             }
         }
     }
     match open {
         None => Ok(DateOrder::DayFirst),
-        Some((line, text)) => Err(SpendError::Dates { file: file.name.clone(), line, text: text.to_owned() }),
+        Some((line, text)) => {
+            Err(SpendError::Dates { file: file.name.clone(), line, text: text.to_owned() })
+        }
     }
 }
 
@@ -432,8 +468,8 @@ mod tests {
     /// `campaign first..last amount currency`, a row a line.
     fn listed(spend: &Spend) -> String {
         let line = |row: &Row| {
-            let days =
-                calendar::iso(row.first) + &if row.last > row.first { calendar::iso(row.last) } else { String::new() };
+            let days = calendar::iso(row.first)
+                + &if row.last > row.first { calendar::iso(row.last) } else { String::new() };
             format!("{} {days} {} {}", row.campaign, row.amount, row.currency)
         };
         spend.rows.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -441,7 +477,8 @@ mod tests {
 
     #[test]
     fn a_day_counts_once_however_often_it_is_read() {
-        let plain = "campaign,date,amount,currency\nsearch,2026-11-01,10,eur\nsearch,2026-11-02,12.5,EUR\n";
+        let plain =
+            "campaign,date,amount,currency\nsearch,2026-11-01,10,eur\nsearch,2026-11-02,12.5,EUR\n";
         let once = one(plain).unwrap();
         let files = [file("a.csv", plain), file("b.csv", plain)];
         assert_eq!(read(&files, &Options::default()).unwrap().rows, once.rows);
@@ -464,14 +501,21 @@ mod tests {
             Total: Account\t --\t --\t --\tEUR\t1,057.50\t16\n";
         let read_google = one(google).unwrap();
         assert_eq!(listed(&read_google), "search 2026-11-01 1049.5 EUR\nsocial 2026-11-02 8 EUR");
-        assert!(read_google.notes[0].contains("1 rows without a campaign or a day"), "{:?}", read_google.notes);
+        assert!(
+            read_google.notes[0].contains("1 rows without a campaign or a day"),
+            "{:?}",
+            read_google.notes
+        );
         let meta = "\u{feff}Berichtsstart;Berichtsende;Kampagnenname;Ausgegebener Betrag (EUR)\n\
             2026-11-01;2026-11-30;;1.234,50\n2026-11-01;2026-11-30;sommer;1.234,50\n";
         assert_eq!(listed(&one(meta).unwrap()), "sommer 2026-11-012026-11-30 1234.5 EUR");
         let microsoft = "\"Report Name: Campaigns\"\n\"Report Time: 11/1/2026,11/30/2026\"\n\n\
             Gregorian date,Campaign name,Currency code,Spend\n11/2/2026,brand,USD,3.10\n11/14/2026,brand,USD,4\n\n\
             \"©2026 Microsoft Corporation. All rights reserved. \"\n";
-        assert_eq!(listed(&one(microsoft).unwrap()), "brand 2026-11-02 3.1 USD\nbrand 2026-11-14 4 USD");
+        assert_eq!(
+            listed(&one(microsoft).unwrap()),
+            "brand 2026-11-02 3.1 USD\nbrand 2026-11-14 4 USD"
+        );
         let chinese = "日期,广告系列,货币代码,费用\n2026年11月2日,搜索,CNY,\"¥1,234.50\"\n";
         assert_eq!(listed(&one(chinese).unwrap()), "搜索 2026-11-02 1234.5 CNY");
     }
@@ -479,15 +523,26 @@ mod tests {
     #[test]
     fn what_can_be_read_in_two_ways_is_asked_for() {
         let dates = "campaign,date,amount,currency\na,3/4/2026,3,EUR\n";
-        assert!(one(dates).unwrap_err().to_string().contains("line 2: \"3/4/2026\" can be read with the day"));
+        assert!(
+            one(dates)
+                .unwrap_err()
+                .to_string()
+                .contains("line 2: \"3/4/2026\" can be read with the day")
+        );
         let options = Options { dates: Some(DateOrder::MonthFirst), ..Options::default() };
         assert_eq!(listed(&read(&[file("a", dates)], &options).unwrap()), "a 2026-03-04 3 EUR");
         let amounts = "campaign,date,amount,currency\na,2026-04-03,1.234,EUR\n";
         assert!(one(amounts).unwrap_err().to_string().contains("can part thousands or cents"));
         let options = Options { decimal: Some(','), ..Options::default() };
-        assert_eq!(listed(&read(&[file("a", amounts)], &options).unwrap()), "a 2026-04-03 1234 EUR");
+        assert_eq!(
+            listed(&read(&[file("a", amounts)], &options).unwrap()),
+            "a 2026-04-03 1234 EUR"
+        );
         // Another amount in the column tells.
-        assert_eq!(listed(&one(&format!("{amounts}b,2026-04-03,\"7,50\",EUR\n")).unwrap()).lines().count(), 2);
+        assert_eq!(
+            listed(&one(&format!("{amounts}b,2026-04-03,\"7,50\",EUR\n")).unwrap()).lines().count(),
+            2
+        );
     }
 
     #[test]
@@ -497,10 +552,21 @@ mod tests {
         assert!(error("campaign,amount,currency\na,3,EUR\n").contains("no column \"date\"; "));
         assert!(error("campaign,amount,currency\na,3,EUR\n").contains("the segment Day"));
         let head = "campaign,date,amount,currency\n";
-        assert_eq!(error(&format!("{head}a,2026-11-01,-3,EUR\n")), "spend.csv, line 2: \"-3\" is no amount");
-        assert!(error(&format!("{head}a,2026-02-30,3,EUR\n")).contains("\"2026-02-30\" is no date"));
-        assert!(error(&format!("{head}a,2026-11-01,3,EUR\nb,2026-11-01,3,USD\n")).starts_with("EUR and USD are mixed"));
-        assert_eq!(error(&format!("{head}a,2026-11-01,0,EUR\n")), "every amount is 0: nothing was spent");
+        assert_eq!(
+            error(&format!("{head}a,2026-11-01,-3,EUR\n")),
+            "spend.csv, line 2: \"-3\" is no amount"
+        );
+        assert!(
+            error(&format!("{head}a,2026-02-30,3,EUR\n")).contains("\"2026-02-30\" is no date")
+        );
+        assert!(
+            error(&format!("{head}a,2026-11-01,3,EUR\nb,2026-11-01,3,USD\n"))
+                .starts_with("EUR and USD are mixed")
+        );
+        assert_eq!(
+            error(&format!("{head}a,2026-11-01,0,EUR\n")),
+            "every amount is 0: nothing was spent"
+        );
         assert_eq!(error(head), "the table holds no row");
         assert!(error("").contains("no column \"campaign\""));
         let spans = "campaign,reporting starts,reporting ends,amount,currency\na,2026-11-01,2026-11-30,3,EUR\n\
@@ -510,10 +576,15 @@ mod tests {
 
     #[test]
     fn two_platforms_with_one_campaign_s_name_are_not_guessed_at() {
-        let google = file("google.csv", "campaign,day,cost,currency code\nsummer,2026-11-01,3,EUR\n");
+        let google =
+            file("google.csv", "campaign,day,cost,currency code\nsummer,2026-11-01,3,EUR\n");
         let meta = file("meta.csv", "campaign name,day,amount spent (EUR)\nsummer,2026-11-01,5\n");
-        let error = read(&[google.clone(), meta.clone()], &Options::default()).unwrap_err().to_string();
-        assert!(error.starts_with("summer, 2026-11-01: google.csv and meta.csv name other amounts"), "{error}");
+        let error =
+            read(&[google.clone(), meta.clone()], &Options::default()).unwrap_err().to_string();
+        assert!(
+            error.starts_with("summer, 2026-11-01: google.csv and meta.csv name other amounts"),
+            "{error}"
+        );
         let options = Options { add_up: true, ..Options::default() };
         let both = read(&[google.clone(), meta.clone(), google, meta], &options).unwrap();
         assert_eq!(listed(&both), "summer 2026-11-01 8 EUR");

@@ -31,7 +31,11 @@ pub(super) fn is_crawlable(page: &Page<'_>) -> Option<Finding> {
 }
 
 /// What keeps an agent away and what to do about it; `None` if nothing does.
-fn blocked(page: &Page<'_>, robots: Option<&Robots>, agent: Option<&str>) -> Option<(String, &'static str)> {
+fn blocked(
+    page: &Page<'_>,
+    robots: Option<&Robots>,
+    agent: Option<&str>,
+) -> Option<(String, &'static str)> {
     let metas: Vec<(String, &str)> = page
         .dom
         .named("meta")
@@ -47,34 +51,46 @@ fn blocked(page: &Page<'_>, robots: Option<&Robots>, agent: Option<&str>) -> Opt
         let source = format!("<meta name=\"{name}\" content={}>", quoted(content));
         return Some((source, "Remove the directive, if the page is to be found."));
     }
-    for (name, value) in page.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-robots-tag")) {
+    for (name, value) in
+        page.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-robots-tag"))
+    {
         let of = agent_of(value);
         if of.is_some() && of != agent {
             continue;
         }
-        let directives = agent.and_then(|agent| value.strip_prefix(agent)?.strip_prefix(':')).unwrap_or(value);
+        let directives =
+            agent.and_then(|agent| value.strip_prefix(agent)?.strip_prefix(':')).unwrap_or(value);
         if blocks(directives, page.now_ms) {
             let source = format!("the header {name}: {}", quoted(value));
             return Some((source, "Remove the directive from what the server sends."));
         }
     }
     let line = robots?.allows(agent.unwrap_or("*"), &page.url).err()?;
-    Some((format!("line {line} of robots.txt"), "Allow its path in robots.txt, if the page is to be found."))
+    Some((
+        format!("line {line} of robots.txt"),
+        "Allow its path in robots.txt, if the page is to be found.",
+    ))
 }
 
 /// Whether directives without an agent keep a page out of results.
 fn blocks(directives: &str, now_ms: u64) -> bool {
-    directives.split(',').map(|directive| directive.to_lowercase().trim().to_owned()).any(|directive| {
-        let over = |after: &str| timestamp::parse(after).is_some_and(|ms| u64::try_from(ms).unwrap_or(0) < now_ms);
-        let after = directive.strip_prefix(UNAVAILABLE_AFTER).and_then(|rest| rest.strip_prefix(':'));
-        matches!(directive.as_str(), "noindex" | "none") || after.is_some_and(over)
-    })
+    directives.split(',').map(|directive| directive.to_lowercase().trim().to_owned()).any(
+        |directive| {
+            let over = |after: &str| {
+                timestamp::parse(after).is_some_and(|ms| u64::try_from(ms).unwrap_or(0) < now_ms)
+            };
+            let after =
+                directive.strip_prefix(UNAVAILABLE_AFTER).and_then(|rest| rest.strip_prefix(':'));
+            matches!(directive.as_str(), "noindex" | "none") || after.is_some_and(over)
+        },
+    )
 }
 
 /// The agent that a header is for: what stands before its first colon, unless that is a directive with a date.
 fn agent_of(value: &str) -> Option<&str> {
     let (before, _) = value.split_once(':')?;
-    let is_agent = !before.is_empty() && !before.contains(',') && before.to_lowercase() != UNAVAILABLE_AFTER;
+    let is_agent =
+        !before.is_empty() && !before.contains(',') && before.to_lowercase() != UNAVAILABLE_AFTER;
     is_agent.then_some(before)
 }
 
@@ -83,14 +99,17 @@ pub(super) fn robots_file(status: u16, content: Option<&str>) -> Vec<Finding> {
     match status {
         500.. => vec![Finding::error(
             AUDIT,
-            format!("robots.txt is answered with status {status}, so crawlers stay away from the whole site."),
+            format!(
+                "robots.txt is answered with status {status}, so crawlers stay away from the whole site."
+            ),
             "Answer it with 200 and its text, or with 404.",
         )],
         // A file that isn't there allows everything.
         400..=499 => Vec::new(),
         _ => {
             let each = robots::faults(content.unwrap_or_default()).into_iter().map(|fault| {
-                let told = format!("Line {} {}: {}.", fault.line, quoted(&fault.text), fault.reason);
+                let told =
+                    format!("Line {} {}: {}.", fault.line, quoted(&fault.text), fault.reason);
                 Finding::error(AUDIT, told, "Correct or remove the line.").near(fault.text)
             });
             each.collect()

@@ -12,14 +12,19 @@ use crate::pages::{Finding, quoted};
 /// The title that a browser shows; empty without one.
 #[must_use]
 pub fn title_of(page: &Page<'_>) -> String {
-    let title = page.dom.named("title").next().map(|title| title.text_content()).unwrap_or_default();
+    let title =
+        page.dom.named("title").next().map(|title| title.text_content()).unwrap_or_default();
     title.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 pub(super) fn document_title(page: &Page<'_>) -> Option<Finding> {
-    title_of(page)
-        .is_empty()
-        .then(|| Finding::error("document-title", "The page has no title.", "Say in <title> what the page is about."))
+    title_of(page).is_empty().then(|| {
+        Finding::error(
+            "document-title",
+            "The page has no title.",
+            "Say in <title> what the page is about.",
+        )
+    })
 }
 
 /// The description that search engines may show; `None` without the element.
@@ -71,8 +76,9 @@ pub fn canonical_of(page: &Page<'_>) -> Option<Url> {
 }
 
 pub(super) fn canonical(page: &Page<'_>) -> Option<Finding> {
-    let fault =
-        |fault: String, remedy: &'static str, near: &str| Some(Finding::error("canonical", fault, remedy).near(near));
+    let fault = |fault: String, remedy: &'static str, near: &str| {
+        Some(Finding::error("canonical", fault, remedy).near(near))
+    };
     let links = links(page);
     let given = || links.iter().filter(|link| link.rel == "canonical" && !link.raw.is_empty());
     let example = Url::parse("https://example.com").ok()?;
@@ -101,9 +107,14 @@ pub(super) fn canonical(page: &Page<'_>) -> Option<Finding> {
     };
     if canonical != page.url && is_version(&page.url) && is_version(&canonical) {
         let told = format!("The canonical address {canonical} is that of another language.");
-        return fault(told, "Give each language's page its own address as the canonical one.", near);
+        return fault(
+            told,
+            "Give each language's page its own address as the canonical one.",
+            near,
+        );
     }
-    if canonical.origin() == page.url.origin() && canonical.path() == "/" && page.url.path() != "/" {
+    if canonical.origin() == page.url.origin() && canonical.path() == "/" && page.url.path() != "/"
+    {
         let told = "The canonical address is the site's home page, not this one.".to_owned();
         return fault(told, "Write the page's own address; else it isn't shown.", near);
     }
@@ -112,12 +123,15 @@ pub(super) fn canonical(page: &Page<'_>) -> Option<Finding> {
 
 pub(super) fn hreflang(page: &Page<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for link in links(page).iter().filter(|link| link.rel == "alternate" && !link.hreflang.is_empty()) {
+    for link in
+        links(page).iter().filter(|link| link.rel == "alternate" && !link.hreflang.is_empty())
+    {
         let mut fault = |told: String, remedy: &'static str| {
             found.push(Finding::error("hreflang", told, remedy).near(&link.hreflang));
         };
         if !is_language(&link.hreflang) {
-            let told = format!("hreflang {} begins with no language's code.", quoted(&link.hreflang));
+            let told =
+                format!("hreflang {} begins with no language's code.", quoted(&link.hreflang));
             fault(told, "Use a code such as de, de-AT or zh-Hans; x-default for all others.");
         }
         let href = link.raw.to_lowercase();
@@ -136,7 +150,8 @@ pub(super) fn hreflang(page: &Page<'_>) -> Vec<Finding> {
 /// Whether a tag begins with a registered language, whatever follows its first hyphen.
 fn is_language(tag: &str) -> bool {
     static THIRD_LETTERS: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
-        let lines = include_str!("../data/languages.txt").lines().filter(|line| !line.starts_with('#'));
+        let lines =
+            include_str!("../data/languages.txt").lines().filter(|line| !line.starts_with('#'));
         lines.map(|line| (&line[..2], &line[2..])).collect()
     });
     let tag = tag.to_lowercase();
@@ -145,7 +160,9 @@ fn is_language(tag: &str) -> bool {
         let third = THIRD_LETTERS.get(language.get(..2)?)?;
         match &language[2..] {
             "" => third.starts_with('.').then_some(()),
-            letter if letter.len() == 1 && letter != "." && letter != " " => third.contains(letter).then_some(()),
+            letter if letter.len() == 1 && letter != "." && letter != " " => {
+                third.contains(letter).then_some(())
+            }
             _ => None,
         }
     };
@@ -161,7 +178,8 @@ mod tests {
         for tag in ["de", "de-AT", "ZH-Hans", "x-default", "gsw", "nds-NL", "iw", "yue-HK"] {
             assert!(is_language(tag), "{tag}");
         }
-        for tag in ["xx", "xx1", "english", " de", "d", "", "e-US", "de_AT", "en.", "zh ", "日本"] {
+        for tag in ["xx", "xx1", "english", " de", "d", "", "e-US", "de_AT", "en.", "zh ", "日本"]
+        {
             assert!(!is_language(tag), "{tag}");
         }
     }

@@ -10,7 +10,8 @@ use crate::pages::dom::{At, Element};
 use crate::pages::{Finding, address, quoted};
 
 /// Attributes that only a link with an address has a use for.
-const OF_LINKS: [&str; 7] = ["target", "download", "ping", "rel", "hreflang", "type", "referrerpolicy"];
+const OF_LINKS: [&str; 7] =
+    ["target", "download", "ping", "rel", "hreflang", "type", "referrerpolicy"];
 
 fn anchors<'a>(page: &Page<'a>) -> impl Iterator<Item = At<'a>> {
     let dom = page.dom;
@@ -35,7 +36,8 @@ pub(super) fn crawlable_anchors(page: &Page<'_>) -> Vec<Finding> {
 /// Its text, or what else it can be told by.
 fn label(at: At<'_>) -> String {
     let text = at.inner_text();
-    let first = ["aria-label", "title", "href", "class"].iter().find_map(|name| at.element.get(name));
+    let first =
+        ["aria-label", "title", "href", "class"].iter().find_map(|name| at.element.get(name));
     if text.trim().is_empty() { first.unwrap_or("<a>").to_owned() } else { text }
 }
 
@@ -57,7 +59,8 @@ fn uncrawlable(element: &Element, page: &Url) -> Option<String> {
     }
     let has_address = element.has("href");
     if !has_address && !OF_LINKS.iter().any(|name| element.has(name)) {
-        let listens = element.attributes.iter().any(|(name, _)| name.len() > 2 && name.starts_with("on"));
+        let listens =
+            element.attributes.iter().any(|(name, _)| name.len() > 2 && name.starts_with("on"));
         return listens.then(|| "it has no address, a script acts in its place".into());
     }
     if !has_address && element.html {
@@ -87,8 +90,11 @@ pub(super) fn link_text(page: &Page<'_>) -> Vec<Finding> {
     let only = only_language(page);
     let failing = anchors(page).filter_map(|at| {
         let element = at.element;
-        let reference =
-            if element.html { element.get("href")? } else { element.get("href").or(element.get("xlink:href"))? };
+        let reference = if element.html {
+            element.get("href")?
+        } else {
+            element.get("href").or(element.get("xlink:href"))?
+        };
         if element.html && element.get("rel").unwrap_or_default().contains("nofollow") {
             return None;
         }
@@ -104,9 +110,14 @@ pub(super) fn link_text(page: &Page<'_>) -> Vec<Finding> {
         let text = text.trim_matches(is_gap).to_lowercase();
         let language = only.clone().or_else(|| language_of(at));
         is_vague(&text, language.as_deref()).then(|| {
-            let told = format!("The link {} to {reference} doesn't say where it leads.", quoted(&text));
-            Finding::error("link-text", told, "Name what is to be found there, as \"How returns work\" does.")
-                .near(reference)
+            let told =
+                format!("The link {} to {reference} doesn't say where it leads.", quoted(&text));
+            Finding::error(
+                "link-text",
+                told,
+                "Name what is to be found there, as \"How returns work\" does.",
+            )
+            .near(reference)
         })
     });
     failing.collect()
@@ -114,7 +125,8 @@ pub(super) fn link_text(page: &Page<'_>) -> Vec<Finding> {
 
 /// The page's language, where no element but the root or the body names one.
 fn only_language(page: &Page<'_>) -> Option<String> {
-    let mut named = page.dom.elements().filter(|at| at.element.has("lang") && !at.is_in("template"));
+    let mut named =
+        page.dom.elements().filter(|at| at.element.has("lang") && !at.is_in("template"));
     let first = named.next().filter(|_| named.next().is_none())?;
     let outer = first.element.html && matches!(first.element.name.as_str(), "html" | "body");
     first.element.get("lang").filter(|_| outer).map(str::to_owned)
@@ -122,7 +134,8 @@ fn only_language(page: &Page<'_>) -> Option<String> {
 
 /// The language of a link's text; `None` where its parts differ or nothing names one.
 fn language_of(at: At<'_>) -> Option<String> {
-    let nearest = |at: At<'_>| at.ancestors().find_map(|at| at.element.get("lang").map(str::to_owned));
+    let nearest =
+        |at: At<'_>| at.ancestors().find_map(|at| at.element.get("lang").map(str::to_owned));
     let of_parts = at.inner().filter(|inner| !inner.text_content().is_empty()).filter_map(nearest);
     let mut of_parts = of_parts.filter(|language| !language.is_empty());
     let Some(first) = of_parts.next() else { return nearest(at) };
@@ -135,7 +148,9 @@ fn is_vague(text: &str, language: Option<&str>) -> bool {
     static VAGUE: LazyLock<BTreeMap<&str, BTreeSet<&str>>> = LazyLock::new(|| {
         let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         let mut language = "";
-        for line in include_str!("../data/vague_links.txt").lines().filter(|line| !line.starts_with('#')) {
+        for line in
+            include_str!("../data/vague_links.txt").lines().filter(|line| !line.starts_with('#'))
+        {
             match line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
                 Some(code) => language = code,
                 None => drop(found.entry(language).or_default().insert(line)),
@@ -144,7 +159,9 @@ fn is_vague(text: &str, language: Option<&str>) -> bool {
         found
     });
     match language.filter(|language| !language.is_empty()) {
-        Some(tag) => VAGUE.get(tag.split('-').next().unwrap_or_default()).is_some_and(|texts| texts.contains(text)),
+        Some(tag) => VAGUE
+            .get(tag.split('-').next().unwrap_or_default())
+            .is_some_and(|texts| texts.contains(text)),
         None => VAGUE.values().any(|texts| texts.contains(text)),
     }
 }
@@ -157,14 +174,19 @@ pub(super) fn image_alt(page: &Page<'_>) -> Vec<Finding> {
             .any(|name| get(name).is_some_and(|text| !text.trim().is_empty()));
         let decorates = matches!(get("role"), Some("none" | "presentation"));
         let blank = get("alt").is_some_and(|alt| !alt.is_empty() && alt.trim().is_empty());
-        let silent = at.is_hidden() || at.ancestors().any(|at| at.element.get("aria-hidden") == Some("true"));
+        let silent = at.is_hidden()
+            || at.ancestors().any(|at| at.element.get("aria-hidden") == Some("true"));
         !silent && (blank || !(get("alt").is_some() || named || decorates))
     });
     let told = failing.map(|at| {
         let source = at.element.get("src").unwrap_or_default();
         let told = format!("The picture {} has no alternative text.", quoted(source));
-        Finding::error("image-alt", told, "Say in alt=\"…\" what it shows; alt=\"\" where it only decorates.")
-            .near(source)
+        Finding::error(
+            "image-alt",
+            told,
+            "Say in alt=\"…\" what it shows; alt=\"\" where it only decorates.",
+        )
+        .near(source)
     });
     told.collect()
 }

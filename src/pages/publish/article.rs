@@ -44,15 +44,20 @@ pub(super) fn of(
         let Some(first) = passages.first() else { continue };
         let document = first.document.clone();
         let file = document.split('#').next().unwrap_or_default();
-        let ending = file.rsplit_once('.').map(|(_, ending)| ending.to_lowercase()).unwrap_or_default();
+        let ending =
+            file.rsplit_once('.').map(|(_, ending)| ending.to_lowercase()).unwrap_or_default();
         if TABLES.contains(&ending.as_str()) {
-            left_out.push(LeftOut { document, reason: "it is a table's row and no product".into() });
+            left_out
+                .push(LeftOut { document, reason: "it is a table's row and no product".into() });
             continue;
         }
-        let own =
-            Some(first.language.clone()).filter(|code| is_iso_639_1(code)).unwrap_or_else(|| shop.language.clone());
-        let sections =
-            passages.iter().map(|passage| Section { headings: passage.headings.clone(), text: passage.text.clone() });
+        let own = Some(first.language.clone())
+            .filter(|code| is_iso_639_1(code))
+            .unwrap_or_else(|| shop.language.clone());
+        let sections = passages.iter().map(|passage| Section {
+            headings: passage.headings.clone(),
+            text: passage.text.clone(),
+        });
         let bare = document.strip_prefix("api:").unwrap_or(&document);
         let (folder, name) = placed(bare);
         found.push(Article {
@@ -70,7 +75,8 @@ pub(super) fn of(
 /// A title without the shop's name at its end, which every page's title gets anyway.
 fn without_name<'a>(title: &'a str, name: &str) -> &'a str {
     let rest = title.strip_suffix(name).filter(|_| !name.is_empty()).map(str::trim_end);
-    let rest = rest.and_then(|rest| rest.strip_suffix(['–', '—', '-', '|', '·', ':'])).map(str::trim_end);
+    let rest =
+        rest.and_then(|rest| rest.strip_suffix(['–', '—', '-', '|', '·', ':'])).map(str::trim_end);
     rest.filter(|rest| !rest.is_empty()).unwrap_or(title)
 }
 
@@ -84,7 +90,8 @@ fn placed(document: &str) -> (String, String) {
         .filter(|(stem, ending)| !stem.is_empty() && ending.len() <= 8)
         .map_or(name, |(stem, _)| stem);
     // Deeper than that no reader looks.
-    let folder: String = parts.into_iter().take(8).map(|part| format!("{}/", super::slug(part))).collect();
+    let folder: String =
+        parts.into_iter().take(8).map(|part| format!("{}/", super::slug(part))).collect();
     let name = if record.is_empty() { stem.to_owned() } else { format!("{stem} {record}") };
     (if folder.is_empty() { "help/".into() } else { folder }, name)
 }
@@ -95,14 +102,19 @@ fn key(document: &str, url: Option<&str>, language: &str) -> String {
         .and_then(|url| Url::parse(url).ok())
         .map(|url| format!("{}{}", url.host_str().unwrap_or_default(), url.path()));
     let whole = of_url.unwrap_or_else(|| document.to_owned()).to_lowercase();
-    let is_tag = |part: &str| part == language || part.split(['-', '_']).next() == Some(language) && part.len() <= 7;
+    let is_tag = |part: &str| {
+        part == language || part.split(['-', '_']).next() == Some(language) && part.len() <= 7
+    };
     let parts: Vec<String> = whole
         .split('/')
         .filter(|part| !is_tag(part))
         .map(|part| {
             // "returns.de.md", "returns-de.md"
             let (stem, ending) = part.rsplit_once('.').unwrap_or((part, ""));
-            let stem = stem.strip_suffix(language).and_then(|stem| stem.strip_suffix(['.', '-', '_'])).unwrap_or(stem);
+            let stem = stem
+                .strip_suffix(language)
+                .and_then(|stem| stem.strip_suffix(['.', '-', '_']))
+                .unwrap_or(stem);
             format!("{stem}.{ending}")
         })
         .collect();
@@ -114,7 +126,11 @@ impl Article {
         let mut body = String::new();
         let mut before: &[String] = &[];
         for section in &self.sections {
-            let same = before.iter().zip(&section.headings).take_while(|(before, now)| before == now).count();
+            let same = before
+                .iter()
+                .zip(&section.headings)
+                .take_while(|(before, now)| before == now)
+                .count();
             for (depth, heading) in section.headings.iter().enumerate().skip(same) {
                 let level = (depth + 2).min(6);
                 body.push_str(&format!("<h{level}>{}</h{level}>\n", markup::escaped(heading)));
@@ -132,7 +148,8 @@ impl Article {
         if versions.len() < 2 || !versions.iter().any(|(_, path)| *path == self.path) {
             versions.clear();
         }
-        let texts = |of: fn(&str) -> String| self.sections.iter().map(move |section| of(&section.text));
+        let texts =
+            |of: fn(&str) -> String| self.sections.iter().map(move |section| of(&section.text));
         let text = texts(markup::prose).chain(texts(markup::plain)).find(|text| !text.is_empty());
         Draft {
             path: self.path.clone(),
@@ -177,7 +194,8 @@ mod tests {
         };
         assert!(same(("help/returns.md", None, "en"), ("de/help/returns.md", None, "de")));
         assert!(same(("returns.md", None, "en"), ("returns.de.md", None, "de")));
-        let (en, zh) = ("https://shop.example/help/returns", "https://shop.example/zh/help/returns");
+        let (en, zh) =
+            ("https://shop.example/help/returns", "https://shop.example/zh/help/returns");
         assert!(same(("help/returns.md", Some(en), "en"), ("zh/returns.md", Some(zh), "zh")));
         assert!(!same(("help/returns.md", None, "en"), ("de/help/warranty.md", None, "de")));
     }

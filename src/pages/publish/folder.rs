@@ -66,7 +66,8 @@ pub fn write(folder: &Path, site: &str, built: &Built, force: bool) -> anyhow::R
         after.files.insert(path.clone(), hash);
         new.push(path);
     }
-    let gone: Vec<&String> = before.files.keys().filter(|path| !built.files.contains_key(*path)).collect();
+    let gone: Vec<&String> =
+        before.files.keys().filter(|path| !built.files.contains_key(*path)).collect();
     let mut stale: Vec<&str> = Vec::new();
     for path in gone {
         match there(&folder.join(path))?.map(|content| hex(&content)) {
@@ -103,11 +104,13 @@ pub fn write(folder: &Path, site: &str, built: &Built, force: bool) -> anyhow::R
     for path in &new {
         let target = folder.join(path);
         make_folders(folder, &target)?;
-        fs::rename(stage.join(path), &target).with_context(|| format!("{} can't be put in place", target.display()))?;
+        fs::rename(stage.join(path), &target)
+            .with_context(|| format!("{} can't be put in place", target.display()))?;
     }
     for path in stale {
         let target = folder.join(path);
-        fs::remove_file(&target).with_context(|| format!("{} can't be removed", target.display()))?;
+        fs::remove_file(&target)
+            .with_context(|| format!("{} can't be removed", target.display()))?;
         remove_empty(folder, &target);
     }
     clear(&stage)?;
@@ -120,8 +123,9 @@ fn list_of(folder: &Path, site: &str) -> anyhow::Result<List> {
     let path = folder.join(LIST);
     match fs::read_to_string(&path) {
         Ok(text) => {
-            let list: List = serde_json::from_str(&text)
-                .with_context(|| format!("{} is damaged; publish into another folder", path.display()))?;
+            let list: List = serde_json::from_str(&text).with_context(|| {
+                format!("{} is damaged; publish into another folder", path.display())
+            })?;
             ensure!(
                 list.site == site,
                 "{} holds the pages of the site {:?}, not of {site:?}; publish into another folder",
@@ -130,9 +134,15 @@ fn list_of(folder: &Path, site: &str) -> anyhow::Result<List> {
             );
             // A list that somebody wrote must not lead out of the folder.
             let sound = |path: &String| {
-                !path.is_empty() && path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !path.contains('\\')
+                !path.is_empty()
+                    && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+                    && !path.contains('\\')
             };
-            ensure!(list.files.keys().all(sound), "{} names files outside of its folder", path.display());
+            ensure!(
+                list.files.keys().all(sound),
+                "{} names files outside of its folder",
+                path.display()
+            );
             Ok(list)
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -143,7 +153,10 @@ fn list_of(folder: &Path, site: &str) -> anyhow::Result<List> {
                     folder.display()
                 ),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error).with_context(|| format!("{} can't be read", folder.display())),
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("{} can't be read", folder.display()));
+                }
             }
             Ok(List::default())
         }
@@ -153,8 +166,12 @@ fn list_of(folder: &Path, site: &str) -> anyhow::Result<List> {
 
 fn there(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) if !metadata.is_file() => bail!("{} is in the way: it is no plain file", path.display()),
-        Ok(_) => fs::read(path).map(Some).with_context(|| format!("{} can't be read", path.display())),
+        Ok(metadata) if !metadata.is_file() => {
+            bail!("{} is in the way: it is no plain file", path.display())
+        }
+        Ok(_) => {
+            fs::read(path).map(Some).with_context(|| format!("{} can't be read", path.display()))
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("{} can't be looked at", path.display())),
     }
@@ -174,8 +191,12 @@ fn stage_file(stage: &Path, path: &str, content: &[u8]) -> anyhow::Result<()> {
 
 /// The folders above a file, up to `top`. A link in their place could lead anywhere.
 fn make_folders(top: &Path, file: &Path) -> anyhow::Result<()> {
-    let within: Vec<PathBuf> =
-        file.ancestors().skip(1).take_while(|folder| folder.starts_with(top)).map(Path::to_owned).collect();
+    let within: Vec<PathBuf> = file
+        .ancestors()
+        .skip(1)
+        .take_while(|folder| folder.starts_with(top))
+        .map(Path::to_owned)
+        .collect();
     for folder in within.iter().rev() {
         match fs::symlink_metadata(folder) {
             Ok(metadata) if metadata.is_symlink() && folder != top => {
@@ -183,7 +204,8 @@ fn make_folders(top: &Path, file: &Path) -> anyhow::Result<()> {
             }
             Ok(_) => {}
             Err(_) => {
-                fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
+                fs::create_dir_all(folder)
+                    .with_context(|| format!("{} can't be made", folder.display()))?;
                 readable(folder, 0o755)?;
             }
         }
@@ -225,7 +247,9 @@ fn clear(stage: &Path) -> anyhow::Result<()> {
 
 /// Removes the folders above a removed file that hold nothing more.
 fn remove_empty(top: &Path, file: &Path) {
-    for folder in file.ancestors().skip(1).take_while(|folder| folder.starts_with(top) && *folder != top) {
+    for folder in
+        file.ancestors().skip(1).take_while(|folder| folder.starts_with(top) && *folder != top)
+    {
         if fs::remove_dir(folder).is_err() {
             return;
         }

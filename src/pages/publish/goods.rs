@@ -35,7 +35,12 @@ struct Variant {
 }
 
 /// The products of documents that are rows of a catalogue.
-pub(super) fn of(documents: &[Vec<Passage>], language: &str, paths: &mut Paths, report: &mut Report) -> Vec<Goods> {
+pub(super) fn of(
+    documents: &[Vec<Passage>],
+    language: &str,
+    paths: &mut Paths,
+    report: &mut Report,
+) -> Vec<Goods> {
     let mut found: Vec<Goods> = Vec::new();
     let mut known: HashMap<(String, String), usize> = HashMap::new();
     for passages in documents {
@@ -45,7 +50,10 @@ pub(super) fn of(documents: &[Vec<Passage>], language: &str, paths: &mut Paths, 
                 // What a row describes at length stands in the passages after it.
                 let said: Option<&mut Goods> = last.and_then(|at: usize| found.get_mut(at));
                 let Some(goods) = said else { continue };
-                let text = passage.text.strip_prefix(&format!("{}: ", passage.title)).unwrap_or(&passage.text);
+                let text = passage
+                    .text
+                    .strip_prefix(&format!("{}: ", passage.title))
+                    .unwrap_or(&passage.text);
                 if !goods.prose.iter().any(|prose| prose == text) {
                     goods.prose.push(text.to_owned());
                 }
@@ -71,7 +79,9 @@ pub(super) fn of(documents: &[Vec<Passage>], language: &str, paths: &mut Paths, 
             match variant.offer_price() {
                 Some(_) => report.offers += 1,
                 None => {
-                    let reason = "its row has no price with a currency, so its page states no offer".to_owned();
+                    let reason =
+                        "its row has no price with a currency, so its page states no offer"
+                            .to_owned();
                     report.left_out.push(LeftOut { document: passage.document.clone(), reason });
                 }
             }
@@ -95,8 +105,13 @@ impl Variant {
                 continue;
             }
             let (label, value) = product::measured(&column, value);
-            let translated = product::CHINESE.iter().find(|(english, _)| passage.language == "zh" && *english == label);
-            more.push((translated.map_or_else(|| capitalised(label), |(_, own)| (*own).to_owned()), value));
+            let translated = product::CHINESE
+                .iter()
+                .find(|(english, _)| passage.language == "zh" && *english == label);
+            more.push((
+                translated.map_or_else(|| capitalised(label), |(_, own)| (*own).to_owned()),
+                value,
+            ));
         }
         Self { product: product.clone(), valid_until_ms: passage.valid_until_ms, more }
     }
@@ -118,8 +133,16 @@ impl Variant {
         let Some(price) = self.product.price.as_deref() else { return String::new() };
         let mut parts = vec![written(price)];
         parts.extend(self.product.per.as_deref().map(|unit| filled(&say.per, "unit", unit)));
-        parts.extend(self.product.tax.map(|tax| if tax == Tax::Net { say.net.clone() } else { say.gross.clone() }));
-        let before = self.product.before.as_deref().map(|before| filled(&say.before, "price", &written(before)));
+        parts.extend(
+            self.product
+                .tax
+                .map(|tax| if tax == Tax::Net { say.net.clone() } else { say.gross.clone() }),
+        );
+        let before = self
+            .product
+            .before
+            .as_deref()
+            .map(|before| filled(&say.before, "price", &written(before)));
         let now = markup::escaped(&parts.join(" "));
         match before {
             Some(before) => format!("{now} <s>{}</s>", markup::escaped(&before)),
@@ -130,7 +153,9 @@ impl Variant {
     fn stock(&self, say: &Phrases) -> String {
         match (self.available(), self.product.stock) {
             (Some(false), _) if self.product.backorder => say.backorder.clone(),
-            (Some(true), Some(pieces)) if pieces > 0 => filled(&say.pieces, "count", &pieces.to_string()),
+            (Some(true), Some(pieces)) if pieces > 0 => {
+                filled(&say.pieces, "count", &pieces.to_string())
+            }
             (Some(true), _) => say.in_stock.clone(),
             (Some(false), _) => say.out_of_stock.clone(),
             (None, _) => String::new(),
@@ -140,7 +165,8 @@ impl Variant {
     /// The offer that search engines read; `None` where its half would be missing.
     fn offer(&self, url: &str) -> Option<Value> {
         let (price, currency) = self.offer_price()?;
-        let mut offer = json!({"@type": "Offer", "price": price, "priceCurrency": currency, "url": url});
+        let mut offer =
+            json!({"@type": "Offer", "price": price, "priceCurrency": currency, "url": url});
         let schema = |name: &str| json!(format!("https://schema.org/{name}"));
         match self.available() {
             Some(false) if self.product.backorder => offer["availability"] = schema("BackOrder"),
@@ -190,8 +216,11 @@ fn web(address: Option<&str>) -> Option<String> {
 impl Goods {
     /// Its lowest price, as it stands in lists.
     pub(super) fn lowest(&self, say: &Phrases) -> String {
-        let priced = self.variants.iter().filter_map(|variant| Some((variant.product.amount()?, variant)));
-        let Some((low, variant)) = priced.clone().min_by(|a, b| a.0.total_cmp(&b.0)) else { return String::new() };
+        let priced =
+            self.variants.iter().filter_map(|variant| Some((variant.product.amount()?, variant)));
+        let Some((low, variant)) = priced.clone().min_by(|a, b| a.0.total_cmp(&b.0)) else {
+            return String::new();
+        };
         let currency = variant.product.currency.as_deref().unwrap_or_default();
         let price = format!("{} {currency}", variant.product.price.as_deref().unwrap_or_default());
         let differs = priced.into_iter().any(|(amount, _)| amount > low);
@@ -228,11 +257,18 @@ impl Goods {
         body.push_str(&self.table(say));
         let until = self.variants.iter().filter_map(Variant::last_day).min();
         if let Some(day) = until {
-            body.push_str(&format!("<p>{}</p>\n", markup::escaped(&filled(&say.until, "date", &day))));
+            body.push_str(&format!(
+                "<p>{}</p>\n",
+                markup::escaped(&filled(&say.until, "date", &day))
+            ));
         }
         if let Some(page) = self.shop_page() {
             let text = filled(&say.in_shop, "name", &self.name);
-            body.push_str(&format!("<p><a href=\"{}\">{}</a></p>\n", markup::escaped(&page), markup::escaped(&text)));
+            body.push_str(&format!(
+                "<p><a href=\"{}\">{}</a></p>\n",
+                markup::escaped(&page),
+                markup::escaped(&text)
+            ));
         }
         let page = self.shop_page();
         let about = |article: &&Article| page.is_some() && web(article.url.as_deref()) == page;
@@ -241,7 +277,10 @@ impl Goods {
             body.push_str(&format!("<h2>{}</h2>\n<ul>\n", markup::escaped(&say.help)));
             for article in about {
                 let (href, title) = (encoded(&article.path), markup::escaped(&article.title));
-                body.push_str(&format!("<li><a href=\"{}{href}\">{title}</a></li>\n", up(&self.path)));
+                body.push_str(&format!(
+                    "<li><a href=\"{}{href}\">{title}</a></li>\n",
+                    up(&self.path)
+                ));
             }
             body.push_str("</ul>\n");
         }
@@ -282,13 +321,22 @@ impl Goods {
         let number = |variant: &Variant| {
             let id = &variant.product.id;
             // An id that is made of the name is no number.
-            Some(id).filter(|id| !id.starts_with(&variant.product.name)).cloned().unwrap_or_default()
+            Some(id)
+                .filter(|id| !id.starts_with(&variant.product.name))
+                .cloned()
+                .unwrap_or_default()
         };
         type Cell<'a> = Box<dyn Fn(&Variant) -> String + 'a>;
-        let text = |of: fn(&Variant) -> String| -> Cell<'_> { Box::new(move |variant| markup::escaped(&of(variant))) };
+        let text = |of: fn(&Variant) -> String| -> Cell<'_> {
+            Box::new(move |variant| markup::escaped(&of(variant)))
+        };
         let mut columns: Vec<(&str, &str, Cell<'_>)> = vec![
             (&say.variant, "", text(|variant| variant.product.variant.clone().unwrap_or_default())),
-            (&say.number, " class=\"code\"", Box::new(move |variant| markup::escaped(&number(variant)))),
+            (
+                &say.number,
+                " class=\"code\"",
+                Box::new(move |variant| markup::escaped(&number(variant))),
+            ),
             (&say.price, " class=\"number\"", Box::new(move |variant| variant.price(say))),
             (&say.stock, "", Box::new(move |variant| markup::escaped(&variant.stock(say)))),
         ];
@@ -299,7 +347,8 @@ impl Goods {
             };
             columns.push((label, "", Box::new(find)));
         }
-        columns.retain(|(_, _, cell)| self.variants.iter().any(|variant| !cell(variant).is_empty()));
+        columns
+            .retain(|(_, _, cell)| self.variants.iter().any(|variant| !cell(variant).is_empty()));
         if columns.is_empty() {
             return String::new();
         }
@@ -345,7 +394,8 @@ impl Goods {
                 if variants.is_empty() {
                     return None;
                 }
-                let group = several.first().map(|variant| variant.product.id.as_str()).unwrap_or_default();
+                let group =
+                    several.first().map(|variant| variant.product.id.as_str()).unwrap_or_default();
                 json!({"@type": "ProductGroup", "name": self.name, "productGroupID": group, "hasVariant": variants})
             }
         };

@@ -24,13 +24,28 @@ pub(super) fn index(shop: &Shop, drafts: &[Draft], articles: &[Article], goods: 
         if own.is_empty() {
             continue;
         }
-        let heading = if language == shop.language { say.help.clone() } else { phrases::of(language).help.clone() };
-        let lang =
-            if language == shop.language { String::new() } else { format!(" lang=\"{}\"", markup::escaped(language)) };
-        let _ = writeln!(body, "<section{lang}>\n<h2>{}</h2>\n<ul class=\"index\">", markup::escaped(&heading));
+        let heading = if language == shop.language {
+            say.help.clone()
+        } else {
+            phrases::of(language).help.clone()
+        };
+        let lang = if language == shop.language {
+            String::new()
+        } else {
+            format!(" lang=\"{}\"", markup::escaped(language))
+        };
+        let _ = writeln!(
+            body,
+            "<section{lang}>\n<h2>{}</h2>\n<ul class=\"index\">",
+            markup::escaped(&heading)
+        );
         for draft in own {
-            let _ =
-                writeln!(body, "<li><a href=\"{}\">{}</a></li>", encoded(&draft.path), markup::escaped(&draft.name));
+            let _ = writeln!(
+                body,
+                "<li><a href=\"{}\">{}</a></li>",
+                encoded(&draft.path),
+                markup::escaped(&draft.name)
+            );
         }
         body.push_str("</ul>\n</section>\n");
     }
@@ -48,7 +63,8 @@ pub(super) fn index(shop: &Shop, drafts: &[Draft], articles: &[Article], goods: 
             for (goods, draft) in members {
                 let (href, name) = (encoded(&draft.path), markup::escaped(&draft.name));
                 let price = markup::escaped(&goods.lowest(say));
-                let _ = writeln!(body, "<li><a href=\"{href}\">{name}</a> <span>{price}</span></li>");
+                let _ =
+                    writeln!(body, "<li><a href=\"{href}\">{name}</a> <span>{price}</span></li>");
             }
             body.push_str("</ul>\n");
         }
@@ -89,18 +105,22 @@ pub(super) fn robots(shop: &Shop) -> String {
 pub(super) fn llms(shop: &Shop, drafts: &[Draft], articles: usize) -> String {
     let say = phrases::of(&shop.language);
     let line = |text: &str| {
-        let text: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+        let text: String =
+            text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
         text.replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]")
     };
-    let mut out = format!("# {}\n\n> {}\n", line(&shop.name), line(&filled(&say.intro, "site", &shop.name)));
+    let mut out =
+        format!("# {}\n\n> {}\n", line(&shop.name), line(&filled(&say.intro, "site", &shop.name)));
     let (texts, products) = drafts.split_at(articles);
-    for (heading, drafts) in
-        [(&say.help, texts), (&say.products, products)].into_iter().filter(|(_, drafts)| !drafts.is_empty())
+    for (heading, drafts) in [(&say.help, texts), (&say.products, products)]
+        .into_iter()
+        .filter(|(_, drafts)| !drafts.is_empty())
     {
         let _ = writeln!(out, "\n## {}\n", line(heading));
         for draft in drafts {
             let address = shop.base.join(&draft.path).map(String::from).unwrap_or_default();
-            let _ = writeln!(out, "- [{}]({address}): {}", line(&draft.name), line(&draft.description));
+            let _ =
+                writeln!(out, "- [{}]({address}): {}", line(&draft.name), line(&draft.description));
         }
     }
     out

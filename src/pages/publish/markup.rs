@@ -26,8 +26,13 @@ pub(super) fn escaped(text: &str) -> String {
 
 /// A section's Markdown as HTML. `level`: of the heading it stands under, 1 to 6; headings in it go below.
 pub(super) fn html(markdown: &str, level: usize) -> String {
-    let mut writer =
-        Writer { out: String::new(), level, highest: highest(markdown), open: Vec::new(), table: Table::default() };
+    let mut writer = Writer {
+        out: String::new(),
+        level,
+        highest: highest(markdown),
+        open: Vec::new(),
+        table: Table::default(),
+    };
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
         writer.take(event);
     }
@@ -66,7 +71,9 @@ struct Writer {
 impl Writer {
     fn take(&mut self, event: Event<'_>) {
         match event {
-            Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => self.out.push_str(&escaped(&text)),
+            Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => {
+                self.out.push_str(&escaped(&text))
+            }
             Event::Code(text) => self.out.push_str(&format!("<code>{}</code>", escaped(&text))),
             Event::SoftBreak => self.out.push('\n'),
             Event::HardBreak => self.out.push_str("<br>\n"),
@@ -86,7 +93,9 @@ impl Writer {
             Tag::Paragraph => self.out.push_str("<p>"),
             Tag::Heading { level, .. } => self.out.push_str(&format!("<h{}>", self.heading(level))),
             Tag::BlockQuote(_) => self.out.push_str("<blockquote>\n"),
-            Tag::CodeBlock(CodeBlockKind::Indented | CodeBlockKind::Fenced(_)) => self.out.push_str("<pre><code>"),
+            Tag::CodeBlock(CodeBlockKind::Indented | CodeBlockKind::Fenced(_)) => {
+                self.out.push_str("<pre><code>")
+            }
             Tag::List(Some(1)) => self.out.push_str("<ol>\n"),
             Tag::List(Some(start)) => self.out.push_str(&format!("<ol start=\"{start}\">\n")),
             Tag::List(None) => self.out.push_str("<ul>\n"),
@@ -107,7 +116,8 @@ impl Writer {
                 self.out.push_str("<tr>");
             }
             Tag::TableCell => {
-                let right = matches!(self.table.alignments.get(self.table.column), Some(Alignment::Right));
+                let right =
+                    matches!(self.table.alignments.get(self.table.column), Some(Alignment::Right));
                 let class = if right { " class=\"number\"" } else { "" };
                 let start = if self.table.in_head { "<th scope=\"col\"" } else { "<td" };
                 self.out.push_str(&format!("{start}{class}>"));
@@ -165,14 +175,22 @@ pub(super) fn plain(markdown: &str) -> String {
     let mut out = String::new();
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
         match event {
-            Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => out.push_str(&text),
+            Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => {
+                out.push_str(&text)
+            }
             Event::SoftBreak | Event::HardBreak => out.push(' '),
             Event::End(TagEnd::TableCell) => out.push_str(", "),
             Event::End(TagEnd::TableHead | TagEnd::TableRow) => {
                 out.truncate(out.trim_end_matches([',', ' ']).len());
                 out.push_str("; ");
             }
-            Event::End(TagEnd::Paragraph | TagEnd::Item | TagEnd::Heading(_) | TagEnd::CodeBlock | TagEnd::Table) => {
+            Event::End(
+                TagEnd::Paragraph
+                | TagEnd::Item
+                | TagEnd::Heading(_)
+                | TagEnd::CodeBlock
+                | TagEnd::Table,
+            ) => {
                 out.push(' ');
             }
             _ => {}
@@ -189,9 +207,13 @@ pub(super) fn prose(markdown: &str) -> String {
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
         match event {
             Event::Start(Tag::Heading { .. } | Tag::Table(_) | Tag::CodeBlock(_)) => skipped += 1,
-            Event::End(TagEnd::Heading(_) | TagEnd::Table | TagEnd::CodeBlock) => skipped = skipped.saturating_sub(1),
+            Event::End(TagEnd::Heading(_) | TagEnd::Table | TagEnd::CodeBlock) => {
+                skipped = skipped.saturating_sub(1)
+            }
             Event::Text(text) | Event::Code(text) if skipped == 0 => out.push_str(&text),
-            Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::Paragraph | TagEnd::Item) => out.push(' '),
+            Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::Paragraph | TagEnd::Item) => {
+                out.push(' ')
+            }
             _ => {}
         }
     }

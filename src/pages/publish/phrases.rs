@@ -5,8 +5,10 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-const BUILT_IN: [(&str, &str); 2] =
-    [("en", include_str!("../data/phrases/en.toml")), ("zh", include_str!("../data/phrases/zh.toml"))];
+const BUILT_IN: [(&str, &str); 2] = [
+    ("en", include_str!("../data/phrases/en.toml")),
+    ("zh", include_str!("../data/phrases/zh.toml")),
+];
 
 /// The phrases of one language; `{…}` stands for what is put in.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -44,7 +46,9 @@ pub(super) struct Phrases {
 /// The phrases of a language, English where there are none of it.
 pub(super) fn of(language: &str) -> &'static Phrases {
     static ALL: LazyLock<BTreeMap<&str, Phrases>> = LazyLock::new(|| {
-        let read = |(code, text): (&'static str, &str)| toml::from_str(text).ok().map(|phrases| (code, phrases));
+        let read = |(code, text): (&'static str, &str)| {
+            toml::from_str(text).ok().map(|phrases| (code, phrases))
+        };
         BUILT_IN.into_iter().filter_map(read).collect()
     });
     static NONE: LazyLock<Phrases> = LazyLock::new(Phrases::default);
@@ -61,7 +65,8 @@ mod tests {
     #[test]
     fn every_language_has_every_phrase() {
         for (code, text) in super::BUILT_IN {
-            let phrases: super::Phrases = toml::from_str(text).unwrap_or_else(|error| panic!("{code}: {error}"));
+            let phrases: super::Phrases =
+                toml::from_str(text).unwrap_or_else(|error| panic!("{code}: {error}"));
             assert!(!phrases.name.is_empty());
         }
     }

@@ -16,7 +16,9 @@ pub(super) fn check(thing: &Thing, is: &BTreeSet<&str>, from: Option<&str>) -> V
     let mut found = Vec::new();
     // A thing that has an address may be told of elsewhere.
     let elsewhere = thing.contains_key("@id") && from.is_some();
-    let mut error = |fault: &str, remedy: &str| found.push(Finding::error(AUDIT, fault, remedy).near(&*kind_of(thing)));
+    let mut error = |fault: &str, remedy: &str| {
+        found.push(Finding::error(AUDIT, fault, remedy).near(&*kind_of(thing)))
+    };
     let has = |name: &str| has(thing, name);
     if is.contains("Product") && !elsewhere && !has("name") {
         error("A product has no name.", "Add \"name\".");
@@ -27,7 +29,8 @@ pub(super) fn check(thing: &Thing, is: &BTreeSet<&str>, from: Option<&str>) -> V
         if has("price") && !has("priceCurrency") && !free {
             error("A price has no currency.", "Add \"priceCurrency\", e.g. \"EUR\".");
         }
-        let priced = ["price", "priceSpecification", "minPrice", "maxPrice"].iter().any(|name| has(name));
+        let priced =
+            ["price", "priceSpecification", "minPrice", "maxPrice"].iter().any(|name| has(name));
         if has("priceCurrency") && !priced {
             error("An offer has a currency and no price.", "Add \"price\".");
         }
@@ -37,11 +40,16 @@ pub(super) fn check(thing: &Thing, is: &BTreeSet<&str>, from: Option<&str>) -> V
         if low.or(high).is_some_and(|price| price > 0.0) && !has("priceCurrency") {
             error("Prices from and to have no currency.", "Add \"priceCurrency\", e.g. \"EUR\".");
         }
-        if has("priceCurrency") && !["lowPrice", "highPrice", "price", "offers"].iter().any(|name| has(name)) {
+        if has("priceCurrency")
+            && !["lowPrice", "highPrice", "price", "offers"].iter().any(|name| has(name))
+        {
             error("Offers have a currency and no price.", "Add \"lowPrice\".");
         }
         if low.zip(high).is_some_and(|(low, high)| low > high) {
-            error("The lowest price is above the highest.", "Correct \"lowPrice\" and \"highPrice\".");
+            error(
+                "The lowest price is above the highest.",
+                "Correct \"lowPrice\" and \"highPrice\".",
+            );
         }
     }
     if is.contains("Rating") {
@@ -59,24 +67,40 @@ pub(super) fn check(thing: &Thing, is: &BTreeSet<&str>, from: Option<&str>) -> V
     {
         error("The organization has no name.", "Add \"name\".");
     }
-    let mut warning =
-        |fault: &str, remedy: &str| found.push(Finding::warning(AUDIT, fault, remedy).near(&*kind_of(thing)));
-    let offered = ["offers", "review", "aggregateRating", "hasVariant"].iter().any(|name| has(name));
+    let mut warning = |fault: &str, remedy: &str| {
+        found.push(Finding::warning(AUDIT, fault, remedy).near(&*kind_of(thing)))
+    };
+    let offered =
+        ["offers", "review", "aggregateRating", "hasVariant"].iter().any(|name| has(name));
     if is.contains("Product") && from.is_none() && !is.contains("ProductGroup") && !offered {
         let remedy = "Add \"offers\" with price and currency; without it, results show the page as any other.";
         warning("A product has neither offer nor rating.", remedy);
     }
     if is.contains("AggregateRating") && !(has("ratingCount") || has("reviewCount")) {
-        warning("A rating doesn't say how many gave it.", "Add \"ratingCount\" or \"reviewCount\".");
+        warning(
+            "A rating doesn't say how many gave it.",
+            "Add \"ratingCount\" or \"reviewCount\".",
+        );
     }
     if is.contains("Product") {
         for offer in parts(thing, "offers").filter_map(Value::as_object) {
             let kinds = kinds(offer);
-            let priced = ["price", "priceSpecification", "priceCurrency", "lowPrice", "highPrice", "offers", "@id"];
+            let priced = [
+                "price",
+                "priceSpecification",
+                "priceCurrency",
+                "lowPrice",
+                "highPrice",
+                "offers",
+                "@id",
+            ];
             if kinds.iter().any(|kind| matches!(*kind, "Offer" | "AggregateOffer"))
                 && !priced.iter().any(|name| self::has(offer, name))
             {
-                warning("The offer of a product has no price.", "Add \"price\" and \"priceCurrency\".");
+                warning(
+                    "The offer of a product has no price.",
+                    "Add \"price\" and \"priceCurrency\".",
+                );
             }
         }
     }
@@ -122,7 +146,11 @@ fn rating(thing: &Thing, is: &BTreeSet<&str>, error: &mut impl FnMut(&str, &str)
     let Some(value) = number(thing, "ratingValue") else { return };
     // Five is the best where none is named (schema.org/bestRating), one the worst.
     let best = number(thing, "bestRating").unwrap_or(5.0);
-    let worst = number(thing, "worstRating").unwrap_or(1.0).min(if has(thing, "bestRating") { 0.0 } else { 1.0 });
+    let worst = number(thing, "worstRating").unwrap_or(1.0).min(if has(thing, "bestRating") {
+        0.0
+    } else {
+        1.0
+    });
     if value > best || value < worst.min(0.0) {
         error(
             "A rating's value is outside of its scale.",
@@ -134,29 +162,45 @@ fn rating(thing: &Thing, is: &BTreeSet<&str>, error: &mut impl FnMut(&str, &str)
 fn breadcrumbs(thing: &Thing, error: &mut impl FnMut(&str, &str)) {
     let steps: Vec<&Value> = parts(thing, "itemListElement").collect();
     if steps.is_empty() {
-        error("A list of breadcrumbs has no steps.", "Add \"itemListElement\" with a ListItem for each step.");
+        error(
+            "A list of breadcrumbs has no steps.",
+            "Add \"itemListElement\" with a ListItem for each step.",
+        );
     }
     let mut before = f64::NEG_INFINITY;
     for (at, step) in steps.iter().enumerate() {
         let Some(step) = step.as_object() else {
-            error("A step of the breadcrumbs is no ListItem.", "Write {\"@type\": \"ListItem\", \"position\": 1, …}.");
+            error(
+                "A step of the breadcrumbs is no ListItem.",
+                "Write {\"@type\": \"ListItem\", \"position\": 1, …}.",
+            );
             continue;
         };
         match number(step, "position") {
-            None => error("A step of the breadcrumbs has no position.", "Number the steps from 1 in \"position\"."),
+            None => error(
+                "A step of the breadcrumbs has no position.",
+                "Number the steps from 1 in \"position\".",
+            ),
             Some(position) if position <= before => {
-                error("The breadcrumbs' positions don't rise.", "Number the steps from 1, in their order.");
+                error(
+                    "The breadcrumbs' positions don't rise.",
+                    "Number the steps from 1, in their order.",
+                );
             }
             Some(position) => before = position,
         }
         let item = step.get("item");
-        let named = has(step, "name") || item.and_then(Value::as_object).is_some_and(|item| has(item, "name"));
+        let named = has(step, "name")
+            || item.and_then(Value::as_object).is_some_and(|item| has(item, "name"));
         if !named {
             error("A step of the breadcrumbs has no name.", "Add \"name\".");
         }
         // The last step is the page itself.
         if !has(step, "item") && at + 1 < steps.len() {
-            error("A step of the breadcrumbs leads nowhere.", "Add \"item\" with the address of its page.");
+            error(
+                "A step of the breadcrumbs leads nowhere.",
+                "Add \"item\" with the address of its page.",
+            );
         }
     }
 }
@@ -164,19 +208,33 @@ fn breadcrumbs(thing: &Thing, error: &mut impl FnMut(&str, &str)) {
 fn questions(thing: &Thing, error: &mut impl FnMut(&str, &str)) {
     let entities: Vec<&Value> = parts(thing, "mainEntity").collect();
     if entities.is_empty() {
-        error("A page of questions has none.", "Add \"mainEntity\" with each Question and its acceptedAnswer.");
+        error(
+            "A page of questions has none.",
+            "Add \"mainEntity\" with each Question and its acceptedAnswer.",
+        );
     }
     for question in entities {
-        let Some(question) = question.as_object().filter(|question| kinds(question).contains(&"Question")) else {
-            error("A page of questions holds something else.", "Make every \"mainEntity\" a Question.");
+        let Some(question) =
+            question.as_object().filter(|question| kinds(question).contains(&"Question"))
+        else {
+            error(
+                "A page of questions holds something else.",
+                "Make every \"mainEntity\" a Question.",
+            );
             continue;
         };
         if !(has(question, "name") || has(question, "text")) {
-            error("A question has no text.", "Add \"name\" with the question as it stands on the page.");
+            error(
+                "A question has no text.",
+                "Add \"name\" with the question as it stands on the page.",
+            );
         }
         let answered = parts(question, "acceptedAnswer").filter_map(Value::as_object);
         if !answered.into_iter().any(|answer| has(answer, "text")) {
-            error("A question has no answer.", "Add \"acceptedAnswer\" with its \"text\" as it stands on the page.");
+            error(
+                "A question has no answer.",
+                "Add \"acceptedAnswer\" with its \"text\" as it stands on the page.",
+            );
         }
     }
 }

@@ -26,15 +26,20 @@ pub(super) fn fault(term: &str, property: &Property, value: &Value) -> Option<(S
         return member(term, text, &enumerations, only);
     }
     if let Some(name) = vocabulary_address(text)
-        && !(terms().is_type(name) || terms().property(name).is_some() || terms().enumerations(name).is_some())
+        && !(terms().is_type(name)
+            || terms().property(name).is_some()
+            || terms().enumerations(name).is_some())
     {
         let told = format!("schema.org has no term {}.", quoted(name));
         return Some((told, format!("Correct the address {text}.")));
     }
     // Every property may have a text in place of a thing; what takes no things and no texts is told more of.
-    let literal =
-        |name: &&str| TEXTS.contains(name) || NUMBERS.contains(name) || TIMES.contains(name) || *name == "Boolean";
-    if !property.takes.iter().all(literal) || takes(&["Text", "CssSelectorType", "XPathType", "PronounceableText"]) {
+    let literal = |name: &&str| {
+        TEXTS.contains(name) || NUMBERS.contains(name) || TIMES.contains(name) || *name == "Boolean"
+    };
+    if !property.takes.iter().all(literal)
+        || takes(&["Text", "CssSelectorType", "XPathType", "PronounceableText"])
+    {
         return None;
     }
     let fits = takes(&NUMBERS) && is_number(text)
@@ -67,7 +72,9 @@ fn member(term: &str, text: &str, enumerations: &[&str], only: bool) -> Option<(
     // Values of other lists, by their addresses, aren't judged.
     let name = schema?;
     let known = terms().enumerations(name);
-    let belongs = known.as_ref().is_some_and(|known| enumerations.iter().any(|wanted| known.contains(wanted)));
+    let belongs = known
+        .as_ref()
+        .is_some_and(|known| enumerations.iter().any(|wanted| known.contains(wanted)));
     let is_subtype = terms().with_ancestors(name).iter().any(|of| enumerations.contains(of));
     let addressed = name != text;
     if belongs || is_subtype || !(only || addressed) {
@@ -82,15 +89,17 @@ fn member(term: &str, text: &str, enumerations: &[&str], only: bool) -> Option<(
 }
 
 fn price(term: &str, text: &str) -> Option<(String, String)> {
-    let fault = |remedy: &str| Some((format!("\"{term}\" is no number: {}.", quoted(text)), remedy.to_owned()));
+    let fault = |remedy: &str| {
+        Some((format!("\"{term}\" is no number: {}.", quoted(text)), remedy.to_owned()))
+    };
     match text.parse::<f64>() {
         Ok(number) if number < 0.0 => {
             Some((format!("\"{term}\" is below zero: {text}."), "Write what a buyer pays.".into()))
         }
         Ok(number) if number.is_finite() && is_number(text) => None,
-        _ => {
-            fault("Write the number alone, with a point before the cents (1299.90); the currency has its own property.")
-        }
+        _ => fault(
+            "Write the number alone, with a point before the cents (1299.90); the currency has its own property.",
+        ),
     }
 }
 
@@ -109,8 +118,9 @@ fn is_number(text: &str) -> bool {
 
 /// A date, time or both, as ISO 8601 has them; a year or month alone counts.
 fn is_time(text: &str) -> bool {
-    let digits =
-        |part: &str, lengths: &[usize]| lengths.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = |part: &str, lengths: &[usize]| {
+        lengths.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
     let within = |part: &str, most: u32| part.parse::<u32>().is_ok_and(|number| number <= most);
     let (date, time) = match text.split_once(['T', ' ']) {
         Some((date, time)) => (Some(date), Some(time)),
@@ -119,12 +129,17 @@ fn is_time(text: &str) -> bool {
     };
     let is_date = |date: &str| {
         // From Z on, and before year 0.
-        let parts: Vec<&str> = date.trim_start_matches('-').trim_end_matches('Z').split('-').collect();
+        let parts: Vec<&str> =
+            date.trim_start_matches('-').trim_end_matches('Z').split('-').collect();
         match parts.as_slice() {
             [whole] => digits(whole, &[4, 8]),
             [year, month] => digits(year, &[4]) && (digits(month, &[2]) && within(month, 12)),
             [year, month, day] => {
-                digits(year, &[4]) && digits(month, &[2]) && within(month, 12) && digits(day, &[2]) && within(day, 31)
+                digits(year, &[4])
+                    && digits(month, &[2])
+                    && within(month, 12)
+                    && digits(day, &[2])
+                    && within(day, 31)
             }
             _ => false,
         }
@@ -133,7 +148,8 @@ fn is_time(text: &str) -> bool {
         let (clock, zone) = time.split_at(time.find(['Z', '+', '-']).unwrap_or(time.len()));
         let clock = clock.split('.').next().unwrap_or_default();
         let parts: Vec<&str> = clock.split(':').collect();
-        let fine = (1..=3).contains(&parts.len()) && parts.iter().all(|part| digits(part, &[2, 4, 6]));
+        let fine =
+            (1..=3).contains(&parts.len()) && parts.iter().all(|part| digits(part, &[2, 4, 6]));
         fine && (matches!(zone, "" | "Z") || zone[1..].split(':').all(|part| digits(part, &[2, 4])))
     };
     date.is_none_or(is_date) && time.is_none_or(|time| is_clock(time.trim()))
@@ -165,7 +181,9 @@ mod tests {
         ] {
             assert!(is_time(text), "{text}");
         }
-        for text in ["tomorrow", "31.12.2026", "12/31/2026", "2026-13-01", "2026-1-5", "10 o'clock", ""] {
+        for text in
+            ["tomorrow", "31.12.2026", "12/31/2026", "2026-13-01", "2026-1-5", "10 o'clock", ""]
+        {
             assert!(!is_time(text), "{text}");
         }
         for text in ["1299.90", "0", "-3", "1e3", ".5"] {

@@ -17,12 +17,18 @@ pub(in crate::reason) fn age(
     let limits = age_limits(said);
     let [limit] = limits.as_slice() else { return None };
     let asked = cues::topics(question.text);
-    let told: Vec<Topic> = cues::topics(said.text).into_iter().chain(cues::topics(said.about)).collect();
+    let told: Vec<Topic> =
+        cues::topics(said.text).into_iter().chain(cues::topics(said.about)).collect();
     if !asked.iter().all(|topic| told.contains(topic)) {
         return None;
     }
     // Another age for something else at hand leaves open which counts.
-    let others = chosen.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, said)| said).chain(beside);
+    let others = chosen
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != at)
+        .map(|(_, said)| said)
+        .chain(beside);
     if others
         .filter(|other| other.text != said.text)
         .flat_map(age_limits)
@@ -55,8 +61,10 @@ const GENERAL: &str = "minimum maximum min max age aged limit year years old old
 fn is_about(question: &Question<'_>, said: &Said<'_>) -> bool {
     let general = subject(GENERAL);
     let own = subject_without(said.text, &amounts(said.text, said.language));
-    let mut own =
-        own.iter().filter(|word| !general.contains(*word) && !cues::FUNCTION.contains(&word.as_str())).peekable();
+    let mut own = own
+        .iter()
+        .filter(|word| !general.contains(*word) && !cues::FUNCTION.contains(&word.as_str()))
+        .peekable();
     if own.peek().is_none() {
         return true;
     }
@@ -65,7 +73,8 @@ fn is_about(question: &Question<'_>, said: &Said<'_>) -> bool {
         let shared = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
         shared >= FORM || a == b
     };
-    question.language == said.language && own.any(|word| asked.iter().any(|asked| alike(word, asked)))
+    question.language == said.language
+        && own.any(|word| asked.iter().any(|asked| alike(word, asked)))
 }
 
 /// Letters that two forms of a word begin with alike.
@@ -91,8 +100,15 @@ fn age_limits(said: &Said<'_>) -> Vec<Amount> {
         "最小年龄",
         "minimum entry age",
     ];
-    const MOST: &[&str] =
-        &["maximum age", "max. age", "höchstalter", "âge maximum", "edad máxima", "最大年龄", "最高年龄"];
+    const MOST: &[&str] = &[
+        "maximum age",
+        "max. age",
+        "höchstalter",
+        "âge maximum",
+        "edad máxima",
+        "最大年龄",
+        "最高年龄",
+    ];
     const PERSON: &[&str] = &[
         "=age",
         "=aged",
@@ -137,7 +153,9 @@ fn age_limits(said: &Said<'_>) -> Vec<Amount> {
             found
                 .iter()
                 .filter(|amount| {
-                    amount.unit.name == "year" && !matches!(amount.bound, Bound::Exact) && has(&lower, PERSON)
+                    amount.unit.name == "year"
+                        && !matches!(amount.bound, Bound::Exact)
+                        && has(&lower, PERSON)
                 })
                 .map(|amount| Amount { unit: age, ..amount.clone() }),
         )
@@ -150,15 +168,24 @@ fn age_limits(said: &Said<'_>) -> Vec<Amount> {
         for (at, cue) in cues.iter().flat_map(|cue| lower.match_indices(cue)) {
             let from = at + cue.len();
             let rest = lower.get(from..).unwrap_or_default();
-            let gap: usize = rest.chars().take_while(|c| !c.is_ascii_digit()).map(char::len_utf8).sum();
+            let gap: usize =
+                rest.chars().take_while(|c| !c.is_ascii_digit()).map(char::len_utf8).sum();
             let link = rest.get(..gap).unwrap_or_default();
-            let digits = rest.get(gap..).unwrap_or_default().bytes().take_while(u8::is_ascii_digit).count();
+            let digits =
+                rest.get(gap..).unwrap_or_default().bytes().take_while(u8::is_ascii_digit).count();
             let value = rest.get(gap..gap + digits).and_then(|digits| digits.parse::<u8>().ok());
             let near = link.chars().count() <= NEAR && !link.contains(['.', '。', ',', ';']);
             if let Some(value) = value.filter(|value| near && (1..=120).contains(value)) {
                 let range = from + gap..from + gap + digits;
                 limits.retain(|limit| limit.at.start != range.start);
-                limits.push(Amount { value: f64::from(value), to: None, unit: age, bound, at: range, side: false });
+                limits.push(Amount {
+                    value: f64::from(value),
+                    to: None,
+                    unit: age,
+                    bound,
+                    at: range,
+                    side: false,
+                });
             }
         }
     }
@@ -172,12 +199,13 @@ const NEAR: usize = 24;
 
 /// Persons, of whom an age is told.
 const PERSONS: &[&str] = &[
-    "=i", "i'm", "=she", "=he", "=we", "wife", "husband", "mother", "father", "=mum", "=dad", "=son", "daughter",
-    "partner", "friend", "child", "=kid", "grand", "brother", "sister", "parents", "=ich", "=sie", "=er", "frau",
-    "mann=", "mutter", "vater", "sohn", "tochter", "=kind", "freund", "=je", "j'ai", "=elle", "=il", "femme", "mari=",
-    "mère", "père", "=fils", "fille", "ami=", "enfant", "=yo", "=ella", "=él", "mujer", "marido", "madre", "padre",
-    "hijo", "hija", "amig", "tengo", "tiene", "妈", "爸", "妻", "丈夫", "老公", "孩子", "儿子", "女儿", "我", "他",
-    "她",
+    "=i", "i'm", "=she", "=he", "=we", "wife", "husband", "mother", "father", "=mum", "=dad",
+    "=son", "daughter", "partner", "friend", "child", "=kid", "grand", "brother", "sister",
+    "parents", "=ich", "=sie", "=er", "frau", "mann=", "mutter", "vater", "sohn", "tochter",
+    "=kind", "freund", "=je", "j'ai", "=elle", "=il", "femme", "mari=", "mère", "père", "=fils",
+    "fille", "ami=", "enfant", "=yo", "=ella", "=él", "mujer", "marido", "madre", "padre", "hijo",
+    "hija", "amig", "tengo", "tiene", "妈", "爸", "妻", "丈夫", "老公", "孩子", "儿子", "女儿",
+    "我", "他", "她",
 ];
 
 /// The age of a person that a question tells.
@@ -188,8 +216,10 @@ fn age_of(question: &Question<'_>) -> Option<Amount> {
         return None;
     }
     let found = amounts(question.text, question.language);
-    let told: Vec<&Amount> =
-        found.iter().filter(|amount| amount.unit.kind == Kind::Age && amount.bound == Bound::Exact).collect();
+    let told: Vec<&Amount> = found
+        .iter()
+        .filter(|amount| amount.unit.kind == Kind::Age && amount.bound == Bound::Exact)
+        .collect();
     if let [one] = told.as_slice() {
         return Some((*one).clone());
     }
@@ -232,7 +262,9 @@ fn age_of(question: &Question<'_>) -> Option<Amount> {
         let Ok(value) = word.parse::<u8>() else { continue };
         let before = lower.get(..at)?.trim_end();
         let said = VERBS.iter().any(|verb| {
-            before.strip_suffix(verb).is_some_and(|rest| rest.chars().next_back().is_none_or(|c| !c.is_alphanumeric()))
+            before
+                .strip_suffix(verb)
+                .is_some_and(|rest| rest.chars().next_back().is_none_or(|c| !c.is_alphanumeric()))
         });
         let after = lower.get(at + word.len()..)?.trim_start();
         let years = ["years", "jahre", "ans", "años"].iter().any(|unit| after.starts_with(unit));
@@ -246,7 +278,14 @@ fn age_of(question: &Question<'_>) -> Option<Amount> {
         }
     }
     let [(value, at)] = ages.as_slice() else { return None };
-    Some(Amount { value: *value, to: None, unit: age, bound: Bound::Exact, at: *at..*at, side: false })
+    Some(Amount {
+        value: *value,
+        to: None,
+        unit: age,
+        bound: Bound::Exact,
+        at: *at..*at,
+        side: false,
+    })
 }
 
 /// The words of a text, each with where it begins.

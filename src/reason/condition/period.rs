@@ -27,7 +27,8 @@ pub(in crate::reason) fn period(
     let (topic, limit) = lasts(said, true)?;
     // "I've had it for 4 years, do I have to pay for the repair?" is asked of the warranty, too.
     let fits = asked == [topic]
-        || topic == Topic::Warranty && asked.iter().all(|topic| matches!(topic, Topic::Warranty | Topic::Repair));
+        || topic == Topic::Warranty
+            && asked.iter().all(|topic| matches!(topic, Topic::Warranty | Topic::Repair));
     if asked.is_empty()
         || !fits
         || names_another(question, said)
@@ -42,7 +43,9 @@ pub(in crate::reason) fn period(
         (Order::Equal, false) => return None,
     };
     let says = format!("{} {}", said.text, said.about).to_lowercase();
-    let plain = !has(&says, cues::HEDGES) && !has(&said.text.to_lowercase(), cues::DENIALS) && is_short(question);
+    let plain = !has(&says, cues::HEDGES)
+        && !has(&said.text.to_lowercase(), cues::DENIALS)
+        && is_short(question);
     let sure = cues::wants_yes(question.text) && asked == [topic] && (plain || !within);
     let amount = wording::shown(&elapsed.amount, question.language);
     let shown = wording::value(limit.value, &limit.unit, question.language);
@@ -51,7 +54,13 @@ pub(in crate::reason) fn period(
     } else if order == Order::Equal {
         // "After 3 years" is more than the 3 years; said so it reads oddly, and the verdict says
         // it.
-        return sure.then(|| Lead::new(wording::sentence(&Say::Bare, Some(false), question.language), Verdict::No, at));
+        return sure.then(|| {
+            Lead::new(
+                wording::sentence(&Say::Bare, Some(false), question.language),
+                Verdict::No,
+                at,
+            )
+        });
     } else {
         Say::Over { amount, limit: shown }
     };
@@ -120,8 +129,21 @@ fn elapsed(question: &Question<'_>) -> Option<Elapsed> {
         "买了",
         "了",
     ];
-    const AFTER: &[&str] =
-        &["ago", "later", "old", "alt", "plus tard", "después", "前", "之前", "以前", "后", "之后", "以后", "了"];
+    const AFTER: &[&str] = &[
+        "ago",
+        "later",
+        "old",
+        "alt",
+        "plus tard",
+        "después",
+        "前",
+        "之前",
+        "以前",
+        "后",
+        "之后",
+        "以后",
+        "了",
+    ];
     const BEHIND: &[&str] = &[
         "after",
         "nach",
@@ -145,7 +167,8 @@ fn elapsed(question: &Question<'_>) -> Option<Elapsed> {
         one.unit = year;
         return Some(Elapsed { amount: one.clone(), after: false });
     }
-    let times: Vec<&Amount> = found.iter().filter(|amount| amount.unit.kind == Kind::Time).collect();
+    let times: Vec<&Amount> =
+        found.iter().filter(|amount| amount.unit.kind == Kind::Time).collect();
     let [amount] = times.as_slice() else { return None };
     if amount.bound != Bound::Exact
         || amount.to.is_some()
@@ -155,24 +178,26 @@ fn elapsed(question: &Question<'_>) -> Option<Elapsed> {
     }
     let before = question.text.get(..amount.at.start)?.to_lowercase();
     let before = before.trim_end();
-    let before =
-        ["about", "almost", "nearly", "only", "just", "etwa", "fast", "erst", "gut", "presque", "environ", "casi"]
-            .iter()
-            .fold(before, |text, word| text.strip_suffix(word).map_or(text, str::trim_end));
+    let before = [
+        "about", "almost", "nearly", "only", "just", "etwa", "fast", "erst", "gut", "presque",
+        "environ", "casi",
+    ]
+    .iter()
+    .fold(before, |text, word| text.strip_suffix(word).map_or(text, str::trim_end));
     let after = question.text.get(amount.at.end..)?.to_lowercase();
     let after = after.trim_start_matches([' ', '-']);
     let ends = |words: &[&str]| {
         words.iter().any(|word| {
-            before
-                .strip_suffix(word)
-                .is_some_and(|rest| rest.chars().next_back().is_none_or(|c| !c.is_alphanumeric()) || !word.is_ascii())
+            before.strip_suffix(word).is_some_and(|rest| {
+                rest.chars().next_back().is_none_or(|c| !c.is_alphanumeric()) || !word.is_ascii()
+            })
         })
     };
     let starts = |words: &[&str]| {
         words.iter().any(|word| {
-            after
-                .strip_prefix(word)
-                .is_some_and(|rest| rest.chars().next().is_none_or(|c| !c.is_alphanumeric()) || !word.is_ascii())
+            after.strip_prefix(word).is_some_and(|rest| {
+                rest.chars().next().is_none_or(|c| !c.is_alphanumeric()) || !word.is_ascii()
+            })
         })
     };
     let had = has(before, OWNED);
@@ -226,10 +251,17 @@ const CONDITIONAL: &[&str] = &[
 /// How long something lasts, by a sentence or row that says it of one time alone; `strict` without
 /// conditions.
 fn lasts(said: &Said<'_>, strict: bool) -> Option<(Topic, Amount)> {
-    const LASTING: &[Topic] =
-        &[Topic::Warranty, Topic::Return, Topic::Validity, Topic::Cancellation, Topic::PriceMatch, Topic::Exchange];
+    const LASTING: &[Topic] = &[
+        Topic::Warranty,
+        Topic::Return,
+        Topic::Validity,
+        Topic::Cancellation,
+        Topic::PriceMatch,
+        Topic::Exchange,
+    ];
     // "Within 60 days of delivery": when the time begins is no topic.
-    let says = BEGINS.iter().fold(said.text.to_lowercase(), |text, begins| text.replace(begins, " "));
+    let says =
+        BEGINS.iter().fold(said.text.to_lowercase(), |text, begins| text.replace(begins, " "));
     if strict && has(&says, CONDITIONAL) || has(&says, cues::DENIALS) {
         return None;
     }
@@ -240,8 +272,10 @@ fn lasts(said: &Said<'_>, strict: bool) -> Option<(Topic, Amount)> {
         return None;
     }
     let found = amounts(said.text, said.language);
-    let times: Vec<&Amount> =
-        found.iter().filter(|amount| matches!(amount.unit.kind, Kind::Time | Kind::WorkingTime)).collect();
+    let times: Vec<&Amount> = found
+        .iter()
+        .filter(|amount| matches!(amount.unit.kind, Kind::Time | Kind::WorkingTime))
+        .collect();
     let [limit] = times.as_slice() else { return None };
     let fits = limit.unit.kind == Kind::Time && limit.unit.is_of_days() && limit.to.is_none();
     // "Points expire 24 months after you earned them" is a limit, "refunded 5 days after it reached
@@ -280,13 +314,21 @@ fn is_of_the_same(
     chosen: &[Said<'_>],
     beside: &[Said<'_>],
 ) -> bool {
-    let others = chosen.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, said)| said).chain(beside);
+    let others = chosen
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != at)
+        .map(|(_, said)| said)
+        .chain(beside);
     let own = lasts(said, true).map(|(_, limit)| limit);
     let rivals: Vec<&Said<'_>> = others
         .filter(|other| other.text != said.text)
         .filter(|other| match lasts(other, false) {
             Some((same, limit)) => {
-                same == topic && own.as_ref().is_some_and(|own| limit.order(own.value, &own.unit) != Some(Order::Equal))
+                same == topic
+                    && own
+                        .as_ref()
+                        .is_some_and(|own| limit.order(own.value, &own.unit) != Some(Order::Equal))
             }
             // Several limits in one sentence say which is whose in their own way.
             None => {
@@ -305,7 +347,9 @@ fn is_of_the_same(
     let shared: HashSet<&String> =
         asked.iter().filter(|word| held.contains(*word) && !cues::is_of_topic(word)).collect();
     if question.language == said.language {
-        let distinct = shared.iter().any(|word| !rivals.iter().any(|rival| meanings_of(rival).contains(*word)));
+        let distinct = shared
+            .iter()
+            .any(|word| !rivals.iter().any(|rival| meanings_of(rival).contains(*word)));
         let alone = rivals.is_empty() && (!shared.is_empty() || is_general(said));
         alone || distinct
     } else {
@@ -319,7 +363,9 @@ fn is_of_the_same(
 fn is_general(said: &Said<'_>) -> bool {
     let own = subject_without(said.text, &amounts(said.text, said.language));
     let general = subject(GENERAL);
-    own.iter().all(|word| cues::is_of_topic(word) || general.contains(word) || cues::FUNCTION.contains(&word.as_str()))
+    own.iter().all(|word| {
+        cues::is_of_topic(word) || general.contains(word) || cues::FUNCTION.contains(&word.as_str())
+    })
 }
 
 /// Words of limits that name no thing.

@@ -8,12 +8,18 @@ use super::super::{Figure, Lead, Question, Said, Verdict, subject_without};
 use super::meanings_of;
 
 /// What an order costs that is free from a value on: "8.90 EUR, free from 120 EUR".
-pub(in crate::reason) fn tariff(question: &Question<'_>, chosen: &[Said<'_>], applying: &[usize]) -> Option<Lead> {
+pub(in crate::reason) fn tariff(
+    question: &Question<'_>,
+    chosen: &[Said<'_>],
+    applying: &[usize],
+) -> Option<Lead> {
     let lower = question.text.to_lowercase();
     let order = order_amount(question)?;
     let asked = cues::topics(question.text);
-    let for_price =
-        has(&lower, cues::FREE) || has(&lower, cues::FEE) || has(&lower, PRICE_ASKED) || lower.contains(['?', '？']);
+    let for_price = has(&lower, cues::FREE)
+        || has(&lower, cues::FEE)
+        || has(&lower, PRICE_ASKED)
+        || lower.contains(['?', '？']);
     if asked != [Topic::Delivery] && !(asked.is_empty() && has(&lower, cues::FREE))
         || !for_price
         || has(&lower, cues::HOW_LONG)
@@ -26,14 +32,17 @@ pub(in crate::reason) fn tariff(question: &Question<'_>, chosen: &[Said<'_>], ap
         .iter()
         .filter(|at| {
             place.as_ref().is_none_or(|place| {
-                chosen.get(**at).is_some_and(|said| places::fit(place, said.text) > places::Fit::Unsaid)
+                chosen
+                    .get(**at)
+                    .is_some_and(|said| places::fit(place, said.text) > places::Fit::Unsaid)
             })
         })
         .filter_map(told)
         .collect();
     let (at, tariff) = fitting.first()?;
     let agrees = |other: &Tariff| {
-        other.from == tariff.from && (other.fee.is_none() || tariff.fee.is_none() || other.fee == tariff.fee)
+        other.from == tariff.from
+            && (other.fee.is_none() || tariff.fee.is_none() || other.fee == tariff.fee)
     };
     if !fitting.iter().all(|(_, other)| agrees(other)) {
         return None;
@@ -59,17 +68,27 @@ pub(in crate::reason) fn tariff(question: &Question<'_>, chosen: &[Said<'_>], ap
     inputs.dedup();
     let reaches = order.meets(&tariff.from)?;
     if reaches {
-        let text = wording::sentence(&Say::Free { order: order_shown, from }, None, question.language);
+        let text =
+            wording::sentence(&Say::Free { order: order_shown, from }, None, question.language);
         return Some(Lead { text, verdict: Verdict::Figure, inputs, figures: Vec::new() });
     }
     let missing = wording::value(tariff.from.value - order.value, &order.unit, question.language);
-    let figures = vec![Figure { shown: missing.clone(), inputs: vec![from.clone(), order_shown.clone()] }];
+    let figures =
+        vec![Figure { shown: missing.clone(), inputs: vec![from.clone(), order_shown.clone()] }];
     let Some(fee) = fee else {
-        let text = wording::sentence(&Say::Below { amount: order_shown, limit: from }, None, question.language);
+        let text = wording::sentence(
+            &Say::Below { amount: order_shown, limit: from },
+            None,
+            question.language,
+        );
         return Some(Lead { text, verdict: Verdict::Comparison, inputs, figures: Vec::new() });
     };
     let fee = wording::value(fee.value, &fee.unit, question.language);
-    let text = wording::sentence(&Say::Fee { fee, order: order_shown, from, missing }, None, question.language);
+    let text = wording::sentence(
+        &Say::Fee { fee, order: order_shown, from, missing },
+        None,
+        question.language,
+    );
     Some(Lead { text, verdict: Verdict::Figure, inputs, figures })
 }
 
@@ -102,14 +121,18 @@ impl Tariff {
         let about = cues::topics(said.about);
         // A row stands under its heading; a sentence says itself what it is about.
         let row = said.text.matches([':', '：']).count() > 1;
-        let delivery =
-            topics.contains(&Topic::Delivery) || row && topics.is_empty() && about.contains(&Topic::Delivery);
-        let other = topics.iter().any(|topic| matches!(topic, Topic::Return | Topic::Exchange | Topic::Repair));
+        let delivery = topics.contains(&Topic::Delivery)
+            || row && topics.is_empty() && about.contains(&Topic::Delivery);
+        let other = topics
+            .iter()
+            .any(|topic| matches!(topic, Topic::Return | Topic::Exchange | Topic::Repair));
         if !delivery || other || has(&lower, MEMBERS) {
             return None;
         }
-        let money: Vec<Amount> =
-            amounts(said.text, said.language).into_iter().filter(|amount| amount.unit.kind == Kind::Money).collect();
+        let money: Vec<Amount> = amounts(said.text, said.language)
+            .into_iter()
+            .filter(|amount| amount.unit.kind == Kind::Money)
+            .collect();
         let (mut from, mut fees) = (None, Vec::new());
         for amount in &money {
             if is_threshold(said.text, amount) {
@@ -163,7 +186,8 @@ fn is_threshold(text: &str, amount: &Amount) -> bool {
     let after = after.split(['.', ';', '。', '；']).next().unwrap_or_default().to_lowercase();
     let at_least = matches!(amount.bound, Bound::AtLeast | Bound::MoreThan);
     let free = has(&label.to_lowercase(), cues::FREE);
-    free && (at_least || label.trim_end().ends_with([':', '：'])) || at_least && has(&after, cues::FREE)
+    free && (at_least || label.trim_end().ends_with([':', '：']))
+        || at_least && has(&after, cues::FREE)
 }
 
 /// Characters behind an amount in which it is told what is free from it on.

@@ -61,14 +61,18 @@ impl Atlas {
     pub(super) fn size(&self, zone: usize) -> Option<usize> {
         let members = self.zones.get(zone)?;
         let all = || {
-            self.countries.keys().filter(|code| parent(code).is_none() && self.holds(zone, code) == Some(true)).count()
+            self.countries
+                .keys()
+                .filter(|code| parent(code).is_none() && self.holds(zone, code) == Some(true))
+                .count()
         };
         (!members.contains(&"*")).then(all)
     }
 }
 
 pub(super) static ATLAS: LazyLock<Atlas> = LazyLock::new(|| {
-    let rows = |text: &'static str| text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let rows =
+        |text: &'static str| text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     let mut atlas = Atlas {
         countries: HashMap::new(),
         zones: Vec::new(),

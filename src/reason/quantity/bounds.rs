@@ -52,7 +52,11 @@ pub(super) fn range_link(tail: &str, before: &str, has_unit: bool) -> Option<(Li
 /// Whether what stands before a number makes it negative.
 pub(super) fn is_negative(before: &str) -> bool {
     let sign = before.ends_with(['-', '−', '–'])
-        && before.trim_end_matches(['-', '−', '–']).chars().next_back().is_none_or(|c| !c.is_alphanumeric());
+        && before
+            .trim_end_matches(['-', '−', '–'])
+            .chars()
+            .next_back()
+            .is_none_or(|c| !c.is_alphanumeric());
     sign || ends_with_any(before.trim_end(), &["minus", "moins", "menos", "零下"])
         && !before.trim_end().ends_with("或零下")
 }
@@ -302,18 +306,25 @@ pub(super) fn bound(before: &str, after: &str) -> Bound {
         other => other,
     };
     if let Some(bound) = longest(BEFORE, &|word| ends_with_word(before, word)) {
-        let words = BEFORE.iter().flat_map(|(_, words)| words.iter()).filter(|word| ends_with_word(before, word));
+        let words = BEFORE
+            .iter()
+            .flat_map(|(_, words)| words.iter())
+            .filter(|word| ends_with_word(before, word));
         let length = words.map(|word| word.len()).max().unwrap_or(0);
         let rest = before.get(..before.len() - length).unwrap_or_default().trim_end();
-        let not = ends_with_any(rest, &["not", "no", "nicht", "pas", "ne pas", "no sea", "不得", "不能", "不"]);
+        let not = ends_with_any(
+            rest,
+            &["not", "no", "nicht", "pas", "ne pas", "no sea", "不得", "不能", "不"],
+        );
         return if not { denied(bound) } else { bound };
     }
     longest(BEHIND, &|word| starts_with_word(after, word)).unwrap_or(Bound::Exact)
 }
 
 fn ends_with_word(text: &str, word: &str) -> bool {
-    text.strip_suffix(word)
-        .is_some_and(|rest| word.starts_with(is_han) || rest.chars().next_back().is_none_or(|c| !c.is_alphanumeric()))
+    text.strip_suffix(word).is_some_and(|rest| {
+        word.starts_with(is_han) || rest.chars().next_back().is_none_or(|c| !c.is_alphanumeric())
+    })
 }
 
 fn starts_with_word(text: &str, word: &str) -> bool {

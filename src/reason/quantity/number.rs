@@ -24,18 +24,22 @@ pub(super) fn next_number(text: &str, from: usize, language: &str) -> Option<Num
         if c.is_ascii_digit() {
             let length = number_length(tail);
             let joins = |c: char| matches!(c, ':' | '/' | '.' | ',');
-            let inside = before.is_some_and(|c| c.is_alphanumeric() && !is_han(c) || matches!(c, '#' | '_'))
+            let inside = before
+                .is_some_and(|c| c.is_alphanumeric() && !is_han(c) || matches!(c, '#' | '_'))
                 || before.is_some_and(joins)
                     && text.get(..start)?.chars().rev().nth(1).is_some_and(|c| c.is_ascii_digit());
             let mut after = tail.get(length..)?.chars();
-            let clock = matches!(after.next(), Some(':' | '/')) && after.next().is_some_and(|c| c.is_ascii_digit());
+            let clock = matches!(after.next(), Some(':' | '/'))
+                && after.next().is_some_and(|c| c.is_ascii_digit());
             if !inside && !clock {
                 if let Some(value) = parse(tail.get(..length)?, language) {
                     return Some(Number { value, range: start..start + length, digits: true });
                 }
                 start += length;
             } else {
-                start += tail.find(|c: char| !c.is_ascii_alphanumeric() && !joins(c)).unwrap_or(tail.len());
+                start += tail
+                    .find(|c: char| !c.is_ascii_alphanumeric() && !joins(c))
+                    .unwrap_or(tail.len());
             }
             before = text.get(..start)?.chars().next_back();
             continue;
@@ -64,7 +68,13 @@ fn number_length(text: &str) -> usize {
             '.' | ',' | '\'' => next > 0,
             // A space parts thousands only: groups of three digits behind at most three.
             ' ' | '\u{a0}' | '\u{202f}' => {
-                let group = text.get(..end).unwrap_or_default().bytes().rev().take_while(u8::is_ascii_digit).count();
+                let group = text
+                    .get(..end)
+                    .unwrap_or_default()
+                    .bytes()
+                    .rev()
+                    .take_while(u8::is_ascii_digit)
+                    .count();
                 next == 3 && group <= 3 && !text.get(..end).unwrap_or_default().starts_with('0')
             }
             _ => false,
@@ -77,14 +87,16 @@ fn number_length(text: &str) -> usize {
 }
 
 fn parse(number: &str, language: &str) -> Option<f64> {
-    let plain: String = number.chars().filter(|c| c.is_ascii_digit() || matches!(c, '.' | ',')).collect();
+    let plain: String =
+        number.chars().filter(|c| c.is_ascii_digit() || matches!(c, '.' | ',')).collect();
     let (dot, comma) = (plain.rfind('.'), plain.rfind(','));
     let decimal = match (dot, comma) {
         (Some(dot), Some(comma)) => Some(if dot > comma { '.' } else { ',' }),
         (Some(at), None) | (None, Some(at)) => {
             let mark = if dot.is_some() { '.' } else { ',' };
             let once = plain.matches(mark).count() == 1;
-            let group = plain.len() - at - 1 == 3 && (1..=3).contains(&at) && !plain.starts_with('0');
+            let group =
+                plain.len() - at - 1 == 3 && (1..=3).contains(&at) && !plain.starts_with('0');
             // "1,500" and "1.500": what the language parts thousands with.
             let thousands = match language {
                 "de" | "fr" | "es" | "it" | "nl" | "pt" => '.',
@@ -95,13 +107,16 @@ fn parse(number: &str, language: &str) -> Option<f64> {
         (None, None) => None,
     };
     // "1.2.3" is a version.
-    let whole = decimal.and_then(|mark| plain.rsplit_once(mark)).map_or(plain.as_str(), |(whole, _)| whole);
+    let whole =
+        decimal.and_then(|mark| plain.rsplit_once(mark)).map_or(plain.as_str(), |(whole, _)| whole);
     if whole.split(['.', ',']).skip(1).any(|group| group.len() != 3) {
         return None;
     }
     let text: String = plain
         .chars()
-        .filter_map(|c| if c.is_ascii_digit() { Some(c) } else { (Some(c) == decimal).then_some('.') })
+        .filter_map(
+            |c| if c.is_ascii_digit() { Some(c) } else { (Some(c) == decimal).then_some('.') },
+        )
         .collect();
     text.parse().ok().filter(|value: &f64| *value < 1e12)
 }
@@ -130,7 +145,8 @@ static WORDS: LazyLock<HashMap<&'static str, HashMap<String, f64>>> = LazyLock::
         "eighteen",
         "nineteen",
     ];
-    const EN_TENS: &[&str] = &["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+    const EN_TENS: &[&str] =
+        &["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
     const DE: &[&str] = &[
         "null",
         "ein",
@@ -153,10 +169,12 @@ static WORDS: LazyLock<HashMap<&'static str, HashMap<String, f64>>> = LazyLock::
         "achtzehn",
         "neunzehn",
     ];
-    const DE_TENS: &[&str] = &["zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"];
+    const DE_TENS: &[&str] =
+        &["zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"];
     const FR: &[&str] = &[
-        "zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze", "douze",
-        "treize", "quatorze", "quinze", "seize", "dix-sept", "dix-huit", "dix-neuf",
+        "zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix",
+        "onze", "douze", "treize", "quatorze", "quinze", "seize", "dix-sept", "dix-huit",
+        "dix-neuf",
     ];
     const FR_TENS: &[&str] = &["vingt", "trente", "quarante", "cinquante", "soixante"];
     const ES: &[&str] = &[
@@ -191,14 +209,26 @@ static WORDS: LazyLock<HashMap<&'static str, HashMap<String, f64>>> = LazyLock::
         "veintiocho",
         "veintinueve",
     ];
-    const ES_TENS: &[&str] = &["treinta", "cuarenta", "cincuenta", "sesenta", "setenta", "ochenta", "noventa"];
+    const ES_TENS: &[&str] =
+        &["treinta", "cuarenta", "cincuenta", "sesenta", "setenta", "ochenta", "noventa"];
     let numbered = |words: &[&str]| -> HashMap<String, f64> {
-        words.iter().zip(0_u32..).map(|(word, value)| ((*word).to_owned(), f64::from(value))).collect()
+        words
+            .iter()
+            .zip(0_u32..)
+            .map(|(word, value)| ((*word).to_owned(), f64::from(value)))
+            .collect()
     };
     let mut en = numbered(EN);
     en.extend(
-        [("a", 1.0), ("an", 1.0), ("hundred", 100.0), ("a hundred", 100.0), ("half a", 0.5), ("a couple of", 2.0)]
-            .map(|(word, value)| (word.to_owned(), value)),
+        [
+            ("a", 1.0),
+            ("an", 1.0),
+            ("hundred", 100.0),
+            ("a hundred", 100.0),
+            ("half a", 0.5),
+            ("a couple of", 2.0),
+        ]
+        .map(|(word, value)| (word.to_owned(), value)),
     );
     let mut de = numbered(DE);
     de.extend(["eine", "einem", "einen", "einer", "eines"].map(|word| (word.to_owned(), 1.0)));
@@ -330,8 +360,11 @@ fn chinese(run: &str) -> Option<f64> {
                 continue;
             }
             c => {
-                let value =
-                    "零一二三四五六七八九".chars().zip(0..).find(|(digit, _)| *digit == c).map(|(_, value)| value)?;
+                let value = "零一二三四五六七八九"
+                    .chars()
+                    .zip(0..)
+                    .find(|(digit, _)| *digit == c)
+                    .map(|(_, value)| value)?;
                 digit = Some(value);
                 continue;
             }

@@ -22,7 +22,10 @@ pub(super) const UNITS: &[(Unit, &[&str])] = &[
     (Unit::new("NOK", Kind::Money, 1.0), &["nok"]),
     (Unit::new("DKK", Kind::Money, 1.0), &["dkk"]),
     (Unit::new("PLN", Kind::Money, 1.0), &["pln", "zł", "zloty"]),
-    (Unit::new("g", Kind::Mass, 1.0), &["g", "gram", "grams", "gramme", "grammes", "gramm", "gramo", "gramos", "克"]),
+    (
+        Unit::new("g", Kind::Mass, 1.0),
+        &["g", "gram", "grams", "gramme", "grammes", "gramm", "gramo", "gramos", "克"],
+    ),
     (
         Unit::new("kg", Kind::Mass, 1_000.0),
         &[
@@ -60,13 +63,29 @@ pub(super) const UNITS: &[(Unit, &[&str])] = &[
     ),
     (
         Unit::new("m", Kind::Length, 1_000.0),
-        &["m", "metre", "metres", "meter", "meters", "metern", "mètre", "mètres", "metro", "metros", "米"],
+        &[
+            "m", "metre", "metres", "meter", "meters", "metern", "mètre", "mètres", "metro",
+            "metros", "米",
+        ],
     ),
     (
         Unit::new("km", Kind::Length, 1_000_000.0),
-        &["km", "kilometre", "kilometres", "kilometers", "kilometer", "kilomètres", "kilómetros", "公里", "千米"],
+        &[
+            "km",
+            "kilometre",
+            "kilometres",
+            "kilometers",
+            "kilometer",
+            "kilomètres",
+            "kilómetros",
+            "公里",
+            "千米",
+        ],
     ),
-    (Unit::new("in", Kind::Length, 25.4), &["inch", "inches", "zoll", "pouces", "pulgadas", "英寸"]),
+    (
+        Unit::new("in", Kind::Length, 25.4),
+        &["inch", "inches", "zoll", "pouces", "pulgadas", "英寸"],
+    ),
     (Unit::new("ft", Kind::Length, 304.8), &["ft", "feet", "foot", "英尺"]),
     (Unit::new("ml", Kind::Volume, 1.0), &["ml", "毫升"]),
     (
@@ -75,13 +94,27 @@ pub(super) const UNITS: &[(Unit, &[&str])] = &[
     ),
     (
         Unit::new("°C", Kind::Temperature, 1.0),
-        &["°c", "℃", "°", "degrees", "degree", "celsius", "grad", "degrés", "degré", "grados", "grado", "度", "摄氏度"],
+        &[
+            "°c",
+            "℃",
+            "°",
+            "degrees",
+            "degree",
+            "celsius",
+            "grad",
+            "degrés",
+            "degré",
+            "grados",
+            "grado",
+            "度",
+            "摄氏度",
+        ],
     ),
     (
         Unit::new("second", Kind::Time, 1.0 / 86_400.0),
         &[
-            "second", "seconds", "sec", "secs", "sekunde", "sekunden", "seconde", "secondes", "segundo", "segundos",
-            "秒",
+            "second", "seconds", "sec", "secs", "sekunde", "sekunden", "seconde", "secondes",
+            "segundo", "segundos", "秒",
         ],
     ),
     (
@@ -90,7 +123,21 @@ pub(super) const UNITS: &[(Unit, &[&str])] = &[
     ),
     (
         Unit::new("hour", Kind::Time, 1.0 / 24.0),
-        &["hour", "hours", "h", "hr", "hrs", "stunde", "stunden", "heure", "heures", "hora", "horas", "个小时", "小时"],
+        &[
+            "hour",
+            "hours",
+            "h",
+            "hr",
+            "hrs",
+            "stunde",
+            "stunden",
+            "heure",
+            "heures",
+            "hora",
+            "horas",
+            "个小时",
+            "小时",
+        ],
     ),
     (
         Unit::new("working day", Kind::WorkingTime, 1.0),
@@ -162,23 +209,37 @@ pub(super) const UNITS: &[(Unit, &[&str])] = &[
     (
         Unit { name: "year", kind: Kind::Time, low: 365.0, high: 366.0 },
         &[
-            "year", "years", "yr", "yrs", "jahr", "jahre", "jahren", "an", "ans", "année", "années", "año", "años",
-            "anos", "年",
+            "year", "years", "yr", "yrs", "jahr", "jahre", "jahren", "an", "ans", "année",
+            "années", "año", "años", "anos", "年",
         ],
     ),
     (
         Unit::new("years old", Kind::Age, 1.0),
-        &["years old", "year old", "years of age", "y/o", "yo", "jahre alt", "jahren alt", "岁", "周岁"],
+        &[
+            "years old",
+            "year old",
+            "years of age",
+            "y/o",
+            "yo",
+            "jahre alt",
+            "jahren alt",
+            "岁",
+            "周岁",
+        ],
     ),
-    (Unit::new("%", Kind::Percent, 1.0), &["%", "percent", "per cent", "prozent", "pour cent", "por ciento"]),
+    (
+        Unit::new("%", Kind::Percent, 1.0),
+        &["%", "percent", "per cent", "prozent", "pour cent", "por ciento"],
+    ),
     (Unit::new("W", Kind::Power, 1.0), &["w", "watt", "watts", "瓦"]),
     (Unit::new("kW", Kind::Power, 1_000.0), &["kw"]),
     (Unit::new("Wh", Kind::Energy, 1.0), &["wh", "瓦时"]),
 ];
 
 /// Names of units, lower-case.
-static NAMES: LazyLock<HashMap<&'static str, Unit>> =
-    LazyLock::new(|| UNITS.iter().flat_map(|(unit, names)| names.iter().map(move |name| (*name, *unit))).collect());
+static NAMES: LazyLock<HashMap<&'static str, Unit>> = LazyLock::new(|| {
+    UNITS.iter().flat_map(|(unit, names)| names.iter().map(move |name| (*name, *unit))).collect()
+});
 
 /// The unit that a text begins with, behind a space or a hyphen, with its bytes.
 pub(super) fn unit_after(after: &str) -> Option<(Unit, usize)> {
@@ -202,9 +263,14 @@ pub(super) fn unit_after(after: &str) -> Option<(Unit, usize)> {
         let word = rest.get(end..)?;
         let first = word.chars().next()?;
         let length = if first.is_alphabetic() && !is_han(first) {
-            let length =
-                word.find(|c: char| !c.is_alphabetic() && !matches!(c, '$' | '/') || is_han(c)).unwrap_or(word.len());
-            if word.get(..length).is_some_and(|word| word.ends_with('/')) { length - 1 } else { length }
+            let length = word
+                .find(|c: char| !c.is_alphabetic() && !matches!(c, '$' | '/') || is_han(c))
+                .unwrap_or(word.len());
+            if word.get(..length).is_some_and(|word| word.ends_with('/')) {
+                length - 1
+            } else {
+                length
+            }
         } else if first == '°' && word.get(2..).is_some_and(|rest| rest.starts_with('c')) {
             3
         } else {
@@ -224,7 +290,8 @@ pub(super) fn unit_after(after: &str) -> Option<(Unit, usize)> {
     // "km/h", "g/m²" and "m²" are other units.
     let (unit, length) = found?;
     let next = after.get(length..)?.chars().next();
-    (!next.is_some_and(|c| matches!(c, '/' | '²' | '³' | '\'') || c.is_ascii_digit())).then_some((unit, length))
+    (!next.is_some_and(|c| matches!(c, '/' | '²' | '³' | '\'') || c.is_ascii_digit()))
+        .then_some((unit, length))
 }
 
 fn after_month(after: &str) -> bool {
@@ -237,8 +304,9 @@ pub(super) fn unit_before(before: &str) -> Option<(Unit, usize)> {
     let text = before.trim_end_matches([' ', '\u{a0}']);
     let last = text.chars().next_back()?;
     let start = if last.is_alphabetic() {
-        text.rfind(|c: char| !c.is_ascii_alphabetic())
-            .map_or(0, |at| at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8))
+        text.rfind(|c: char| !c.is_ascii_alphabetic()).map_or(0, |at| {
+            at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
+        })
     } else {
         let sign = text.len() - last.len_utf8();
         let country = text.get(..sign)?.bytes().rev().take_while(u8::is_ascii_alphabetic).count();
@@ -247,6 +315,7 @@ pub(super) fn unit_before(before: &str) -> Option<(Unit, usize)> {
     let name = text.get(start..)?;
     let unit = NAMES.get(name).filter(|unit| unit.kind == Kind::Money)?;
     // Codes and signs alone: "20 euro 5" isn't five euros.
-    let code = name.len() == 3 && name.eq_ignore_ascii_case(unit.name) || !name.chars().all(char::is_alphabetic);
+    let code = name.len() == 3 && name.eq_ignore_ascii_case(unit.name)
+        || !name.chars().all(char::is_alphabetic);
     code.then_some((*unit, before.len() - start))
 }

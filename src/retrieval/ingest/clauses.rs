@@ -34,7 +34,12 @@ pub(super) fn as_headings(text: &str) -> String {
         fenced ^= line.trim_start().starts_with("```");
         if let Some((numbers, title)) = numbered(line).filter(|_| !fenced) {
             let kind = kind(title, &lines, at);
-            found.push(Numbered { line: at, depth: numbers.len(), last: numbers[numbers.len() - 1], kind });
+            found.push(Numbered {
+                line: at,
+                depth: numbers.len(),
+                last: numbers[numbers.len() - 1],
+                kind,
+            });
         }
     }
     // Runs of numbers that count up; deeper ones stand within.
@@ -58,7 +63,9 @@ pub(super) fn as_headings(text: &str) -> String {
             Some(level) => {
                 let title = line.trim().replace("**", "").replace('\\', "");
                 // Clauses are referred to by their numbers, questions aren't.
-                let question = numbered(&title).map(|(_, rest)| rest).filter(|rest| rest.ends_with(['?', '？', '؟']));
+                let question = numbered(&title)
+                    .map(|(_, rest)| rest)
+                    .filter(|rest| rest.ends_with(['?', '？', '؟']));
                 out.push(format!("{} {}", "#".repeat(level), question.unwrap_or(&title)));
                 out.push(String::new());
             }
@@ -95,7 +102,8 @@ fn numbered(line: &str) -> Option<(Vec<u32>, &str)> {
     let spaced = rest.starts_with([' ', '\t', '\u{A0}']);
     let title = rest.trim();
     let marked = section || closed || numbers.len() > 1;
-    (marked && spaced && !numbers.is_empty() && numbers.len() <= 4 && !title.is_empty()).then_some((numbers, title))
+    (marked && spaced && !numbers.is_empty() && numbers.len() <= 4 && !title.is_empty())
+        .then_some((numbers, title))
 }
 
 fn kind(title: &str, lines: &[&str], at: usize) -> Kind {
@@ -110,9 +118,12 @@ fn kind(title: &str, lines: &[&str], at: usize) -> Kind {
         return Kind::Question;
     }
     let bullets = ["- ", "* ", "• ", "| "].iter().any(|mark| below_starts.starts_with(mark));
-    let short = title.chars().count() <= MAX_TITLE && title.split_whitespace().count() <= MAX_TITLE_WORDS;
+    let short =
+        title.chars().count() <= MAX_TITLE && title.split_whitespace().count() <= MAX_TITLE_WORDS;
     let ends = title.ends_with(['.', ',', ';', ':', '!', '。', '：', '，']);
-    let paragraph = bullets || below.chars().count() >= MIN_PARAGRAPH || below.trim_end().ends_with(['.', '。', ':']);
+    let paragraph = bullets
+        || below.chars().count() >= MIN_PARAGRAPH
+        || below.trim_end().ends_with(['.', '。', ':']);
     // A line that goes on with a small letter is the same sentence.
     let begins_anew = gap > 0 || bullets || !below_starts.starts_with(char::is_lowercase);
     let indented = gap == 0 && below.starts_with(' ') && !bullets;
@@ -132,7 +143,8 @@ fn goes_on(run: &[Numbered], next: &Numbered) -> bool {
 fn mark(lines: &[&str], run: &[Numbered], levels: &mut [Option<usize>]) {
     let titled = run.iter().filter(|one| one.kind != Kind::Item).count();
     let questions = run.iter().filter(|one| one.kind == Kind::Question).count();
-    let clauses = run.len() > 1 && titled * 10 >= run.len() * 7 && !is_instruction(lines, run[0].line);
+    let clauses =
+        run.len() > 1 && titled * 10 >= run.len() * 7 && !is_instruction(lines, run[0].line);
     if !clauses && questions * 2 < run.len() {
         return;
     }
@@ -157,14 +169,22 @@ fn mark_questions(lines: &[&str], levels: &mut [Option<usize>]) {
         }
         let bare = line.trim().trim_matches('*').trim();
         let alone = at == 0 || lines[at - 1].trim().is_empty() || lines[at - 1].starts_with('#');
-        let plain = !line.starts_with([' ', '#', '-', '>', '|', '\t']) && levels[at].is_none() && !fenced;
-        let asks = bare.ends_with(['?', '？', '؟']) && bare.matches(['?', '？', '؟', '.', '。']).count() == 1;
+        let plain =
+            !line.starts_with([' ', '#', '-', '>', '|', '\t']) && levels[at].is_none() && !fenced;
+        let asks = bare.ends_with(['?', '？', '؟'])
+            && bare.matches(['?', '？', '؟', '.', '。']).count() == 1;
         let below = lines[at + 1..].iter().find(|line| !line.trim().is_empty());
         let answered = below.is_some_and(|below| {
             let below = below.trim().trim_matches('*');
             !below.starts_with('#') && !below.ends_with(['?', '？', '؟'])
         });
-        if plain && alone && asks && answered && bare.chars().count() <= MAX_QUESTION && numbered(line).is_none() {
+        if plain
+            && alone
+            && asks
+            && answered
+            && bare.chars().count() <= MAX_QUESTION
+            && numbered(line).is_none()
+        {
             found.push((at, (outer + 1).min(6)));
         }
     }
@@ -194,10 +214,14 @@ fn is_instruction(lines: &[&str], at: usize) -> bool {
         "kroki",
     ];
     let mut above = lines[..at].iter().rev().filter(|line| !line.trim().is_empty());
-    let leads_in = above.next().is_some_and(|line| line.trim_end().ends_with([':', '：']) && !line.starts_with('#'));
+    let leads_in = above
+        .next()
+        .is_some_and(|line| line.trim_end().ends_with([':', '：']) && !line.starts_with('#'));
     let heading = lines[..at].iter().rev().find(|line| line.starts_with('#'));
     let heading = heading.map(|line| line.to_lowercase()).unwrap_or_default();
-    leads_in || heading.ends_with(['?', '？', ':']) || WORDS.iter().any(|word| heading.contains(word))
+    leads_in
+        || heading.ends_with(['?', '？', ':'])
+        || WORDS.iter().any(|word| heading.contains(word))
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ const MAX_BOLD_HEADING: usize = 120;
 pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
     let mut archive = open_zip(document)?;
     let body = archive.file_names_raw().filter_map(|name| std::str::from_utf8(name).ok());
-    let body = body.filter(|name| name.starts_with("word/document") && name.ends_with(".xml")).min();
+    let body =
+        body.filter(|name| name.starts_with("word/document") && name.ends_with(".xml")).min();
     let Some(body) = body.map(str::to_owned) else {
         return Err("it is no Word document: it has no word/document.xml".to_owned());
     };
@@ -41,7 +42,8 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
     let (title, language) = properties(&zip_text(&mut archive, "docProps/core.xml")?)?;
     let text = walker.out.trim().to_owned();
     if text.is_empty() {
-        return Err("it holds no text; if it holds pictures of text, have them read by OCR first".to_owned());
+        return Err("it holds no text; if it holds pictures of text, have them read by OCR first"
+            .to_owned());
     }
     Ok(Extraction { title, language, text, ..Extraction::default() })
 }
@@ -51,9 +53,9 @@ fn each<'a>(xml: &'a str, mut take: impl FnMut(usize, &Event<'a>)) -> Result<(),
     let mut reader = Reader::from_str(xml);
     let mut depth = 0_usize;
     loop {
-        let event = reader
-            .read_event()
-            .map_err(|error| format!("its XML is broken at byte {}: {error}", reader.error_position()))?;
+        let event = reader.read_event().map_err(|error| {
+            format!("its XML is broken at byte {}: {error}", reader.error_position())
+        })?;
         match &event {
             Event::Eof if depth > 0 => return Err("its XML ends in the middle".to_owned()),
             Event::Eof => return Ok(()),
@@ -77,8 +79,10 @@ fn local<'a>(element: &'a BytesStart<'_>) -> &'a str {
 /// An attribute by its name without namespace.
 fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> {
     let mut attributes = element.attributes();
-    let mut found =
-        attributes.with_checks(false).flatten().filter(|attribute| attribute.key.0.rsplit(':').next() == Some(name));
+    let mut found = attributes
+        .with_checks(false)
+        .flatten()
+        .filter(|attribute| attribute.key.0.rsplit(':').next() == Some(name));
     found.next().map(|attribute| match quick_xml::escape::unescape(&attribute.value) {
         Ok(value) => value.into_owned(),
         Err(_) => attribute.value.to_string(),
@@ -87,7 +91,8 @@ fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> {
 
 /// `<w:vanish/>` is on, `<w:vanish w:val="0"/>` is off.
 fn is_on(element: &BytesStart<'_>) -> bool {
-    attribute(element, "val").is_none_or(|value| !matches!(value.as_str(), "0" | "false" | "off" | "none"))
+    attribute(element, "val")
+        .is_none_or(|value| !matches!(value.as_str(), "0" | "false" | "off" | "none"))
 }
 
 /// What a paragraph style makes of its paragraphs.
@@ -172,8 +177,9 @@ fn lists(xml: &str) -> Result<HashMap<(String, usize), Level>, String> {
             }
             name @ ("numFmt" | "lvlText" | "start") => {
                 if let Some(id) = &abstract_id {
-                    let of_level =
-                        levels.entry((id.clone(), level)).or_insert_with(|| Level { start: 1, ..Level::default() });
+                    let of_level = levels
+                        .entry((id.clone(), level))
+                        .or_insert_with(|| Level { start: 1, ..Level::default() });
                     match name {
                         "numFmt" => of_level.format = value(),
                         "lvlText" => of_level.text = value(),
@@ -250,7 +256,9 @@ fn links(xml: &str) -> Result<HashMap<String, String>, String> {
         let (Event::Start(element) | Event::Empty(element)) = event else { return };
         if let (Some(id), Some(target)) = (attribute(element, "Id"), attribute(element, "Target"))
             && ["https://", "http://", "mailto:"].iter().any(|start| target.starts_with(start))
-            && !target.contains(|char: char| char.is_whitespace() || matches!(char, '(' | ')' | '<' | '>'))
+            && !target.contains(|char: char| {
+                char.is_whitespace() || matches!(char, '(' | ')' | '<' | '>')
+            })
         {
             links.insert(id, target);
         }
@@ -359,7 +367,10 @@ impl Walker {
             }
             match event {
                 Event::Start(element) => {
-                    if matches!(local(element), "del" | "moveFrom" | "Fallback" | "instrText" | "delText") {
+                    if matches!(
+                        local(element),
+                        "del" | "moveFrom" | "Fallback" | "instrText" | "delText"
+                    ) {
                         self.skip = Some(depth);
                     } else {
                         self.open(element);
@@ -369,7 +380,9 @@ impl Walker {
                     self.open(element);
                     self.close(local(element));
                 }
-                Event::End(element) => self.close(element.name().0.rsplit(':').next().unwrap_or_default()),
+                Event::End(element) => {
+                    self.close(element.name().0.rsplit(':').next().unwrap_or_default())
+                }
                 event => {
                     if self.in_text
                         && !self.hidden
@@ -379,7 +392,8 @@ impl Walker {
                         let bold = self.bold;
                         self.in_paragraph(|paragraph| {
                             paragraph.text.push_str(&text);
-                            *(if bold { &mut paragraph.bold } else { &mut paragraph.plain }) += letters;
+                            *(if bold { &mut paragraph.bold } else { &mut paragraph.plain }) +=
+                                letters;
                         });
                     }
                 }
@@ -393,18 +407,24 @@ impl Walker {
             "p" => self.paragraphs.push(Paragraph::default()),
             "pStyle" => self.in_paragraph(|paragraph| paragraph.style = Some(value())),
             "outlineLvl" => self.in_paragraph(|paragraph| paragraph.heading = outline(&value())),
-            "numId" => self.in_paragraph(|paragraph| paragraph.list.get_or_insert_default().0 = value()),
+            "numId" => {
+                self.in_paragraph(|paragraph| paragraph.list.get_or_insert_default().0 = value())
+            }
             "ilvl" => self.in_paragraph(|paragraph| {
                 paragraph.list.get_or_insert_default().1 = value().parse().unwrap_or(0);
             }),
             "r" => (self.in_run, self.hidden, self.bold) = (true, false, false),
             // What is struck out no longer holds.
-            "vanish" | "webHidden" | "strike" | "dstrike" if self.in_run => self.hidden |= is_on(element),
+            "vanish" | "webHidden" | "strike" | "dstrike" if self.in_run => {
+                self.hidden |= is_on(element)
+            }
             "b" if self.in_run => self.bold = is_on(element),
             "t" => self.in_text = true,
             "tab" if self.in_run => self.in_paragraph(|paragraph| paragraph.text.push(' ')),
             "br" | "cr" if self.in_run => self.in_paragraph(|paragraph| paragraph.text.push('\n')),
-            "noBreakHyphen" if self.in_run => self.in_paragraph(|paragraph| paragraph.text.push('-')),
+            "noBreakHyphen" if self.in_run => {
+                self.in_paragraph(|paragraph| paragraph.text.push('-'))
+            }
             "hyperlink" => {
                 let address = attribute(element, "id").and_then(|id| self.links.get(&id).cloned());
                 let at = self.paragraphs.last().map_or(0, |paragraph| paragraph.text.len());
@@ -412,8 +432,11 @@ impl Walker {
             }
             "tbl" => self.tables.push(Table::default()),
             "tr" => self.in_table(|table| table.row.clear()),
-            "tc" => self.in_table(|table| (table.cell, table.span, table.merged) = (String::new(), 1, false)),
-            "gridSpan" => self.in_table(|table| table.span = value().parse().unwrap_or(1).clamp(1, MAX_COLUMNS)),
+            "tc" => self.in_table(|table| {
+                (table.cell, table.span, table.merged) = (String::new(), 1, false)
+            }),
+            "gridSpan" => self
+                .in_table(|table| table.span = value().parse().unwrap_or(1).clamp(1, MAX_COLUMNS)),
             "vMerge" => self.in_table(|table| table.merged = value() != "restart"),
             _ => {}
         }
@@ -456,8 +479,11 @@ impl Walker {
                     return;
                 }
                 let above = table.rows.last().and_then(|row| row.get(table.row.len()));
-                let cell =
-                    if table.merged { above.cloned().unwrap_or_default() } else { std::mem::take(&mut table.cell) };
+                let cell = if table.merged {
+                    above.cloned().unwrap_or_default()
+                } else {
+                    std::mem::take(&mut table.cell)
+                };
                 table.row.push(cell);
                 table.row.extend(std::iter::repeat_n(String::new(), table.span - 1));
             }),
@@ -510,7 +536,8 @@ impl Walker {
                 self.block(&format!("{} {unbroken}", "#".repeat(level)));
             }
             None => {
-                let lines: Vec<String> = text.lines().map(|line| escaped_line(line.trim())).collect();
+                let lines: Vec<String> =
+                    text.lines().map(|line| escaped_line(line.trim())).collect();
                 // A line break within a paragraph is one.
                 self.block(&lines.join("\\\n"));
             }
@@ -520,9 +547,13 @@ impl Walker {
     /// The next number of a list's level as it is written; `None` for bullets.
     fn number(&mut self, list: &str, level: usize) -> Option<String> {
         self.counters.retain(|(id, deeper), _| id != list || *deeper <= level);
-        let of_level = self.lists.get(&(list.to_owned(), level)).filter(|level| level.is_numbered())?.clone();
-        let number =
-            self.counters.entry((list.to_owned(), level)).and_modify(|number| *number += 1).or_insert(of_level.start);
+        let of_level =
+            self.lists.get(&(list.to_owned(), level)).filter(|level| level.is_numbered())?.clone();
+        let number = self
+            .counters
+            .entry((list.to_owned(), level))
+            .and_modify(|number| *number += 1)
+            .or_insert(of_level.start);
         let plain = number.to_string();
         if of_level.text.is_empty() {
             return Some(format!("{plain}."));
@@ -534,7 +565,10 @@ impl Walker {
                 continue;
             }
             let number = self.counters.get(&(list.to_owned(), outer)).copied().unwrap_or(1);
-            let format = self.lists.get(&(list.to_owned(), outer)).map_or("decimal", |level| level.format.as_str());
+            let format = self
+                .lists
+                .get(&(list.to_owned(), outer))
+                .map_or("decimal", |level| level.format.as_str());
             label = label.replace(&place, &written(number, format));
         }
         Some(label.trim().to_owned()).filter(|label| !label.is_empty())
@@ -563,15 +597,17 @@ impl Walker {
     }
 
     fn item(&mut self, list: &str, level: usize, text: &str, label: Option<String>) {
-        let simple = label
-            .as_deref()
-            .and_then(|label| label.strip_suffix(['.', ')']))
-            .is_some_and(|digits| (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()));
+        let simple = label.as_deref().and_then(|label| label.strip_suffix(['.', ')'])).is_some_and(
+            |digits| {
+                (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+            },
+        );
         let marker = match label {
             Some(label) if simple => format!("{}.", label.trim_end_matches(['.', ')'])),
             // Clauses count over their levels; each is a paragraph.
             Some(label)
-                if label.chars().filter(|char| char.is_ascii_digit() || *char == '.').count() > 2
+                if label.chars().filter(|char| char.is_ascii_digit() || *char == '.').count()
+                    > 2
                     || label.starts_with('§') =>
             {
                 return self.block(&format!("{label} {text}"));
@@ -585,7 +621,9 @@ impl Walker {
             (false, false) => "\n\n",
         });
         // A list that begins deeper than its first level isn't code.
-        let level = if self.in_list || self.counters.keys().any(|(id, outer)| id == list && *outer < level) {
+        let level = if self.in_list
+            || self.counters.keys().any(|(id, outer)| id == list && *outer < level)
+        {
             level
         } else {
             0
@@ -599,7 +637,8 @@ impl Walker {
         let Some(table) = self.tables.pop() else { return };
         if let Some(outer) = self.tables.last_mut() {
             // A table within a cell reads as its rows.
-            let rows: Vec<String> = table.rows.iter().map(|row| row.join(" ").trim().to_owned()).collect();
+            let rows: Vec<String> =
+                table.rows.iter().map(|row| row.join(" ").trim().to_owned()).collect();
             outer.cell = format!("{} {}", outer.cell, rows.join("; ")).trim().to_owned();
             return;
         }

@@ -42,17 +42,26 @@ pub(super) fn decode(bytes: &[u8], declared: Option<&str>) -> Result<Decoded, St
 }
 
 /// A text that isn't UTF-8; `reason` says why.
-fn legacy(bytes: &[u8], declared: Option<&str>, reason: String) -> Result<(String, &'static str), String> {
+fn legacy(
+    bytes: &[u8],
+    declared: Option<&str>,
+    reason: String,
+) -> Result<(String, &'static str), String> {
     if bytes.contains(&0) {
         return Err(reason);
     }
     if let Some(label) = declared {
-        let encoding = Encoding::for_label(label.trim().as_bytes())
-            .ok_or_else(|| format!("its charset {label:?} is not known; write one as windows-1252 or shift_jis"))?;
+        let encoding = Encoding::for_label(label.trim().as_bytes()).ok_or_else(|| {
+            format!("its charset {label:?} is not known; write one as windows-1252 or shift_jis")
+        })?;
         let text = encoding.decode_without_bom_handling_and_without_replacement(bytes);
         return match text {
-            Some(text) if encoding == encoding_rs::SHIFT_JIS => Ok((with_yen(&text), encoding.name())),
-            Some(text) if encoding != encoding_rs::UTF_8 => Ok((text.into_owned(), encoding.name())),
+            Some(text) if encoding == encoding_rs::SHIFT_JIS => {
+                Ok((with_yen(&text), encoding.name()))
+            }
+            Some(text) if encoding != encoding_rs::UTF_8 => {
+                Ok((text.into_owned(), encoding.name()))
+            }
             Some(_) => Err(reason),
             None => Err(format!("it is said to be {}, but its bytes are not", encoding.name())),
         };
@@ -67,7 +76,11 @@ fn legacy(bytes: &[u8], declared: Option<&str>, reason: String) -> Result<(Strin
     let text = encoding.decode_without_bom_handling_and_without_replacement(bytes);
     match text {
         Some(text) if is_plausible(&text) => {
-            let text = if encoding == encoding_rs::SHIFT_JIS { with_yen(&text) } else { text.into_owned() };
+            let text = if encoding == encoding_rs::SHIFT_JIS {
+                with_yen(&text)
+            } else {
+                text.into_owned()
+            };
             Ok((text, encoding.name()))
         }
         _ => Err(format!(
@@ -109,12 +122,14 @@ fn is_plausible(text: &str) -> bool {
         if !char.is_ascii() {
             let wide = u32::from(char) >= 0x3000;
             // A sign that no language has within words.
-            let strange =
-                char.is_control() || "¤¦¨¬¯´¸ˆ˜‡†Þþðƒ¶ÿ".contains(char) || matches!(u32::from(char), 0xE000..=0xF8FF);
+            let strange = char.is_control()
+                || "¤¦¨¬¯´¸ˆ˜‡†Þþðƒ¶ÿ".contains(char)
+                || matches!(u32::from(char), 0xE000..=0xF8FF);
             let within = before.is_some_and(char::is_alphabetic);
             if strange && within || char.is_control() {
                 odd += 1;
-            } else if char.is_alphabetic() || "€£°²³½–—„“”’«»…·•×".contains(char) || wide {
+            } else if char.is_alphabetic() || "€£°²³½–—„“”’«»…·•×".contains(char) || wide
+            {
                 // Between two letters it is one of a word.
                 let inside = within && chars.peek().is_some_and(|next| next.is_alphabetic());
                 letters += if inside && char.is_alphabetic() { MIN_EVIDENCE } else { 1 };
@@ -123,7 +138,11 @@ fn is_plausible(text: &str) -> bool {
         before = Some(char);
     }
     // Where no letter is ASCII, as in Cyrillic, a few bytes fit every alphabet.
-    let needed = if text.contains(|char: char| char.is_ascii_alphabetic()) { MIN_EVIDENCE } else { MIN_ALONE };
+    let needed = if text.contains(|char: char| char.is_ascii_alphabetic()) {
+        MIN_EVIDENCE
+    } else {
+        MIN_ALONE
+    };
     letters >= needed && odd * 20 <= letters
 }
 
@@ -149,7 +168,10 @@ fn utf8(bytes: &[u8]) -> Result<String, String> {
         Ok(text) => Ok(text.to_owned()),
         Err(error) => {
             let at = error.valid_up_to();
-            Err(format!("line {} is not UTF-8 (byte {at} of the file); save it as UTF-8", line_of(bytes, at)))
+            Err(format!(
+                "line {} is not UTF-8 (byte {at} of the file); save it as UTF-8",
+                line_of(bytes, at)
+            ))
         }
     }
 }
@@ -194,9 +216,12 @@ fn visible(text: String) -> String {
 /// The encoding that a page or an XML file names in its first bytes.
 pub(super) fn declared(bytes: &[u8]) -> Option<String> {
     let head = String::from_utf8_lossy(&bytes[..bytes.len().min(1024)]).to_lowercase();
-    let at = ["charset=", "encoding="].iter().find_map(|key| head.find(key).map(|at| at + key.len()))?;
+    let at =
+        ["charset=", "encoding="].iter().find_map(|key| head.find(key).map(|at| at + key.len()))?;
     let name = head[at..].trim_start_matches(['"', '\'', ' ']);
-    let end = name.find(|char: char| !(char.is_ascii_alphanumeric() || "-_:".contains(char))).unwrap_or(name.len());
+    let end = name
+        .find(|char: char| !(char.is_ascii_alphanumeric() || "-_:".contains(char)))
+        .unwrap_or(name.len());
     Some(name[..end].to_owned()).filter(|name| Encoding::for_label(name.as_bytes()).is_some())
 }
 
@@ -217,7 +242,10 @@ mod tests {
         check("windows-1252", "Artikel;Preis\nGrüne Bohnen;3,10 €\nMöhren;2,40 €\n");
         check("windows-1252", "Désignation;Prix\nCrème brûlée;6,50 €\nPâté de campagne;4,20 €\n");
         check("windows-1251", "Название;Цена\nЧай зелёный;350\nКофе молотый;420\n");
-        check("windows-1250", "Nazwa;Cena\nŻurek z białą kiełbasą;18,50 zł\nŁosoś pieczony;42 zł\n");
+        check(
+            "windows-1250",
+            "Nazwa;Cena\nŻurek z białą kiełbasą;18,50 zł\nŁosoś pieczony;42 zł\n",
+        );
         check("gbk", "商品,价格\n蓝色雨伞,￥45.00\n登山背包,￥88.00\n");
         check("big5", "商品名稱,價格\n藍色雨傘,450\n登山背包,880\n");
         check("shift_jis", "商品名,価格\n赤い傘,4500\n青い帽子,3200\n");
@@ -230,15 +258,26 @@ mod tests {
             let reason = decode(bytes, None).expect_err("unsure");
             assert!(reason.contains("is not UTF-8"), "{reason}");
         }
-        assert_eq!(decode(b"caf\xE9", Some("windows-1252")).map(|read| read.text).as_deref(), Ok("café"));
+        assert_eq!(
+            decode(b"caf\xE9", Some("windows-1252")).map(|read| read.text).as_deref(),
+            Ok("café")
+        );
         assert!(decode(b"caf\xE9", Some("klingon")).is_err());
-        assert!(decode(b"\x81\xE9", Some("shift_jis")).is_err() || decode(b"\x81\xE9", Some("utf-8")).is_err());
+        assert!(
+            decode(b"\x81\xE9", Some("shift_jis")).is_err()
+                || decode(b"\x81\xE9", Some("utf-8")).is_err()
+        );
         // One letter within a word is enough where the encodings agree on it.
-        let swedish = decode(b"Artikelnamn;Ink\xF6pspris\nKaffekopp;60 kr\n", None).expect("a guess");
+        let swedish =
+            decode(b"Artikelnamn;Ink\xF6pspris\nKaffekopp;60 kr\n", None).expect("a guess");
         assert_eq!(swedish.text, "Artikelnamn;Inköpspris\nKaffekopp;60 kr\n");
-        let yen = decode(b"\x8f\xa4\x95i,\x89\xbf\x8ai\n\x90\xd4\x82\xa2\x8eP,\\4500\n", None).expect("Shift JIS");
+        let yen = decode(b"\x8f\xa4\x95i,\x89\xbf\x8ai\n\x90\xd4\x82\xa2\x8eP,\\4500\n", None)
+            .expect("Shift JIS");
         assert_eq!(yen.text, "商品,価格\n赤い傘,¥4500\n");
         assert_eq!(declared(b"<html><meta charset=\"Shift_JIS\">").as_deref(), Some("shift_jis"));
-        assert_eq!(declared(b"<?xml version=\"1.0\" encoding='windows-1251'?>").as_deref(), Some("windows-1251"));
+        assert_eq!(
+            declared(b"<?xml version=\"1.0\" encoding='windows-1251'?>").as_deref(),
+            Some("windows-1251")
+        );
     }
 }

@@ -65,18 +65,29 @@ pub async fn explain(roots: &[PathBuf], options: &IngestOptions) -> anyhow::Resu
 /// # Errors
 ///
 /// As those of [`explain`].
-pub async fn explain_all(roots: &[PathBuf], options: &IngestOptions) -> anyhow::Result<Vec<Explained>> {
+pub async fn explain_all(
+    roots: &[PathBuf],
+    options: &IngestOptions,
+) -> anyhow::Result<Vec<Explained>> {
     explain_roots(roots, options, usize::MAX).await
 }
 
-async fn explain_roots(roots: &[PathBuf], options: &IngestOptions, shown: usize) -> anyhow::Result<Vec<Explained>> {
+async fn explain_roots(
+    roots: &[PathBuf],
+    options: &IngestOptions,
+    shown: usize,
+) -> anyhow::Result<Vec<Explained>> {
     let walked = walked(roots.to_vec(), options.base.clone()).await?;
     let mut all: Vec<Explained> = Vec::new();
     for file in &walked.files {
         all.push(read(file, options, shown).await?);
     }
     for failure in walked.failed.into_iter().chain(unknown_kinds(&walked.unknown)) {
-        all.push(Explained { path: failure.path.clone(), notes: vec![failure], ..Explained::default() });
+        all.push(Explained {
+            path: failure.path.clone(),
+            notes: vec![failure],
+            ..Explained::default()
+        });
     }
     Ok(all)
 }
@@ -91,7 +102,11 @@ pub async fn folder_files(folder: &Path) -> anyhow::Result<FolderFiles> {
     tokio::task::spawn_blocking(move || {
         // One that just went is empty for now, and gone from the next list.
         let bytes = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
-        let files = walked.files.into_iter().map(|file| FolderFile { bytes: bytes(&file.path), id: file.id }).collect();
+        let files = walked
+            .files
+            .into_iter()
+            .map(|file| FolderFile { bytes: bytes(&file.path), id: file.id })
+            .collect();
         let mut left_out = walked.failed;
         left_out.extend(unknown_kinds(&walked.unknown));
         FolderFiles { files, left_out }
@@ -105,7 +120,11 @@ pub async fn folder_files(folder: &Path) -> anyhow::Result<FolderFiles> {
 /// # Errors
 ///
 /// When the folder can't be read.
-pub async fn explain_file(folder: &Path, id: &str, options: &IngestOptions) -> anyhow::Result<Option<Explained>> {
+pub async fn explain_file(
+    folder: &Path,
+    id: &str,
+    options: &IngestOptions,
+) -> anyhow::Result<Option<Explained>> {
     let walked = walked_if_there(folder).await?;
     match walked.and_then(|walked| walked.files.into_iter().find(|file| file.id == id)) {
         Some(file) => read(&file, options, SAMPLE).await.map(Some),
@@ -121,7 +140,11 @@ pub async fn explain_file(folder: &Path, id: &str, options: &IngestOptions) -> a
 pub async fn explain_upload(upload: &Upload, options: &IngestOptions) -> anyhow::Result<Explained> {
     match handed_in(upload) {
         Ok(file) => read(&file, options, SAMPLE).await,
-        Err(failure) => Ok(Explained { path: failure.path.clone(), notes: vec![failure], ..Explained::default() }),
+        Err(failure) => Ok(Explained {
+            path: failure.path.clone(),
+            notes: vec![failure],
+            ..Explained::default()
+        }),
     }
 }
 
@@ -138,7 +161,11 @@ async fn walked(roots: Vec<PathBuf>, base: Option<PathBuf>) -> anyhow::Result<wa
         .context("walking the folders crashed; see the log")?
 }
 
-async fn read(file: &walk::File, options: &IngestOptions, shown: usize) -> anyhow::Result<Explained> {
+async fn read(
+    file: &walk::File,
+    options: &IngestOptions,
+    shown: usize,
+) -> anyhow::Result<Explained> {
     let mut reading = Reading::begin("", file, options, Arc::default(), true)?;
     let mut left_out = Vec::new();
     let mut explained = Explained { path: file.id.clone(), ..Explained::default() };
@@ -149,7 +176,10 @@ async fn read(file: &walk::File, options: &IngestOptions, shown: usize) -> anyho
                 if !ids.insert(document.id.clone()) {
                     notes.add(
                         None,
-                        format!("the id {:?} was already used; the second document was left out", document.id),
+                        format!(
+                            "the id {:?} was already used; the second document was left out",
+                            document.id
+                        ),
                     );
                     continue;
                 }
@@ -157,9 +187,13 @@ async fn read(file: &walk::File, options: &IngestOptions, shown: usize) -> anyho
             }
             Ok(Some(Found::LeftOut(texts))) => left_out.extend(texts),
             Ok(Some(Found::Encoding(encoding))) => explained.encoding = Some(encoding.to_owned()),
-            Ok(Some(Found::Table(table))) if explained.tables.len() < MAX_TABLES => explained.tables.push(table),
+            Ok(Some(Found::Table(table))) if explained.tables.len() < MAX_TABLES => {
+                explained.tables.push(table)
+            }
             Ok(Some(Found::Table(_))) => more_tables += 1,
-            Ok(Some(Found::Bad { line, reason } | Found::Incomplete { line, reason })) => notes.add(line, reason),
+            Ok(Some(Found::Bad { line, reason } | Found::Incomplete { line, reason })) => {
+                notes.add(line, reason)
+            }
             Ok(Some(Found::Broken { reason, .. })) => notes.add(None, reason),
             Ok(Some(Found::Unchanged { .. })) => {}
             Ok(None) => break true,
@@ -176,7 +210,8 @@ async fn read(file: &walk::File, options: &IngestOptions, shown: usize) -> anyho
         notes.add(None, format!("{more_tables} more tables were read and aren't shown here"));
     }
     let failure = |(line, reason)| Failure { path: explained.path.clone(), line, reason };
-    let left_out = left_out.into_iter().map(|text| (None, format!("it is in no passage: {text:?}")));
+    let left_out =
+        left_out.into_iter().map(|text| (None, format!("it is in no passage: {text:?}")));
     explained.notes = notes.lines("remarks").into_iter().chain(left_out).map(failure).collect();
     Ok(explained)
 }
@@ -185,10 +220,12 @@ impl Explained {
     fn take(&mut self, document: super::Extracted, shown: usize) {
         self.documents += 1;
         self.passages += document.passages.len();
-        self.products += document.passages.iter().filter(|passage| passage.product.is_some()).count();
+        self.products +=
+            document.passages.iter().filter(|passage| passage.product.is_some()).count();
         for passage in document.passages.into_iter().take(shown.saturating_sub(self.sample.len())) {
             let product = passage.product.as_ref();
-            let told = product.and_then(|product| product.sentence(&passage.text, &passage.language));
+            let told =
+                product.and_then(|product| product.sentence(&passage.text, &passage.language));
             self.sample.push(told.unwrap_or(passage.text));
         }
     }
@@ -198,17 +235,34 @@ impl std::fmt::Display for Explained {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { path, encoding, documents, passages, products, tables, notes, sample } = self;
         let encoding = encoding.as_deref().filter(|encoding| *encoding != "UTF-8");
-        let encoding = encoding.map_or_else(String::new, |encoding| format!(", read as {encoding}"));
-        writeln!(f, "{path}: {documents} documents, {passages} passages, {products} products{encoding}")?;
+        let encoding =
+            encoding.map_or_else(String::new, |encoding| format!(", read as {encoding}"));
+        writeln!(
+            f,
+            "{path}: {documents} documents, {passages} passages, {products} products{encoding}"
+        )?;
         for table in tables {
-            let sheet = if table.sheet.is_empty() { String::new() } else { format!(" of sheet {:?}", table.sheet) };
+            let sheet = if table.sheet.is_empty() {
+                String::new()
+            } else {
+                format!(" of sheet {:?}", table.sheet)
+            };
             let lines: Vec<String> = table.header.iter().map(ToString::to_string).collect();
             match lines.as_slice() {
                 [] => writeln!(f, "  table{sheet} without a header, {} rows", table.rows)?,
-                lines => writeln!(f, "  table{sheet} under line {}, {} rows", lines.join(" and "), table.rows)?,
+                lines => writeln!(
+                    f,
+                    "  table{sheet} under line {}, {} rows",
+                    lines.join(" and "),
+                    table.rows
+                )?,
             }
             for (column, number) in table.columns.iter().zip(1..) {
-                let name = if column.name.is_empty() { format!("(column {number})") } else { column.name.clone() };
+                let name = if column.name.is_empty() {
+                    format!("(column {number})")
+                } else {
+                    column.name.clone()
+                };
                 let telling = match column.telling {
                     Telling::Told => "told",
                     Telling::Used => "used",

@@ -40,8 +40,8 @@ pub(super) fn open_zip(document: &[u8]) -> Result<zip::ZipArchive<std::io::Curso
             "it is in the format of Office 97; save it as .docx or .xlsx".to_owned()
         });
     }
-    let mut archive =
-        zip::ZipArchive::new(std::io::Cursor::new(document)).map_err(|error| format!("it is damaged: {error}"))?;
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(document))
+        .map_err(|error| format!("it is damaged: {error}"))?;
     if archive.len() > MAX_ENTRIES {
         return Err(format!("it holds {} files; a document has a few", archive.len()));
     }
@@ -50,9 +50,9 @@ pub(super) fn open_zip(document: &[u8]) -> Result<zip::ZipArchive<std::io::Curso
         let entry = archive.by_index(index).map_err(|error| format!("it is damaged: {error}"))?;
         let unpacked = std::io::copy(&mut entry.take(left + 1), &mut std::io::sink())
             .map_err(|error| format!("it is damaged: {error}"))?;
-        left = left
-            .checked_sub(unpacked)
-            .ok_or_else(|| format!("it unpacks to more than {} MiB, as a zip bomb does", MAX_UNPACKED_BYTES >> 20))?;
+        left = left.checked_sub(unpacked).ok_or_else(|| {
+            format!("it unpacks to more than {} MiB, as a zip bomb does", MAX_UNPACKED_BYTES >> 20)
+        })?;
     }
     Ok(archive)
 }
@@ -62,7 +62,10 @@ pub(super) fn open_zip(document: &[u8]) -> Result<zip::ZipArchive<std::io::Curso
 /// # Errors
 ///
 /// When it is damaged.
-pub(super) fn zip_text(archive: &mut zip::ZipArchive<std::io::Cursor<&[u8]>>, name: &str) -> Result<String, String> {
+pub(super) fn zip_text(
+    archive: &mut zip::ZipArchive<std::io::Cursor<&[u8]>>,
+    name: &str,
+) -> Result<String, String> {
     let damaged = |error: &dyn std::fmt::Display| format!("its part {name} is damaged: {error}");
     let mut bytes = Vec::new();
     let read = match archive.by_name(name) {

@@ -118,10 +118,17 @@ fn main_content(body: Element) -> Element {
         }
     }
     let all = letters(&body.children);
-    #[expect(clippy::cast_precision_loss, reason = "a page has fewer letters than f64 has exact integers")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a page has fewer letters than f64 has exact integers"
+    )]
     let share = |nodes: &[Node]| letters(nodes) as f64 / all.max(1) as f64;
     let mut main = Vec::new();
-    collect(&body, &|element| element.name == "main" || element.get("role") == Some("main"), &mut main);
+    collect(
+        &body,
+        &|element| element.name == "main" || element.get("role") == Some("main"),
+        &mut main,
+    );
     if share(&main) >= MAIN_SHARE {
         return Element::new("body", main);
     }
@@ -136,18 +143,25 @@ mod tests {
 
     #[test]
     fn a_page_becomes_markdown_of_what_matters() {
-        let check =
-            |html: &str, expected: &str| assert_eq!(read(html).map(|page| page.markdown).as_deref(), Ok(expected));
+        let check = |html: &str, expected: &str| {
+            assert_eq!(read(html).map(|page| page.markdown).as_deref(), Ok(expected))
+        };
         check("<p>One <b>two</b></p><p>three", "One **two**\n\nthree");
         check("<nav>Home</nav><main><h1>A</h1><p>b</p></main><footer>Imprint</footer>", "# A\n\nb");
         check("<p>a<script>x < y; '<div>'</script>b<style>p{}</style><!-- c --></p>", "ab");
-        check("<p>a <span hidden>b</span><span style='display: none'>c</span><i aria-hidden=true>d</i>e</p>", "a e");
+        check(
+            "<p>a <span hidden>b</span><span style='display: none'>c</span><i aria-hidden=true>d</i>e</p>",
+            "a e",
+        );
         check("<div><p hidden>secret</div><p>seen</p>", "seen");
         check("<p hidden>secret<p>seen", "seen");
         check("<ul><li>a<li>b</ul>", "- a\n- b");
         check("<ol><li>a</li><li>b</li></ol>", "1. a\n2. b");
         check("1 < 2 and 3 <4", "1 < 2 and 3 <4");
-        check("<a href='javascript:x()'>a</a> <a href='https://b.example/c'>b</a>", "a [b](https://b.example/c)");
+        check(
+            "<a href='javascript:x()'>a</a> <a href='https://b.example/c'>b</a>",
+            "a [b](https://b.example/c)",
+        );
         check(
             "<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>",
             "| a | b |\n| --- | --- |\n| 1 | 2 |",
@@ -170,7 +184,11 @@ mod tests {
     #[test]
     fn hostile_pages_are_refused_or_read_in_time() {
         let check = |html: String, expected: &str| match read(&html) {
-            Ok(page) => assert!(page.markdown.contains(expected), "{}", &page.markdown[..page.markdown.len().min(200)]),
+            Ok(page) => assert!(
+                page.markdown.contains(expected),
+                "{}",
+                &page.markdown[..page.markdown.len().min(200)]
+            ),
             Err(reason) => assert!(reason.contains(expected), "{reason}"),
         };
         check("<div>".repeat(100_000), "nested more than 256 deep");
@@ -188,9 +206,13 @@ mod tests {
 
     #[test]
     fn folded_answers_are_read_with_their_questions() {
-        let check =
-            |html: &str, expected: &str| assert_eq!(read(html).map(|page| page.markdown).as_deref(), Ok(expected));
-        check("<button aria-expanded=false>Is it far?</button><div hidden><p>No.</div>", "###### Is it far?\n\nNo.");
+        let check = |html: &str, expected: &str| {
+            assert_eq!(read(html).map(|page| page.markdown).as_deref(), Ok(expected))
+        };
+        check(
+            "<button aria-expanded=false>Is it far?</button><div hidden><p>No.</div>",
+            "###### Is it far?\n\nNo.",
+        );
         check(
             "<h2><button aria-controls=x>Towels</button></h2><div id=x aria-hidden=true>Bring one.</div>",
             "## Towels\n\nBring one.",
@@ -227,34 +249,52 @@ mod tests {
             "###### Pets\n\nDogs.\n\n######\n\nb",
         );
         check("<p><strong>Is it warm?</strong><br>Mostly.", "###### Is it warm?\n\nMostly.");
-        check("<ul><li><div>Is it deep?</div><div>Two metres.</div></ul>", "###### Is it deep?\n\nTwo metres.");
-        check("<dl><dt>Depth<dd>2 m<dt>Is it safe?<dd>Yes.</dl>", "Depth: 2 m\n\n###### Is it safe?\n\nYes.");
+        check(
+            "<ul><li><div>Is it deep?</div><div>Two metres.</div></ul>",
+            "###### Is it deep?\n\nTwo metres.",
+        );
+        check(
+            "<dl><dt>Depth<dd>2 m<dt>Is it safe?<dd>Yes.</dl>",
+            "Depth: 2 m\n\n###### Is it safe?\n\nYes.",
+        );
         check("<p>Why us?</p><p>How so?</p>", "Why us?\n\nHow so?");
         check("<p>Buy it.</p><button>Add to basket</button>", "Buy it.");
     }
 
     #[test]
     fn what_stands_around_the_content_goes() {
-        let check =
-            |html: &str, expected: &str| assert_eq!(read(html).map(|page| page.markdown).as_deref(), Ok(expected));
+        let check = |html: &str, expected: &str| {
+            assert_eq!(read(html).map(|page| page.markdown).as_deref(), Ok(expected))
+        };
         check("<div class='cookie-banner'>We use cookies. <button>OK</button></div><p>a", "a");
         check("<div>This site uses cookies. <button>Accept all</button></div><p>a", "a");
         check(
             "<div><button>Do you use cookies?</button><div>Only one cookie.</div></div>",
             "###### Do you use cookies?\n\nOnly one cookie.",
         );
-        check("<ul class='main-menu'><li><a href=/a>Start</a><li><a href=/b>Shop</a></ul><p>a", "a");
+        check(
+            "<ul class='main-menu'><li><a href=/a>Start</a><li><a href=/b>Shop</a></ul><p>a",
+            "a",
+        );
         check("<div class=menu><p>Soup 4.50</p></div>", "Soup 4.50");
-        check("<header><nav>x</nav><h1>Boats</h1></header><p>a<div id=footer>Imprint</div>", "# Boats\n\na");
+        check(
+            "<header><nav>x</nav><h1>Boats</h1></header><p>a<div id=footer>Imprint</div>",
+            "# Boats\n\na",
+        );
         let page = read("<p>a</p><div hidden>A text of some length that nobody who looks at the page can see.</div>")
             .expect("sound");
-        assert!(page.meta.warnings[0].contains("A text of some length"), "{:?}", page.meta.warnings);
+        assert!(
+            page.meta.warnings[0].contains("A text of some length"),
+            "{:?}",
+            page.meta.warnings
+        );
     }
 
     #[test]
     fn tables_and_prices_keep_what_they_mean() {
-        let check =
-            |html: &str, expected: &str| assert_eq!(read(html).map(|page| page.markdown).as_deref(), Ok(expected));
+        let check = |html: &str, expected: &str| {
+            assert_eq!(read(html).map(|page| page.markdown).as_deref(), Ok(expected))
+        };
         check(
             "<table><thead><tr><th rowspan=2>Room<th colspan=2>Price<tr><th>May<th>July</thead>\
              <tr><td>Small<td>80<td>90<tr><td>Large<td colspan=2>on request</table>",
@@ -268,7 +308,10 @@ mod tests {
             "<table><tr><th>Tea<th>Price<tr><th colspan=2>Green<tr><td>Sencha<td>5<tr><th colspan=2>Black<tr><td>Assam<td>4</table>",
             "###### Green\n\n| Tea | Price |\n| --- | --- |\n| Sencha | 5 |\n\n###### Black\n\n| Tea | Price |\n| --- | --- |\n| Assam | 4 |",
         );
-        check("<p>19<sup>99</sup> EUR, 20 m<sup>2</sup>, free<sup>1</sup>", "19.99 EUR, 20 m², free");
+        check(
+            "<p>19<sup>99</sup> EUR, 20 m<sup>2</sup>, free<sup>1</sup>",
+            "19.99 EUR, 20 m², free",
+        );
         check("<p><del>60 EUR</del> 45 EUR", "45 EUR");
         check("<div><div>Adults</div><div>12.50 EUR</div></div>", "Adults – 12.50 EUR");
         check("<a href=/x><div><h3>Lamp</h3><p>Bright.</p></div></a>", "### Lamp\n\nBright.");

@@ -14,7 +14,8 @@ const ENOUGH: usize = 3;
 /// What makes records look like an export of tickets or conversations, in words; `None` if they don't.
 pub(super) fn signs<'a>(records: impl Iterator<Item = &'a Map<String, Value>>) -> Option<String> {
     let mut count = 0_usize;
-    let (mut people, mut states, mut threads, mut turns, mut named) = (0_usize, 0_usize, 0_usize, 0_usize, 0_usize);
+    let (mut people, mut states, mut threads, mut turns, mut named) =
+        (0_usize, 0_usize, 0_usize, 0_usize, 0_usize);
     let mut found: Vec<String> = Vec::new();
     let mut note = |name: String| {
         if !found.contains(&name) && found.len() < 4 {
@@ -46,19 +47,28 @@ pub(super) fn signs<'a>(records: impl Iterator<Item = &'a Map<String, Value>>) -
     }
     let most = |seen: usize| seen * 2 >= count.max(1);
     let weight = |seen: usize, weight: usize| if most(seen) { weight } else { 0 };
-    let total = weight(people, 2) + weight(states, 1) + weight(threads, 3) + weight(named, 2) + weight(turns, 3);
+    let total = weight(people, 2)
+        + weight(states, 1)
+        + weight(threads, 3)
+        + weight(named, 2)
+        + weight(turns, 3);
     (count > 0 && total >= ENOUGH).then(|| found.join(", "))
 }
 
 /// The same of a sheet whose first row of several cells names its columns.
 pub(super) fn signs_of_sheet(sheet: &Sheet) -> Option<String> {
-    let header = sheet.rows.iter().position(|(_, cells)| cells.iter().filter(|cell| !cell.is_empty()).count() > 2)?;
+    let header = sheet
+        .rows
+        .iter()
+        .position(|(_, cells)| cells.iter().filter(|cell| !cell.is_empty()).count() > 2)?;
     let (_, names) = sheet.rows.get(header)?;
     let record = |(_, cells): &(usize, Vec<String>)| -> Map<String, Value> {
-        let named = names.iter().zip(cells).filter(|(name, cell)| !name.is_empty() && !cell.is_empty());
+        let named =
+            names.iter().zip(cells).filter(|(name, cell)| !name.is_empty() && !cell.is_empty());
         named.map(|(name, cell)| (name.clone(), Value::String(cell.clone()))).collect()
     };
-    let records: Vec<Map<String, Value>> = sheet.rows.iter().skip(header + 1).take(SAMPLE).map(record).collect();
+    let records: Vec<Map<String, Value>> =
+        sheet.rows.iter().skip(header + 1).take(SAMPLE).map(record).collect();
     signs(records.iter())
 }
 
@@ -69,7 +79,10 @@ fn normal(key: &str) -> String {
 fn is_email(value: &str) -> bool {
     let value = value.trim();
     let Some((name, host)) = value.rsplit_once('@') else { return false };
-    !name.is_empty() && host.contains('.') && !value.contains(char::is_whitespace) && value.len() < 255
+    !name.is_empty()
+        && host.contains('.')
+        && !value.contains(char::is_whitespace)
+        && value.len() < 255
 }
 
 /// Whoever wrote: a person's field with an address in it.
@@ -94,13 +107,17 @@ fn person(record: &Map<String, Value>, path: &str, depth: usize) -> Option<Strin
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         let is_person = PEOPLE.contains(&normal(key).as_str());
         match value {
-            Value::String(text) if is_email(text) && (is_person || depth > 0 && path_is_person(&path, &PEOPLE)) => {
+            Value::String(text)
+                if is_email(text) && (is_person || depth > 0 && path_is_person(&path, &PEOPLE)) =>
+            {
                 Some(path)
             }
             Value::Object(inner) if depth < 4 => person(inner, &path, depth + 1),
-            Value::Array(items) if depth < 4 => {
-                items.iter().take(3).filter_map(Value::as_object).find_map(|inner| person(inner, &path, depth + 1))
-            }
+            Value::Array(items) if depth < 4 => items
+                .iter()
+                .take(3)
+                .filter_map(Value::as_object)
+                .find_map(|inner| person(inner, &path, depth + 1)),
             _ => None,
         }
     })
@@ -112,9 +129,20 @@ fn path_is_person(path: &str, people: &[&str]) -> bool {
 
 /// A state that only a case has.
 fn state(key: &str, value: &Value) -> Option<String> {
-    let is_state = matches!(normal(key).as_str(), "state" | "status" | "ticketstatus" | "ticketstate");
-    let states =
-        ["open", "closed", "pending", "solved", "resolved", "snoozed", "onhold", "new", "waiting", "escalated"];
+    let is_state =
+        matches!(normal(key).as_str(), "state" | "status" | "ticketstatus" | "ticketstate");
+    let states = [
+        "open",
+        "closed",
+        "pending",
+        "solved",
+        "resolved",
+        "snoozed",
+        "onhold",
+        "new",
+        "waiting",
+        "escalated",
+    ];
     let known = value.as_str().is_some_and(|value| states.contains(&normal(value).as_str()));
     (is_state && known).then(|| key.to_owned())
 }
@@ -149,10 +177,21 @@ fn thread(key: &str, value: &Value) -> Option<String> {
 
 /// A turn of a chat: who speaks, and what.
 fn is_turn(record: &Map<String, Value>) -> bool {
-    let role =
-        record.iter().find(|(key, _)| matches!(normal(key).as_str(), "role" | "sender" | "speaker" | "sendertype"));
+    let role = record.iter().find(|(key, _)| {
+        matches!(normal(key).as_str(), "role" | "sender" | "speaker" | "sendertype")
+    });
     let speaker = role.and_then(|(_, value)| value.as_str()).map(normal);
-    let known = ["user", "assistant", "customer", "agent", "bot", "visitor", "client", "contact", "operator"];
+    let known = [
+        "user",
+        "assistant",
+        "customer",
+        "agent",
+        "bot",
+        "visitor",
+        "client",
+        "contact",
+        "operator",
+    ];
     speaker.is_some_and(|speaker| known.contains(&speaker.as_str()))
 }
 
@@ -181,24 +220,33 @@ mod tests {
     #[test]
     fn sheets_of_cases_are_told_from_price_lists() {
         let sheet = |csv: &str| crate::retrieval::ingest::table::csv_sheet(csv).0;
-        let cases =
-            "Ticket ID,Subject,Requester email,Status\n1,Broken,a@mail.example,open\n2,Late,b@mail.example,solved\n";
+        let cases = "Ticket ID,Subject,Requester email,Status\n1,Broken,a@mail.example,open\n2,Late,b@mail.example,solved\n";
         assert!(signs_of_sheet(&sheet(cases)).is_some());
-        assert_eq!(signs_of_sheet(&sheet("Shop,Town,Email,Status\nQuay,Cork,quay@shop.example,open\n")), None);
+        assert_eq!(
+            signs_of_sheet(&sheet("Shop,Town,Email,Status\nQuay,Cork,quay@shop.example,open\n")),
+            None
+        );
     }
 
     #[test]
     fn cases_of_customers_are_told_from_knowledge() {
         let check = |json: &str, expected: bool| {
-            let value: Vec<Map<String, Value>> = serde_json::from_str(json).expect("an array of objects");
+            let value: Vec<Map<String, Value>> =
+                serde_json::from_str(json).expect("an array of objects");
             assert_eq!(signs(value.iter()).is_some(), expected, "{json}");
         };
-        check(r#"[{"id":1,"subject":"Broken","requester":{"email":"a@b.example"},"status":"open"}]"#, true);
+        check(
+            r#"[{"id":1,"subject":"Broken","requester":{"email":"a@b.example"},"status":"open"}]"#,
+            true,
+        );
         check(r#"[{"subject":"Hi","messages":[{"from":"x","body":"hello"}]}]"#, true);
         check(r#"[{"role":"user","content":"hi"},{"role":"assistant","content":"hello"}]"#, true);
         check(r#"[{"name":"Mara","email":"mara@shop.example","job":"Sales"}]"#, false);
         check(r#"[{"title":"Opening","body":"We are open.","status":"open"}]"#, false);
-        check(r#"[{"title":"A","body":"b","author":{"name":"Mara","email":"m@shop.example"}}]"#, false);
+        check(
+            r#"[{"title":"A","body":"b","author":{"name":"Mara","email":"m@shop.example"}}]"#,
+            false,
+        );
         check(r#"[{"name":"Coat","price":5,"status":"active"}]"#, false);
     }
 }

@@ -47,7 +47,11 @@ impl Format {
 /// # Errors
 ///
 /// Why it can't be read, in words.
-pub(super) fn extract(format: &'static str, document: Vec<u8>, isolation: &Isolation) -> Result<Extraction, String> {
+pub(super) fn extract(
+    format: &'static str,
+    document: Vec<u8>,
+    isolation: &Isolation,
+) -> Result<Extraction, String> {
     let program = program()?;
     let mut command = Command::new(&program);
     command.arg("read-document").arg(format);
@@ -57,14 +61,16 @@ pub(super) fn extract(format: &'static str, document: Vec<u8>, isolation: &Isola
     if let Some(libraries) = std::env::var_os("LD_LIBRARY_PATH") {
         command.env("LD_LIBRARY_PATH", libraries);
     }
-    let mut child =
-        command.spawn().map_err(|error| format!("the process that reads it could not be started: {error}"))?;
+    let mut child = command
+        .spawn()
+        .map_err(|error| format!("the process that reads it could not be started: {error}"))?;
     let outcome = converse(&mut child, document);
     // It ends by itself at its time limit, but what it still says is of no interest after an error here.
     if outcome.is_err() {
         let _ = child.kill();
     }
-    let status = child.wait().map_err(|error| format!("the process that reads it was lost: {error}"))?;
+    let status =
+        child.wait().map_err(|error| format!("the process that reads it was lost: {error}"))?;
     let (answer, complaint) = outcome?;
     if answer.len() as u64 > answer_limit() {
         return Err(format!("its text is larger than {} MiB", MAX_TEXT_BYTES >> 20));
@@ -107,7 +113,10 @@ fn converse(child: &mut Child, document: Vec<u8>) -> Result<(Vec<u8>, String), S
 fn ending(status: ExitStatus, complaint: &str, isolation: &Isolation) -> String {
     let signal = signal(status);
     if status.code() == Some(i32::from(OUT_OF_TIME)) || signal == Some(SIGXCPU) {
-        return format!("it took longer than {} s to read and was left out", isolation.time_limit.as_secs());
+        return format!(
+            "it took longer than {} s to read and was left out",
+            isolation.time_limit.as_secs()
+        );
     }
     if complaint.contains("memory allocation") {
         return format!(
@@ -119,7 +128,9 @@ fn ending(status: ExitStatus, complaint: &str, isolation: &Isolation) -> String 
         return "it is nested too deeply".to_owned();
     }
     match signal {
-        Some(signal) => format!("the process that reads it was ended by signal {signal}; please report the document"),
+        Some(signal) => format!(
+            "the process that reads it was ended by signal {signal}; please report the document"
+        ),
         None => format!("the process that reads it failed ({status}); please report the document"),
     }
 }
@@ -139,8 +150,10 @@ fn signal(_status: ExitStatus) -> Option<i32> {
 /// The binary to run: this one. A test is another program, built beside or below it.
 fn program() -> Result<PathBuf, String> {
     const NAME: &str = "frontdesk";
-    let this = std::env::current_exe().map_err(|error| format!("this program can't be found: {error}"))?;
-    let is_ours = |path: &Path| path.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with(NAME));
+    let this =
+        std::env::current_exe().map_err(|error| format!("this program can't be found: {error}"))?;
+    let is_ours =
+        |path: &Path| path.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with(NAME));
     let in_deps = this.parent().is_some_and(|folder| folder.ends_with("deps"));
     if is_ours(&this) && !in_deps {
         // The path may have a newer version by now, or none; the link leads to what runs.
@@ -165,19 +178,21 @@ pub fn read_document(format: &str, seconds: u64, memory_mib: u64) -> ExitCode {
         std::process::exit(i32::from(OUT_OF_TIME));
     });
     let format = format.to_owned();
-    let parsing = std::thread::Builder::new().name("parser".into()).stack_size(STACK_BYTES).spawn(move || {
-        let mut document = Vec::new();
-        if let Err(error) = std::io::stdin().lock().read_to_end(&mut document) {
-            return Err(format!("it could not be handed over: {error}"));
-        }
-        match format.as_str() {
-            "pdf" => pdf::read(&document),
-            "docx" => docx::read(&document),
-            "workbook" => workbook::read(&document),
-            "xml" => xml::read(&document),
-            _ => Err(format!("there is no format {format:?}")),
-        }
-    });
+    let parsing = std::thread::Builder::new().name("parser".into()).stack_size(STACK_BYTES).spawn(
+        move || {
+            let mut document = Vec::new();
+            if let Err(error) = std::io::stdin().lock().read_to_end(&mut document) {
+                return Err(format!("it could not be handed over: {error}"));
+            }
+            match format.as_str() {
+                "pdf" => pdf::read(&document),
+                "docx" => docx::read(&document),
+                "workbook" => workbook::read(&document),
+                "xml" => xml::read(&document),
+                _ => Err(format!("there is no format {format:?}")),
+            }
+        },
+    );
     let (Ok(_), Ok(parsing)) = (deadline, parsing) else { return ExitCode::FAILURE };
     let answer = parsing.join().unwrap_or_else(|_| {
         Err("its reader doesn't get along with it (it panicked); save it anew, or in another format".to_owned())
@@ -193,7 +208,8 @@ pub fn read_document(format: &str, seconds: u64, memory_mib: u64) -> ExitCode {
 
 fn size(extraction: &Extraction) -> usize {
     let rows = extraction.sheets.iter().flat_map(|sheet| &sheet.rows);
-    extraction.text.len() + rows.flat_map(|(_, cells)| cells).map(|cell| cell.len() + 4).sum::<usize>()
+    extraction.text.len()
+        + rows.flat_map(|(_, cells)| cells).map(|cell| cell.len() + 4).sum::<usize>()
 }
 
 /// Bounds this process: memory beyond what it has mapped by now, processor seconds, no files, no core dump.
@@ -203,9 +219,12 @@ fn limit(seconds: u64, memory_mib: u64) {
     let pages = pages.and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
     let mapped = pages.map_or(1 << 30, |pages| pages.saturating_mul(4096));
     let memory = mapped.saturating_add((memory_mib + OWN_MIB) << 20);
-    for (resource, value) in
-        [(Resource::AS, memory), (Resource::CPU, seconds + 1), (Resource::FSIZE, 0), (Resource::CORE, 0)]
-    {
+    for (resource, value) in [
+        (Resource::AS, memory),
+        (Resource::CPU, seconds + 1),
+        (Resource::FSIZE, 0),
+        (Resource::CORE, 0),
+    ] {
         // Where the system has no such limit the deadline stands.
         let _ = rlimit::setrlimit(resource, value, value);
     }

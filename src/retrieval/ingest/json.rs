@@ -48,10 +48,12 @@ pub(super) struct Fields {
 ///
 /// When the file as a whole is no JSON, or holds no records.
 pub(super) fn json(content: &str) -> Result<Json, String> {
-    let value: Value = serde_json::from_str(content).map_err(|error| format!("it is no JSON: {error}"))?;
+    let value: Value =
+        serde_json::from_str(content).map_err(|error| format!("it is no JSON: {error}"))?;
     if is_linked_data(&value) {
         let sections = html::facts(content).into_iter().zip(1..).map(|((title, text), line)| {
-            let meta = Meta { title: Some(title).filter(|title| !title.is_empty()), ..Meta::default() };
+            let meta =
+                Meta { title: Some(title).filter(|title| !title.is_empty()), ..Meta::default() };
             Ok(Record { meta, text, line, ..Record::default() })
         });
         return Ok(Json { records: sections.collect(), ..Json::default() });
@@ -64,7 +66,9 @@ pub(super) fn json(content: &str) -> Result<Json, String> {
             for (value, number) in elements.into_iter().zip(1..) {
                 match value {
                     Value::Object(fields) => collect(fields, &element, number, 0, &mut all),
-                    _ => all.found.push(Found { fields: None, place: element.clone(), line: number }),
+                    _ => {
+                        all.found.push(Found { fields: None, place: element.clone(), line: number })
+                    }
                 }
             }
         }
@@ -88,12 +92,15 @@ pub(super) fn json(content: &str) -> Result<Json, String> {
     for one in &found {
         places.entry(one.place.path.as_str()).or_default().extend(&one.fields);
     }
-    let fields: BTreeMap<String, Fields> =
-        places.into_iter().map(|(path, records)| (path.to_owned(), Fields::of(records.into_iter()))).collect();
+    let fields: BTreeMap<String, Fields> = places
+        .into_iter()
+        .map(|(path, records)| (path.to_owned(), Fields::of(records.into_iter())))
+        .collect();
     let mut json = Json { inbox, ..Json::default() };
     if !left_out.is_empty() {
         const NAMED: usize = 8;
-        let named: Vec<String> = left_out.iter().take(NAMED).map(|key| format!("{key:?}")).collect();
+        let named: Vec<String> =
+            left_out.iter().take(NAMED).map(|key| format!("{key:?}")).collect();
         let more = left_out.len().saturating_sub(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         json.notes.push(format!(
@@ -112,7 +119,8 @@ pub(super) fn json(content: &str) -> Result<Json, String> {
             continue;
         }
         let fields = fields.get(&place.path).cloned().unwrap_or_default();
-        let record = record(object, &fields, line).map(|record| Record { headings: place.headings, ..record });
+        let record = record(object, &fields, line)
+            .map(|record| Record { headings: place.headings, ..record });
         json.records.push(record);
     }
     if unpublished > 0 {
@@ -123,7 +131,8 @@ pub(super) fn json(content: &str) -> Result<Json, String> {
 
 /// The line of the report for records that aren't published.
 pub(super) fn drafts_left_out(count: usize) -> String {
-    let records = if count == 1 { "record is a draft or isn't" } else { "records are drafts or aren't" };
+    let records =
+        if count == 1 { "record is a draft or isn't" } else { "records are drafts or aren't" };
     format!("{count} {records} published, and left out")
 }
 
@@ -132,10 +141,15 @@ pub(super) fn drafts_left_out(count: usize) -> String {
 /// # Errors
 ///
 /// What is wrong with it.
-pub(super) fn json_line(line: &[u8], fields: &Fields, number: usize) -> Result<Vec<Record>, BadRecord> {
+pub(super) fn json_line(
+    line: &[u8],
+    fields: &Fields,
+    number: usize,
+) -> Result<Vec<Record>, BadRecord> {
     let bad = |reason: String| BadRecord { line: number, reason };
     let text = text::decode(line).map_err(bad)?;
-    let value: Value = serde_json::from_str(&text).map_err(|error| bad(format!("is no JSON: {error}")))?;
+    let value: Value =
+        serde_json::from_str(&text).map_err(|error| bad(format!("is no JSON: {error}")))?;
     let Value::Object(object) = value else { return Err(bad("is no JSON object".to_owned())) };
     if is_unpublished(&object) {
         return Ok(Vec::new());
@@ -186,7 +200,9 @@ fn is_unpublished(object: &Map<String, Value>) -> bool {
     object.iter().any(|(key, value)| {
         let kind = columns::meaning(key).map(|meaning| meaning.kind);
         match (kind, value) {
-            (Some(kind), Value::Bool(said)) => columns::is_unsold(kind, if *said { "true" } else { "false" }),
+            (Some(kind), Value::Bool(said)) => {
+                columns::is_unsold(kind, if *said { "true" } else { "false" })
+            }
             (Some(kind), Value::String(state)) => columns::is_unsold(kind, state),
             // Strapi's drafts.
             (_, Value::Null) => matches!(key.as_str(), "publishedAt" | "published_at"),
@@ -251,32 +267,50 @@ impl Fields {
         }
         // A field that few records have says nothing about the rest.
         texts.retain(|key, values| {
-            values.len() * 2 >= records.len() && !META.contains(key) && !matches!(*key, "id" | "_id" | "slug" | "sku")
+            values.len() * 2 >= records.len()
+                && !META.contains(key)
+                && !matches!(*key, "id" | "_id" | "slug" | "sku")
         });
         let asks = |text: &&&str| text.ends_with(['?', '？', '؟']) || text.starts_with('¿');
-        let share = |values: &Vec<&str>| values.iter().filter(asks).count() * 10 / values.len().max(1);
+        let share =
+            |values: &Vec<&str>| values.iter().filter(asks).count() * 10 / values.len().max(1);
         let words = |text: &str| {
-            let unspaced =
-                text.chars().filter(|char| matches!(char, '\u{3040}'..='\u{9FFF}' | '\u{0E00}'..='\u{0E7F}')).count();
+            let unspaced = text
+                .chars()
+                .filter(|char| matches!(char, '\u{3040}'..='\u{9FFF}' | '\u{0E00}'..='\u{0E7F}'))
+                .count();
             text.split_whitespace().count() + unspaced / 2
         };
-        let length = |values: &Vec<&str>| values.iter().map(|text| words(text)).sum::<usize>() / values.len().max(1);
+        let length = |values: &Vec<&str>| {
+            values.iter().map(|text| words(text)).sum::<usize>() / values.len().max(1)
+        };
         let named = |names: &[&str]| {
-            texts.keys().find(|key| names.contains(&key.to_lowercase().as_str())).map(|key| (*key).to_owned())
+            texts
+                .keys()
+                .find(|key| names.contains(&key.to_lowercase().as_str()))
+                .map(|key| (*key).to_owned())
         };
         let question = named(&QUESTIONS).or_else(|| {
-            let asking = texts.iter().filter(|(_, values)| share(values) >= 6).max_by_key(|(_, values)| share(values));
+            let asking = texts
+                .iter()
+                .filter(|(_, values)| share(values) >= 6)
+                .max_by_key(|(_, values)| share(values));
             asking.map(|(key, _)| (*key).to_owned())
         });
         let other = |key: &&&str| question.as_deref() != Some(**key);
         let longest = |least: usize| {
-            let long =
-                texts.iter().filter(|(key, values)| other(key) && length(values) >= least && !is_address(values));
+            let long = texts.iter().filter(|(key, values)| {
+                other(key) && length(values) >= least && !is_address(values)
+            });
             long.max_by_key(|(_, values)| length(values)).map(|(key, _)| (*key).to_owned())
         };
         let answer = question.as_ref().and_then(|_| named(&ANSWERS).or_else(|| longest(1)));
         let has_known_body = texts.keys().any(|key| BODIES.contains(key));
-        let body = if has_known_body || question.is_some() && answer.is_some() { None } else { longest(8) };
+        let body = if has_known_body || question.is_some() && answer.is_some() {
+            None
+        } else {
+            longest(8)
+        };
         let title = body.as_ref().and_then(|body| {
             if texts.keys().any(|key| NAMES.contains(key)) {
                 return None;
@@ -300,12 +334,18 @@ impl Fields {
 /// Links, codes and dates are no text.
 fn is_address(values: &[&str]) -> bool {
     let plain = |text: &&&str| {
-        !text.contains(char::is_whitespace) && text.contains(['/', '@', '_', '.', ':']) && text.is_ascii()
+        !text.contains(char::is_whitespace)
+            && text.contains(['/', '@', '_', '.', ':'])
+            && text.is_ascii()
     };
     values.iter().filter(plain).count() * 2 > values.len()
 }
 
-fn record(mut object: Map<String, Value>, fields: &Fields, line: usize) -> Result<Record, BadRecord> {
+fn record(
+    mut object: Map<String, Value>,
+    fields: &Fields,
+    line: usize,
+) -> Result<Record, BadRecord> {
     let bad = |reason: String| BadRecord { line, reason };
     let variants = match object.remove("variants") {
         Some(Value::Array(variants)) => variants,
@@ -325,7 +365,10 @@ fn record(mut object: Map<String, Value>, fields: &Fields, line: usize) -> Resul
         };
         // A variant is called what its product is called, and may be seen by whom the product may be seen.
         for (key, value) in &object {
-            if (NAMES.contains(&key.as_str()) || META.contains(&key.as_str()) || key == "category" || key == "currency")
+            if (NAMES.contains(&key.as_str())
+                || META.contains(&key.as_str())
+                || key == "category"
+                || key == "currency")
                 && !variant.contains_key(key)
             {
                 variant.insert(key.clone(), value.clone());
@@ -361,7 +404,11 @@ fn record(mut object: Map<String, Value>, fields: &Fields, line: usize) -> Resul
 }
 
 /// A record without variants; its text may be empty.
-fn plain_record(object: &Map<String, Value>, fields: &Fields, line: usize) -> Result<Record, String> {
+fn plain_record(
+    object: &Map<String, Value>,
+    fields: &Fields,
+    line: usize,
+) -> Result<Record, String> {
     let mut meta = Meta::default();
     for key in META {
         if let Some(value) = object.get(key).and_then(scalar) {
@@ -373,10 +420,15 @@ fn plain_record(object: &Map<String, Value>, fields: &Fields, line: usize) -> Re
         found.filter(|text| !text.is_empty()).map(plain)
     };
     let of = |field: &Option<String>| field.as_deref().and_then(string);
-    let id = ["id", "_id"].iter().find_map(|key| object.get(*key).and_then(scalar)).filter(|id| !id.is_empty());
+    let id = ["id", "_id"]
+        .iter()
+        .find_map(|key| object.get(*key).and_then(scalar))
+        .filter(|id| !id.is_empty());
     let named = NAMES.iter().find_map(|name| string(name));
-    meta.title =
-        named.or_else(|| of(&fields.question)).or_else(|| of(&fields.title)).map(|title| text::one_line(&title));
+    meta.title = named
+        .or_else(|| of(&fields.question))
+        .or_else(|| of(&fields.title))
+        .map(|title| text::one_line(&title));
     let body = BODIES.iter().find_map(|key| string(key)).or_else(|| of(&fields.body));
     let flat = flattened(object);
     let has_text = body.is_some();
@@ -387,7 +439,8 @@ fn plain_record(object: &Map<String, Value>, fields: &Fields, line: usize) -> Re
         (None, Some(question), Some(answer)) => format!("Q: {question}\n\nA: {answer}"),
         _ => sentence(&flat),
     };
-    let pairs: Vec<(&str, &str)> = flat.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let pairs: Vec<(&str, &str)> =
+        flat.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     // An article with a price in a field is an article.
     let product = if has_text { None } else { Product::read(&pairs, &mut meta.warnings) };
     Ok(Record { id, meta, text, product, line, ..Record::default() })
@@ -405,11 +458,18 @@ fn plain(text: &str) -> String {
 
 /// The fields in a readable form: `{"size": {"width": 3}}` is `size width: 3`.
 fn flattened(fields: &Map<String, Value>) -> BTreeMap<String, String> {
-    fn collect(path: &str, fields: &Map<String, Value>, depth: usize, flat: &mut BTreeMap<String, String>) {
+    fn collect(
+        path: &str,
+        fields: &Map<String, Value>,
+        depth: usize,
+        flat: &mut BTreeMap<String, String>,
+    ) {
         for (key, value) in fields {
             let path = if path.is_empty() { key.clone() } else { format!("{path} {key}") };
             match value {
-                Value::Object(inner) if depth < MAX_NESTED => collect(&path, inner, depth + 1, flat),
+                Value::Object(inner) if depth < MAX_NESTED => {
+                    collect(&path, inner, depth + 1, flat)
+                }
                 value => {
                     if let Some(text) = scalar(value).filter(|text| !text.is_empty()) {
                         flat.insert(path, text);
@@ -427,17 +487,25 @@ fn flattened(fields: &Map<String, Value>) -> BTreeMap<String, String> {
 fn sentence(flat: &BTreeMap<String, String>) -> String {
     // What only the shop knows or its software needs is told no more than a table's.
     let of_software = |key: &str| {
-        const TIMES: &[&str] = &["created_at", "updated_at", "published_at", "deleted_at", "synced_at"];
-        TIMES.contains(&key) || key.ends_with("_id") && key != "product_id" && key != "item_id" || key == "handle"
+        const TIMES: &[&str] =
+            &["created_at", "updated_at", "published_at", "deleted_at", "synced_at"];
+        TIMES.contains(&key)
+            || key.ends_with("_id") && key != "product_id" && key != "item_id"
+            || key == "handle"
     };
     let told = |key: &str| !META.contains(&key) && !of_software(key) && columns::is_told(key);
     let shown: Vec<(&String, &String)> = flat.iter().filter(|(key, _)| told(key)).collect();
     // Names and numbers alone say nothing about what they name.
-    if shown.iter().all(|(key, _)| matches!(key.as_str(), "id" | "_id" | "title" | "name" | "product_id")) {
+    if shown
+        .iter()
+        .all(|(key, _)| matches!(key.as_str(), "id" | "_id" | "title" | "name" | "product_id"))
+    {
         return String::new();
     }
-    let parts: Vec<String> =
-        shown.iter().map(|(key, value)| format!("{key}: {}", text::unbroken(&plain(value)))).collect();
+    let parts: Vec<String> = shown
+        .iter()
+        .map(|(key, value)| format!("{key}: {}", text::unbroken(&plain(value))))
+        .collect();
     format!("{}.", parts.join("; "))
 }
 
@@ -447,7 +515,8 @@ fn scalar(value: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(flag) => Some(flag.to_string()),
         Value::Array(items) => {
-            let items: Option<Vec<String>> = items.iter().filter(|item| !item.is_array()).map(scalar).collect();
+            let items: Option<Vec<String>> =
+                items.iter().filter(|item| !item.is_array()).map(scalar).collect();
             items.map(|items| items.join(", "))
         }
         _ => None,
@@ -468,12 +537,17 @@ mod tests {
                 let [r] = records.as_slice() else { panic!("{records:?}") };
                 assert_eq!((r.id.as_deref(), r.meta.title.as_deref(), r.text.as_str()), expected)
             }
-            (Err(bad), Err(expected)) => assert!(bad.line == 7 && bad.reason.contains(expected), "{bad:?}"),
+            (Err(bad), Err(expected)) => {
+                assert!(bad.line == 7 && bad.reason.contains(expected), "{bad:?}")
+            }
             (actual, expected) => panic!("{actual:?} instead of {expected:?}"),
         };
         check(r#"{"id":"a","title":"T","text":"x"}"#, Ok((Some("a"), Some("T"), "x")));
         check(r#"{"id":7,"content":"x"}"#, Ok((Some("7"), None, "x")));
-        check(r#"{"question":"Why?","answer":"So."}"#, Ok((None, Some("Why?"), "Q: Why?\n\nA: So.")));
+        check(
+            r#"{"question":"Why?","answer":"So."}"#,
+            Ok((None, Some("Why?"), "Q: Why?\n\nA: So.")),
+        );
         check(
             r#"{"name":"Hat","price":5.5,"tags":["a","b"]}"#,
             Ok((None, Some("Hat"), "name: Hat; price: 5.5; tags: a, b.")),
@@ -487,7 +561,11 @@ mod tests {
 
     fn texts(content: &str) -> Vec<(Option<String>, Vec<String>, String)> {
         let json = json(content).expect("sound");
-        json.records.into_iter().flatten().map(|record| (record.meta.title, record.headings, record.text)).collect()
+        json.records
+            .into_iter()
+            .flatten()
+            .map(|record| (record.meta.title, record.headings, record.text))
+            .collect()
     }
 
     #[test]
@@ -496,7 +574,11 @@ mod tests {
             let expected: Vec<_> = expected
                 .iter()
                 .map(|(title, headings, text)| {
-                    (Some((*title).to_owned()), headings.iter().map(|h| (*h).to_owned()).collect(), (*text).to_owned())
+                    (
+                        Some((*title).to_owned()),
+                        headings.iter().map(|h| (*h).to_owned()).collect(),
+                        (*text).to_owned(),
+                    )
                 })
                 .collect();
             assert_eq!(texts(content), expected);
@@ -516,8 +598,16 @@ mod tests {
             r#"[{"thema":"Fahrräder","inhalt":"Fahrräder fahren auf allen Schiffen kostenlos mit, solange Platz ist."},
                 {"thema":"Hunde","inhalt":"Hunde dürfen an Deck mitfahren, wenn sie an der Leine geführt werden."}]"#,
             &[
-                ("Fahrräder", &[], "Fahrräder fahren auf allen Schiffen kostenlos mit, solange Platz ist."),
-                ("Hunde", &[], "Hunde dürfen an Deck mitfahren, wenn sie an der Leine geführt werden."),
+                (
+                    "Fahrräder",
+                    &[],
+                    "Fahrräder fahren auf allen Schiffen kostenlos mit, solange Platz ist.",
+                ),
+                (
+                    "Hunde",
+                    &[],
+                    "Hunde dürfen an Deck mitfahren, wenn sie an der Leine geführt werden.",
+                ),
             ],
         );
     }
@@ -527,7 +617,10 @@ mod tests {
         let found = texts(
             r#"{"products":[{"title":"Coat","sku":"A1","images":[{"src":"x","alt":"A coat on a hook"}]},{"title":"Hat","sku":"B2"}]}"#,
         );
-        assert_eq!(found.iter().filter_map(|(title, ..)| title.as_deref()).collect::<Vec<_>>(), ["Coat", "Hat"]);
+        assert_eq!(
+            found.iter().filter_map(|(title, ..)| title.as_deref()).collect::<Vec<_>>(),
+            ["Coat", "Hat"]
+        );
         let found = texts(
             r#"{"@context":"https://schema.org","@type":"FAQPage","mainEntity":[{"@type":"Question","name":"Is it far?","acceptedAnswer":{"text":"Two miles."}}]}"#,
         );
@@ -545,9 +638,12 @@ mod tests {
         let records: Vec<Record> = read.records.into_iter().flatten().collect();
         let told: Vec<(&[String], &str, Option<&str>)> = records
             .iter()
-            .map(|record| (record.headings.as_slice(), record.text.as_str(), record.meta.language.as_deref()))
+            .map(|record| {
+                (record.headings.as_slice(), record.text.as_str(), record.meta.language.as_deref())
+            })
             .collect();
-        let (none, fees, hours): (&[String], _, _) = (&[], ["fees".to_owned()], ["hours".to_owned()]);
+        let (none, fees, hours): (&[String], _, _) =
+            (&[], ["fees".to_owned()], ["hours".to_owned()]);
         assert_eq!(
             told,
             [
@@ -559,7 +655,10 @@ mod tests {
                 (none, "mail: hello@port.example.", None),
             ]
         );
-        assert_eq!(read.notes, ["fields beside the records don't read as language and were left out: \"build\""]);
+        assert_eq!(
+            read.notes,
+            ["fields beside the records don't read as language and were left out: \"build\""]
+        );
     }
 
     #[test]
@@ -586,8 +685,13 @@ mod tests {
 
     #[test]
     fn drafts_and_inboxes_are_named() {
-        let read = json(r#"{"articles":[{"title":"A","body":"Some words here.","status":"draft"}]}"#).expect("sound");
-        assert!(read.records.is_empty() && read.notes[0].contains("1 record is a draft"), "{read:?}");
+        let read =
+            json(r#"{"articles":[{"title":"A","body":"Some words here.","status":"draft"}]}"#)
+                .expect("sound");
+        assert!(
+            read.records.is_empty() && read.notes[0].contains("1 record is a draft"),
+            "{read:?}"
+        );
         let read =
             json(r#"[{"subject":"Broken zip","customer":{"email":"x@y.example"},"status":"open","body":"It broke."}]"#)
                 .expect("sound");

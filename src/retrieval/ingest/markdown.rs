@@ -16,7 +16,8 @@ mod dialects;
 /// A value that is wrong, with its line.
 pub(super) fn front_matter(text: &str) -> Result<(Meta, &str), String> {
     let mut meta = Meta::default();
-    let Some((mark, separator)) = [("---\n", ':'), ("+++\n", '=')].into_iter().find(|(mark, _)| text.starts_with(mark))
+    let Some((mark, separator)) =
+        [("---\n", ':'), ("+++\n", '=')].into_iter().find(|(mark, _)| text.starts_with(mark))
     else {
         return Ok((meta, text));
     };
@@ -59,12 +60,17 @@ fn lines(meta: &mut Meta, text: &str, separator: char, first: usize) -> Result<(
         let mut value = unquoted(value).to_owned();
         // A value that is folded over the indented lines below.
         if matches!(value.as_str(), ">" | "|" | ">-" | "|-" | ">+" | "|+") {
-            let folded = std::iter::from_fn(|| lines.next_if(|(line, _)| line.starts_with([' ', '\t'])));
+            let folded =
+                std::iter::from_fn(|| lines.next_if(|(line, _)| line.starts_with([' ', '\t'])));
             value = folded.map(|(line, _)| line.trim().to_owned()).collect::<Vec<_>>().join(" ");
         }
-        let is_draft = matches!((key.trim(), value.as_str()), ("draft", "true") | ("published", "false"));
+        let is_draft =
+            matches!((key.trim(), value.as_str()), ("draft", "true") | ("published", "false"));
         if is_draft {
-            return Err(format!("line {number}: it is a draft ({}: {value}), and left out", key.trim()));
+            return Err(format!(
+                "line {number}: it is a draft ({}: {value}), and left out",
+                key.trim()
+            ));
         }
         meta.set(key, &value).map_err(|reason| format!("line {number}: {reason}"))?;
     }
@@ -95,13 +101,18 @@ pub(super) fn cleaned(text: &str) -> String {
     // The next number of each open list; `None` for bullets.
     let mut lists: Vec<Option<u64>> = Vec::new();
     let mut struck: Option<Range<usize>> = None;
-    let options =
-        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS | Options::ENABLE_FOOTNOTES;
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_FOOTNOTES;
     for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
-        if image.is_none() && !matches!(event, Event::Start(Tag::Image { .. }) | Event::End(_) | Event::SoftBreak) {
+        if image.is_none()
+            && !matches!(event, Event::Start(Tag::Image { .. }) | Event::End(_) | Event::SoftBreak)
+        {
             let blank = matches!(&event, Event::Text(piece) if piece.trim().is_empty());
-            if let Some((_, images)) =
-                paragraph.as_mut().filter(|_| !blank && !matches!(event, Event::Start(Tag::Paragraph)))
+            if let Some((_, images)) = paragraph
+                .as_mut()
+                .filter(|_| !blank && !matches!(event, Event::Start(Tag::Paragraph)))
             {
                 *images = false;
             }
@@ -120,25 +131,38 @@ pub(super) fn cleaned(text: &str) -> String {
                     if kept.is_empty() && block.trim_start().starts_with("</details") {
                         "######".clone_into(&mut kept);
                     }
-                    edits.push((range, if kept.is_empty() { String::new() } else { format!("{kept}\n") }));
+                    edits.push((
+                        range,
+                        if kept.is_empty() { String::new() } else { format!("{kept}\n") },
+                    ));
                 }
             }
             Event::InlineHtml(tag) => {
                 let tag = tag.to_ascii_lowercase();
-                edits.push((range, if tag.starts_with("<br") { " ".to_owned() } else { String::new() }));
+                edits.push((
+                    range,
+                    if tag.starts_with("<br") { " ".to_owned() } else { String::new() },
+                ));
             }
             Event::FootnoteReference(_) => edits.push((range, String::new())),
             // Nobody hears a stress that stands in marks.
-            Event::Start(Tag::Emphasis) if image.is_none() && range.len() > 2 && !within_word(text, &range) => {
+            Event::Start(Tag::Emphasis)
+                if image.is_none() && range.len() > 2 && !within_word(text, &range) =>
+            {
                 edits.push((range.start..range.start + 1, String::new()));
                 edits.push((range.end - 1..range.end, String::new()));
             }
             Event::Start(Tag::Strikethrough) if struck.is_none() => struck = Some(range),
-            Event::End(TagEnd::Strikethrough) => edits.extend(struck.take().map(|range| (range, String::new()))),
+            Event::End(TagEnd::Strikethrough) => {
+                edits.extend(struck.take().map(|range| (range, String::new())))
+            }
             Event::Start(Tag::Link { link_type, dest_url, .. }) if image.is_none() => {
-                let label = text[range.clone()].strip_prefix('[').and_then(|rest| rest.split(']').next());
+                let label =
+                    text[range.clone()].strip_prefix('[').and_then(|rest| rest.split(']').next());
                 if let Some(label) = label.filter(|label| !label.contains(['[', '!', '`'])) {
-                    let web = ["https://", "http://", "mailto:", "/"].iter().any(|start| dest_url.starts_with(start));
+                    let web = ["https://", "http://", "mailto:", "/"]
+                        .iter()
+                        .any(|start| dest_url.starts_with(start));
                     let inline = matches!(link_type, LinkType::Inline);
                     match (web, inline) {
                         // A file of the same folder is nothing that a visitor could open.
@@ -148,7 +172,9 @@ pub(super) fn cleaned(text: &str) -> String {
                     }
                 }
             }
-            Event::Start(Tag::Image { .. }) if image.is_none() => image = Some((range, String::new())),
+            Event::Start(Tag::Image { .. }) if image.is_none() => {
+                image = Some((range, String::new()))
+            }
             Event::End(TagEnd::Image) => {
                 // An image within an image's text ends first; its range lies within the outer one.
                 if image.as_ref().is_some_and(|(outer, _)| outer.end <= range.end)
@@ -162,7 +188,8 @@ pub(super) fn cleaned(text: &str) -> String {
                 // Pictures between steps part a list in two.
                 if let Some((range, true)) = paragraph.take() {
                     edits.retain(|(edit, _)| edit.start < range.start || edit.end > range.end);
-                    let indent = text[..range.start].len() - text[..range.start].trim_end_matches([' ', '\t']).len();
+                    let indent = text[..range.start].len()
+                        - text[..range.start].trim_end_matches([' ', '\t']).len();
                     edits.push((range.start - indent..range.end, String::new()));
                 }
             }
@@ -173,7 +200,10 @@ pub(super) fn cleaned(text: &str) -> String {
                     let digits = text[range.start..].bytes().take_while(u8::is_ascii_digit).count();
                     let written = &text[range.start..range.start + digits];
                     // Renderers count by themselves, also where every item is written `1.`.
-                    if digits > 0 && written != number.to_string() && number.to_string().len() == digits {
+                    if digits > 0
+                        && written != number.to_string()
+                        && number.to_string().len() == digits
+                    {
                         edits.push((range.start..range.start + digits, number.to_string()));
                     }
                     *number += 1;
@@ -227,14 +257,18 @@ mod tests {
         assert_eq!(rest, "# Body");
         assert_eq!(meta.title.as_deref(), Some("Returns: how"));
         assert_eq!(meta.language.as_deref(), Some("de"));
-        assert_eq!((meta.audience, meta.valid_until_ms), (Some(Audience::Agents), Some(86_399_999)));
+        assert_eq!(
+            (meta.audience, meta.valid_until_ms),
+            (Some(Audience::Agents), Some(86_399_999))
+        );
         let (meta, rest) = front_matter("+++\ntitle = 'A'\n+++\nB").expect("sound");
         assert_eq!((meta.title.as_deref(), rest), (Some("A"), "B"));
         for text in ["---\nno end", "text", "", "---\n"] {
             assert_eq!(front_matter(text).map(|(_, rest)| rest), Ok(text));
         }
         assert!(
-            front_matter("---\na: b\naudience: everyone\n---\n").is_err_and(|reason| reason.starts_with("line 3: "))
+            front_matter("---\na: b\naudience: everyone\n---\n")
+                .is_err_and(|reason| reason.starts_with("line 3: "))
         );
     }
 
@@ -258,8 +292,14 @@ mod tests {
             "Steep at 80 °C for two minutes, **never** a_b_c 2*3*4",
         );
         check("~~60 EUR~~ 45 EUR[^1]", "45 EUR");
-        check("1. One that is\nwrapped\n\n  ![shot](x.png)\n\n2. Two", "1. One that is wrapped\n\n\n2. Two");
+        check(
+            "1. One that is\nwrapped\n\n  ![shot](x.png)\n\n2. Two",
+            "1. One that is wrapped\n\n\n2. Two",
+        );
         check("1. a\n1. b\n1. c", "1. a\n2. b\n3. c");
-        check("<details><summary>Far?</summary>\n\nNo.\n\n</details>\n\nb", "###### Far?\n\nNo.\n\n######\n\nb");
+        check(
+            "<details><summary>Far?</summary>\n\nNo.\n\n</details>\n\nb",
+            "###### Far?\n\nNo.\n\n######\n\nb",
+        );
     }
 }

@@ -68,7 +68,8 @@ pub async fn whole_documents(
             }
         };
         if whole && reading.has_crashed() {
-            read.failed.push(failure(None, "reading it crashed; please report the document".to_owned()));
+            read.failed
+                .push(failure(None, "reading it crashed; please report the document".to_owned()));
         }
     }
     Ok(read)

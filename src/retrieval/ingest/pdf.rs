@@ -36,7 +36,8 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
     if !head.windows(5).any(|window| window == b"%PDF-") {
         return Err("it is no PDF: its header is missing".to_owned());
     }
-    let mut pdf = Document::load_mem(document).map_err(|error| format!("it is damaged: {error}"))?;
+    let mut pdf =
+        Document::load_mem(document).map_err(|error| format!("it is damaged: {error}"))?;
     // Without a password to open it there may still be one to change it.
     if pdf.is_encrypted() && pdf.decrypt("").is_err() {
         return Err("it is encrypted with a password; save it without one".to_owned());
@@ -47,7 +48,9 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
     for number in &numbers {
         pages.begin();
         // The reader panics over what it doesn't expect; that costs a page, not the document.
-        let outcome = catch_unwind(AssertUnwindSafe(|| pdf_extract::output_doc_page(&pdf, &mut pages, *number)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            pdf_extract::output_doc_page(&pdf, &mut pages, *number)
+        }));
         if !matches!(outcome, Ok(Ok(()))) {
             unread.push(*number);
         }
@@ -70,7 +73,10 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
     empty.retain(|number| !unread.contains(number));
     let text = markdown(&pages.lines());
     if text.is_empty() && !unread.is_empty() {
-        return Err(format!("none of its {} pages can be read; save it anew, or in another format", numbers.len()));
+        return Err(format!(
+            "none of its {} pages can be read; save it anew, or in another format",
+            numbers.len()
+        ));
     }
     if text.is_empty() && !wordless.is_empty() {
         return Err(
@@ -78,7 +84,9 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
         );
     }
     if text.is_empty() {
-        return Err("it holds no text, so it is probably scanned; have it read by OCR first".to_owned());
+        return Err(
+            "it holds no text, so it is probably scanned; have it read by OCR first".to_owned()
+        );
     }
     let mut warnings = Vec::new();
     for (pages, what) in [
@@ -91,7 +99,11 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
     ] {
         if !pages.is_empty() {
             let named: Vec<String> = pages.iter().take(20).map(u32::to_string).collect();
-            warnings.push(format!("of its {} pages these {what}: {}", numbers.len(), named.join(", ")));
+            warnings.push(format!(
+                "of its {} pages these {what}: {}",
+                numbers.len(),
+                named.join(", ")
+            ));
         }
     }
     let language = pdf.catalog().ok().and_then(|catalog| string(&pdf, catalog.get(b"Lang").ok()?));
@@ -109,8 +121,12 @@ fn title(pdf: &Document) -> Option<String> {
     let info = pdf.dereference(pdf.trailer.get(b"Info").ok()?).ok()?.1.as_dict().ok()?;
     let title = string(pdf, info.get(b"Title").ok()?)?;
     let lower = title.to_lowercase();
-    let by_program = ["microsoft ", "untitled", "unbenannt", "powerpoint"].iter().any(|start| lower.starts_with(start))
-        || [".doc", ".docx", ".indd", ".pdf", ".tex", ".dvi", ".xlsx"].iter().any(|end| lower.ends_with(end));
+    let by_program = ["microsoft ", "untitled", "unbenannt", "powerpoint"]
+        .iter()
+        .any(|start| lower.starts_with(start))
+        || [".doc", ".docx", ".indd", ".pdf", ".tex", ".dvi", ".xlsx"]
+            .iter()
+            .any(|end| lower.ends_with(end));
     (!by_program).then_some(title)
 }
 
@@ -165,7 +181,12 @@ struct Pages {
 }
 
 impl OutputDev for Pages {
-    fn begin_page(&mut self, _: u32, _: &MediaBox, _: Option<(f64, f64, f64, f64)>) -> Result<(), OutputError> {
+    fn begin_page(
+        &mut self,
+        _: u32,
+        _: &MediaBox,
+        _: Option<(f64, f64, f64, f64)>,
+    ) -> Result<(), OutputError> {
         Ok(())
     }
 
@@ -182,7 +203,8 @@ impl OutputDev for Pages {
         char: &str,
     ) -> Result<(), OutputError> {
         let along = trm.m11.hypot(trm.m12);
-        let (size, advance) = (trm.m21.hypot(trm.m22) * font_size.abs(), along * font_size.abs() * width);
+        let (size, advance) =
+            (trm.m21.hypot(trm.m22) * font_size.abs(), along * font_size.abs() * width);
         let turn = match (trm.m11 / along, trm.m12 / along) {
             (cos, _) if cos > 0.98 => 0,
             (_, sin) if sin > 0.98 => 1,
@@ -199,7 +221,8 @@ impl OutputDev for Pages {
         if ![x, y, size, advance].iter().all(|number| number.is_finite()) || size < 0.5 {
             return Ok(());
         }
-        let text: String = char.chars().filter(|char| !char.is_control() && *char != '\u{FFFD}').collect();
+        let text: String =
+            char.chars().filter(|char| !char.is_control() && *char != '\u{FFFD}').collect();
         self.bytes += text.len() + 8;
         // Beyond the limit the pages are no document, which is said after the page.
         if let Some(page) = self.pages.last_mut().filter(|_| self.bytes <= 2 * MAX_TEXT_BYTES) {
@@ -266,7 +289,13 @@ fn page_lines(page: usize, glyphs: &[Glyph]) -> Vec<Line> {
         }
         let Some(line) = place else {
             let run = Run { text: glyph.text.clone(), left: glyph.x, right };
-            lines.push(Line { page, y: glyph.y, size: glyph.size, runs: vec![run], at_edge: false });
+            lines.push(Line {
+                page,
+                y: glyph.y,
+                size: glyph.size,
+                runs: vec![run],
+                at_edge: false,
+            });
             continue;
         };
         let gap = glyph.x - line.right();
@@ -303,7 +332,8 @@ fn join_marker(line: &mut Line) {
 /// A list item's marker in Markdown, and what follows it.
 fn marker(text: &str) -> Option<(String, &str)> {
     let text = text.trim_start();
-    let rest = text.strip_prefix(['•', '◦', '▪', '■', '●', '‣', '–', '·', '*', '-', '\u{F0B7}', '\u{F0A7}']);
+    let rest = text
+        .strip_prefix(['•', '◦', '▪', '■', '●', '‣', '–', '·', '*', '-', '\u{F0B7}', '\u{F0A7}']);
     if let Some(rest) = rest.filter(|rest| rest.starts_with(char::is_whitespace)) {
         return Some(("-".to_owned(), rest.trim_start()));
     }
@@ -340,7 +370,11 @@ fn without_running_lines(lines: Vec<Line>, pages: usize) -> Vec<Line> {
 
 /// Sizes to the half point.
 fn rounded(size: f64) -> u32 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a font has a few hundred points")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a font has a few hundred points"
+    )]
     let halves = (size.clamp(0.0, 10_000.0) * 2.0).round() as u32;
     halves
 }
@@ -349,7 +383,9 @@ fn rounded(size: f64) -> u32 {
 fn pitch(lines: &[Line]) -> f64 {
     let mut steps: Vec<f64> = lines
         .windows(2)
-        .filter(|pair| pair[0].page == pair[1].page && rounded(pair[0].size) == rounded(pair[1].size))
+        .filter(|pair| {
+            pair[0].page == pair[1].page && rounded(pair[0].size) == rounded(pair[1].size)
+        })
         .map(|pair| (pair[0].y - pair[1].y) / pair[1].size)
         .filter(|step| (0.8..2.5).contains(step))
         .collect();
@@ -369,7 +405,8 @@ fn markdown(lines: &[Line]) -> String {
             && text.chars().count() <= MAX_HEADING
             && text.chars().any(char::is_alphabetic)
     };
-    let mut levels: Vec<u32> = lines.iter().filter(|line| is_heading(line)).map(|line| rounded(line.size)).collect();
+    let mut levels: Vec<u32> =
+        lines.iter().filter(|line| is_heading(line)).map(|line| rounded(line.size)).collect();
     levels.sort_unstable_by(|a, b| b.cmp(a));
     levels.dedup();
     let pitch = pitch(lines);
@@ -380,9 +417,12 @@ fn markdown(lines: &[Line]) -> String {
         let line = &lines[at];
         let before = at.checked_sub(1).map(|before| &lines[before]);
         if is_heading(line) {
-            let level = levels.iter().position(|size| *size == rounded(line.size)).unwrap_or(0).min(5) + 1;
+            let level =
+                levels.iter().position(|size| *size == rounded(line.size)).unwrap_or(0).min(5) + 1;
             let goes_on = before.is_some_and(|before| {
-                is_heading(before) && rounded(before.size) == rounded(line.size) && follows(before, line, pitch)
+                is_heading(before)
+                    && rounded(before.size) == rounded(line.size)
+                    && follows(before, line, pitch)
             });
             match out.last_mut().filter(|_| goes_on) {
                 Some(heading) => heading.push_str(&format!(" {}", unbroken(&line.text()))),
@@ -396,13 +436,18 @@ fn markdown(lines: &[Line]) -> String {
             let mut cells = table(&lines[at..at + rows]);
             at += rows;
             // A table goes on at the top of the next page, mostly with its header again.
-            while let Some(next) = lines.get(at).filter(|next| next.page == lines[at - 1].page + 1) {
+            while let Some(next) = lines.get(at).filter(|next| next.page == lines[at - 1].page + 1)
+            {
                 let rows = rows_of_table(&lines[at..], &is_heading);
                 let part = table(&lines[at..at + rows]);
-                if next.runs.len() < 2 || rows < 2 || !same_columns(&lines[at - 1], next, &cells, &part) {
+                if next.runs.len() < 2
+                    || rows < 2
+                    || !same_columns(&lines[at - 1], next, &cells, &part)
+                {
                     break;
                 }
-                let repeated = part.iter().zip(&cells).take_while(|(row, first)| row == first).count();
+                let repeated =
+                    part.iter().zip(&cells).take_while(|(row, first)| row == first).count();
                 cells.extend(part.into_iter().skip(repeated));
                 at += rows;
             }
@@ -413,13 +458,19 @@ fn markdown(lines: &[Line]) -> String {
         let item = marker(&text).map(|(marker, rest)| format!("{marker} {rest}"));
         let joins = before.is_some_and(|before| {
             let anew = || is_short(at - 1, lines) && !line.text().starts_with(char::is_lowercase);
-            item.is_none() && !is_heading(before) && before.runs.len() == 1 && continues(before, line, pitch) && !anew()
+            item.is_none()
+                && !is_heading(before)
+                && before.runs.len() == 1
+                && continues(before, line, pitch)
+                && !anew()
         });
         match out.last_mut().filter(|last| joins && !last.starts_with(['#', '|'])) {
             Some(last) => join(last, &text),
             // Items stand one below the other.
             None => match (item, out.last_mut()) {
-                (Some(item), Some(last)) if marker(last.rsplit('\n').next().unwrap_or_default()).is_some() => {
+                (Some(item), Some(last))
+                    if marker(last.rsplit('\n').next().unwrap_or_default()).is_some() =>
+                {
                     last.push('\n');
                     last.push_str(&item);
                 }
@@ -437,7 +488,8 @@ fn markdown(lines: &[Line]) -> String {
 fn rows_of_table(lines: &[Line], is_heading: &impl Fn(&Line) -> bool) -> usize {
     let first = &lines[0];
     let rows = lines.iter().enumerate().take_while(|(index, row)| {
-        let continues = row.runs.len() == 1 && *index > 0 && wraps(first, row) && marker(&row.text()).is_none();
+        let continues =
+            row.runs.len() == 1 && *index > 0 && wraps(first, row) && marker(&row.text()).is_none();
         // What stands far higher is another column's.
         let below = *index == 0 || lines[index - 1].y > row.y - row.size * 0.5;
         row.page == first.page && below && !is_heading(row) && (row.runs.len() > 1 || continues)
@@ -448,9 +500,12 @@ fn rows_of_table(lines: &[Line], is_heading: &impl Fn(&Line) -> bool) -> usize {
 /// Whether the rows of the next page are of the same table: as many columns, at the same places or under the same header.
 fn same_columns(last: &Line, next: &Line, above: &[Vec<String>], below: &[Vec<String>]) -> bool {
     let width = |rows: &[Vec<String>]| rows.iter().map(Vec::len).max().unwrap_or(0);
-    let near = |a: &Run, b: &Run| (a.left - b.left).abs() < next.size || (a.right - b.right).abs() < next.size;
+    let near = |a: &Run, b: &Run| {
+        (a.left - b.left).abs() < next.size || (a.right - b.right).abs() < next.size
+    };
     let aligned = last.runs.len() == next.runs.len()
-        && last.runs.iter().zip(&next.runs).filter(|(a, b)| near(a, b)).count() * 3 >= next.runs.len() * 2;
+        && last.runs.iter().zip(&next.runs).filter(|(a, b)| near(a, b)).count() * 3
+            >= next.runs.len() * 2;
     width(above) == width(below) && (aligned || above.first() == below.first())
 }
 
@@ -471,7 +526,9 @@ fn is_short(at: usize, lines: &[Line]) -> bool {
     let line = &lines[at];
     let around = &lines[at.saturating_sub(COLUMN_LINES)..lines.len().min(at + COLUMN_LINES)];
     let column = around.iter().filter(|other| {
-        other.page == line.page && other.runs.len() == 1 && (other.left() - line.left()).abs() < line.size * 2.0
+        other.page == line.page
+            && other.runs.len() == 1
+            && (other.left() - line.left()).abs() < line.size * 2.0
     });
     let width = column.map(|other| other.right() - line.left()).fold(0.0, f64::max);
     line.right() - line.left() < width * SHORT_LINE
@@ -489,7 +546,9 @@ fn continues(before: &Line, line: &Line, pitch: f64) -> bool {
 
 /// Adds a line to its paragraph. A hyphen at its end goes where a word goes on in lower case.
 fn join(paragraph: &mut String, line: &str) {
-    let hyphenated = paragraph.strip_suffix(['-', '\u{AD}', '‐']).filter(|rest| rest.ends_with(char::is_alphabetic));
+    let hyphenated = paragraph
+        .strip_suffix(['-', '\u{AD}', '‐'])
+        .filter(|rest| rest.ends_with(char::is_alphabetic));
     match hyphenated.map(str::len) {
         Some(end) if line.starts_with(char::is_lowercase) => paragraph.truncate(end),
         Some(_) => {}
@@ -511,7 +570,11 @@ fn wraps(first: &Line, line: &Line) -> bool {
 
 /// Rows of cells. Columns are those of the row that has most; a cell belongs to the one it lies nearest to.
 fn table(lines: &[Line]) -> Vec<Vec<String>> {
-    let columns = lines.iter().max_by_key(|line| line.runs.len()).map(|line| line.runs.clone()).unwrap_or_default();
+    let columns = lines
+        .iter()
+        .max_by_key(|line| line.runs.len())
+        .map(|line| line.runs.clone())
+        .unwrap_or_default();
     let nearest = |run: &Run| {
         let distance = |column: &Run| {
             let apart = (run.left - column.right).max(column.left - run.right).max(0.0);
@@ -546,7 +609,11 @@ mod tests {
     use super::*;
 
     fn line(y: f64, size: f64, runs: &[(f64, f64, &str)]) -> Line {
-        let runs = runs.iter().map(|(left, right, text)| Run { text: (*text).into(), left: *left, right: *right });
+        let runs = runs.iter().map(|(left, right, text)| Run {
+            text: (*text).into(),
+            left: *left,
+            right: *right,
+        });
         let mut line = Line { page: 0, y, size, runs: runs.collect(), at_edge: false };
         join_marker(&mut line);
         line
@@ -565,7 +632,11 @@ mod tests {
             line(674.0, 10.0, &[(200.0, 280.0, "with a signature")]),
             line(640.0, 10.0, &[(50.0, 53.0, "•"), (70.0, 120.0, "One")]),
             line(628.0, 10.0, &[(50.0, 53.0, "•"), (70.0, 120.0, "Two")]),
-            line(600.0, 10.0, &[(50.0, 120.0, "# no heading, and the end of all the text that there is")]),
+            line(
+                600.0,
+                10.0,
+                &[(50.0, 120.0, "# no heading, and the end of all the text that there is")],
+            ),
         ];
         assert_eq!(
             markdown(&lines),

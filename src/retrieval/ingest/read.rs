@@ -116,7 +116,8 @@ impl Reader {
             Err(reason) => return broken(sender, reason, false),
         };
         let hash = self.hash(&bytes);
-        let is_records = matches!(self.format, Format::Csv | Format::Json | Format::Workbook | Format::Xml);
+        let is_records =
+            matches!(self.format, Format::Csv | Format::Json | Format::Workbook | Format::Xml);
         let is_records = is_records || self.format == Format::Text && bytes.contains(&b'\t');
         if !is_records && self.is_known(&self.id, &hash) {
             return send(sender, Found::Unchanged { id: self.id.clone() });
@@ -160,7 +161,9 @@ impl Reader {
                 };
                 self.document(meta, &body, hash, sender)?;
                 let written = || match self.format {
-                    Format::Markdown => markdown::front_matter(&content).map_or("", |(_, body)| body),
+                    Format::Markdown => {
+                        markdown::front_matter(&content).map_or("", |(_, body)| body)
+                    }
                     _ => content.as_str(),
                 };
                 self.left_out(|| written().lines().map(str::to_owned).collect(), &body, sender)
@@ -169,14 +172,20 @@ impl Reader {
     }
 
     /// Says how those `texts` of a document begin that aren't in what was `read` of it.
-    fn left_out(&self, texts: impl FnOnce() -> Vec<String>, read: &str, sender: &Sender) -> Result<(), Departed> {
+    fn left_out(
+        &self,
+        texts: impl FnOnce() -> Vec<String>,
+        read: &str,
+        sender: &Sender,
+    ) -> Result<(), Departed> {
         /// Beyond these nobody reads on.
         const MOST: usize = 200;
         const SHOWN: usize = 100;
         if !self.explain {
             return Ok(());
         }
-        let bare = |text: &str| text.chars().filter(|char| char.is_alphanumeric()).collect::<String>();
+        let bare =
+            |text: &str| text.chars().filter(|char| char.is_alphanumeric()).collect::<String>();
         let read = bare(read);
         let mut at = 0;
         let mut left: Vec<String> = Vec::new();
@@ -206,11 +215,19 @@ impl Reader {
 
     /// Says what of a document's own word was left out.
     fn note(&self, meta: &Meta, line: Option<usize>, sender: &Sender) -> Result<(), Departed> {
-        meta.warnings.iter().try_for_each(|reason| send(sender, Found::Incomplete { line, reason: reason.clone() }))
+        meta.warnings
+            .iter()
+            .try_for_each(|reason| send(sender, Found::Incomplete { line, reason: reason.clone() }))
     }
 
     /// A document that a process of its own reads.
-    fn isolated(&self, format: &'static str, bytes: Vec<u8>, hash: String, sender: &Sender) -> Result<(), Departed> {
+    fn isolated(
+        &self,
+        format: &'static str,
+        bytes: Vec<u8>,
+        hash: String,
+        sender: &Sender,
+    ) -> Result<(), Departed> {
         let extraction = match isolated::extract(format, bytes, &self.isolation) {
             Ok(extraction) => extraction,
             Err(reason) => return broken(sender, reason, false),
@@ -221,7 +238,8 @@ impl Reader {
         if !extraction.sheets.is_empty() {
             return self.tables(extraction.sheets, &hash, false, sender);
         }
-        let mut meta = Meta { title: extraction.title.as_deref().map(text::one_line), ..Meta::default() };
+        let mut meta =
+            Meta { title: extraction.title.as_deref().map(text::one_line), ..Meta::default() };
         // What a program wrote there counts if it is a language.
         let _ = meta.set("language", extraction.language.as_deref().unwrap_or_default());
         self.document(meta, &extraction.text, hash, sender)
@@ -235,7 +253,11 @@ impl Reader {
             send(sender, bad_record(BadRecord { line, reason }))?;
         }
         if sheet.rows.is_empty() {
-            return broken(sender, "it has no header line with column names, nor any row".to_owned(), false);
+            return broken(
+                sender,
+                "it has no header line with column names, nor any row".to_owned(),
+                false,
+            );
         }
         let mut hash = hash.to_owned();
         if table::combinations::is_one(&sheet) {
@@ -250,30 +272,43 @@ impl Reader {
     /// The CSV files in the same folder and a hash of them; what can't be read is none, nor what is for some readers alone.
     fn tables_beside(&self) -> (Vec<Sheet>, String) {
         const MOST: usize = 20;
-        let Some(entries) = self.path.parent().and_then(|folder| std::fs::read_dir(folder).ok()) else {
+        let Some(entries) = self.path.parent().and_then(|folder| std::fs::read_dir(folder).ok())
+        else {
             return (Vec::new(), String::new());
         };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         paths.retain(|path| {
             let csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
-            let small = path.symlink_metadata().is_ok_and(|file| file.is_file() && file.len() <= self.max_bytes);
+            let small = path
+                .symlink_metadata()
+                .is_ok_and(|file| file.is_file() && file.len() <= self.max_bytes);
             let mut meta = path.clone().into_os_string();
             meta.push(".meta");
             let meta = std::fs::read_to_string(meta).unwrap_or_default();
             csv && small && *path != self.path && !meta.contains("audience")
         });
         paths.sort();
-        let contents: Vec<Vec<u8>> = paths.into_iter().take(MOST).filter_map(|path| std::fs::read(path).ok()).collect();
+        let contents: Vec<Vec<u8>> =
+            paths.into_iter().take(MOST).filter_map(|path| std::fs::read(path).ok()).collect();
         let hashes: Vec<String> = contents.iter().map(|bytes| self.hash(bytes)).collect();
-        let tables = contents.iter().filter_map(|bytes| Some(table::csv_sheet(&text::decode(bytes).ok()?).0));
+        let tables = contents
+            .iter()
+            .filter_map(|bytes| Some(table::csv_sheet(&text::decode(bytes).ok()?).0));
         (tables.collect(), self.hash(hashes.concat().as_bytes()))
     }
 
     /// Rows that have a key are documents of their own; all others, and the texts around tables, are the file's.
-    fn tables(&self, sheets: Vec<Sheet>, hash: &str, separated: bool, sender: &Sender) -> Result<(), Departed> {
+    fn tables(
+        &self,
+        sheets: Vec<Sheet>,
+        hash: &str,
+        separated: bool,
+        sender: &Sender,
+    ) -> Result<(), Departed> {
         let (mut keyed, mut loose) = (Vec::new(), Vec::new());
         let several = sheets.len() > 1;
-        let meta_file = format!("{}.meta", self.path.file_name().unwrap_or_default().to_string_lossy());
+        let meta_file =
+            format!("{}.meta", self.path.file_name().unwrap_or_default().to_string_lossy());
         let inbox = sheets.iter().find_map(inbox::signs_of_sheet);
         let audience = self.audience_of_inbox(inbox.as_deref(), sender)?;
         // What earlier builds took in as public is taken in again.
@@ -326,7 +361,8 @@ impl Reader {
                 self.max_bytes
             )
         };
-        let file = File::open(&self.path).map_err(|error| format!("it can't be opened: {error}"))?;
+        let file =
+            File::open(&self.path).map_err(|error| format!("it can't be opened: {error}"))?;
         let size = file.metadata().map_err(|error| format!("it can't be read: {error}"))?.len();
         if size > self.max_bytes {
             return Err(too_large(size));
@@ -346,12 +382,19 @@ impl Reader {
     }
 
     /// Markdown, plain text, or a page.
-    fn document(&self, meta: Meta, body: &str, hash: String, sender: &Sender) -> Result<(), Departed> {
+    fn document(
+        &self,
+        meta: Meta,
+        body: &str,
+        hash: String,
+        sender: &Sender,
+    ) -> Result<(), Departed> {
         self.note(&meta, None, sender)?;
         let body = &clauses::as_headings(&text::without_leaders(body));
-        let fallback_title =
-            chunk::first_heading(body).map_or_else(|| self.file_title(), |title| text::one_line(&title));
-        let source = Source { id: self.id.clone(), hash, meta, fallback_title, fallback_language: None };
+        let fallback_title = chunk::first_heading(body)
+            .map_or_else(|| self.file_title(), |title| text::one_line(&title));
+        let source =
+            Source { id: self.id.clone(), hash, meta, fallback_title, fallback_language: None };
         let pieces = chunk::chunk(body, self.passage_tokens);
         if pieces.is_empty() {
             return broken(sender, "it holds no text".to_owned(), true);
@@ -362,7 +405,12 @@ impl Reader {
     }
 
     /// Rows with one key are one document.
-    fn keyed(&self, rows: &[Record], language: Option<&'static str>, sender: &Sender) -> Result<(), Departed> {
+    fn keyed(
+        &self,
+        rows: &[Record],
+        language: Option<&'static str>,
+        sender: &Sender,
+    ) -> Result<(), Departed> {
         for row in rows {
             self.note(&row.meta, Some(row.line), sender)?;
         }
@@ -379,10 +427,13 @@ impl Reader {
         }
         for key in order {
             let Some(group) = groups.remove(&key) else { continue };
-            let content: Vec<_> =
-                group.iter().map(|row| (&row.headings, &row.meta, &row.text, &row.prose, &row.product)).collect();
+            let content: Vec<_> = group
+                .iter()
+                .map(|row| (&row.headings, &row.meta, &row.text, &row.prose, &row.product))
+                .collect();
             let hash = self.hash(format!("{content:?}").as_bytes());
-            let title = group.iter().find_map(|row| row.meta.title.clone()).unwrap_or(self.file_title());
+            let title =
+                group.iter().find_map(|row| row.meta.title.clone()).unwrap_or(self.file_title());
             self.rows(format!("{}#{key}", self.id), &hash, &title, &group, language, sender)?;
         }
         Ok(())
@@ -412,11 +463,18 @@ impl Reader {
                 fallback_language: language,
             };
             let first = passages.len();
-            let long = row.text.len() > self.passage_tokens && chunk::tokens(&row.text) > self.passage_tokens * 2;
+            let long = row.text.len() > self.passage_tokens
+                && chunk::tokens(&row.text) > self.passage_tokens * 2;
             if long && row.is_row {
                 for piece in row_pieces(&row.text, row.meta.title.as_deref(), self.passage_tokens) {
                     let range = start..start + row.text.len();
-                    passages.push(self.passage(&source, language, row.headings.clone(), piece, range));
+                    passages.push(self.passage(
+                        &source,
+                        language,
+                        row.headings.clone(),
+                        piece,
+                        range,
+                    ));
                 }
             } else if long {
                 for piece in chunk::chunk(&row.text, self.passage_tokens) {
@@ -426,7 +484,13 @@ impl Reader {
                 }
             } else if !row.text.is_empty() {
                 let range = start..start + row.text.len();
-                passages.push(self.passage(&source, language, row.headings.clone(), row.text.clone(), range));
+                passages.push(self.passage(
+                    &source,
+                    language,
+                    row.headings.clone(),
+                    row.text.clone(),
+                    range,
+                ));
             }
             if let (Some(passage), Some(product)) = (passages.get_mut(first), &row.product) {
                 passage.product = Some(Box::new(product.clone()));
@@ -437,7 +501,9 @@ impl Reader {
                     let range = start + piece.range.start..start + piece.range.end;
                     // Each piece says what it describes.
                     let text = match &row.meta.title {
-                        Some(title) if !piece.text.contains(title.as_str()) => format!("{title}: {}", piece.text),
+                        Some(title) if !piece.text.contains(title.as_str()) => {
+                            format!("{title}: {}", piece.text)
+                        }
                         _ => piece.text,
                     };
                     let headings = row.headings.iter().cloned().chain(piece.headings).collect();
@@ -466,7 +532,13 @@ impl Reader {
             match record {
                 Ok(mut record) => {
                     record.meta.audience = record.meta.audience.or(audience);
-                    let content = (&record.meta, &record.headings, &record.text, &record.product, &record.variants);
+                    let content = (
+                        &record.meta,
+                        &record.headings,
+                        &record.text,
+                        &record.product,
+                        &record.variants,
+                    );
                     let hash = self.hash(format!("{content:?}").as_bytes());
                     self.record(record, hash, &mut language, sender)?;
                 }
@@ -477,8 +549,14 @@ impl Reader {
     }
 
     /// Customers' own words are for agents alone, unless the file beside the document says otherwise.
-    fn audience_of_inbox(&self, signs: Option<&str>, sender: &Sender) -> Result<Option<Audience>, Departed> {
-        let Some(signs) = signs.filter(|_| self.defaults.audience.is_none()) else { return Ok(None) };
+    fn audience_of_inbox(
+        &self,
+        signs: Option<&str>,
+        sender: &Sender,
+    ) -> Result<Option<Audience>, Departed> {
+        let Some(signs) = signs.filter(|_| self.defaults.audience.is_none()) else {
+            return Ok(None);
+        };
         let name = Path::new(&self.id).file_name().unwrap_or_default().to_string_lossy();
         let reason = format!(
             "it looks like an export of tickets or conversations ({signs}), so it is for agents only; if visitors may read it, \
@@ -504,22 +582,33 @@ impl Reader {
                 break;
             }
         }
-        let known = ahead.iter().filter_map(|line| line.as_ref().ok().and_then(|line| line.as_ref()?.as_deref()));
+        let known = ahead
+            .iter()
+            .filter_map(|line| line.as_ref().ok().and_then(|line| line.as_ref()?.as_deref()));
         let (fields, inbox) = json::lines_ahead(known);
         let audience = self.audience_of_inbox(inbox.as_deref(), sender)?;
         let mut drafts = 0_usize;
         for number in 1.. {
-            let line = ahead.pop_front().unwrap_or_else(|| records::next_line(&mut reader, self.max_bytes));
+            let line = ahead
+                .pop_front()
+                .unwrap_or_else(|| records::next_line(&mut reader, self.max_bytes));
             let line = match line {
                 Ok(None) => break,
                 Ok(Some(Some(line))) => line,
                 Ok(Some(None)) => {
-                    let reason = format!("the line is longer than max_document_mib allows ({} bytes)", self.max_bytes);
+                    let reason = format!(
+                        "the line is longer than max_document_mib allows ({} bytes)",
+                        self.max_bytes
+                    );
                     send(sender, Found::Bad { line: Some(number), reason })?;
                     continue;
                 }
                 Err(error) => {
-                    return broken(sender, format!("it can't be read beyond line {}: {error}", number - 1), false);
+                    return broken(
+                        sender,
+                        format!("it can't be read beyond line {}: {error}", number - 1),
+                        false,
+                    );
                 }
             };
             if line.trim_ascii().is_empty() {
@@ -571,12 +660,20 @@ impl Reader {
             let mut rows = vec![Record { variants: Vec::new(), ..record.clone() }];
             rows.extend(record.variants);
             rows.retain(|row| !row.text.is_empty());
-            return self.rows(id, &hash, &title, &rows.iter().collect::<Vec<_>>(), *language, sender);
+            return self.rows(
+                id,
+                &hash,
+                &title,
+                &rows.iter().collect::<Vec<_>>(),
+                *language,
+                sender,
+            );
         }
         let fallback_title = chunk::first_heading(&record.text)
             .or_else(|| text::title_line(&record.text).map(str::to_owned))
             .map_or_else(|| id.clone(), |title| text::one_line(&title));
-        let source = Source { id, hash, meta: record.meta, fallback_title, fallback_language: *language };
+        let source =
+            Source { id, hash, meta: record.meta, fallback_title, fallback_language: *language };
         let pieces = chunk::chunk(&record.text, self.passage_tokens);
         let pieces = pieces.into_iter().map(|piece| {
             let headings = record.headings.iter().cloned().chain(piece.headings).collect();
@@ -592,12 +689,16 @@ impl Reader {
         pieces: impl Iterator<Item = (Vec<String>, String, Range<usize>)>,
         sender: &Sender,
     ) -> Result<(), Departed> {
-        let mut passages: Vec<Passage> =
-            pieces.map(|(headings, text, range)| self.passage(&source, language, headings, text, range)).collect();
+        let mut passages: Vec<Passage> = pieces
+            .map(|(headings, text, range)| self.passage(&source, language, headings, text, range))
+            .collect();
         if passages.is_empty() {
             return send(
                 sender,
-                Found::Bad { line: None, reason: format!("the record {:?} holds no text", source.id) },
+                Found::Bad {
+                    line: None,
+                    reason: format!("the record {:?} holds no text", source.id),
+                },
             );
         }
         number(&mut passages);
@@ -614,10 +715,14 @@ impl Reader {
     ) -> Passage {
         let meta = &source.meta.clone().over(&self.defaults);
         let title = meta.title.clone().unwrap_or_else(|| source.fallback_title.clone());
-        if headings.first().is_some_and(|heading| *heading == title || *heading == source.fallback_title) {
+        if headings
+            .first()
+            .is_some_and(|heading| *heading == title || *heading == source.fallback_title)
+        {
             headings.remove(0);
         }
-        let language = meta.language.as_deref().or(language).or(source.fallback_language).unwrap_or("und");
+        let language =
+            meta.language.as_deref().or(language).or(source.fallback_language).unwrap_or("und");
         Passage {
             site: self.site.clone(),
             document: source.id.clone(),
@@ -641,7 +746,8 @@ impl Reader {
 fn language_of_rows<'a>(rows: impl Iterator<Item = &'a Record>) -> Option<&'static str> {
     // What columns are called is often the shop software's language, not the shop's.
     let values = |row: &Record| -> String {
-        let piece = |piece: &str| piece.split_once(": ").map_or(piece, |(_, value)| value).to_owned();
+        let piece =
+            |piece: &str| piece.split_once(": ").map_or(piece, |(_, value)| value).to_owned();
         let values = row.text.split("; ").map(piece).collect::<Vec<String>>().join("\n");
         let values = if row.is_row { values } else { row.text.clone() };
         format!("{values}\n{}", row.prose.as_deref().unwrap_or_default())
@@ -653,7 +759,9 @@ fn language_of_rows<'a>(rows: impl Iterator<Item = &'a Record>) -> Option<&'stat
 /// A row that is too long for a passage in pieces of about `target` tokens, each with the name of what it is about.
 fn row_pieces(text: &str, title: Option<&str>, target: usize) -> Vec<String> {
     let parts: Vec<&str> = text.trim_end_matches('.').split("; ").collect();
-    let name = title.and_then(|title| parts.iter().find(|part| part.ends_with(title) && part.len() < title.len() + 64));
+    let name = title.and_then(|title| {
+        parts.iter().find(|part| part.ends_with(title) && part.len() < title.len() + 64)
+    });
     let mut pieces: Vec<String> = Vec::new();
     let mut current = String::new();
     for part in &parts {

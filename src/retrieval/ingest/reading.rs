@@ -48,13 +48,18 @@ impl Reading {
             handed_in: file.handed_in,
             passage_tokens: options.passage_tokens,
             max_bytes: options.max_document_bytes,
-            isolation: isolated::Isolation { time_limit: options.time_limit, memory_mib: options.reader_memory_mib },
+            isolation: isolated::Isolation {
+                time_limit: options.time_limit,
+                memory_mib: options.reader_memory_mib,
+            },
             known,
             explain,
         };
-        let thread = std::thread::Builder::new().name("frontdesk-read".into()).stack_size(STACK_BYTES);
         let thread =
-            thread.spawn(move || reader.run(&sender)).context("a thread for reading documents could not be started")?;
+            std::thread::Builder::new().name("frontdesk-read".into()).stack_size(STACK_BYTES);
+        let thread = thread
+            .spawn(move || reader.run(&sender))
+            .context("a thread for reading documents could not be started")?;
         let grace = if file.format.isolated().is_some() { isolated::GRACE } else { Duration::ZERO };
         Ok(Self { found, thread, limit: options.time_limit, grace })
     }
@@ -66,7 +71,8 @@ impl Reading {
     /// When it takes longer than `knowledge.read_timeout_s`, in words. The thread can't be stopped then; it ends when it
     /// next has something to say.
     pub(super) async fn next(&mut self) -> Result<Option<Found>, String> {
-        let late = |_| format!("it took longer than {} s to read and was left out", self.limit.as_secs());
+        let late =
+            |_| format!("it took longer than {} s to read and was left out", self.limit.as_secs());
         tokio::time::timeout(self.limit + self.grace, self.found.recv()).await.map_err(late)
     }
 

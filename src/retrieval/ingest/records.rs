@@ -35,14 +35,27 @@ pub(super) struct BadRecord {
 }
 
 /// Columns and fields that hold a name to show.
-pub(super) const NAMES: [&str; 10] =
-    ["title", "name", "question", "product", "product_name", "label", "bezeichnung", "headline", "subject", "term"];
+pub(super) const NAMES: [&str; 10] = [
+    "title",
+    "name",
+    "question",
+    "product",
+    "product_name",
+    "label",
+    "bezeichnung",
+    "headline",
+    "subject",
+    "term",
+];
 /// Columns that say something about the row rather than being part of it.
 pub(super) const META: [&str; 8] =
     ["url", "link", "language", "lang", "locale", "audience", "valid_from", "valid_until"];
 
 /// Reads up to and with the next `\n`. A line longer than `limit` is read to its end and given as `None`.
-pub(super) fn next_line<R: BufRead>(reader: &mut R, limit: u64) -> std::io::Result<Option<Option<Vec<u8>>>> {
+pub(super) fn next_line<R: BufRead>(
+    reader: &mut R,
+    limit: u64,
+) -> std::io::Result<Option<Option<Vec<u8>>>> {
     let mut line = Vec::new();
     reader.by_ref().take(limit.saturating_add(1)).read_until(b'\n', &mut line)?;
     if line.is_empty() {

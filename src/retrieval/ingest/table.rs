@@ -39,13 +39,16 @@ impl Hints {
     pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "header_row" => {
-                let row =
-                    value.parse().map_err(|_| format!("header_row is {value:?}; write the line's number, or 0"))?;
+                let row = value.parse().map_err(|_| {
+                    format!("header_row is {value:?}; write the line's number, or 0")
+                })?;
                 self.header_row = Some(row);
             }
             "columns" => {
                 for pair in value.split(',') {
-                    let named = pair.rsplit_once('=').and_then(|(name, kind)| Some((name, Kind::named(kind)?)));
+                    let named = pair
+                        .rsplit_once('=')
+                        .and_then(|(name, kind)| Some((name, Kind::named(kind)?)));
                     let Some((name, kind)) = named else {
                         return Err(format!(
                             "columns has {:?}; write a column's name or number and what it is, as VK=price: name, price, \
@@ -58,7 +61,10 @@ impl Hints {
             }
             "currency" => {
                 let code = money::code(value);
-                self.currency = Some(code.ok_or_else(|| format!("currency is {value:?}; write a code such as EUR"))?);
+                self.currency =
+                    Some(code.ok_or_else(|| {
+                        format!("currency is {value:?}; write a code such as EUR")
+                    })?);
             }
             _ => {
                 self.tax = Some(match value.to_lowercase().as_str() {
@@ -83,7 +89,10 @@ impl Hints {
 
 /// Cells of the longest row.
 fn width(rows: &[Line]) -> usize {
-    rows.iter().map(|row| row.cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |at| at + 1)).max().unwrap_or(0)
+    rows.iter()
+        .map(|row| row.cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |at| at + 1))
+        .max()
+        .unwrap_or(0)
 }
 
 /// A row of a table.
@@ -118,7 +127,8 @@ impl Line {
 
     /// Its cells one after the other, merged ones once.
     fn text(&self) -> String {
-        let mut cells: Vec<&str> = self.cells.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect();
+        let mut cells: Vec<&str> =
+            self.cells.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect();
         cells.dedup();
         cells.join(" ")
     }
@@ -201,7 +211,8 @@ pub(super) struct Context<'a> {
 pub(super) fn read(sheet: Sheet, context: &Context<'_>, take: &mut dyn FnMut(Row)) -> Reading {
     let mut reading = Reading::default();
     for table in header::tables(sheet, context.hints) {
-        let texts = table.above.iter().chain(&table.notes).map(|(line, text)| (*line, text.clone()));
+        let texts =
+            table.above.iter().chain(&table.notes).map(|(line, text)| (*line, text.clone()));
         reading.texts.extend(texts.filter(|(_, text)| text.chars().any(char::is_alphabetic)));
         if table.rows.is_empty() && table.labels.is_empty() {
             continue;

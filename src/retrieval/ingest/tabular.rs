@@ -30,11 +30,21 @@ pub(super) fn records(mut sheet: Sheet, hints: &Hints, separated: bool) -> Recor
             *cell = plain(cell);
         }
     }
-    let cells = sheet.rows.iter().flat_map(|(_, cells)| cells).filter(|cell| cell.chars().any(char::is_alphabetic));
+    let cells = sheet
+        .rows
+        .iter()
+        .flat_map(|(_, cells)| cells)
+        .filter(|cell| cell.chars().any(char::is_alphabetic));
     let sample: Vec<&str> = cells.take(SAMPLED).map(String::as_str).collect();
     let language = text::detect_language(&sample.join("\n")).unwrap_or("en");
     let name = text::one_line(&sheet.name);
-    let context = Context { hints, language, separated, moment: text::moment, is_language: text::is_language };
+    let context = Context {
+        hints,
+        language,
+        separated,
+        moment: text::moment,
+        is_language: text::is_language,
+    };
     let (mut rows, mut wrong) = (Vec::new(), Vec::new());
     let mut take = |row: Row| {
         let line = row.line;
@@ -44,7 +54,8 @@ pub(super) fn records(mut sheet: Sheet, hints: &Hints, separated: bool) -> Recor
         }
     };
     let table::Reading { texts, bad, understood } = table::read(sheet, &context, &mut take);
-    let bad = bad.into_iter().chain(wrong).map(|(line, reason)| BadRecord { line, reason }).collect();
+    let bad =
+        bad.into_iter().chain(wrong).map(|(line, reason)| BadRecord { line, reason }).collect();
     let mut records = Records { rows, bad, understood, ..Records::default() };
     if let Some((line, _)) = texts.first() {
         let all: Vec<String> = texts.iter().map(|(_, text)| text::unbroken(text)).collect();
@@ -64,7 +75,8 @@ pub(super) fn records(mut sheet: Sheet, hints: &Hints, separated: bool) -> Recor
 ///
 /// A value that is wrong, in words.
 fn record(row: Row) -> Result<Record, String> {
-    let mut meta = text::Meta { title: row.title.as_deref().map(text::one_line), ..text::Meta::default() };
+    let mut meta =
+        text::Meta { title: row.title.as_deref().map(text::one_line), ..text::Meta::default() };
     for (key, value) in &row.meta {
         meta.set(key, value)?;
     }
@@ -78,7 +90,11 @@ fn record(row: Row) -> Result<Record, String> {
     let parts: Vec<String> = row
         .fields
         .iter()
-        .map(|(label, value)| if label.is_empty() { value.clone() } else { format!("{label}: {value}") })
+        .map(
+            |(label, value)| {
+                if label.is_empty() { value.clone() } else { format!("{label}: {value}") }
+            },
+        )
         .collect();
     let mut text = if parts.is_empty() { String::new() } else { format!("{}.", parts.join("; ")) };
     let is_row = row.question_and_answer.is_none();
@@ -100,9 +116,37 @@ fn record(row: Row) -> Result<Record, String> {
 }
 
 fn product(offer: Offer) -> Product {
-    let Offer { id, name, variant, price, before, currency, per, tax, stock, available, backorder, .. } = offer;
+    let Offer {
+        id,
+        name,
+        variant,
+        price,
+        before,
+        currency,
+        per,
+        tax,
+        stock,
+        available,
+        backorder,
+        ..
+    } = offer;
     let Offer { category, url, image, .. } = offer;
-    Product { id, name, variant, price, before, currency, per, tax, stock, available, backorder, category, url, image }
+    Product {
+        id,
+        name,
+        variant,
+        price,
+        before,
+        currency,
+        per,
+        tax,
+        stock,
+        available,
+        backorder,
+        category,
+        url,
+        image,
+    }
 }
 
 /// Whether a cell holds markup.
@@ -172,15 +216,25 @@ fn plain(cell: &str) -> String {
 /// What of a table wants to be said in a report: what was left out, and how to mend it. A line each, without the file's name.
 pub(super) fn notes(understood: &Understood, meta_file: &str) -> Vec<String> {
     let mut notes = Vec::new();
-    let at = if understood.sheet.is_empty() { String::new() } else { format!("sheet {:?}: ", understood.sheet) };
+    let at = if understood.sheet.is_empty() {
+        String::new()
+    } else {
+        format!("sheet {:?}: ", understood.sheet)
+    };
     if understood.header.is_empty() && understood.rows > 0 {
         let taken: Vec<String> = understood
             .columns
             .iter()
             .zip(1..)
-            .filter_map(|(column, number)| Some(format!("{number} is {:?}", column.kind?).to_lowercase()))
+            .filter_map(|(column, number)| {
+                Some(format!("{number} is {:?}", column.kind?).to_lowercase())
+            })
             .collect();
-        let taken = if taken.is_empty() { "none of its columns is understood".to_owned() } else { taken.join(", ") };
+        let taken = if taken.is_empty() {
+            "none of its columns is understood".to_owned()
+        } else {
+            taken.join(", ")
+        };
         notes.push(format!(
             "{at}it has no line of column names; by what stands below, column {taken}. {meta_file} can say \
              columns: 1=name, 2=price, or header_row: 3"
@@ -207,7 +261,8 @@ pub(super) fn notes(understood: &Understood, meta_file: &str) -> Vec<String> {
     for LeftOut { reason, rows, line } in &understood.left_out {
         // Pictures are no loss, and broken rows are named by themselves.
         if reason.starts_with("it isn't for sale") {
-            let more = if *rows > 1 { format!(" and {} more rows", rows - 1) } else { String::new() };
+            let more =
+                if *rows > 1 { format!(" and {} more rows", rows - 1) } else { String::new() };
             notes.push(format!("{at}line {line}{more}: {reason}"));
         }
     }
@@ -227,21 +282,39 @@ mod tests {
 
     #[test]
     fn a_row_is_a_sentence() {
-        let Records { rows, bad, .. } =
-            csv("sku;Name;Price (EUR);url\nA1;Coat;\"99,90\";https://x.example/a1\n\nA2;Hat\nA3;;5;\n");
+        let Records { rows, bad, .. } = csv(
+            "sku;Name;Price (EUR);url\nA1;Coat;\"99,90\";https://x.example/a1\n\nA2;Hat\nA3;;5;\n",
+        );
         let actual: Vec<_> = rows
             .iter()
-            .map(|r| (r.id.as_deref(), r.meta.title.as_deref(), r.meta.url.as_deref(), r.text.as_str(), r.line))
+            .map(|r| {
+                (
+                    r.id.as_deref(),
+                    r.meta.title.as_deref(),
+                    r.meta.url.as_deref(),
+                    r.text.as_str(),
+                    r.line,
+                )
+            })
             .collect();
         assert_eq!(
             actual,
             [
-                (Some("A1"), Some("Coat"), Some("https://x.example/a1"), "sku: A1; Name: Coat; Price (EUR): 99,90.", 2),
+                (
+                    Some("A1"),
+                    Some("Coat"),
+                    Some("https://x.example/a1"),
+                    "sku: A1; Name: Coat; Price (EUR): 99,90.",
+                    2
+                ),
                 (Some("A3"), None, None, "sku: A3; Price (EUR): 5.", 5),
             ]
         );
         assert_eq!(bad.len(), 1);
-        assert!(bad[0].line == 4 && bad[0].reason.contains("2 fields, but the header names 4"), "{bad:?}");
+        assert!(
+            bad[0].line == 4 && bad[0].reason.contains("2 fields, but the header names 4"),
+            "{bad:?}"
+        );
         let records = csv("question,answer,topic\nWhy?,\"So, and so.\",life\n").rows;
         assert_eq!(records[0].text, "Q: Why?\n\nA: So, and so.\n\ntopic: life.");
         assert_eq!(records[0].meta.title.as_deref(), Some("Why?"));
@@ -250,15 +323,27 @@ mod tests {
 
     #[test]
     fn line_breaks_written_with_a_backslash_are_line_breaks() {
-        let rows = csv("Name,Price,Description\nBag,9.00,\"Made of felt\\nWashes at 30°C\\, by hand\"\n").rows;
-        assert_eq!(rows[0].text, "Name: Bag; Price: 9.00; Description: Made of felt Washes at 30°C, by hand.");
-        assert_eq!(unescaped("<p>320 g/m²\\n<br>Wool</p>").as_deref().map(plain).as_deref(), Some("320 g/m². Wool"));
+        let rows =
+            csv("Name,Price,Description\nBag,9.00,\"Made of felt\\nWashes at 30°C\\, by hand\"\n")
+                .rows;
+        assert_eq!(
+            rows[0].text,
+            "Name: Bag; Price: 9.00; Description: Made of felt Washes at 30°C, by hand."
+        );
+        assert_eq!(
+            unescaped("<p>320 g/m²\\n<br>Wool</p>").as_deref().map(plain).as_deref(),
+            Some("320 g/m². Wool")
+        );
         assert_eq!(unescaped(r"C:\new\files"), None);
     }
 
     #[test]
     fn markup_in_a_cell_becomes_text() {
-        assert!(is_html("<p>Made of <b>steel</b></p>") && is_html("oil &amp; salt") && !is_html("3 < 5, a > b"));
+        assert!(
+            is_html("<p>Made of <b>steel</b></p>")
+                && is_html("oil &amp; salt")
+                && !is_html("3 < 5, a > b")
+        );
         assert_eq!(
             plain(
                 "<p><meta charset=\"utf-8\"><span data-x=\"1\">Made of <strong>steel</strong>.</span></p><ul><li>1.2 litres</li><li>For gas &amp; induction</li></ul>"

@@ -36,9 +36,9 @@ impl Meta {
             return Ok(());
         }
         let date = |name: &str, day_ends: bool| {
-            moment(value, day_ends)
-                .map(Some)
-                .ok_or_else(|| format!("{name} is {value:?}; write a date as 2026-12-31 or 2026-12-31T18:00:00Z"))
+            moment(value, day_ends).map(Some).ok_or_else(|| {
+                format!("{name} is {value:?}; write a date as 2026-12-31 or 2026-12-31T18:00:00Z")
+            })
         };
         let key = key.trim().to_lowercase().replace(['-', ' '], "_");
         match key.as_str() {
@@ -46,21 +46,30 @@ impl Meta {
             "url" | "link" | "canonical" => {
                 self.url = web_address(value);
                 if self.url.is_none() {
-                    self.warnings.push(format!("its link {:?} is no web address and was left out", one_line(value)));
+                    self.warnings.push(format!(
+                        "its link {:?} is no web address and was left out",
+                        one_line(value)
+                    ));
                 }
             }
             "language" | "lang" | "locale" => {
                 self.language = language_code(value);
                 if self.language.is_none() {
                     let value = one_line(value);
-                    self.warnings.push(format!("its language {value:?} is not known; write a code such as en or de"));
+                    self.warnings.push(format!(
+                        "its language {value:?} is not known; write a code such as en or de"
+                    ));
                 }
             }
             "audience" => {
                 self.audience = match value.to_lowercase().as_str() {
                     "public" => Some(Audience::Public),
                     "agents" => Some(Audience::Agents),
-                    _ => return Err(format!("audience is {value:?}, but only \"public\" and \"agents\" are known")),
+                    _ => {
+                        return Err(format!(
+                            "audience is {value:?}, but only \"public\" and \"agents\" are known"
+                        ));
+                    }
                 }
             }
             "charset" | "encoding" => self.charset = Some(value.to_owned()),
@@ -84,8 +93,17 @@ impl Meta {
     /// What this says, and for the rest what `defaults` say.
     #[must_use]
     pub(super) fn over(mut self, defaults: &Self) -> Self {
-        let Self { title, url, language, audience, valid_from_ms, valid_until_ms, charset, table, warnings: _ } =
-            defaults.clone();
+        let Self {
+            title,
+            url,
+            language,
+            audience,
+            valid_from_ms,
+            valid_until_ms,
+            charset,
+            table,
+            warnings: _,
+        } = defaults.clone();
         self.title = self.title.or(title);
         self.url = self.url.or(url);
         self.language = self.language.or(language);
@@ -101,7 +119,8 @@ impl Meta {
 /// A link that may be shown to visitors; anything that isn't a web address or a path of the site is dropped.
 fn web_address(value: &str) -> Option<String> {
     let allowed = ["https://", "http://", "/"].iter().any(|start| value.starts_with(start));
-    (allowed && !value.contains(char::is_whitespace) && value.len() <= 2048).then(|| value.to_owned())
+    (allowed && !value.contains(char::is_whitespace) && value.len() <= 2048)
+        .then(|| value.to_owned())
 }
 
 /// Longest first line taken for a title, in characters.
@@ -118,8 +137,9 @@ pub(super) fn title_line(text: &str) -> Option<&str> {
     let (line, rest) = text.trim_start().split_once('\n')?;
     let line = line.trim();
     let letters = line.chars().any(char::is_alphabetic);
-    let title =
-        letters && line.chars().count() <= MAX_TITLE && !line.ends_with(['.', '!', ':', ';', ',', '。', '：', '，']);
+    let title = letters
+        && line.chars().count() <= MAX_TITLE
+        && !line.ends_with(['.', '!', ':', ';', ',', '。', '：', '，']);
     (title && !rest.trim().is_empty()).then_some(line)
 }
 
@@ -130,15 +150,19 @@ pub(super) fn unbroken(text: &str) -> String {
 
 /// A line of text that must not become Markdown's heading, quote, table, rule or code. Lists may: people type them.
 pub(super) fn escaped_line(line: &str) -> String {
-    let structure =
-        line.starts_with(['#', '>', '|', '=', '~', '`']) || line.starts_with("---") || line.starts_with("***");
+    let structure = line.starts_with(['#', '>', '|', '=', '~', '`'])
+        || line.starts_with("---")
+        || line.starts_with("***");
     if structure { format!("\\{line}") } else { line.to_owned() }
 }
 
 /// Rows of cells as a Markdown table whose header is the first row. What has one row or one column is no table but
 /// paragraphs.
 pub(super) fn markdown_table(rows: &[Vec<String>]) -> String {
-    let width = rows.iter().map(|row| row.iter().rposition(|cell| !cell.is_empty()).map_or(0, |at| at + 1)).max();
+    let width = rows
+        .iter()
+        .map(|row| row.iter().rposition(|cell| !cell.is_empty()).map_or(0, |at| at + 1))
+        .max();
     let width = width.unwrap_or(0);
     if width < 2 || rows.len() < 2 {
         let cells = rows.iter().flatten().filter(|cell| !cell.is_empty());
@@ -165,7 +189,11 @@ pub(super) fn markdown_table(rows: &[Vec<String>]) -> String {
 /// "Soup ........ 5.90" as "Soup: 5.90": dots that lead the eye to a price say nothing, and look like the end of a sentence.
 pub(super) fn without_leaders(text: &str) -> String {
     const DOTS: [char; 4] = ['.', '…', '·', '‥'];
-    if !text.contains("...") && !text.contains('…') && !text.contains(". . .") && !text.contains("···") {
+    if !text.contains("...")
+        && !text.contains('…')
+        && !text.contains(". . .")
+        && !text.contains("···")
+    {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len());
@@ -173,7 +201,8 @@ pub(super) fn without_leaders(text: &str) -> String {
         let start = ["...", "…", ". . .", "···"].iter().filter_map(|run| line.find(run)).min();
         let led = start.and_then(|start| {
             let start = line[..start].trim_end().len();
-            let rest = line[start..].trim_start_matches(|char: char| DOTS.contains(&char) || char == ' ');
+            let rest =
+                line[start..].trim_start_matches(|char: char| DOTS.contains(&char) || char == ' ');
             let run = &line[start..line.len() - rest.len()];
             let dots: usize = run
                 .chars()
@@ -217,8 +246,9 @@ fn language_code(value: &str) -> Option<String> {
     if primary.len() == 2 && primary.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return Some(primary.to_owned());
     }
-    let lang = Lang::from_code(primary)
-        .or_else(|| Lang::all().iter().copied().find(|lang| lang.eng_name().to_lowercase() == primary))?;
+    let lang = Lang::from_code(primary).or_else(|| {
+        Lang::all().iter().copied().find(|lang| lang.eng_name().to_lowercase() == primary)
+    })?;
     iso_639_1(lang).map(str::to_owned)
 }
 
@@ -304,7 +334,10 @@ fn iso_639_1(lang: Lang) -> Option<&'static str> {
         Lang::Tgl => "tl",
         Lang::Hye => "hy",
         Lang::Cym => "cy",
-        #[expect(unreachable_patterns, reason = "a language that a later whatlang adds has no code here yet")]
+        #[expect(
+            unreachable_patterns,
+            reason = "a language that a later whatlang adds has no code here yet"
+        )]
         _ => return None,
     })
 }
@@ -376,7 +409,10 @@ mod tests {
     #[test]
     fn leaders_end_no_sentence() {
         let check = |text: &str, expected: &str| assert_eq!(without_leaders(text), expected);
-        check("Soup ........ 5,90 €\nPie . . . . . £7\nStew…… 12\n", "Soup: 5,90 €\nPie: £7\nStew: 12\n");
+        check(
+            "Soup ........ 5,90 €\nPie . . . . . £7\nStew…… 12\n",
+            "Soup: 5,90 €\nPie: £7\nStew: 12\n",
+        );
         check("Wait... 5 minutes. And so on....\n", "Wait... 5 minutes. And so on....\n");
     }
 
@@ -403,22 +439,40 @@ mod tests {
 
     #[test]
     fn dates_end_when_they_end() {
-        let check = |value: &str, expected: Option<u64>| assert_eq!(moment(value, true), expected, "{value}");
+        let check = |value: &str, expected: Option<u64>| {
+            assert_eq!(moment(value, true), expected, "{value}")
+        };
         check("1970-01-01", Some(86_399_999));
         assert_eq!(moment("1970-01-02", false), Some(86_400_000));
         check("2024-02-29", Some(1_709_251_199_999));
         check("2026-12-31T18:00:00Z", Some(1_798_740_000_000));
         check("2026-12-31T18:00+02:00", Some(1_798_732_800_000));
-        for wrong in ["", "soon", "2023-02-29", "31.12.2026", "2026-13-01", "2026-12-31T25:00Z", "99999-01-01"] {
+        for wrong in [
+            "",
+            "soon",
+            "2023-02-29",
+            "31.12.2026",
+            "2026-13-01",
+            "2026-12-31T25:00Z",
+            "99999-01-01",
+        ] {
             check(wrong, None);
         }
     }
 
     #[test]
     fn languages_are_told_apart_or_left_open() {
-        let check = |text: &str, expected: Option<&str>| assert_eq!(detect_language(text), expected, "{text}");
-        check("Where is my order? I bought it two weeks ago and it has not arrived yet.", Some("en"));
-        check("Wo ist meine Bestellung? Ich habe sie vor zwei Wochen gekauft und sie ist noch nicht da.", Some("de"));
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(detect_language(text), expected, "{text}")
+        };
+        check(
+            "Where is my order? I bought it two weeks ago and it has not arrived yet.",
+            Some("en"),
+        );
+        check(
+            "Wo ist meine Bestellung? Ich habe sie vor zwei Wochen gekauft und sie ist noch nicht da.",
+            Some("de"),
+        );
         check("我的订单在哪里？请问可以退货吗？", Some("zh"));
         check("", None);
         check("12.50 EUR", None);
@@ -435,18 +489,34 @@ mod tests {
         assert_eq!(meta.audience, Some(Audience::Agents));
         assert_eq!((meta.set("url", "javascript:alert(1)"), meta.url.clone()), (Ok(()), None));
         assert_eq!((meta.set("language", "Klingon"), meta.warnings.len()), (Ok(()), 2));
-        assert_eq!((meta.set("valid_from", "2026-02-01"), meta.set("valid_until", "2026-02-01")), (Ok(()), Ok(())));
-        assert!(meta.set("valid_until", "2026-01-31").is_err_and(|reason| reason.contains("before valid_from")));
+        assert_eq!(
+            (meta.set("valid_from", "2026-02-01"), meta.set("valid_until", "2026-02-01")),
+            (Ok(()), Ok(()))
+        );
+        assert!(
+            meta.set("valid_until", "2026-01-31")
+                .is_err_and(|reason| reason.contains("before valid_from"))
+        );
         assert!(meta.set("valid_from", "soon").is_err());
     }
 
     #[test]
     fn a_documents_own_word_counts_more() {
-        let meta = |audience, language: &str| Meta { audience, language: Some(language.into()), ..Meta::default() };
+        let meta = |audience, language: &str| Meta {
+            audience,
+            language: Some(language.into()),
+            ..Meta::default()
+        };
         let defaults = Meta { valid_until_ms: Some(5), ..meta(Some(Audience::Agents), "de") };
         let merged = meta(None, "en").over(&defaults);
-        assert_eq!((merged.audience, merged.language.as_deref()), (Some(Audience::Agents), Some("en")));
+        assert_eq!(
+            (merged.audience, merged.language.as_deref()),
+            (Some(Audience::Agents), Some("en"))
+        );
         assert_eq!(merged.valid_until_ms, Some(5));
-        assert_eq!(meta(Some(Audience::Public), "en").over(&defaults).audience, Some(Audience::Public));
+        assert_eq!(
+            meta(Some(Audience::Public), "en").over(&defaults).audience,
+            Some(Audience::Public)
+        );
     }
 }

@@ -47,23 +47,27 @@ impl Format {
     /// By a `Content-Type`; where it says nothing, by the extension of `name`.
     #[must_use]
     pub fn of_content(content_type: &str, name: &str) -> Option<Self> {
-        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let essence =
+            content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         Some(match essence.as_str() {
             "text/markdown" | "text/x-markdown" => Self::Markdown,
             "text/html" | "application/xhtml+xml" => Self::Html,
             "text/plain" => Self::Text,
             "text/csv" | "text/tab-separated-values" => Self::Csv,
             "application/xml" | "text/xml" => Self::Xml,
-            "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
-                Self::JsonLines
-            }
+            "application/x-ndjson"
+            | "application/ndjson"
+            | "application/jsonl"
+            | "application/x-jsonlines" => Self::JsonLines,
             "application/json" => Self::Json,
             "application/pdf" => Self::Pdf,
             "application/vnd.openxmlformats-officedocument.wordprocessingml.document" => Self::Docx,
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
             | "application/vnd.ms-excel"
             | "application/vnd.oasis.opendocument.spreadsheet" => Self::Workbook,
-            "" | "application/octet-stream" | "application/x-www-form-urlencoded" => return Self::of(Path::new(name)),
+            "" | "application/octet-stream" | "application/x-www-form-urlencoded" => {
+                return Self::of(Path::new(name));
+            }
             _ => return None,
         })
     }
@@ -111,8 +115,11 @@ fn about(path: &Path, top: &Path) -> Vec<PathBuf> {
     let mut own = path.as_os_str().to_owned();
     own.push(".meta");
     let folders = path.ancestors().skip(1).take_while(|folder| folder.starts_with(top));
-    let all = std::iter::once(PathBuf::from(own)).chain(folders.map(|folder| folder.join(FOLDER_META)));
-    let inside = |path: &PathBuf| fs::canonicalize(path).is_ok_and(|real| real.starts_with(top) && real.is_file());
+    let all =
+        std::iter::once(PathBuf::from(own)).chain(folders.map(|folder| folder.join(FOLDER_META)));
+    let inside = |path: &PathBuf| {
+        fs::canonicalize(path).is_ok_and(|real| real.starts_with(top) && real.is_file())
+    };
     all.filter(inside).collect()
 }
 
@@ -131,9 +138,9 @@ impl Scope {
         match self {
             Self::Everything => true,
             Self::Below(path) => document.starts_with(path.as_str()),
-            Self::File(path) => {
-                document.strip_prefix(path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))
-            }
+            Self::File(path) => document
+                .strip_prefix(path.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('#')),
         }
     }
 }
@@ -152,11 +159,13 @@ pub(super) struct Walked {
 /// Whether a file is of a kind that holds no knowledge: pictures, styles, programs, what systems leave behind.
 fn is_beside(path: &Path) -> bool {
     const BESIDE: [&str; 38] = [
-        "png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "ico", "bmp", "tif", "tiff", "heic", "mp4", "mov", "webm",
-        "avi", "mp3", "wav", "ogg", "css", "scss", "js", "mjs", "ts", "map", "woff", "woff2", "ttf", "otf", "eot",
-        "lock", "log", "toml", "yml", "yaml", "ini", "tmp", "bak",
+        "png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "ico", "bmp", "tif", "tiff", "heic",
+        "mp4", "mov", "webm", "avi", "mp3", "wav", "ogg", "css", "scss", "js", "mjs", "ts", "map",
+        "woff", "woff2", "ttf", "otf", "eot", "lock", "log", "toml", "yml", "yaml", "ini", "tmp",
+        "bak",
     ];
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    let extension =
+        path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     extension.is_some_and(|extension| BESIDE.contains(&extension.as_str()))
 }
 
@@ -172,14 +181,20 @@ pub(super) fn walk(roots: &[PathBuf], base: Option<&Path>) -> anyhow::Result<Wal
     let base = base.and_then(|base| fs::canonicalize(base).ok());
     let mut walked = Walked::default();
     for root in roots {
-        let real = fs::canonicalize(root)
-            .with_context(|| format!("cannot read {}; give an existing folder or file of documents", root.display()))?;
-        let metadata = fs::metadata(&real).with_context(|| format!("cannot read {}", root.display()))?;
+        let real = fs::canonicalize(root).with_context(|| {
+            format!("cannot read {}; give an existing folder or file of documents", root.display())
+        })?;
+        let metadata =
+            fs::metadata(&real).with_context(|| format!("cannot read {}", root.display()))?;
         let within = base.as_deref().filter(|base| real.starts_with(base));
         if metadata.is_dir() {
             let ids_from = within.unwrap_or(&real);
             let prefix = relative_id(&real, ids_from).unwrap_or_default();
-            walked.scopes.push(if prefix.is_empty() { Scope::Everything } else { Scope::Below(format!("{prefix}/")) });
+            walked.scopes.push(if prefix.is_empty() {
+                Scope::Everything
+            } else {
+                Scope::Below(format!("{prefix}/"))
+            });
             folder(&real, &real, ids_from, 0, &mut walked);
         } else {
             let ids_from = within.or(real.parent()).unwrap_or(&real);
@@ -196,7 +211,8 @@ pub(super) fn walk(roots: &[PathBuf], base: Option<&Path>) -> anyhow::Result<Wal
 
 fn folder(folder_path: &Path, root: &Path, ids_from: &Path, depth: usize, walked: &mut Walked) {
     let fail = |walked: &mut Walked, path: &Path, reason: String| {
-        let path = relative_id(path, ids_from).unwrap_or_else(|| path.to_string_lossy().into_owned());
+        let path =
+            relative_id(path, ids_from).unwrap_or_else(|| path.to_string_lossy().into_owned());
         walked.failed.push(Failure { path, line: None, reason });
     };
     if depth > MAX_DEPTH {
@@ -204,7 +220,9 @@ fn folder(folder_path: &Path, root: &Path, ids_from: &Path, depth: usize, walked
     }
     let entries = match fs::read_dir(folder_path) {
         Ok(entries) => entries,
-        Err(error) => return fail(walked, folder_path, format!("the folder can't be read: {error}")),
+        Err(error) => {
+            return fail(walked, folder_path, format!("the folder can't be read: {error}"));
+        }
     };
     for entry in entries {
         let entry = match entry {
@@ -223,12 +241,20 @@ fn folder(folder_path: &Path, root: &Path, ids_from: &Path, depth: usize, walked
             Ok(kind) if kind.is_file() => file(path, ids_from, walked),
             Ok(kind) if kind.is_symlink() => match fs::canonicalize(&path) {
                 Ok(target) if !target.starts_with(root) => {
-                    fail(walked, &path, "it is a link out of the folder and was not followed".to_owned());
+                    fail(
+                        walked,
+                        &path,
+                        "it is a link out of the folder and was not followed".to_owned(),
+                    );
                 }
                 // A visible target is found at its own place; a hidden one (mounted volumes do this) only here.
-                Ok(target) if target.is_file() && is_hidden(&target, root) => file(path, ids_from, walked),
+                Ok(target) if target.is_file() && is_hidden(&target, root) => {
+                    file(path, ids_from, walked)
+                }
                 Ok(_) => walked.skipped += 1,
-                Err(error) => fail(walked, &path, format!("it is a link that leads nowhere: {error}")),
+                Err(error) => {
+                    fail(walked, &path, format!("it is a link that leads nowhere: {error}"))
+                }
             },
             // Pipes and devices.
             Ok(_) => walked.skipped += 1,
@@ -250,13 +276,15 @@ fn file(path: PathBuf, ids_from: &Path, walked: &mut Walked) {
     let Some(format) = Format::of(&path) else {
         match unsupported(&path) {
             Some(reason) => {
-                let path = relative_id(&path, ids_from).unwrap_or_else(|| path.to_string_lossy().into_owned());
+                let path = relative_id(&path, ids_from)
+                    .unwrap_or_else(|| path.to_string_lossy().into_owned());
                 walked.failed.push(Failure { path, line: None, reason });
             }
             None => {
                 walked.skipped += 1;
                 if !is_beside(&path) {
-                    let id = relative_id(&path, ids_from).unwrap_or_else(|| path.to_string_lossy().into_owned());
+                    let id = relative_id(&path, ids_from)
+                        .unwrap_or_else(|| path.to_string_lossy().into_owned());
                     walked.unknown.push(id);
                 }
             }

@@ -36,7 +36,8 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
             drop(archive);
             let mut xlsx: Xlsx<_> = Xlsx::new(Cursor::new(document)).map_err(damaged)?;
             for name in visible(&xlsx, &mut hidden) {
-                let placeholders = if uncomputed { formulas(&mut xlsx, &name)? } else { BTreeSet::new() };
+                let placeholders =
+                    if uncomputed { formulas(&mut xlsx, &name)? } else { BTreeSet::new() };
                 // Cell by cell: a single one at the far end must not cost the memory of all between.
                 let mut cells = match xlsx.worksheet_cells_reader(&name) {
                     Ok(cells) => cells,
@@ -48,10 +49,13 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
                 while let Some((cell, style)) = cells.next_cell_with_style_id().map_err(damaged)? {
                     let (row, column) = cell.get_position();
                     let value = cell.get_value();
-                    if matches!(value, DataRef::Int(0) | DataRef::Float(0.0)) && placeholders.contains(&(row, column)) {
+                    if matches!(value, DataRef::Int(0) | DataRef::Float(0.0))
+                        && placeholders.contains(&(row, column))
+                    {
                         continue;
                     }
-                    let style = cells.styles().get(style).and_then(|style| style.number_format.as_ref());
+                    let style =
+                        cells.styles().get(style).and_then(|style| style.number_format.as_ref());
                     let format = style.map_or("", |format| format.format_code.as_str());
                     rows.add(row, column, as_formatted(value, format))?;
                 }
@@ -79,7 +83,8 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
             }
         };
         let formats = xls_formats::read(document);
-        let names: Vec<String> = xls.sheets_metadata().iter().map(|sheet| sheet.name.clone()).collect();
+        let names: Vec<String> =
+            xls.sheets_metadata().iter().map(|sheet| sheet.name.clone()).collect();
         let as_shown = |sheet: &str, at: (u32, u32), value: &DataRef<'_>| {
             let number = names.iter().position(|name| name == sheet)?;
             Some(as_formatted(value, formats.get(number)?.get(&at)?))
@@ -121,7 +126,9 @@ where
         let (top, left) = range.start().unwrap_or_default();
         let mut rows = Rows::default();
         for (row, column, value) in range.used_cells() {
-            let at = |start: u32, offset: usize| start.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX));
+            let at = |start: u32, offset: usize| {
+                start.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX))
+            };
             let (row, column, value) = (at(top, row), at(left, column), borrowed(value));
             let text = as_shown(&name, (row, column), &value).unwrap_or_else(|| shown(&value));
             rows.add(row, column, text)?;
@@ -161,7 +168,9 @@ impl Rows {
         let mut filled = 0;
         for region in merged {
             let ((top, left), (bottom, _)) = (region.start, region.end);
-            let Some(text) = self.rows.get(&top).and_then(|cells| cells.get(&left)).cloned() else { continue };
+            let Some(text) = self.rows.get(&top).and_then(|cells| cells.get(&left)).cloned() else {
+                continue;
+            };
             for row in top.saturating_add(1)..=bottom {
                 // Only rows that hold something: a region may reach down to the sheet's end.
                 if filled >= MAX_FILLED {
@@ -196,12 +205,17 @@ impl Rows {
 fn is_uncomputed(workbook: &str) -> bool {
     let mut elements = workbook.split('<').filter_map(|text| text.split('>').next());
     let properties = elements.find(|element| element.split_whitespace().next() == Some("calcPr"));
-    let asked = |value: &str| properties.is_some_and(|element| element.contains(&format!("fullCalcOnLoad={value}")));
+    let asked = |value: &str| {
+        properties.is_some_and(|element| element.contains(&format!("fullCalcOnLoad={value}")))
+    };
     ["\"1\"", "\"true\"", "'1'", "'true'"].into_iter().any(asked)
 }
 
 /// Where a sheet has formulas.
-fn formulas<T: AsRef<[u8]>>(xlsx: &mut Xlsx<Cursor<T>>, name: &str) -> Result<BTreeSet<(u32, u32)>, String> {
+fn formulas<T: AsRef<[u8]>>(
+    xlsx: &mut Xlsx<Cursor<T>>,
+    name: &str,
+) -> Result<BTreeSet<(u32, u32)>, String> {
     let mut cells = match xlsx.worksheet_cells_reader(name) {
         Ok(cells) => cells,
         Err(calamine::XlsxError::NotAWorksheet(_)) => return Ok(BTreeSet::new()),
@@ -295,7 +309,10 @@ fn formatted(number: f64, format: &str) -> Option<String> {
     // As a spreadsheet rounds: by the 15 digits that it keeps.
     let value: f64 = format!("{value:.14e}").parse().ok()?;
     let mut text = format!("{:.wanted$}", value.abs());
-    while wanted > least && text.ends_with('0') && text.split_once('.').is_some_and(|(_, cents)| cents.len() > least) {
+    while wanted > least
+        && text.ends_with('0')
+        && text.split_once('.').is_some_and(|(_, cents)| cents.len() > least)
+    {
         text.pop();
     }
     let text = text.trim_end_matches('.');
@@ -313,7 +330,9 @@ fn formatted(number: f64, format: &str) -> Option<String> {
 /// A cell as a person would read it. What a formula came to is shown, an error is nothing.
 fn shown(value: &DataRef<'_>) -> String {
     match value {
-        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.trim().to_owned(),
+        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
+            text.trim().to_owned()
+        }
         DataRef::SharedString(text) => text.trim().to_owned(),
         DataRef::Int(number) => number.to_string(),
         DataRef::Float(number) => decimal(*number),
@@ -366,9 +385,13 @@ mod tests {
 
     #[test]
     fn numbers_read_as_people_wrote_them() {
-        for (number, expected) in
-            [(100.0 - 80.01, "19.99"), (3.0, "3"), (0.1 + 0.2, "0.3"), (1_234_567.0, "1234567"), (-0.5, "-0.5")]
-        {
+        for (number, expected) in [
+            (100.0 - 80.01, "19.99"),
+            (3.0, "3"),
+            (0.1 + 0.2, "0.3"),
+            (1_234_567.0, "1234567"),
+            (-0.5, "-0.5"),
+        ] {
             assert_eq!(decimal(number), expected);
         }
         assert_eq!(decimal(f64::NAN), "");

@@ -29,7 +29,10 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
     let content = encoding::decode(document, encoding::declared(document).as_deref())?.text;
     let name = record_name(&content)?;
     let Some(name) = name else {
-        return Err("it is XML, but no records that repeat were found in it; save it as CSV, or as a page".to_owned());
+        return Err(
+            "it is XML, but no records that repeat were found in it; save it as CSV, or as a page"
+                .to_owned(),
+        );
     };
     let sheet = records(&content, &name)?;
     if sheet.rows.len() < 2 {
@@ -75,10 +78,15 @@ fn record_name(content: &str) -> Result<Option<String>, String> {
                 }
                 let name = local(&start);
                 if path.is_empty() && matches!(name.as_str(), "urlset" | "sitemapindex") {
-                    return Err("it is a sitemap: addresses of pages, which say nothing by themselves".to_owned());
+                    return Err(
+                        "it is a sitemap: addresses of pages, which say nothing by themselves"
+                            .to_owned(),
+                    );
                 }
                 if path.is_empty() && matches!(name.as_str(), "svg" | "html") {
-                    return Err(format!("it is <{name}> by its first element; give its name that ending"));
+                    return Err(format!(
+                        "it is <{name}> by its first element; give its name that ending"
+                    ));
                 }
                 if seen.len() > 10_000 {
                     return Err("it has more than 10000 different elements".to_owned());
@@ -112,11 +120,20 @@ fn record_name(content: &str) -> Result<Option<String>, String> {
     let known = |name: &str| {
         matches!(
             name.to_lowercase().as_str(),
-            "item" | "entry" | "product" | "offer" | "shopitem" | "o" | "article" | "record" | "row"
+            "item"
+                | "entry"
+                | "product"
+                | "offer"
+                | "shopitem"
+                | "o"
+                | "article"
+                | "record"
+                | "row"
         )
     };
-    let best =
-        records.max_by_key(|(name, seen)| (known(name), seen.count > 1, std::cmp::Reverse(seen.depth), seen.count));
+    let best = records.max_by_key(|(name, seen)| {
+        (known(name), seen.count > 1, std::cmp::Reverse(seen.depth), seen.count)
+    });
     Ok(best.map(|(name, _)| name.clone()))
 }
 
@@ -145,7 +162,8 @@ fn records(content: &str, record: &str) -> Result<Sheet, String> {
                         for attribute in start.attributes().flatten().take(64) {
                             let key = attribute.key.as_ref();
                             if !key.starts_with("xmlns")
-                                && let Ok(value) = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0)
+                                && let Ok(value) =
+                                    attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0)
                             {
                                 put(
                                     &mut cells,
@@ -191,7 +209,9 @@ fn records(content: &str, record: &str) -> Result<Sheet, String> {
             Event::GeneralRef(reference) if row.is_some() => {
                 if let Ok(Some(char)) = reference.resolve_char_ref() {
                     text.push(char);
-                } else if let Some(known) = quick_xml::escape::resolve_predefined_entity(&reference.xml10_content()) {
+                } else if let Some(known) =
+                    quick_xml::escape::resolve_predefined_entity(&reference.xml10_content())
+                {
                     text.push_str(known);
                 }
             }
@@ -200,7 +220,10 @@ fn records(content: &str, record: &str) -> Result<Sheet, String> {
                 if within.is_empty() {
                     bytes += cells.iter().map(|cell| cell.len() + 24).sum::<usize>();
                     if bytes > MAX_TEXT_BYTES || sheet.rows.len() >= MAX_RECORDS {
-                        return Err(format!("its records are larger than {} MiB", MAX_TEXT_BYTES >> 20));
+                        return Err(format!(
+                            "its records are larger than {} MiB",
+                            MAX_TEXT_BYTES >> 20
+                        ));
                     }
                     let cells = row.take().unwrap_or_default();
                     if cells.iter().any(|cell| !cell.is_empty()) {
@@ -215,15 +238,20 @@ fn records(content: &str, record: &str) -> Result<Sheet, String> {
                     [] => {
                         let label = named.take().unwrap_or(name);
                         match std::mem::take(&mut pair) {
-                            (Some(label), Some(value)) => put(cells, &mut columns, &mut index, &label, &value),
-                            _ if !value.is_empty() => put(cells, &mut columns, &mut index, &label, value),
+                            (Some(label), Some(value)) => {
+                                put(cells, &mut columns, &mut index, &label, &value)
+                            }
+                            _ if !value.is_empty() => {
+                                put(cells, &mut columns, &mut index, &label, value)
+                            }
                             _ => {}
                         }
                     }
                     [parent] if is_pair(parent) => {
                         let lower = name.to_lowercase();
                         if lower.contains("name") {
-                            pair.0 = Some(value.to_owned()).filter(|name| !name.is_empty() && name.len() <= 60);
+                            pair.0 = Some(value.to_owned())
+                                .filter(|name| !name.is_empty() && name.len() <= 60);
                         } else {
                             pair.1 = Some(value.to_owned()).filter(|value| !value.is_empty());
                         }
@@ -296,7 +324,11 @@ mod tests {
 
     fn rows(xml: &str) -> Result<Vec<String>, String> {
         let sheets = read(xml.as_bytes())?.sheets;
-        Ok(sheets.into_iter().flat_map(|sheet| sheet.rows).map(|(_, cells)| cells.join("|")).collect())
+        Ok(sheets
+            .into_iter()
+            .flat_map(|sheet| sheet.rows)
+            .map(|(_, cells)| cells.join("|"))
+            .collect())
     }
 
     #[test]
@@ -315,20 +347,23 @@ mod tests {
             <VAL>zelená</VAL></PARAM></SHOPITEM><SHOPITEM><ITEM_ID>2</ITEM_ID><PRODUCTNAME>Spacák</PRODUCTNAME></SHOPITEM></SHOP>";
         assert_eq!(
             rows(heureka).as_deref(),
-            Ok(["ITEM_ID|PRODUCTNAME|Barva", "1|Stan|zelená", "2|Spacák|"].map(str::to_owned).as_slice())
+            Ok(["ITEM_ID|PRODUCTNAME|Barva", "1|Stan|zelená", "2|Spacák|"]
+                .map(str::to_owned)
+                .as_slice())
         );
         let yandex = r#"<yml_catalog><shop><offers><offer id="7" available="true"><name>Чай</name><price>350</price>
             <param name="Вес">100 г</param></offer></offers></shop></yml_catalog>"#;
         assert_eq!(
             rows(yandex).as_deref(),
-            Ok(["id|available|name|price|Вес", "7|true|Чай|350|100 г"].map(str::to_owned).as_slice())
+            Ok(["id|available|name|price|Вес", "7|true|Чай|350|100 г"]
+                .map(str::to_owned)
+                .as_slice())
         );
     }
 
     #[test]
     fn hostile_xml_is_refused() {
-        let entities =
-            r#"<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x><r><n>&b;</n><p>1</p></r></x>"#;
+        let entities = r#"<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x><r><n>&b;</n><p>1</p></r></x>"#;
         let read = rows(entities).unwrap_or_default().join("\n");
         assert!(!read.contains("aaa"), "{read}");
         assert!(rows(&"<a>".repeat(100_000)).is_err());

@@ -53,7 +53,11 @@ impl Post {
             } else if command.starts_with("AUTH PLAIN") {
                 // "\0help@shop.example\0a-password" in Base64.
                 signed_in = line.ends_with("AGhlbHBAc2hvcC5leGFtcGxlAGEtcGFzc3dvcmQ=");
-                if signed_in { "235 2.7.0 welcome".into() } else { "535 5.7.8 wrong password".into() }
+                if signed_in {
+                    "235 2.7.0 welcome".into()
+                } else {
+                    "535 5.7.8 wrong password".into()
+                }
             } else if command.starts_with("RCPT TO:") {
                 to = line[8..].trim().to_owned();
                 if signed_in { "250 2.1.5 ok".into() } else { "530 5.7.0 sign in".into() }
@@ -92,7 +96,9 @@ impl Post {
             }
         };
         let found = tokio::time::timeout(LIMIT, found).await;
-        found.unwrap_or_else(|_| panic!("fewer than {count} e-mails: {:?}", self.taken.lock().unwrap()))
+        found.unwrap_or_else(|_| {
+            panic!("fewer than {count} e-mails: {:?}", self.taken.lock().unwrap())
+        })
     }
 }
 
@@ -129,7 +135,8 @@ async fn post(server: &TestServer, key: u64, mail: &str) -> u16 {
 /// A header's value on one line.
 pub(super) fn header(message: &str, name: &str) -> String {
     let parsed = MessageParser::default().parse(message.as_bytes()).unwrap();
-    let found = parsed.header_raw(name.to_owned()).unwrap_or_else(|| panic!("no {name} in {message}"));
+    let found =
+        parsed.header_raw(name.to_owned()).unwrap_or_else(|| panic!("no {name} in {message}"));
     found.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -141,11 +148,15 @@ pub(super) fn body(message: &str) -> String {
 #[tokio::test]
 async fn a_question_by_mail_is_answered_once_and_its_thread_is_one_conversation() {
     let (desk, address) = Post::start().await;
-    let mut server = TestServer::with(|config| config.sites[0].channels = vec![account(&address, "")]).await;
+    let mut server =
+        TestServer::with(|config| config.sites[0].channels = vec![account(&address, "")]).await;
     let question = mail(1, "", SHIPPING);
     assert_eq!((post(&server, 1, &question).await, post(&server, 2, &question).await), (200, 200));
     let (to, answer) = desk.wait(1).await.remove(0);
-    assert!(to.starts_with("<ann@mail.example>") && body(&answer).contains("4.90 EUR"), "{to} {answer}");
+    assert!(
+        to.starts_with("<ann@mail.example>") && body(&answer).contains("4.90 EUR"),
+        "{to} {answer}"
+    );
     assert_eq!(header(&answer, "From").replace('"', ""), "Shop Help <help@shop.example>");
     assert_eq!(header(&answer, "Subject"), "Re: A question");
     assert_eq!(
@@ -153,32 +164,41 @@ async fn a_question_by_mail_is_answered_once_and_its_thread_is_one_conversation(
         ("<q1@mail.example>", "<q1@mail.example>")
     );
     assert_eq!(
-        (header(&answer, "Auto-Submitted").as_str(), header(&answer, "X-Auto-Response-Suppress").as_str()),
+        (
+            header(&answer, "Auto-Submitted").as_str(),
+            header(&answer, "X-Auto-Response-Suppress").as_str()
+        ),
         ("auto-replied", "All")
     );
     let ours = header(&answer, "Message-ID");
     assert!(ours.ends_with("@shop.example>"), "{ours}");
 
     // A reply quotes the answer; its own words alone are read, in the same session.
-    let quoted =
-        format!("{RETURNS}\r\n\r\nOn Mon, Nov 3, 2025 at 10:12 AM Shop Help <help@shop.example> wrote:\r\n> 4.90 EUR");
+    let quoted = format!(
+        "{RETURNS}\r\n\r\nOn Mon, Nov 3, 2025 at 10:12 AM Shop Help <help@shop.example> wrote:\r\n> 4.90 EUR"
+    );
     let more = format!("In-Reply-To: {ours}\r\nReferences: <q1@mail.example> {ours}");
     assert_eq!(post(&server, 3, &mail(2, &more, &quoted)).await, 200);
     let (_, second) = desk.wait(2).await.remove(1);
     assert!(body(&second).contains("60 days"), "{second}");
     assert_eq!(header(&second, "In-Reply-To"), "<q2@mail.example>");
     assert!(header(&second, "References").starts_with("<q1@mail.example> <fd."), "{second}");
-    let thread = |message: &str| header(message, "Message-ID").split('.').nth(1).unwrap().to_owned();
+    let thread =
+        |message: &str| header(message, "Message-ID").split('.').nth(1).unwrap().to_owned();
     assert_eq!(thread(&answer), thread(&second));
 
     // Machines get no answer: this would go round for ever.
-    for (key, more) in
-        [(4, "Auto-Submitted: auto-replied"), (5, "List-Id: <news.mail.example>"), (6, "Precedence: bulk")]
-    {
+    for (key, more) in [
+        (4, "Auto-Submitted: auto-replied"),
+        (5, "List-Id: <news.mail.example>"),
+        (6, "Precedence: bulk"),
+    ] {
         assert_eq!(post(&server, key, &mail(key, more, SHIPPING)).await, 200);
     }
     // What the server sent comes back.
-    let back = format!("To: help@shop.example\r\nMessage-ID: {ours}\r\nFrom: help@shop.example\r\n\r\n{SHIPPING}\r\n");
+    let back = format!(
+        "To: help@shop.example\r\nMessage-ID: {ours}\r\nFrom: help@shop.example\r\n\r\n{SHIPPING}\r\n"
+    );
     assert_eq!(post(&server, 7, &back).await, 200);
     tokio::time::sleep(Duration::from_millis(800)).await;
     assert_eq!(desk.wait(2).await.len(), 2);
@@ -186,9 +206,11 @@ async fn a_question_by_mail_is_answered_once_and_its_thread_is_one_conversation(
 }
 
 #[tokio::test]
-async fn an_answer_that_a_mail_server_puts_off_is_sent_again_and_one_to_nobody_ends_the_conversation() {
+async fn an_answer_that_a_mail_server_puts_off_is_sent_again_and_one_to_nobody_ends_the_conversation()
+ {
     let (desk, address) = Post::start().await;
-    let mut server = TestServer::with(|config| config.sites[0].channels = vec![account(&address, "")]).await;
+    let mut server =
+        TestServer::with(|config| config.sites[0].channels = vec![account(&address, "")]).await;
     desk.answers.lock().unwrap().push_back("451 4.7.1 greylisted, come back");
     assert_eq!(post(&server, 1, &mail(1, "", SHIPPING)).await, 200);
     let sent = desk.wait(1).await;
@@ -206,8 +228,11 @@ async fn an_answer_that_a_mail_server_puts_off_is_sent_again_and_one_to_nobody_e
 #[tokio::test]
 async fn only_signed_messages_count_and_large_ones_are_taken() {
     let (desk, address) = Post::start().await;
-    let mut server = TestServer::with(|config| config.sites[0].channels = vec![account(&address, "")]).await;
-    let unsigned = reqwest::Client::new().post(server.url("/v1/channels/shop/email")).body(mail(1, "", SHIPPING));
+    let mut server =
+        TestServer::with(|config| config.sites[0].channels = vec![account(&address, "")]).await;
+    let unsigned = reqwest::Client::new()
+        .post(server.url("/v1/channels/shop/email"))
+        .body(mail(1, "", SHIPPING));
     assert_eq!(unsigned.send().await.unwrap().status().as_u16(), 401);
     let head = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b";
     let photo = "QUJD".repeat(20) + "\r\n";
@@ -244,14 +269,19 @@ async fn a_declined_question_is_not_sent_back_to_the_address_that_it_came_to() {
 #[tokio::test]
 async fn the_subject_of_a_reply_is_no_question_and_who_is_away_gets_no_answer() {
     let (desk, address) = Post::start().await;
-    let mut server = TestServer::with(|config| config.sites[0].channels = vec![account(&address, "")]).await;
+    let mut server =
+        TestServer::with(|config| config.sites[0].channels = vec![account(&address, "")]).await;
     let titled = |id: u64, subject: &str, text: &str| {
         mail(id, "", text).replace("Subject: A question", &format!("Subject: {subject}"))
     };
-    for (id, subject) in [(1, "Automatic reply: Your order"), (2, "Abwesenheitsnotiz"), (3, "Out of Office")] {
+    for (id, subject) in
+        [(1, "Automatic reply: Your order"), (2, "Abwesenheitsnotiz"), (3, "Out of Office")]
+    {
         assert_eq!(post(&server, id, &titled(id, subject, SHIPPING)).await, 200);
     }
-    let quoted = format!("{RETURNS}\r\n\r\nAm 3. Nov. 2025 um 10:12 schrieb Shop <help@shop.example>:\r\n> {SHIPPING}");
+    let quoted = format!(
+        "{RETURNS}\r\n\r\nAm 3. Nov. 2025 um 10:12 schrieb Shop <help@shop.example>:\r\n> {SHIPPING}"
+    );
     assert_eq!(post(&server, 4, &titled(4, &format!("AW: {SHIPPING}"), &quoted)).await, 200);
     let sent = desk.wait(1).await;
     let text = body(&sent[0].1);

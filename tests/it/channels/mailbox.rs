@@ -50,9 +50,16 @@ impl Mailbox {
     async fn start() -> (Self, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("imap://{}", listener.local_addr().unwrap());
-        let state =
-            State { password: "a-password", validity: 1, next: 1, messages: vec![], hangs_up_at: None, signed_in: 0 };
-        let mailbox = Self(Arc::new(Inner { state: Mutex::new(state), news: watch::Sender::new(0) }));
+        let state = State {
+            password: "a-password",
+            validity: 1,
+            next: 1,
+            messages: vec![],
+            hangs_up_at: None,
+            signed_in: 0,
+        };
+        let mailbox =
+            Self(Arc::new(Inner { state: Mutex::new(state), news: watch::Sender::new(0) }));
         let own = mailbox.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -80,7 +87,10 @@ impl Mailbox {
 
     fn is_seen(&self, uid: u32) -> bool {
         let state = self.0.state.lock().unwrap();
-        state.messages.iter().any(|one| one.uid == uid && one.flags.iter().any(|flag| flag == "\\Seen"))
+        state
+            .messages
+            .iter()
+            .any(|one| one.uid == uid && one.flags.iter().any(|flag| flag == "\\Seen"))
     }
 
     async fn wait(&self, what: &str, holds: impl Fn(&State) -> bool) {
@@ -95,7 +105,10 @@ impl Mailbox {
 
     async fn wait_seen(&self, uid: u32) {
         self.wait("the message is marked as read", |state| {
-            state.messages.iter().any(|one| one.uid == uid && one.flags.iter().any(|flag| flag == "\\Seen"))
+            state
+                .messages
+                .iter()
+                .any(|one| one.uid == uid && one.flags.iter().any(|flag| flag == "\\Seen"))
         })
         .await;
     }
@@ -109,7 +122,8 @@ impl Mailbox {
         let count = || self.0.state.lock().unwrap().messages.len();
         while let Some(line) = lines.next_line().await.ok()? {
             let (tag, command) = line.split_once(' ')?;
-            let hangs_up = self.0.state.lock().unwrap().hangs_up_at.is_some_and(|at| command.starts_with(at));
+            let hangs_up =
+                self.0.state.lock().unwrap().hangs_up_at.is_some_and(|at| command.starts_with(at));
             if hangs_up {
                 self.change(|state| state.hangs_up_at = None);
                 return None;
@@ -151,7 +165,8 @@ impl Mailbox {
         let words: Vec<&str> = command.split(' ').collect();
         let untagged = match words.as_slice() {
             ["LOGIN", user, password] => {
-                if *user != "\"help@shop.example\"" || password.trim_matches('"') != state.password {
+                if *user != "\"help@shop.example\"" || password.trim_matches('"') != state.password
+                {
                     return format!("{tag} NO [AUTHENTICATIONFAILED] Wrong name or password\r\n");
                 }
                 state.signed_in += 1;
@@ -179,14 +194,20 @@ impl Mailbox {
                 // The last one always counts.
                 let last = found.clone().max();
                 let found = found.filter(|uid| *uid >= from || Some(*uid) == last);
-                format!("* SEARCH {}\r\n", found.map(|uid| uid.to_string()).collect::<Vec<_>>().join(" "))
+                format!(
+                    "* SEARCH {}\r\n",
+                    found.map(|uid| uid.to_string()).collect::<Vec<_>>().join(" ")
+                )
             }
             ["UID", "FETCH", uid, items @ ..] => {
                 let items = items.join(" ");
-                let found = state.messages.iter().enumerate().find(|(_, one)| one.uid.to_string() == *uid);
+                let found =
+                    state.messages.iter().enumerate().find(|(_, one)| one.uid.to_string() == *uid);
                 found.map_or_else(String::new, |(i, one)| {
                     let what = match items.as_str() {
-                        "(UID BODY.PEEK[])" => format!("BODY[] {{{}}}\r\n{}", one.raw.len(), one.raw),
+                        "(UID BODY.PEEK[])" => {
+                            format!("BODY[] {{{}}}\r\n{}", one.raw.len(), one.raw)
+                        }
                         "(UID FLAGS INTERNALDATE RFC822.SIZE)" => format!(
                             "FLAGS ({}) INTERNALDATE \"{}\" RFC822.SIZE {}",
                             one.flags.join(" "),
@@ -196,12 +217,16 @@ impl Mailbox {
                         other => panic!("{other}"),
                     };
                     // Somebody else changes another message's flags at the same time.
-                    format!("* 1 FETCH (FLAGS (\\Flagged))\r\n* {} FETCH (UID {uid} {what})\r\n", i + 1)
+                    format!(
+                        "* 1 FETCH (FLAGS (\\Flagged))\r\n* {} FETCH (UID {uid} {what})\r\n",
+                        i + 1
+                    )
                 })
             }
             ["UID", "STORE", uid, "+FLAGS.SILENT", flags] => {
                 let flag = flags.trim_matches(['(', ')']).to_owned();
-                if let Some(one) = state.messages.iter_mut().find(|one| one.uid.to_string() == *uid) {
+                if let Some(one) = state.messages.iter_mut().find(|one| one.uid.to_string() == *uid)
+                {
                     one.flags.push(flag);
                 }
                 self.0.news.send_modify(|count| *count += 1);
@@ -237,7 +262,10 @@ async fn mail_is_answered_as_it_comes_and_older_mail_is_not() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let new = mailbox.deliver(&mail(2, "", SHIPPING), AFTER);
     let (to, answer) = desk.wait(1).await.remove(0);
-    assert!(to.starts_with("<ann@mail.example>") && body(&answer).contains("4.90 EUR"), "{to} {answer}");
+    assert!(
+        to.starts_with("<ann@mail.example>") && body(&answer).contains("4.90 EUR"),
+        "{to} {answer}"
+    );
     assert_eq!(header(&answer, "In-Reply-To"), "<q2@mail.example>");
     mailbox.wait_seen(new).await;
 
@@ -256,7 +284,8 @@ async fn mail_is_answered_as_it_comes_and_older_mail_is_not() {
     let reply = mailbox.deliver(&mail(6, &format!("In-Reply-To: {ours}"), RETURNS), AFTER);
     let second = desk.wait(2).await.remove(1).1;
     assert!(body(&second).contains("60 days"), "{second}");
-    let thread = |message: &str| header(message, "Message-ID").split('.').nth(1).unwrap().to_owned();
+    let thread =
+        |message: &str| header(message, "Message-ID").split('.').nth(1).unwrap().to_owned();
     assert_eq!(thread(&answer), thread(&second));
     mailbox.wait_seen(reply).await;
     for uid in [old, list, settled, moved] {
@@ -336,7 +365,11 @@ async fn a_refused_password_is_told_to_the_operator_and_by_the_command() {
     let mut server = started(&imap, &smtp).await;
     let account = Account::new("shop", &server.config.sites[0].channels[0]).unwrap();
     let found = account.check(None).await.unwrap();
-    assert!(!found[0].ok && found[0].text.contains("Wrong name or password") && found[0].text.contains("imap_user"));
+    assert!(
+        !found[0].ok
+            && found[0].text.contains("Wrong name or password")
+            && found[0].text.contains("imap_user")
+    );
     assert!(found[1].ok, "SMTP takes it: {found:?}");
 
     let listed = async {
@@ -408,7 +441,17 @@ impl Dovecot {
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let at = |name: &str| folder.path().join(name);
         let made = std::process::Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=localhost",
+            ])
             .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
             .args(["-addext", "basicConstraints=critical,CA:FALSE"])
             .arg("-keyout")
@@ -423,7 +466,9 @@ impl Dovecot {
         for name in ["new", "cur", "tmp"] {
             std::fs::create_dir_all(at("mail/Maildir").join(name)).unwrap();
         }
-        for name in ["mail", "mail/Maildir", "mail/Maildir/new", "mail/Maildir/cur", "mail/Maildir/tmp"] {
+        for name in
+            ["mail", "mail/Maildir", "mail/Maildir/new", "mail/Maildir/cur", "mail/Maildir/tmp"]
+        {
             std::os::unix::fs::chown(at(name), Some(65_534), Some(65_534)).unwrap();
         }
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -438,7 +483,12 @@ impl Dovecot {
              port = {port}\n  ssl = yes\n }}\n}}\nservice anvil {{\n chroot =\n}}\nnamespace inbox {{\n inbox = yes\n}}\n"
         );
         std::fs::write(at("dovecot.conf"), config).unwrap();
-        let process = std::process::Command::new(program).arg("-F").arg("-c").arg(at("dovecot.conf")).spawn().unwrap();
+        let process = std::process::Command::new(program)
+            .arg("-F")
+            .arg("-c")
+            .arg(at("dovecot.conf"))
+            .spawn()
+            .unwrap();
         let dovecot = Self { process, folder, port };
         for _ in 0..200 {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
@@ -454,7 +504,8 @@ impl Dovecot {
 
     fn deliver(&self, id: u64, raw: &str) {
         let maildir = self.folder.path().join("mail/Maildir");
-        let (made, delivered) = (maildir.join(format!("tmp/{id}.test")), maildir.join(format!("new/{id}.test")));
+        let (made, delivered) =
+            (maildir.join(format!("tmp/{id}.test")), maildir.join(format!("new/{id}.test")));
         std::fs::write(&made, raw).unwrap();
         std::os::unix::fs::chown(&made, Some(65_534), Some(65_534)).unwrap();
         std::fs::rename(made, delivered).unwrap();
@@ -486,10 +537,15 @@ async fn the_real_dovecot_is_read_over_tls() {
     let trusted = format!("ca_file = {:?}", dovecot.folder.path().join("cert.pem"));
     drop(rustls::crypto::ring::default_provider().install_default());
     // Nobody vouches for its certificate.
-    let found = Account::new("shop", &account(&imap, &smtp, "")).unwrap().check(None).await.unwrap();
+    let found =
+        Account::new("shop", &account(&imap, &smtp, "")).unwrap().check(None).await.unwrap();
     assert!(!found[0].ok && found[0].text.contains("certificate"), "{found:?}");
-    let found = Account::new("shop", &account(&imap, &smtp, &trusted)).unwrap().check(None).await.unwrap();
-    assert!(found[0].ok && found[0].text.contains("1 messages") && found[0].text.contains("IDLE"), "{found:?}");
+    let found =
+        Account::new("shop", &account(&imap, &smtp, &trusted)).unwrap().check(None).await.unwrap();
+    assert!(
+        found[0].ok && found[0].text.contains("1 messages") && found[0].text.contains("IDLE"),
+        "{found:?}"
+    );
     let wrong = account(&imap, &smtp, &format!("{trusted}\nimap_password = \"wrong\""));
     let found = Account::new("shop", &wrong).unwrap().check(None).await.unwrap();
     assert!(!found[0].ok && found[0].text.contains("Authentication failed"), "{found:?}");
@@ -501,7 +557,8 @@ async fn the_real_dovecot_is_read_over_tls() {
     let connected = async {
         loop {
             let request = reqwest::Client::new().get(server.admin_url("/v1/sites/shop/channels"));
-            let listed: Value = request.bearer_auth(server.admin_key()).send().await.unwrap().json().await.unwrap();
+            let listed: Value =
+                request.bearer_auth(server.admin_key()).send().await.unwrap().json().await.unwrap();
             assert_eq!(listed["channels"][0]["unread"], Value::Null, "{listed}");
             let log = std::fs::read_to_string(dovecot.folder.path().join("log")).unwrap();
             if log.matches("imap-login: Info: Login:").count() >= 2 {

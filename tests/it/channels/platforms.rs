@@ -74,7 +74,11 @@ fn hex(bytes: &[u8]) -> String {
 fn account(platform: Platform, fake: &str) -> ChannelConfig {
     let name = platform.name();
     // Discord's secret is a public key, which isn't known here by a name.
-    let old = if platform == Platform::Discord { hex(seed().public_key().as_ref()) } else { OLD.to_owned() };
+    let old = if platform == Platform::Discord {
+        hex(seed().public_key().as_ref())
+    } else {
+        OLD.to_owned()
+    };
     let new = if platform == Platform::Discord { hex(&[1; 32]) } else { NEW.to_owned() };
     toml::from_str(&format!(
         "platform = {name:?}\ntoken = \"123:abc\"\nsecrets = [{new:?}, {old:?}]\nbase_url = \"{fake}/{name}\"\n\
@@ -96,8 +100,12 @@ fn body(platform: Platform, fake: &str, chat: u64, key: u64, did: &Did) -> Optio
                     "from": { "id": chat, "is_bot": false }, "chat": { "id": chat, "type": "private" } })
             };
             match did {
-                Did::Said { message: id, text } => json!({ "update_id": key, "message": message(*id, text) }),
-                Did::Edited { message: id, text } => json!({ "update_id": key, "edited_message": message(*id, text) }),
+                Did::Said { message: id, text } => {
+                    json!({ "update_id": key, "message": message(*id, text) })
+                }
+                Did::Edited { message: id, text } => {
+                    json!({ "update_id": key, "edited_message": message(*id, text) })
+                }
                 Did::Echo => {
                     let mut own = message(key, SHIPPING);
                     own["from"]["is_bot"] = json!(true);
@@ -113,11 +121,17 @@ fn body(platform: Platform, fake: &str, chat: u64, key: u64, did: &Did) -> Optio
                 Did::Said { message, text } => {
                     json!({ "type": "message", "text": text, "user": "U1", "ts": format!("{message}.1") })
                 }
-                Did::Edited { message, text } => json!({ "type": "message", "subtype": "message_changed",
-                    "message": { "user": "U1", "text": text, "ts": format!("{message}.1"), "edited": { "user": "U1" } } }),
-                Did::Deleted { message } => json!({ "type": "message", "subtype": "message_deleted",
-                    "deleted_ts": format!("{message}.1"), "previous_message": { "user": "U1" } }),
-                Did::Echo => json!({ "type": "message", "bot_id": "B1", "text": SHIPPING, "ts": "1.1" }),
+                Did::Edited { message, text } => {
+                    json!({ "type": "message", "subtype": "message_changed",
+                    "message": { "user": "U1", "text": text, "ts": format!("{message}.1"), "edited": { "user": "U1" } } })
+                }
+                Did::Deleted { message } => {
+                    json!({ "type": "message", "subtype": "message_deleted",
+                    "deleted_ts": format!("{message}.1"), "previous_message": { "user": "U1" } })
+                }
+                Did::Echo => {
+                    json!({ "type": "message", "bot_id": "B1", "text": SHIPPING, "ts": "1.1" })
+                }
                 Did::Unknown => json!({ "type": "reaction_added", "user": "U1" }),
                 // Nobody else answers in a bot's chats.
                 Did::Held | Did::Released => return None,
@@ -151,9 +165,10 @@ fn body(platform: Platform, fake: &str, chat: u64, key: u64, did: &Did) -> Optio
                     message(json!({ "type": "revoke",
                     "revoke": { "original_message_id": format!("wamid.{id}") } })),
                 ),
-                Did::Held => {
-                    ("messaging_handovers", json!({ "control_taken": { "wa_id": from }, "timestamp": key.to_string() }))
-                }
+                Did::Held => (
+                    "messaging_handovers",
+                    json!({ "control_taken": { "wa_id": from }, "timestamp": key.to_string() }),
+                ),
                 Did::Released => (
                     "messaging_handovers",
                     json!({ "control_passed": { "wa_id": from }, "timestamp": key.to_string() }),
@@ -167,7 +182,9 @@ fn body(platform: Platform, fake: &str, chat: u64, key: u64, did: &Did) -> Optio
         }
         Platform::Messenger => {
             let mut event = match did {
-                Did::Said { message, text } => json!({ "message": { "mid": format!("m_{message}"), "text": text } }),
+                Did::Said { message, text } => {
+                    json!({ "message": { "mid": format!("m_{message}"), "text": text } })
+                }
                 Did::Edited { message, text } => {
                     json!({ "message_edit": { "mid": format!("m_{message}"), "text": text, "num_edit": 1 } })
                 }
@@ -191,9 +208,13 @@ fn body(platform: Platform, fake: &str, chat: u64, key: u64, did: &Did) -> Optio
         }
         Platform::Line => {
             let mut event = match did {
-                Did::Said { message, text } => json!({ "type": "message", "replyToken": format!("R{key}"),
-                    "message": { "id": message.to_string(), "type": "text", "text": text } }),
-                Did::Deleted { message } => json!({ "type": "unsend", "unsend": { "messageId": message.to_string() } }),
+                Did::Said { message, text } => {
+                    json!({ "type": "message", "replyToken": format!("R{key}"),
+                    "message": { "id": message.to_string(), "type": "text", "text": text } })
+                }
+                Did::Deleted { message } => {
+                    json!({ "type": "unsend", "unsend": { "messageId": message.to_string() } })
+                }
                 Did::Unknown => json!({ "type": "hologram" }),
                 // No edits, no echoes; `standby` events name who holds a conversation, one by one.
                 _ => return None,
@@ -226,7 +247,9 @@ fn body(platform: Platform, fake: &str, chat: u64, key: u64, did: &Did) -> Optio
         Platform::WeChat => {
             let kind = match did {
                 Did::Said { message, text } => {
-                    format!("<MsgType>text</MsgType><Content><![CDATA[{text}]]></Content><MsgId>{message}</MsgId>")
+                    format!(
+                        "<MsgType>text</MsgType><Content><![CDATA[{text}]]></Content><MsgId>{message}</MsgId>"
+                    )
                 }
                 Did::Unknown => format!("<MsgType>hologram</MsgType><MsgId>{key}</MsgId>"),
                 // Neither edits nor deletions are told.
@@ -239,11 +262,15 @@ fn body(platform: Platform, fake: &str, chat: u64, key: u64, did: &Did) -> Optio
         }
         Platform::Teams => {
             let mut activity = match did {
-                Did::Said { message, text } => json!({ "type": "message", "id": message.to_string(), "text": text }),
+                Did::Said { message, text } => {
+                    json!({ "type": "message", "id": message.to_string(), "text": text })
+                }
                 Did::Edited { message, text } => {
                     json!({ "type": "messageUpdate", "id": message.to_string(), "text": text, "timestamp": "t" })
                 }
-                Did::Deleted { message } => json!({ "type": "messageDelete", "id": message.to_string() }),
+                Did::Deleted { message } => {
+                    json!({ "type": "messageDelete", "id": message.to_string() })
+                }
                 Did::Echo => {
                     json!({ "type": "message", "id": key.to_string(), "text": SHIPPING, "from": { "id": "28:bot" } })
                 }
@@ -256,7 +283,8 @@ fn body(platform: Platform, fake: &str, chat: u64, key: u64, did: &Did) -> Optio
                 activity["from"] = json!({ "id": format!("29:{chat}") });
             }
             activity["recipient"] = json!({ "id": "28:bot" });
-            activity["conversation"] = json!({ "conversationType": "personal", "id": format!("a:{chat}") });
+            activity["conversation"] =
+                json!({ "conversationType": "personal", "id": format!("a:{chat}") });
             activity
         }
         Platform::Chatwoot => {
@@ -297,9 +325,17 @@ fn body(platform: Platform, fake: &str, chat: u64, key: u64, did: &Did) -> Optio
 }
 
 /// What the platform shows to prove that it sent the body: headers, and what stands behind `?`.
-fn proof(platform: Platform, fake: &str, body: &str, key: u64, now_s: u64) -> (Vec<(&'static str, String)>, String) {
+fn proof(
+    platform: Platform,
+    fake: &str,
+    body: &str,
+    key: u64,
+    now_s: u64,
+) -> (Vec<(&'static str, String)>, String) {
     let at = now_s.to_string();
-    let mac = |algorithm, text: &str| hmac::sign(&hmac::Key::new(algorithm, OLD.as_bytes()), text.as_bytes());
+    let mac = |algorithm, text: &str| {
+        hmac::sign(&hmac::Key::new(algorithm, OLD.as_bytes()), text.as_bytes())
+    };
     let sha256 = |text: &str| hex(mac(hmac::HMAC_SHA256, text).as_ref());
     let headers = match platform {
         Platform::Telegram => vec![("x-telegram-bot-api-secret-token", OLD.to_owned())],
@@ -307,26 +343,36 @@ fn proof(platform: Platform, fake: &str, body: &str, key: u64, now_s: u64) -> (V
             ("x-slack-request-timestamp", at.clone()),
             ("x-slack-signature", format!("v0={}", sha256(&format!("v0:{at}:{body}")))),
         ],
-        Platform::WhatsApp | Platform::Messenger => vec![("x-hub-signature-256", format!("sha256={}", sha256(body)))],
+        Platform::WhatsApp | Platform::Messenger => {
+            vec![("x-hub-signature-256", format!("sha256={}", sha256(body)))]
+        }
         Platform::Line => {
             vec![("x-line-signature", BASE64.encode(mac(hmac::HMAC_SHA256, body).as_ref()))]
         }
         Platform::Twilio => {
             let pairs: BTreeMap<_, _> = super::form(body.as_bytes()).into_iter().collect();
-            let pairs: String = pairs.into_iter().map(|(name, value)| format!("{name}{value}")).collect();
+            let pairs: String =
+                pairs.into_iter().map(|(name, value)| format!("{name}{value}")).collect();
             let text = format!("https://chat.shop.example/v1/channels/shop/twilio{pairs}");
             let tag = mac(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &text);
             vec![("x-twilio-signature", BASE64.encode(tag.as_ref()))]
         }
         Platform::Discord => {
             let signature = seed().sign(format!("{at}{body}").as_bytes());
-            vec![("x-signature-timestamp", at.clone()), ("x-signature-ed25519", hex(signature.as_ref()))]
+            vec![
+                ("x-signature-timestamp", at.clone()),
+                ("x-signature-ed25519", hex(signature.as_ref())),
+            ]
         }
         Platform::WeChat => {
             let mut words = [OLD, at.as_str(), "n"];
             words.sort_unstable();
-            let signature = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, words.concat().as_bytes());
-            return (Vec::new(), format!("?signature={}&timestamp={at}&nonce=n", hex(signature.as_ref())));
+            let signature =
+                digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, words.concat().as_bytes());
+            return (
+                Vec::new(),
+                format!("?signature={}&timestamp={at}&nonce=n", hex(signature.as_ref())),
+            );
         }
         Platform::Teams => vec![("authorization", format!("Bearer {}", teams_token(fake, now_s)))],
         Platform::Chatwoot => vec![
@@ -337,7 +383,11 @@ fn proof(platform: Platform, fake: &str, body: &str, key: u64, now_s: u64) -> (V
         Platform::Webhook => {
             let id = format!("msg_{key}");
             let signature = WebhookKey::parse(OLD).unwrap().sign(&id, &at, body.as_bytes());
-            vec![("webhook-id", id), ("webhook-timestamp", at.clone()), ("webhook-signature", signature)]
+            vec![
+                ("webhook-id", id),
+                ("webhook-timestamp", at.clone()),
+                ("webhook-signature", signature),
+            ]
         }
     };
     (headers, String::new())
@@ -349,9 +399,16 @@ fn teams_token(fake: &str, now_s: u64) -> String {
     let part = |value: Value| BASE64URL.encode(value.to_string());
     let claims = json!({ "iss": "https://api.botframework.com", "aud": APP, "nbf": now_s - 10, "exp": now_s + 600,
         "serviceurl": format!("{fake}/teams/") });
-    let signed = format!("{}.{}", part(json!({ "alg": "RS256", "kid": "fd-test-1" })), part(claims));
+    let signed =
+        format!("{}.{}", part(json!({ "alg": "RS256", "kid": "fd-test-1" })), part(claims));
     let mut signature = vec![0; key.public().modulus_len()];
-    key.sign(&RSA_PKCS1_SHA256, &ring::rand::SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
+    key.sign(
+        &RSA_PKCS1_SHA256,
+        &ring::rand::SystemRandom::new(),
+        signed.as_bytes(),
+        &mut signature,
+    )
+    .unwrap();
     format!("{signed}.{}", BASE64URL.encode(signature))
 }
 
@@ -457,7 +514,9 @@ impl<'a> Desk<'a> {
             }
         };
         let sent = tokio::time::timeout(LIMIT, found).await;
-        sent.unwrap_or_else(|_| panic!("{}: fewer than {count} messages: {:?}", self.platform.name(), self.sent()))
+        sent.unwrap_or_else(|_| {
+            panic!("{}: fewer than {count} messages: {:?}", self.platform.name(), self.sent())
+        })
     }
 
     fn has(&self, did: &Did) -> bool {
@@ -486,13 +545,15 @@ async fn redelivered_unknown_and_own(desk: &Desk<'_>) -> usize {
 async fn barge_in_edits_and_deletions(desk: &Desk<'_>, mut count: usize) -> usize {
     let [a, b, c] = [desk.key(), desk.key(), desk.key()];
     let said = |message, text| (message, Did::Said { message, text });
-    desk.post_all(12, vec![said(a, "Hello there"), said(b, "Good morning"), said(c, SHIPPING)]).await;
+    desk.post_all(12, vec![said(a, "Hello there"), said(b, "Good morning"), said(c, SHIPPING)])
+        .await;
     count += 1;
     let sent = desk.wait(count).await;
     assert!(sent[count - 1].contains("4.90 EUR"), "{sent:?}");
     let [a, b, c] = [desk.key(), desk.key(), desk.key()];
     if desk.has(&Did::Edited { message: 1, text: "" }) {
-        desk.post_all(13, vec![said(a, SHIPPING), (b, Did::Edited { message: a, text: RETURNS })]).await;
+        desk.post_all(13, vec![said(a, SHIPPING), (b, Did::Edited { message: a, text: RETURNS })])
+            .await;
         count += 1;
         let sent = desk.wait(count).await;
         let last = &sent[count - 1];
@@ -500,7 +561,11 @@ async fn barge_in_edits_and_deletions(desk: &Desk<'_>, mut count: usize) -> usiz
     }
     let [d, e] = [desk.key(), desk.key()];
     if desk.has(&Did::Deleted { message: 1 }) {
-        desk.post_all(14, vec![said(c, RETURNS), (d, Did::Deleted { message: c }), said(e, SHIPPING)]).await;
+        desk.post_all(
+            14,
+            vec![said(c, RETURNS), (d, Did::Deleted { message: c }), said(e, SHIPPING)],
+        )
+        .await;
         count += 1;
         let sent = desk.wait(count).await;
         let last = &sent[count - 1];
@@ -533,7 +598,10 @@ async fn refusals(desk: &Desk<'_>, mut count: usize) -> usize {
     let (slow, closed) = match desk.platform {
         Platform::Telegram => (
             (429, json!({ "ok": false, "error_code": 429, "parameters": { "retry_after": 0 } })),
-            (403, json!({ "ok": false, "error_code": 403, "description": "Forbidden: bot was blocked by the user" })),
+            (
+                403,
+                json!({ "ok": false, "error_code": 403, "description": "Forbidden: bot was blocked by the user" }),
+            ),
         ),
         Platform::Slack => (
             (429, json!({ "ok": false, "error": "ratelimited" })),
@@ -547,11 +615,14 @@ async fn refusals(desk: &Desk<'_>, mut count: usize) -> usize {
             (400, json!({ "error": { "code": 613 } })),
             (400, json!({ "error": { "code": 551, "message": "unavailable" } })),
         ),
-        Platform::Line => ((429, json!({ "message": "slow" })), (404, json!({ "message": "gone" }))),
-        Platform::Twilio => ((429, json!({ "code": 20_429 })), (400, json!({ "code": 21_610 }))),
-        Platform::Discord => {
-            ((429, json!({ "message": "slow", "retry_after": 0.1 })), (403, json!({ "code": 50_007, "message": "no" })))
+        Platform::Line => {
+            ((429, json!({ "message": "slow" })), (404, json!({ "message": "gone" })))
         }
+        Platform::Twilio => ((429, json!({ "code": 20_429 })), (400, json!({ "code": 21_610 }))),
+        Platform::Discord => (
+            (429, json!({ "message": "slow", "retry_after": 0.1 })),
+            (403, json!({ "code": 50_007, "message": "no" })),
+        ),
         Platform::Teams => ((429, json!({})), (403, json!({ "error": { "code": "Blocked" } }))),
         Platform::Chatwoot => ((429, json!({})), (404, json!({}))),
         Platform::Webhook => ((429, json!({})), (410, json!({}))),
@@ -611,20 +682,28 @@ async fn the_address_is_confirmed_to_who_asks_with_what_both_sides_know() {
         (StatusCode::from_u16(response.status().as_u16()).unwrap(), response.text().await.unwrap())
     };
     let meta = "hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token";
-    let (status, said) = get(&format!("/v1/channels/shop/whatsapp?{meta}=a-verify-token-of-ours")).await;
+    let (status, said) =
+        get(&format!("/v1/channels/shop/whatsapp?{meta}=a-verify-token-of-ours")).await;
     assert_eq!((status, said.as_str()), (StatusCode::OK, "1158201444"));
-    assert_eq!(get(&format!("/v1/channels/shop/messenger?{meta}=another")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(
+        get(&format!("/v1/channels/shop/messenger?{meta}=another")).await.0,
+        StatusCode::FORBIDDEN
+    );
     let (_, query) = proof(Platform::WeChat, &address, "", 1, server.clock.now_ms() / 1000);
     let (status, said) = get(&format!("/v1/channels/shop/wechat{query}&echostr=5939713184")).await;
     assert_eq!((status, said.as_str()), (StatusCode::OK, "5939713184"));
     let wrong = query.replace("nonce=n", "nonce=m");
-    assert_eq!(get(&format!("/v1/channels/shop/wechat{wrong}&echostr=1")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(
+        get(&format!("/v1/channels/shop/wechat{wrong}&echostr=1")).await.0,
+        StatusCode::FORBIDDEN
+    );
     assert_eq!(get("/v1/channels/shop/telegram").await.0, StatusCode::FORBIDDEN);
     server.stop().await;
 }
 
 async fn metrics(server: &TestServer) -> String {
-    let request = reqwest::Client::new().get(server.admin_url("/metrics")).bearer_auth(server.admin_key());
+    let request =
+        reqwest::Client::new().get(server.admin_url("/metrics")).bearer_auth(server.admin_key());
     request.send().await.unwrap().text().await.unwrap()
 }
 
@@ -633,9 +712,12 @@ async fn metrics(server: &TestServer) -> String {
 #[tokio::test]
 async fn a_message_that_was_refused_before_a_restart_is_sent_after_it() {
     let (fake, address) = Fake::start().await;
-    let mut server =
-        TestServer::with(|config| config.sites[0].channels = vec![account(Platform::Telegram, &address)]).await;
-    let wait_long = json!({ "ok": false, "error_code": 429, "parameters": { "retry_after": 3_000 } });
+    let mut server = TestServer::with(|config| {
+        config.sites[0].channels = vec![account(Platform::Telegram, &address)]
+    })
+    .await;
+    let wait_long =
+        json!({ "ok": false, "error_code": 429, "parameters": { "retry_after": 3_000 } });
     fake.answer(429, wait_long);
     let desk = Desk::new(&server, &fake, &address, Platform::Telegram);
     desk.say(1, SHIPPING).await;
@@ -681,8 +763,10 @@ async fn a_message_whose_answer_never_came_is_sent_again_and_said_to_be_perhaps_
             });
         }
     });
-    let mut server =
-        TestServer::with(|config| config.sites[0].channels = vec![account(Platform::WhatsApp, &address)]).await;
+    let mut server = TestServer::with(|config| {
+        config.sites[0].channels = vec![account(Platform::WhatsApp, &address)]
+    })
+    .await;
     let desk = Desk::new(&server, &fake, &address, Platform::WhatsApp);
     desk.say(1, SHIPPING).await;
     let sent = desk.wait(1).await;
@@ -698,7 +782,9 @@ async fn a_message_whose_answer_never_came_is_sent_again_and_said_to_be_perhaps_
 async fn a_message_that_a_stranger_acknowledged_is_sent_again_and_said_to_be_perhaps_double() {
     for platform in [Platform::Telegram, Platform::Slack, Platform::Twilio] {
         let (fake, address) = Fake::start().await;
-        let mut server = TestServer::with(|config| config.sites[0].channels = vec![account(platform, &address)]).await;
+        let mut server =
+            TestServer::with(|config| config.sites[0].channels = vec![account(platform, &address)])
+                .await;
         // The fake sends texts that aren't JSON as they are.
         fake.answer(200, json!("<html>Please sign in to the network</html>"));
         let desk = Desk::new(&server, &fake, &address, platform);
@@ -715,13 +801,17 @@ async fn a_message_that_a_stranger_acknowledged_is_sent_again_and_said_to_be_per
 #[tokio::test]
 async fn teams_is_told_to_come_back_while_its_keys_are_out_of_reach() {
     let (fake, address) = Fake::start().await;
-    let mut server =
-        TestServer::with(|config| config.sites[0].channels = vec![account(Platform::Teams, &address)]).await;
+    let mut server = TestServer::with(|config| {
+        config.sites[0].channels = vec![account(Platform::Teams, &address)]
+    })
+    .await;
     *fake.0.keys_down.lock().unwrap() = true;
-    let body = body(Platform::Teams, &address, 1, 1, &Did::Said { message: 1, text: SHIPPING }).unwrap();
+    let body =
+        body(Platform::Teams, &address, 1, 1, &Did::Said { message: 1, text: SHIPPING }).unwrap();
     let post = async || {
         let (headers, _) = proof(Platform::Teams, &address, &body, 1, server.clock.now_ms() / 1000);
-        let mut request = reqwest::Client::new().post(server.url("/v1/channels/shop/teams")).body(body.clone());
+        let mut request =
+            reqwest::Client::new().post(server.url("/v1/channels/shop/teams")).body(body.clone());
         for (name, value) in headers {
             request = request.header(name, value);
         }
@@ -740,13 +830,17 @@ async fn teams_is_told_to_come_back_while_its_keys_are_out_of_reach() {
 #[tokio::test]
 async fn chatwoot_s_words_count_in_the_order_of_its_clock() {
     let (fake, address) = Fake::start().await;
-    let mut server =
-        TestServer::with(|config| config.sites[0].channels = vec![account(Platform::Chatwoot, &address)]).await;
+    let mut server = TestServer::with(|config| {
+        config.sites[0].channels = vec![account(Platform::Chatwoot, &address)]
+    })
+    .await;
     let desk = Desk::new(&server, &fake, &address, Platform::Chatwoot);
     let post = async |body: Value| {
         let body = body.to_string();
-        let (headers, _) = proof(Platform::Chatwoot, &address, &body, 1, server.clock.now_ms() / 1000);
-        let mut request = reqwest::Client::new().post(server.url("/v1/channels/shop/chatwoot")).body(body);
+        let (headers, _) =
+            proof(Platform::Chatwoot, &address, &body, 1, server.clock.now_ms() / 1000);
+        let mut request =
+            reqwest::Client::new().post(server.url("/v1/channels/shop/chatwoot")).body(body);
         for (name, value) in headers {
             request = request.header(name, value);
         }
@@ -773,8 +867,10 @@ async fn chatwoot_s_words_count_in_the_order_of_its_clock() {
 #[tokio::test]
 async fn line_answers_by_the_reply_token_while_it_holds() {
     let (fake, address) = Fake::start().await;
-    let mut server =
-        TestServer::with(|config| config.sites[0].channels = vec![account(Platform::Line, &address)]).await;
+    let mut server = TestServer::with(|config| {
+        config.sites[0].channels = vec![account(Platform::Line, &address)]
+    })
+    .await;
     let desk = Desk::new(&server, &fake, &address, Platform::Line);
     desk.say(1, SHIPPING).await;
     let replied = fake.wait("/message/reply", 1).await;
@@ -799,7 +895,11 @@ async fn line_answers_by_the_reply_token_while_it_holds() {
 async fn wechat_is_answered_in_the_response_and_later_by_its_api() {
     let (fake, address) = Fake::start().await;
     let mut server = TestServer::with(|config| {
-        let slow = ChannelConfig { id: "slow".into(), pause_ms: 5_000, ..account(Platform::WeChat, &address) };
+        let slow = ChannelConfig {
+            id: "slow".into(),
+            pause_ms: 5_000,
+            ..account(Platform::WeChat, &address)
+        };
         config.sites[0].channels = vec![account(Platform::WeChat, &address), slow];
     })
     .await;
@@ -811,9 +911,11 @@ async fn wechat_is_answered_in_the_response_and_later_by_its_api() {
     let again = desk.post(1, 1, &Did::Said { message: 1, text: SHIPPING }).await;
     assert_eq!(again.as_deref(), Some(answer.as_str()));
     let now_s = server.clock.now_ms() / 1000;
-    let said = body(Platform::WeChat, &address, 2, 2, &Did::Said { message: 2, text: RETURNS }).unwrap();
+    let said =
+        body(Platform::WeChat, &address, 2, 2, &Did::Said { message: 2, text: RETURNS }).unwrap();
     let (_, query) = proof(Platform::WeChat, &address, &said, 2, now_s);
-    let request = desk.client.post(server.url(&format!("/v1/channels/shop/slow{query}"))).body(said);
+    let request =
+        desk.client.post(server.url(&format!("/v1/channels/shop/slow{query}"))).body(said);
     assert_eq!(request.send().await.unwrap().text().await.unwrap(), "success");
     let sent = fake.wait("custom/send", 1).await;
     assert!(sent[0]["text"]["content"].as_str().unwrap().contains("60 days"), "{sent:?}");
@@ -826,11 +928,15 @@ async fn wechat_is_answered_in_the_response_and_later_by_its_api() {
 #[tokio::test]
 async fn discord_thinks_and_then_answers_in_the_same_place() {
     let (fake, address) = Fake::start().await;
-    let mut server =
-        TestServer::with(|config| config.sites[0].channels = vec![account(Platform::Discord, &address)]).await;
-    let body = body(Platform::Discord, &address, 22, 1, &Did::Said { message: 1, text: SHIPPING }).unwrap();
+    let mut server = TestServer::with(|config| {
+        config.sites[0].channels = vec![account(Platform::Discord, &address)]
+    })
+    .await;
+    let body = body(Platform::Discord, &address, 22, 1, &Did::Said { message: 1, text: SHIPPING })
+        .unwrap();
     let (headers, _) = proof(Platform::Discord, &address, &body, 1, server.clock.now_ms() / 1000);
-    let mut request = reqwest::Client::new().post(server.url("/v1/channels/shop/discord")).body(body);
+    let mut request =
+        reqwest::Client::new().post(server.url("/v1/channels/shop/discord")).body(body);
     for (name, value) in headers {
         request = request.header(name, value);
     }
@@ -866,7 +972,8 @@ async fn messages_that_come_in_the_wrong_order_count_in_the_right_one() {
         let desk = Desk::new(&server, &fake, &address, platform);
         let request = |key: u64, text: &'static str, seconds: u64| {
             let said = Did::Said { message: key, text };
-            let mut body: Value = serde_json::from_str(&body(platform, &address, 21, key, &said).unwrap()).unwrap();
+            let mut body: Value =
+                serde_json::from_str(&body(platform, &address, 21, key, &said).unwrap()).unwrap();
             let at = match platform {
                 Platform::WhatsApp => json!(seconds.to_string()),
                 Platform::Slack => json!(format!("{seconds}.000100")),
@@ -881,7 +988,8 @@ async fn messages_that_come_in_the_wrong_order_count_in_the_right_one() {
             }
             body
         };
-        let (earlier, mut later) = (request(1, "Hello there", 1_700_000_000), request(2, SHIPPING, 1_700_000_005));
+        let (earlier, mut later) =
+            (request(1, "Hello there", 1_700_000_000), request(2, SHIPPING, 1_700_000_005));
         if events.is_empty() {
             desk.post_body(2, later.to_string()).await;
             desk.post_body(1, earlier.to_string()).await;
@@ -913,12 +1021,19 @@ async fn messages_that_come_in_the_wrong_order_count_in_the_right_one() {
 /// answer to what it was before, nothing is sent as a message.
 #[tokio::test]
 async fn a_question_that_changes_while_it_is_answered_counts_as_it_is_then() {
-    const EDITED: &str = "[[say Unused goods can be returned within 60 days.]] return unused goods within days";
-    const NEXT: &str = "[[say Shipping within Ireland costs 4.90 EUR.]] shipping within Ireland costs";
+    const EDITED: &str =
+        "[[say Unused goods can be returned within 60 days.]] return unused goods within days";
+    const NEXT: &str =
+        "[[say Shipping within Ireland costs 4.90 EUR.]] shipping within Ireland costs";
     // Those that tell of edits or deletions and show nothing of an answer that is made, so that each text is a message;
     // Slack shows it in a message, which the next answer takes over.
-    const ROWS: [Platform; 5] =
-        [Platform::WhatsApp, Platform::Messenger, Platform::Line, Platform::Webhook, Platform::Slack];
+    const ROWS: [Platform; 5] = [
+        Platform::WhatsApp,
+        Platform::Messenger,
+        Platform::Line,
+        Platform::Webhook,
+        Platform::Slack,
+    ];
     let (fake, address) = Fake::start().await;
     let mut server = TestServer::with(|config| {
         config.answers.mode = Mode::Generate;
@@ -939,7 +1054,11 @@ async fn a_question_that_changes_while_it_is_answered_counts_as_it_is_then() {
             let ended = tokio::time::timeout(LIMIT, whole).await;
             let sent = desk.sent();
             assert!(ended.is_ok(), "{} {chat}: {sent:?}", platform.name());
-            assert!(!sent.last().unwrap().contains("Orders of 75"), "{} {chat}: {sent:?}", platform.name());
+            assert!(
+                !sent.last().unwrap().contains("Orders of 75"),
+                "{} {chat}: {sent:?}",
+                platform.name()
+            );
             sent.len()
         };
         let mut count = 0;
@@ -949,7 +1068,12 @@ async fn a_question_that_changes_while_it_is_answered_counts_as_it_is_then() {
             begun().await;
             desk.post(31, edited, &Did::Edited { message: said, text: EDITED }).await;
             let sent = ends(31, "within 60 days.").await;
-            assert!(platform == Platform::Slack || sent == 1, "{}: {:?}", platform.name(), desk.sent());
+            assert!(
+                platform == Platform::Slack || sent == 1,
+                "{}: {:?}",
+                platform.name(),
+                desk.sent()
+            );
             count = sent;
         }
         if desk.has(&Did::Deleted { message: 1 }) {
@@ -960,7 +1084,12 @@ async fn a_question_that_changes_while_it_is_answered_counts_as_it_is_then() {
             begun().await;
             desk.post(32, next, &Did::Said { message: next, text: NEXT }).await;
             let sent = ends(32, "costs 4.90 EUR.").await;
-            assert!(platform == Platform::Slack || sent == count + 1, "{}: {:?}", platform.name(), desk.sent());
+            assert!(
+                platform == Platform::Slack || sent == count + 1,
+                "{}: {:?}",
+                platform.name(),
+                desk.sent()
+            );
         }
     }
     server.stop().await;
@@ -983,11 +1112,17 @@ async fn slack_shows_that_an_answer_comes_and_then_the_answer_in_its_place() {
     let desk = Desk::new(&server, &fake, &address, Platform::Slack);
     desk.say(1, LONG).await;
     let placed = fake.wait("chat.postMessage", 1).await;
-    assert_eq!((placed[0]["channel"].as_str(), placed[0]["text"].as_str()), (Some("D1"), Some("…")));
+    assert_eq!(
+        (placed[0]["channel"].as_str(), placed[0]["text"].as_str()),
+        (Some("D1"), Some("…"))
+    );
     let whole = async {
         loop {
             let written = fake.all("chat.update");
-            if written.last().is_some_and(|last| last["text"].as_str().unwrap().contains("working days")) {
+            if written
+                .last()
+                .is_some_and(|last| last["text"].as_str().unwrap().contains("working days"))
+            {
                 return written;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -1003,11 +1138,15 @@ async fn slack_shows_that_an_answer_comes_and_then_the_answer_in_its_place() {
 #[tokio::test]
 async fn slack_streams_into_a_thread_until_it_is_stopped() {
     let (fake, address) = Fake::start().await;
-    let mut server = slow(250, ChannelConfig { stream: true, ..account(Platform::Slack, &address) }).await;
+    let mut server =
+        slow(250, ChannelConfig { stream: true, ..account(Platform::Slack, &address) }).await;
     let event = async |id: &str, event: Value| {
-        let body = json!({ "type": "event_callback", "event_id": id, "team_id": "T1", "event": event }).to_string();
+        let body =
+            json!({ "type": "event_callback", "event_id": id, "team_id": "T1", "event": event })
+                .to_string();
         let (headers, _) = proof(Platform::Slack, &address, &body, 1, server.clock.now_ms() / 1000);
-        let mut request = reqwest::Client::new().post(server.url("/v1/channels/shop/slack")).body(body);
+        let mut request =
+            reqwest::Client::new().post(server.url("/v1/channels/shop/slack")).body(body);
         for (name, value) in headers {
             request = request.header(name, value);
         }
@@ -1027,7 +1166,8 @@ async fn slack_streams_into_a_thread_until_it_is_stopped() {
     let stopped = fake.wait("chat.stopStream", 1).await;
     assert_eq!(stopped[0]["ts"], "1.5");
     let text = |body: &Value| body["markdown_text"].as_str().unwrap_or_default().to_owned();
-    let all: String = [started, fake.all("chat.appendStream"), stopped].concat().iter().map(text).collect();
+    let all: String =
+        [started, fake.all("chat.appendStream"), stopped].concat().iter().map(text).collect();
     assert!(all.starts_with("Orders of 75 EUR") && !all.contains("working days"), "{all}");
     assert!(fake.all("chat.postMessage").is_empty());
     server.stop().await;
@@ -1047,13 +1187,19 @@ async fn teams_streams_to_one_person() {
         let entities = body["entities"].as_array().unwrap();
         entities.iter().find(|one| one["type"] == "streaminfo").unwrap().clone()
     };
-    assert_eq!(info(&sent[0]), json!({ "type": "streaminfo", "streamType": "informative", "streamSequence": 1 }));
+    assert_eq!(
+        info(&sent[0]),
+        json!({ "type": "streaminfo", "streamType": "informative", "streamSequence": 1 })
+    );
     let end = info(sent.last().unwrap());
     assert_eq!(end, json!({ "type": "streaminfo", "streamId": "S1", "streamType": "final" }));
     let mut before = String::new();
     for (i, body) in sent[1..sent.len() - 1].iter().enumerate() {
         let (info, text) = (info(body), body["text"].as_str().unwrap());
-        assert_eq!((info["streamId"].as_str(), info["streamSequence"].as_u64()), (Some("S1"), Some(i as u64 + 2)));
+        assert_eq!(
+            (info["streamId"].as_str(), info["streamSequence"].as_u64()),
+            (Some("S1"), Some(i as u64 + 2))
+        );
         assert!(text.starts_with(&before), "{text:?} after {before:?}");
         text.clone_into(&mut before);
     }

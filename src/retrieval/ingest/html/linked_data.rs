@@ -61,8 +61,16 @@ fn things(value: &Value, depth: usize, found: &mut Vec<Section>) {
             }
             if is(&["HowTo", "Recipe"]) {
                 found.extend(instruction(thing));
-            } else if is(&["Product", "ProductGroup", "Service", "MenuItem", "Event", "Course", "Vehicle", "HotelRoom"])
-            {
+            } else if is(&[
+                "Product",
+                "ProductGroup",
+                "Service",
+                "MenuItem",
+                "Event",
+                "Course",
+                "Vehicle",
+                "HotelRoom",
+            ]) {
                 found.extend(offered(thing));
             } else if is_place(thing) {
                 found.extend(place(thing));
@@ -107,7 +115,9 @@ fn text(value: Option<&Value>) -> Option<String> {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         Value::Object(inner) => {
-            return ["name", "@value", "value", "text"].iter().find_map(|key| text(inner.get(*key)));
+            return ["name", "@value", "value", "text"]
+                .iter()
+                .find_map(|key| text(inner.get(*key)));
         }
         Value::Array(items) => {
             let all: Vec<String> = items.iter().filter_map(|item| text(Some(item))).collect();
@@ -145,13 +155,16 @@ fn instruction(thing: &Map<String, Value>) -> Option<Section> {
     let list = thing.get("step").or_else(|| thing.get("recipeInstructions"))?;
     let mut steps = Vec::new();
     collect_steps(list, 0, &mut steps);
-    let lines: Vec<String> = steps.iter().enumerate().map(|(at, step)| format!("{}. {step}", at + 1)).collect();
+    let lines: Vec<String> =
+        steps.iter().enumerate().map(|(at, step)| format!("{}. {step}", at + 1)).collect();
     (!steps.is_empty()).then(|| Section { heading, text: lines.join("\n"), facts: steps })
 }
 
 fn collect_steps(value: &Value, depth: usize, steps: &mut Vec<String>) {
     match value {
-        Value::Array(items) if depth < MAX_DEPTH => items.iter().for_each(|item| collect_steps(item, depth + 1, steps)),
+        Value::Array(items) if depth < MAX_DEPTH => {
+            items.iter().for_each(|item| collect_steps(item, depth + 1, steps))
+        }
         Value::Object(step) => match step.get("itemListElement").filter(|inner| inner.is_array()) {
             Some(inner) => collect_steps(inner, depth + 1, steps),
             None => steps.extend(text(step.get("text")).or_else(|| text(step.get("name")))),
@@ -183,10 +196,15 @@ fn offered(thing: &Map<String, Value>) -> Option<Section> {
             None if availability.is_some() => lines.push(format!("- {label}{state}")),
             None => {}
         }
-        facts.extend(price.as_ref().map(|price| price.split_whitespace().next().unwrap_or_default().to_owned()));
+        facts.extend(
+            price
+                .as_ref()
+                .map(|price| price.split_whitespace().next().unwrap_or_default().to_owned()),
+        );
     }
     lines.dedup();
-    let parts: Vec<String> = description.into_iter().chain((!lines.is_empty()).then(|| lines.join("\n"))).collect();
+    let parts: Vec<String> =
+        description.into_iter().chain((!lines.is_empty()).then(|| lines.join("\n"))).collect();
     (!parts.is_empty()).then(|| Section { heading: name, text: parts.join("\n\n"), facts })
 }
 
@@ -207,26 +225,36 @@ fn collect_offers(value: Option<&Value>, depth: usize, offers: &mut Vec<Offer>) 
                 Some(Value::Object(one)) => Some(one),
                 _ => None,
             };
-            let field =
-                |key: &str| text(offer.get(key)).or_else(|| specification.and_then(|inner| text(inner.get(key))));
+            let field = |key: &str| {
+                text(offer.get(key))
+                    .or_else(|| specification.and_then(|inner| text(inner.get(key))))
+            };
             // A price of 0 mostly means that none was filled in.
-            let amount = |key: &str| field(key).filter(|price| price.chars().any(|char| matches!(char, '1'..='9')));
-            let currency = field("priceCurrency").map(|currency| format!(" {currency}")).unwrap_or_default();
+            let amount = |key: &str| {
+                field(key).filter(|price| price.chars().any(|char| matches!(char, '1'..='9')))
+            };
+            let currency =
+                field("priceCurrency").map(|currency| format!(" {currency}")).unwrap_or_default();
             let price = match (amount("price"), amount("lowPrice"), amount("highPrice")) {
                 (Some(price), ..) => Some(format!("{price}{currency}")),
-                (None, Some(low), Some(high)) if low != high => Some(format!("{low}–{high}{currency}")),
+                (None, Some(low), Some(high)) if low != high => {
+                    Some(format!("{low}–{high}{currency}"))
+                }
                 (None, Some(low), _) => Some(format!("{low}{currency}")),
                 _ => None,
             };
             let availability = text(offer.get("availability"));
-            let availability = match availability.as_deref().and_then(|state| state.rsplit('/').next()) {
-                Some("InStock" | "InStoreOnly" | "OnlineOnly" | "LimitedAvailability") => Some("in stock"),
-                Some("OutOfStock" | "SoldOut") => Some("out of stock"),
-                Some("Discontinued") => Some("no longer made"),
-                Some("PreOrder" | "PreSale") => Some("can be ordered in advance"),
-                Some("BackOrder") => Some("can be ordered, not in stock"),
-                _ => None,
-            };
+            let availability =
+                match availability.as_deref().and_then(|state| state.rsplit('/').next()) {
+                    Some("InStock" | "InStoreOnly" | "OnlineOnly" | "LimitedAvailability") => {
+                        Some("in stock")
+                    }
+                    Some("OutOfStock" | "SoldOut") => Some("out of stock"),
+                    Some("Discontinued") => Some("no longer made"),
+                    Some("PreOrder" | "PreSale") => Some("can be ordered in advance"),
+                    Some("BackOrder") => Some("can be ordered, not in stock"),
+                    _ => None,
+                };
             let label = text(offer.get("name")).or_else(|| text(offer.get("itemOffered")));
             offers.push(Offer { label, price, availability });
             collect_offers(offer.get("offers"), depth + 1, offers);
@@ -237,7 +265,9 @@ fn collect_offers(value: Option<&Value>, depth: usize, offers: &mut Vec<Offer>) 
 
 fn is_place(thing: &Map<String, Value>) -> bool {
     thing.get("name").is_some()
-        && ["openingHours", "openingHoursSpecification", "telephone"].iter().any(|key| thing.get(*key).is_some())
+        && ["openingHours", "openingHoursSpecification", "telephone"]
+            .iter()
+            .any(|key| thing.get(*key).is_some())
 }
 
 /// A business: how to reach it, where it is, when it is open.
@@ -247,8 +277,15 @@ fn place(thing: &Map<String, Value>) -> Option<Section> {
     let mut facts = Vec::new();
     let address = match thing.get("address") {
         Some(Value::Object(address)) => {
-            let keys = ["streetAddress", "postalCode", "addressLocality", "addressRegion", "addressCountry"];
-            let parts: Vec<String> = keys.iter().filter_map(|key| text(address.get(*key))).collect();
+            let keys = [
+                "streetAddress",
+                "postalCode",
+                "addressLocality",
+                "addressRegion",
+                "addressCountry",
+            ];
+            let parts: Vec<String> =
+                keys.iter().filter_map(|key| text(address.get(*key))).collect();
             facts.extend(text(address.get("streetAddress")));
             Some(parts.join(", ")).filter(|text| !text.is_empty())
         }
@@ -272,16 +309,31 @@ fn place(thing: &Map<String, Value>) -> Option<Section> {
     };
     for one in specifications {
         let days = text(one.get("dayOfWeek")).unwrap_or_default();
-        let days: Vec<&str> = days.split(", ").map(|day| day.rsplit('/').next().unwrap_or(day)).collect();
-        let (Some(opens), Some(closes)) = (text(one.get("opens")), text(one.get("closes"))) else { continue };
-        let valid: Vec<String> = ["validFrom", "validThrough"].iter().filter_map(|key| text(one.get(*key))).collect();
-        let valid = if valid.is_empty() { String::new() } else { format!(" ({})", valid.join(" – ")) };
-        let hour = |time: &str| time.strip_suffix(":00").filter(|rest| rest.contains(':')).unwrap_or(time).to_owned();
-        let time = if opens == closes { "closed".to_owned() } else { format!("{}–{}", hour(&opens), hour(&closes)) };
+        let days: Vec<&str> =
+            days.split(", ").map(|day| day.rsplit('/').next().unwrap_or(day)).collect();
+        let (Some(opens), Some(closes)) = (text(one.get("opens")), text(one.get("closes"))) else {
+            continue;
+        };
+        let valid: Vec<String> =
+            ["validFrom", "validThrough"].iter().filter_map(|key| text(one.get(*key))).collect();
+        let valid =
+            if valid.is_empty() { String::new() } else { format!(" ({})", valid.join(" – ")) };
+        let hour = |time: &str| {
+            time.strip_suffix(":00").filter(|rest| rest.contains(':')).unwrap_or(time).to_owned()
+        };
+        let time = if opens == closes {
+            "closed".to_owned()
+        } else {
+            format!("{}–{}", hour(&opens), hour(&closes))
+        };
         hours.push(format!("{} {time}{valid}", days.join(", ")).trim().to_owned());
     }
     facts.extend(hours.iter().cloned());
     lines.extend(hours.iter().map(|hour| format!("- {hour}")));
     let facts_known = facts.is_empty();
-    (!lines.is_empty() && !facts_known).then(|| Section { heading: name, text: lines.join("\n"), facts })
+    (!lines.is_empty() && !facts_known).then(|| Section {
+        heading: name,
+        text: lines.join("\n"),
+        facts,
+    })
 }

@@ -46,26 +46,29 @@ enum Fate {
 
 fn fate(name: &str) -> Fate {
     match name {
-        "script" | "style" | "textarea" | "xmp" | "iframe" | "noembed" | "noframes" | "plaintext" | "title" => {
-            Fate::Raw
-        }
-        "template" | "svg" | "math" | "canvas" | "object" | "video" | "audio" | "select" | "datalist" | "noscript"
-        | "dialog" | "map" => Fate::Drop,
-        "area" | "base" | "br" | "col" | "embed" | "hr" | "img" | "input" | "link" | "meta" | "source" | "track"
-        | "wbr" => Fate::Void,
-        "div" | "section" | "article" | "main" | "header" | "footer" | "nav" | "aside" | "h1" | "h2" | "h3" | "h4"
-        | "h5" | "h6" | "p" | "ul" | "ol" | "li" | "dl" | "dt" | "dd" | "table" | "caption" | "thead" | "tbody"
-        | "tfoot" | "tr" | "th" | "td" | "blockquote" | "pre" | "figure" | "figcaption" | "details" | "summary"
-        | "address" | "form" | "fieldset" | "legend" => Fate::Written,
-        "a" | "b" | "strong" | "i" | "em" | "code" | "kbd" | "samp" | "span" | "label" | "button" | "sup" | "del"
-        | "s" | "strike" => Fate::Written,
+        "script" | "style" | "textarea" | "xmp" | "iframe" | "noembed" | "noframes"
+        | "plaintext" | "title" => Fate::Raw,
+        "template" | "svg" | "math" | "canvas" | "object" | "video" | "audio" | "select"
+        | "datalist" | "noscript" | "dialog" | "map" => Fate::Drop,
+        "area" | "base" | "br" | "col" | "embed" | "hr" | "img" | "input" | "link" | "meta"
+        | "source" | "track" | "wbr" => Fate::Void,
+        "div" | "section" | "article" | "main" | "header" | "footer" | "nav" | "aside" | "h1"
+        | "h2" | "h3" | "h4" | "h5" | "h6" | "p" | "ul" | "ol" | "li" | "dl" | "dt" | "dd"
+        | "table" | "caption" | "thead" | "tbody" | "tfoot" | "tr" | "th" | "td" | "blockquote"
+        | "pre" | "figure" | "figcaption" | "details" | "summary" | "address" | "form"
+        | "fieldset" | "legend" => Fate::Written,
+        "a" | "b" | "strong" | "i" | "em" | "code" | "kbd" | "samp" | "span" | "label"
+        | "button" | "sup" | "del" | "s" | "strike" => Fate::Written,
         _ => Fate::Unwrap,
     }
 }
 
 /// Elements whose end tag may be left out; they end where their like begins.
 fn ends_by_itself(name: &str) -> bool {
-    matches!(name, "p" | "li" | "dt" | "dd" | "tr" | "td" | "th" | "thead" | "tbody" | "tfoot" | "caption")
+    matches!(
+        name,
+        "p" | "li" | "dt" | "dd" | "tr" | "td" | "th" | "thead" | "tbody" | "tfoot" | "caption"
+    )
 }
 
 /// What is written in place of an element.
@@ -128,8 +131,12 @@ impl Attributes {
     }
 
     fn hidden(&self) -> bool {
-        let style: String =
-            self.get("style").unwrap_or_default().chars().filter(|char| !char.is_whitespace()).collect();
+        let style: String = self
+            .get("style")
+            .unwrap_or_default()
+            .chars()
+            .filter(|char| !char.is_whitespace())
+            .collect();
         let style = style.to_ascii_lowercase();
         self.get("hidden").is_some()
             || self.get("aria-hidden").is_some_and(|value| value.eq_ignore_ascii_case("true"))
@@ -198,7 +205,9 @@ impl<'a> Scanner<'a> {
 
     fn name(&mut self) -> String {
         let rest = self.rest();
-        let end = rest.find(|char: char| char.is_ascii_whitespace() || matches!(char, '/' | '>')).unwrap_or(rest.len());
+        let end = rest
+            .find(|char: char| char.is_ascii_whitespace() || matches!(char, '/' | '>'))
+            .unwrap_or(rest.len());
         self.at += end;
         rest[..rest[..end].floor_char_boundary(64)].to_ascii_lowercase()
     }
@@ -208,8 +217,10 @@ impl<'a> Scanner<'a> {
         let mut attributes = Attributes::default();
         loop {
             let rest = self.rest();
-            let skipped =
-                rest.len() - rest.trim_start_matches(|char: char| char.is_ascii_whitespace() || char == '/').len();
+            let skipped = rest.len()
+                - rest
+                    .trim_start_matches(|char: char| char.is_ascii_whitespace() || char == '/')
+                    .len();
             self.at += skipped;
             let rest = self.rest();
             if rest.is_empty() {
@@ -226,7 +237,10 @@ impl<'a> Scanner<'a> {
             let name = rest[..end].to_ascii_lowercase();
             self.at += end;
             let rest = self.rest();
-            let value = match rest.trim_start_matches(|char: char| char.is_ascii_whitespace()).strip_prefix('=') {
+            let value = match rest
+                .trim_start_matches(|char: char| char.is_ascii_whitespace())
+                .strip_prefix('=')
+            {
                 Some(value) => {
                     let value = value.trim_start_matches(|char: char| char.is_ascii_whitespace());
                     self.at = self.html.len() - value.len();
@@ -249,7 +263,8 @@ impl<'a> Scanner<'a> {
                 return &inner[..end];
             }
         }
-        let end = rest.find(|char: char| char.is_ascii_whitespace() || char == '>').unwrap_or(rest.len());
+        let end =
+            rest.find(|char: char| char.is_ascii_whitespace() || char == '>').unwrap_or(rest.len());
         self.at += end;
         &rest[..end]
     }
@@ -259,11 +274,9 @@ impl<'a> Scanner<'a> {
         if self.elements > MAX_ELEMENTS {
             return Err(format!("it has more than {MAX_ELEMENTS} elements; split it"));
         }
-        if self
-            .skip
-            .as_ref()
-            .is_some_and(|skip| skip.name == name && skip.depth == self.stack.len() && ends_by_itself(&name))
-        {
+        if self.skip.as_ref().is_some_and(|skip| {
+            skip.name == name && skip.depth == self.stack.len() && ends_by_itself(&name)
+        }) {
             self.skip = None;
         }
         let fate = fate(&name);
@@ -300,8 +313,11 @@ impl<'a> Scanner<'a> {
         if fate == Fate::Written {
             let mut tag = format!("<{}", written_as(&name));
             for key in KEPT {
-                let value = attributes.get(key).filter(|value| key == "href" || value.len() <= MAX_VALUE);
-                let value = value.filter(|value| key != "href" || is_web_address(value) || value.starts_with('#'));
+                let value =
+                    attributes.get(key).filter(|value| key == "href" || value.len() <= MAX_VALUE);
+                let value = value.filter(|value| {
+                    key != "href" || is_web_address(value) || value.starts_with('#')
+                });
                 if let Some(value) = value {
                     tag.push_str(&format!(" {key}=\"{}\"", value.replace(['"', '<', '>'], "")));
                 }
@@ -319,9 +335,13 @@ impl<'a> Scanner<'a> {
     fn raw(&mut self, name: &str, attributes: &Attributes) -> Result<(), String> {
         let rest = self.rest();
         let end = find_close(rest, name);
-        let is_data = |kind: &str| kind.trim().to_ascii_lowercase().starts_with("application/ld+json");
+        let is_data =
+            |kind: &str| kind.trim().to_ascii_lowercase().starts_with("application/ld+json");
         let known: usize = self.out.linked_data.iter().map(String::len).sum();
-        if name == "script" && attributes.get("type").is_some_and(is_data) && known + end <= MAX_LINKED_DATA {
+        if name == "script"
+            && attributes.get("type").is_some_and(is_data)
+            && known + end <= MAX_LINKED_DATA
+        {
             self.out.linked_data.push(rest[..end].to_owned());
         }
         if name == "title" && self.out.meta.title.is_none() && self.skip.is_none() {
@@ -343,17 +363,25 @@ impl<'a> Scanner<'a> {
             "meta" => {
                 let named = attributes.get("name").unwrap_or_default().to_ascii_lowercase();
                 let name = match attributes.get("http-equiv") {
-                    Some(header) if header.eq_ignore_ascii_case("content-language") => Some("language"),
+                    Some(header) if header.eq_ignore_ascii_case("content-language") => {
+                        Some("language")
+                    }
                     _ => named.strip_prefix("frontdesk:"),
                 };
                 if let Some(name) = name {
-                    let wrong = self.out.meta.set(name, &decoded(attributes.get("content").unwrap_or_default())).err();
+                    let wrong = self
+                        .out
+                        .meta
+                        .set(name, &decoded(attributes.get("content").unwrap_or_default()))
+                        .err();
                     self.out.unclear = self.out.unclear.take().or(wrong);
                 }
             }
             "link" if attributes.get("rel") == Some("canonical") => {
                 // An address that can't be shown is none.
-                drop(self.out.meta.set("url", &decoded(attributes.get("href").unwrap_or_default())));
+                drop(
+                    self.out.meta.set("url", &decoded(attributes.get("href").unwrap_or_default())),
+                );
             }
             _ => {}
         }
@@ -362,7 +390,11 @@ impl<'a> Scanner<'a> {
     fn close(&mut self, name: &str) {
         let fate = fate(name);
         if ends_by_itself(name) {
-            if self.skip.as_ref().is_some_and(|skip| skip.name == name && skip.depth == self.stack.len()) {
+            if self
+                .skip
+                .as_ref()
+                .is_some_and(|skip| skip.name == name && skip.depth == self.stack.len())
+            {
                 self.skip = None;
             } else {
                 self.write(&format!("</{}>", written_as(name)));
@@ -376,11 +408,9 @@ impl<'a> Scanner<'a> {
                 self.write(&format!("</{}>", written_as(&inner)));
             }
         }
-        if self
-            .skip
-            .as_ref()
-            .is_some_and(|skip| if ends_by_itself(&skip.name) { depth < skip.depth } else { depth <= skip.depth })
-        {
+        if self.skip.as_ref().is_some_and(|skip| {
+            if ends_by_itself(&skip.name) { depth < skip.depth } else { depth <= skip.depth }
+        }) {
             let inside = self.skip.as_ref().map_or(0, |skip| skip.depth);
             self.skip = None;
             if depth < inside && fate == Fate::Written {
@@ -408,7 +438,9 @@ fn is_web_address(href: &str) -> bool {
 fn find_close(text: &str, name: &str) -> usize {
     text.match_indices("</")
         .find(|(at, _)| {
-            text.as_bytes()[at + 2..].get(..name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name.as_bytes()))
+            text.as_bytes()[at + 2..]
+                .get(..name.len())
+                .is_some_and(|n| n.eq_ignore_ascii_case(name.as_bytes()))
         })
         .map_or(text.len(), |(at, _)| at)
 }

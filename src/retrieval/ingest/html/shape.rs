@@ -8,7 +8,9 @@ use std::collections::{HashMap, HashSet};
 use super::chrome;
 use super::table;
 use super::tabs;
-use super::tree::{Element, Node, holds_block, is_block, is_control, letters, linked_letters, target, text_of};
+use super::tree::{
+    Element, Node, holds_block, is_block, is_control, letters, linked_letters, target, text_of,
+};
 
 /// Longest question or label of a folded text, in characters.
 const MAX_QUESTION: usize = 200;
@@ -60,7 +62,10 @@ impl Controls {
         let mut by_id: HashMap<String, String> = HashMap::new();
         let mut labelled: Vec<(String, String)> = Vec::new();
         body.walk(&mut |element| {
-            let text = || Some(element.text()).filter(|text| !text.is_empty() && text.chars().count() <= MAX_QUESTION);
+            let text = || {
+                Some(element.text())
+                    .filter(|text| !text.is_empty() && text.chars().count() <= MAX_QUESTION)
+            };
             if let (Some(target), Some(text)) = (target(element), text()) {
                 controls.labels.entry(target.to_owned()).or_insert(text);
             }
@@ -68,7 +73,9 @@ impl Controls {
                 if let Some(label) = element.get("aria-labelledby") {
                     labelled.push((id.to_owned(), label.to_owned()));
                 }
-                if let Some(text) = (!element.is(&["div", "section", "main", "article"])).then(text).flatten() {
+                if let Some(text) =
+                    (!element.is(&["div", "section", "main", "article"])).then(text).flatten()
+                {
                     by_id.entry(id.to_owned()).or_insert(text);
                 }
             }
@@ -144,7 +151,9 @@ fn asks(element: &Element) -> bool {
         return false;
     }
     let opens = |inner: &Element| {
-        inner.is_heading() && inner.name != "h1" || inner.is(&["summary", "dt", "button"]) || is_control(inner)
+        inner.is_heading() && inner.name != "h1"
+            || inner.is(&["summary", "dt", "button"])
+            || is_control(inner)
     };
     is_question(&text) || says_toggle(element) || element.any(&opens)
 }
@@ -152,7 +161,10 @@ fn asks(element: &Element) -> bool {
 fn is_question(text: &str) -> bool {
     let text = text.trim_end_matches(|char: char| {
         char.is_whitespace()
-            || matches!(char, '+' | '-' | '–' | '−' | '×' | '▼' | '▾' | '⌄' | '›' | '»' | '"' | '”' | '*')
+            || matches!(
+                char,
+                '+' | '-' | '–' | '−' | '×' | '▼' | '▾' | '⌄' | '›' | '»' | '"' | '”' | '*'
+            )
     });
     text.ends_with(['?', '？', '؟']) && (2..=MAX_QUESTION).contains(&text.chars().count())
 }
@@ -161,7 +173,21 @@ fn is_question(text: &str) -> bool {
 fn label(text: &str) -> String {
     let marks = |char: char| {
         char.is_whitespace()
-            || matches!(char, '+' | '−' | '×' | '▼' | '▾' | '▲' | '▸' | '►' | '⌄' | '⌃' | '›' | '»' | '*')
+            || matches!(
+                char,
+                '+' | '−'
+                    | '×'
+                    | '▼'
+                    | '▾'
+                    | '▲'
+                    | '▸'
+                    | '►'
+                    | '⌄'
+                    | '⌃'
+                    | '›'
+                    | '»'
+                    | '*'
+            )
     };
     text.trim_matches(marks).to_owned()
 }
@@ -186,10 +212,14 @@ fn questions(parent: &mut Element, controls: &Controls, in_heading: bool) {
             continue;
         };
         // A panel that its label doesn't stand before gets it.
-        let apart =
-            element.get("id").filter(|id| !controls.adjacent.contains(*id)).and_then(|id| controls.labels.get(id));
+        let apart = element
+            .get("id")
+            .filter(|id| !controls.adjacent.contains(*id))
+            .and_then(|id| controls.labels.get(id));
         let apart = apart
-            .filter(|label| letters(&element.children) > 0 && !element.text().starts_with(label.as_str()))
+            .filter(|label| {
+                letters(&element.children) > 0 && !element.text().starts_with(label.as_str())
+            })
             .cloned();
         match role(&element, controls, follows, in_heading) {
             Role::Gone => continue,
@@ -237,7 +267,8 @@ enum Next {
 fn next(nodes: &[Node]) -> Next {
     match nodes.iter().find(|node| !node.is_blank()) {
         Some(Node::Element(element)) => {
-            let answers = !element.is(&["h1", "h2", "button", "label"]) && !is_question(&element.text());
+            let answers =
+                !element.is(&["h1", "h2", "button", "label"]) && !is_question(&element.text());
             match answers {
                 true if is_block(&element.name) || holds_block(element) => Next::Block,
                 true => Next::Inline,
@@ -262,7 +293,8 @@ enum Role {
 
 fn role(element: &Element, controls: &Controls, next: Next, in_heading: bool) -> Role {
     let follows = next != Next::Other;
-    let is_button = element.is(&["button", "summary", "label"]) || is_control(element) && !holds_block(element);
+    let is_button =
+        element.is(&["button", "summary", "label"]) || is_control(element) && !holds_block(element);
     let text = element.text();
     let short = !text.is_empty() && text.chars().count() <= MAX_QUESTION;
     let target = target(element);
@@ -278,11 +310,14 @@ fn role(element: &Element, controls: &Controls, next: Next, in_heading: bool) ->
             return if short { Role::Question } else { Role::Unwrapped };
         }
         // What it opens stands elsewhere and is labelled there.
-        if target.is_some_and(|id| controls.labels.contains_key(id) && !controls.adjacent.contains(id)) {
+        if target
+            .is_some_and(|id| controls.labels.contains_key(id) && !controls.adjacent.contains(id))
+        {
             return if is_question(&text) && follows { Role::Question } else { Role::Gone };
         }
-        let opens =
-            target.is_some_and(|id| controls.adjacent.contains(id)) || is_control(element) || says_toggle(element);
+        let opens = target.is_some_and(|id| controls.adjacent.contains(id))
+            || is_control(element)
+            || says_toggle(element);
         if short && follows && (opens || is_question(&text)) {
             return Role::Question;
         }
@@ -301,7 +336,9 @@ fn role(element: &Element, controls: &Controls, next: Next, in_heading: bool) ->
     let block = is_block(&element.name) || holds_block(element) || next == Next::Block;
     if leaf
         && block
-        && (is_question(&text) && one && linked_letters(&element.children) * 2 < letters(&element.children).max(1)
+        && (is_question(&text)
+            && one
+            && linked_letters(&element.children) * 2 < letters(&element.children).max(1)
             || says_toggle(element) && !text.ends_with('.'))
     {
         return Role::Question;
@@ -314,7 +351,8 @@ fn says_toggle(element: &Element) -> bool {
     let words = element.words();
     let any = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
     let label = any(&[
-        "title", "header", "heading", "trigger", "button", "head", "btn", "toggle", "label", "summary", "question", "q",
+        "title", "header", "heading", "trigger", "button", "head", "btn", "toggle", "label",
+        "summary", "question", "q",
     ]);
     any(&["question"]) && !any(&["questions", "list", "wrapper", "form", "item", "container"])
         || any(&["faq", "accordion", "toggle", "collapse", "collapsible", "expander"])
@@ -355,7 +393,8 @@ fn simplify(nodes: &mut Vec<Node>) {
             continue;
         };
         // What is struck out no longer holds; signs that lead to a heading's own place aren't text.
-        let sign = element.name == "a" && matches!(element.text().as_str(), "#" | "¶" | "§" | "🔗" | "∞");
+        let sign =
+            element.name == "a" && matches!(element.text().as_str(), "#" | "¶" | "§" | "🔗" | "∞");
         if element.is(&["del", "s", "strike"]) || sign {
             continue;
         }
@@ -409,7 +448,8 @@ fn definitions(nodes: Vec<Node>) -> Vec<Node> {
             terms.push(part);
             continue;
         }
-        let term: Vec<String> = terms.iter().map(Element::text).filter(|text| !text.is_empty()).collect();
+        let term: Vec<String> =
+            terms.iter().map(Element::text).filter(|text| !text.is_empty()).collect();
         let term = term.join(", ");
         let first = !std::mem::replace(&mut open, true);
         if part.name != "dd" || term.is_empty() {
@@ -419,7 +459,8 @@ fn definitions(nodes: Vec<Node>) -> Vec<Node> {
             out.push(Node::Element(Element::new("div", part.children)));
             out.push(end());
         } else {
-            let mut children = vec![Node::Text(format!("{}: ", term.trim_end_matches([':', '：', ' '])))];
+            let mut children =
+                vec![Node::Text(format!("{}: ", term.trim_end_matches([':', '：', ' '])))];
             children.extend(part.children);
             out.push(Node::Element(Element::new("p", children)));
         }

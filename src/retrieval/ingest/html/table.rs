@@ -36,7 +36,11 @@ fn grid(table: &Element, cell_text: CellText) -> (Option<String>, Vec<Vec<Cell>>
         match part.name.as_str() {
             "caption" => caption = Some(part.text()).filter(|text| !text.is_empty()),
             "thead" | "tbody" | "tfoot" => {
-                rows.extend(part.elements().filter(|row| row.name == "tr").map(|row| (row, part.name == "thead")));
+                rows.extend(
+                    part.elements()
+                        .filter(|row| row.name == "tr")
+                        .map(|row| (row, part.name == "thead")),
+                );
             }
             "tr" => rows.push((part, false)),
             _ => {}
@@ -62,14 +66,18 @@ fn grid(table: &Element, cell_text: CellText) -> (Option<String>, Vec<Vec<Cell>>
         for cell in row.elements().filter(|cell| cell.is(&["td", "th"])) {
             take_reaching(&mut line, &mut reaching);
             let span = |name: &str| {
-                cell.get(name).and_then(|count| count.trim().parse::<usize>().ok()).unwrap_or(1).clamp(1, MAX_SPAN)
+                cell.get(name)
+                    .and_then(|count| count.trim().parse::<usize>().ok())
+                    .unwrap_or(1)
+                    .clamp(1, MAX_SPAN)
             };
             let text = cell_text(&cell.children);
             for at in 0..span("colspan") {
                 if line.len() >= MAX_COLUMNS {
                     break;
                 }
-                let copy = Cell { text: text.clone(), is_header: cell.name == "th", spanned: at > 0 };
+                let copy =
+                    Cell { text: text.clone(), is_header: cell.name == "th", spanned: at > 0 };
                 if span("rowspan") > 1 {
                     if reaching.len() <= line.len() {
                         reaching.resize(line.len() + 1, None);
@@ -90,10 +98,13 @@ pub(super) fn pieces(table: &Element, cell_text: CellText) -> Vec<Piece> {
     let (caption, rows, head) = grid(table, cell_text);
     let width = rows.iter().map(Vec::len).max().unwrap_or(0);
     let mut pieces: Vec<Piece> = caption.map(Piece::Title).into_iter().collect();
-    let filled = |row: &[Cell]| row.iter().filter(|cell| !cell.text.is_empty() && !cell.spanned).count();
+    let filled =
+        |row: &[Cell]| row.iter().filter(|cell| !cell.text.is_empty() && !cell.spanned).count();
     let rows: Vec<Vec<Cell>> = rows.into_iter().filter(|row| filled(row) > 0).collect();
     // Header lines: those of `thead`, else the first ones that consist of header cells alone.
-    let all_headers = |row: &Vec<Cell>| row.len() > 1 && row.iter().all(|cell| cell.is_header || cell.text.is_empty());
+    let all_headers = |row: &Vec<Cell>| {
+        row.len() > 1 && row.iter().all(|cell| cell.is_header || cell.text.is_empty())
+    };
     let is_title = |row: &Vec<Cell>| {
         width > 1
             && filled(row) == 1
@@ -123,7 +134,8 @@ pub(super) fn pieces(table: &Element, cell_text: CellText) -> Vec<Piece> {
     }
     if header.is_empty() && width == 2 && !first_row_heads(below) {
         // Labels and values: no row is the header of the others.
-        let lines: Vec<String> = below.iter().map(|row| pair(row)).filter(|line| !line.is_empty()).collect();
+        let lines: Vec<String> =
+            below.iter().map(|row| pair(row)).filter(|line| !line.is_empty()).collect();
         pieces.push(Piece::Text(lines.join("\n\n")));
         return pieces;
     }
@@ -162,8 +174,12 @@ pub(super) fn pieces(table: &Element, cell_text: CellText) -> Vec<Piece> {
 
 /// `label: value`.
 fn pair(row: &[Cell]) -> String {
-    let cells: Vec<&str> =
-        row.iter().filter(|cell| !cell.spanned).map(|cell| cell.text.trim()).filter(|text| !text.is_empty()).collect();
+    let cells: Vec<&str> = row
+        .iter()
+        .filter(|cell| !cell.spanned)
+        .map(|cell| cell.text.trim())
+        .filter(|text| !text.is_empty())
+        .collect();
     match cells.as_slice() {
         [label, value] => format!("{}: {value}", label.trim_end_matches([':', '：'])),
         cells => cells.join(" "),
@@ -172,7 +188,9 @@ fn pair(row: &[Cell]) -> String {
 
 /// Whether the first of rows without header cells heads the others: its last cell has no figure, all others' have.
 fn first_row_heads(rows: &[Vec<Cell>]) -> bool {
-    let has_figure = |row: &Vec<Cell>| row.last().is_some_and(|cell| cell.text.chars().any(|char| char.is_numeric()));
+    let has_figure = |row: &Vec<Cell>| {
+        row.last().is_some_and(|cell| cell.text.chars().any(|char| char.is_numeric()))
+    };
     rows.len() > 2 && !has_figure(&rows[0]) && rows[1..].iter().all(has_figure)
 }
 

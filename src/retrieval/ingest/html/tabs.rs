@@ -51,8 +51,8 @@ fn number(element: &mut Element, tab: &mut usize, panel: &mut usize) {
 pub(super) fn labels(body: &Element) -> HashMap<String, String> {
     let mut panels = HashSet::new();
     body.walk(&mut |element| {
-        let holds =
-            element.is(&["div", "section", "article", "li", "p", "ul", "table"]) && letters(&element.children) > 0;
+        let holds = element.is(&["div", "section", "article", "li", "p", "ul", "table"])
+            && letters(&element.children) > 0;
         if let Some(id) = element.get("id").filter(|_| holds) {
             panels.insert(id.to_owned());
         }
@@ -84,7 +84,9 @@ fn row(element: &Element) -> Option<Vec<(String, String)>> {
     let mut tabs: Vec<(String, String)> = Vec::new();
     let mut labelled = 0;
     element.walk(&mut |inner| {
-        let link = || inner.get("href").and_then(|href| href.strip_prefix('#')).filter(|_| inner.name == "a");
+        let link = || {
+            inner.get("href").and_then(|href| href.strip_prefix('#')).filter(|_| inner.name == "a")
+        };
         let pressed = inner.is(&["a", "button"]) || inner.get("role") == Some("tab");
         if let Some(id) = named(inner).or_else(link).filter(|id| pressed && !id.is_empty()) {
             tabs.push((id.to_owned(), inner.text()));
@@ -94,9 +96,9 @@ fn row(element: &Element) -> Option<Vec<(String, String)>> {
     let distinct: HashSet<&String> = tabs.iter().map(|(id, _)| id).collect();
     let all = letters(&element.children);
     let only = labelled == all || linked_letters(&element.children) == all;
-    let sound = tabs
-        .iter()
-        .all(|(_, label)| (1..=MAX_LABEL).contains(&label.chars().count()) && !label.ends_with(['?', '？', '؟']));
+    let sound = tabs.iter().all(|(_, label)| {
+        (1..=MAX_LABEL).contains(&label.chars().count()) && !label.ends_with(['?', '？', '؟'])
+    });
     (tabs.len() > 1 && distinct.len() == tabs.len() && only && sound).then_some(tabs)
 }
 

@@ -58,8 +58,13 @@ impl Element {
 
     /// Parts of its classes and id in lower case: `faq-item__title` has three.
     pub(super) fn words(&self) -> Vec<String> {
-        let names = format!("{} {}", self.get("class").unwrap_or_default(), self.get("id").unwrap_or_default());
-        let parts = names.split(|char: char| !char.is_alphanumeric()).filter(|part| !part.is_empty());
+        let names = format!(
+            "{} {}",
+            self.get("class").unwrap_or_default(),
+            self.get("id").unwrap_or_default()
+        );
+        let parts =
+            names.split(|char: char| !char.is_alphanumeric()).filter(|part| !part.is_empty());
         parts.map(str::to_lowercase).collect()
     }
 }
@@ -133,14 +138,18 @@ pub(super) fn is_block(name: &str) -> bool {
 pub(super) fn target(element: &Element) -> Option<&str> {
     let by_data = || ["data-bs-target", "data-target"].iter().find_map(|name| element.get(name));
     let by_link = || element.get("href").filter(|_| is_control(element));
-    let id = element.get("aria-controls").or_else(|| by_data().or_else(by_link).and_then(|id| id.strip_prefix('#')))?;
+    let id = element
+        .get("aria-controls")
+        .or_else(|| by_data().or_else(by_link).and_then(|id| id.strip_prefix('#')))?;
     Some(id.trim()).filter(|id| !id.is_empty())
 }
 
 /// Whether it is made to be pressed, and opens something.
 pub(super) fn is_control(element: &Element) -> bool {
     matches!(element.get("role"), Some("button" | "tab"))
-        || ["aria-expanded", "data-toggle", "data-bs-toggle"].iter().any(|name| element.get(name).is_some())
+        || ["aria-expanded", "data-toggle", "data-bs-toggle"]
+            .iter()
+            .any(|name| element.get(name).is_some())
 }
 
 /// Whether a block stands anywhere within.
@@ -155,7 +164,8 @@ pub(super) fn text_of(nodes: &[Node]) -> String {
             match node {
                 Node::Text(text) => out.push_str(text),
                 Node::Element(element) => {
-                    let gap = is_block(&element.name) || element.is(&["br", "button", "label", "span"]);
+                    let gap =
+                        is_block(&element.name) || element.is(&["br", "button", "label", "span"]);
                     out.push_str(if gap { " " } else { "" });
                     collect(&element.children, out);
                     out.push_str(if gap { " " } else { "" });
@@ -202,9 +212,14 @@ fn nodes(parent: &NodeRef<'_>) -> Vec<Node> {
         }
         let name = node.node_name()?.to_string();
         let attributes = node.attrs();
-        let attributes =
-            attributes.iter().map(|attribute| (attribute.name.local.to_string(), attribute.value.to_string()));
-        Some(Node::Element(Element { name, attributes: attributes.collect(), children: nodes(&node) }))
+        let attributes = attributes
+            .iter()
+            .map(|attribute| (attribute.name.local.to_string(), attribute.value.to_string()));
+        Some(Node::Element(Element {
+            name,
+            attributes: attributes.collect(),
+            children: nodes(&node),
+        }))
     };
     parent.children_it(false).filter_map(convert).collect()
 }

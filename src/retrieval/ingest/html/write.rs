@@ -14,8 +14,11 @@ pub(super) fn markdown(root: &Element) -> String {
     let mut blocks = Vec::new();
     write_blocks(&root.children, &mut blocks);
     // The end of a section needs saying only where text follows.
-    let ends = |at: usize| blocks[at] == SECTION_END && blocks.get(at + 1).is_none_or(|next| next.starts_with('#'));
-    let kept: Vec<&str> = (0..blocks.len()).filter(|at| !ends(*at)).map(|at| blocks[at].as_str()).collect();
+    let ends = |at: usize| {
+        blocks[at] == SECTION_END && blocks.get(at + 1).is_none_or(|next| next.starts_with('#'))
+    };
+    let kept: Vec<&str> =
+        (0..blocks.len()).filter(|at| !ends(*at)).map(|at| blocks[at].as_str()).collect();
     kept.join("\n\n")
 }
 
@@ -23,12 +26,15 @@ pub(super) fn markdown(root: &Element) -> String {
 fn cell(children: &[Node]) -> String {
     let mut blocks = Vec::new();
     write_blocks(children, &mut blocks);
-    let lines = blocks.iter().filter(|block| *block != SECTION_END).flat_map(|block| block.split('\n'));
+    let lines =
+        blocks.iter().filter(|block| *block != SECTION_END).flat_map(|block| block.split('\n'));
     let mut text = String::new();
     for line in lines {
         let (item, line) = match line.trim().strip_prefix("- ") {
             Some(rest) => (true, rest),
-            None => (false, line.trim().trim_start_matches(['\\', '#', ' ']).trim_end_matches('\\')),
+            None => {
+                (false, line.trim().trim_start_matches(['\\', '#', ' ']).trim_end_matches('\\'))
+            }
         };
         if line.is_empty() {
             continue;
@@ -42,7 +48,10 @@ fn cell(children: &[Node]) -> String {
         text.push_str(line);
     }
     // A cell that is bold as a whole is a label.
-    let bare = text.strip_prefix("**").and_then(|rest| rest.strip_suffix("**")).filter(|rest| !rest.contains("**"));
+    let bare = text
+        .strip_prefix("**")
+        .and_then(|rest| rest.strip_suffix("**"))
+        .filter(|rest| !rest.contains("**"));
     bare.map_or(text.clone(), str::to_owned)
 }
 
@@ -91,16 +100,22 @@ fn flush(run: &mut String, out: &mut Vec<String>) {
 fn escaped(line: &str) -> String {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     let after = &line[digits..];
-    let number =
-        (1..=9).contains(&digits) && after.starts_with(['.', ')']) && (after.len() == 1 || after[1..].starts_with(' '));
+    let number = (1..=9).contains(&digits)
+        && after.starts_with(['.', ')'])
+        && (after.len() == 1 || after[1..].starts_with(' '));
     if number {
         return format!("{}\\{after}", &line[..digits]);
     }
     let rest = line.trim_start_matches('#');
-    let heading = rest.len() < line.len() && line.len() - rest.len() <= 6 && (rest.is_empty() || rest.starts_with(' '));
-    let marker = ["- ", "+ ", "* ", ">", "|", "```", "~~~"].iter().any(|start| line.starts_with(start));
-    let rule =
-        line.len() > 2 && ['-', '*', '_', '='].iter().any(|mark| line.chars().all(|char| char == *mark || char == ' '));
+    let heading = rest.len() < line.len()
+        && line.len() - rest.len() <= 6
+        && (rest.is_empty() || rest.starts_with(' '));
+    let marker =
+        ["- ", "+ ", "* ", ">", "|", "```", "~~~"].iter().any(|start| line.starts_with(start));
+    let rule = line.len() > 2
+        && ['-', '*', '_', '=']
+            .iter()
+            .any(|mark| line.chars().all(|char| char == *mark || char == ' '));
     if heading || marker || rule { format!("\\{line}") } else { line.to_owned() }
 }
 
@@ -118,7 +133,8 @@ fn write_inline(element: &Element, run: &mut String) {
             match node {
                 Node::Text(text) => push_text(text, run),
                 Node::Element(child) => {
-                    let glued = child.name == "span" && after_span && run.ends_with(char::is_alphanumeric);
+                    let glued =
+                        child.name == "span" && after_span && run.ends_with(char::is_alphanumeric);
                     if glued && text_of(&child.children).starts_with(char::is_alphanumeric) {
                         run.push(' ');
                     }
@@ -183,7 +199,11 @@ fn superscript(text: &str, run: &mut String) {
         return;
     }
     let unit = run.ends_with(['m', 'M'])
-        && !run.chars().rev().nth(1).is_some_and(|char| char.is_alphabetic() && !matches!(char, 'c' | 'k' | 'd' | 'm'));
+        && !run
+            .chars()
+            .rev()
+            .nth(1)
+            .is_some_and(|char| char.is_alphabetic() && !matches!(char, 'c' | 'k' | 'd' | 'm'));
     match text {
         "2" if unit => run.push('²'),
         "3" if unit => run.push('³'),
@@ -226,7 +246,9 @@ fn write_block(element: &Element, out: &mut Vec<String>) {
             }
         }
         "li" => write_list(&Element::new("ul", vec![Node::Element(element.clone())]), out),
-        "tr" | "td" | "th" | "thead" | "tbody" | "tfoot" | "caption" => write_blocks(&element.children, out),
+        "tr" | "td" | "th" | "thead" | "tbody" | "tfoot" | "caption" => {
+            write_blocks(&element.children, out)
+        }
         _ => match label_and_value(element) {
             Some(line) => out.push(escaped(&line)),
             None => write_blocks(&element.children, out),
@@ -272,7 +294,8 @@ fn raw_text(nodes: &[Node]) -> String {
 
 fn write_list(list: &Element, out: &mut Vec<String>) {
     let ordered = list.name == "ol";
-    let mut number = list.get("start").and_then(|start| start.trim().parse::<u32>().ok()).unwrap_or(1);
+    let mut number =
+        list.get("start").and_then(|start| start.trim().parse::<u32>().ok()).unwrap_or(1);
     let mut items: Vec<String> = Vec::new();
     for child in &list.children {
         let Node::Element(child) = child else {
@@ -315,10 +338,17 @@ fn indented(blocks: &[String], by: usize) -> String {
     for block in blocks {
         let list = block.starts_with("- ") || block.starts_with(|char: char| char.is_ascii_digit());
         out.push_str(if list { "\n" } else { "\n\n" });
-        let lines: Vec<String> = block
-            .split('\n')
-            .map(|line| if line.is_empty() { String::new() } else { format!("{}{line}", " ".repeat(by)) })
-            .collect();
+        let lines: Vec<String> =
+            block
+                .split('\n')
+                .map(|line| {
+                    if line.is_empty() {
+                        String::new()
+                    } else {
+                        format!("{}{line}", " ".repeat(by))
+                    }
+                })
+                .collect();
         out.push_str(&lines.join("\n"));
     }
     out
@@ -328,7 +358,8 @@ fn indented(blocks: &[String], by: usize) -> String {
 fn label_and_value(element: &Element) -> Option<String> {
     let children: Vec<&Element> = element.elements().collect();
     let only = element.children.iter().all(|node| node.element().is_some() || node.is_blank());
-    let leaf = |child: &&Element| child.is(&["div", "p", "span", "dt", "dd"]) && !holds_block(child);
+    let leaf =
+        |child: &&Element| child.is(&["div", "p", "span", "dt", "dd"]) && !holds_block(child);
     if !only || !(2..=4).contains(&children.len()) || !children.iter().all(leaf) {
         return None;
     }
@@ -352,7 +383,8 @@ fn label_and_value(element: &Element) -> Option<String> {
         digits > 0 && cell.chars().count() <= 24 && cell.split_whitespace().count() <= 4
     };
     let worded = |cell: &String| {
-        cell.chars().filter(|char| char.is_alphabetic()).count() > 2 && !cell.ends_with(['.', '!', '?'])
+        cell.chars().filter(|char| char.is_alphabetic()).count() > 2
+            && !cell.ends_with(['.', '!', '?'])
     };
     let fits = cells.len() > 1
         && cells.iter().map(|cell| cell.chars().count()).sum::<usize>() <= MAX_PAIR

@@ -17,7 +17,11 @@ pub(super) fn in_languages(found: Vec<Found>) -> Vec<Found> {
         };
         let parts = languages::parted(object);
         parted |= parts.len() > 1;
-        all.extend(parts.into_iter().map(|part| Found { fields: Some(part), place: place.clone(), line }));
+        all.extend(parts.into_iter().map(|part| Found {
+            fields: Some(part),
+            place: place.clone(),
+            line,
+        }));
     }
     // A record without an id is known by its number.
     if parted {
@@ -63,20 +67,33 @@ pub(super) struct Collected {
 }
 
 /// Takes in an object as a record, or what it wraps.
-pub(super) fn collect(mut object: Map<String, Value>, place: &Place, line: usize, depth: usize, all: &mut Collected) {
-    let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+pub(super) fn collect(
+    mut object: Map<String, Value>,
+    place: &Place,
+    line: usize,
+    depth: usize,
+    all: &mut Collected,
+) {
+    let text =
+        |key: &str| object.get(key).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
     let speaks = BODIES.iter().chain(&QUESTIONS).chain(&ANSWERS).any(|key| text(key).is_some())
         || object.contains_key("price")
         || object.contains_key("variants")
         || inbox::signs(std::iter::once(&object)).is_some();
     let is_record = |value: &Value| {
         let named = value.as_object().is_some_and(|inner| {
-            inner.len() > 1 && NAMES.iter().chain(&QUESTIONS).any(|key| inner.get(*key).is_some_and(Value::is_string))
+            inner.len() > 1
+                && NAMES
+                    .iter()
+                    .chain(&QUESTIONS)
+                    .any(|key| inner.get(*key).is_some_and(Value::is_string))
         });
         named || says_something(value)
     };
     let holds_records = |value: &Value| match value {
-        Value::Array(items) => !items.is_empty() && items.iter().all(Value::is_object) && items.iter().any(&is_record),
+        Value::Array(items) => {
+            !items.is_empty() && items.iter().all(Value::is_object) && items.iter().any(&is_record)
+        }
         Value::Object(inner) => inner.values().any(|value| match value {
             Value::Object(_) => is_record(value),
             Value::Array(items) => items.iter().any(&is_record),
@@ -84,14 +101,20 @@ pub(super) fn collect(mut object: Map<String, Value>, place: &Place, line: usize
         }),
         _ => false,
     };
-    let wraps = |(key, value): &(&String, &Value)| !PARTS.contains(&key.as_str()) && holds_records(value);
+    let wraps =
+        |(key, value): &(&String, &Value)| !PARTS.contains(&key.as_str()) && holds_records(value);
     let keys: Vec<String> = object.iter().filter(wraps).map(|(key, _)| key.clone()).collect();
     // What a file as a whole says at length stands beside its records.
     let at_root = place.path.is_empty();
-    let prose = object.values().filter_map(Value::as_str).any(|text| text.split_whitespace().count() > 12);
-    let questions: Vec<String> =
-        object.iter().filter(|(key, value)| value.is_string() && asks(key)).map(|(key, _)| key.clone()).collect();
-    if speaks || prose && !at_root || keys.is_empty() && questions.is_empty() || depth >= MAX_NESTED {
+    let prose =
+        object.values().filter_map(Value::as_str).any(|text| text.split_whitespace().count() > 12);
+    let questions: Vec<String> = object
+        .iter()
+        .filter(|(key, value)| value.is_string() && asks(key))
+        .map(|(key, _)| key.clone())
+        .collect();
+    if speaks || prose && !at_root || keys.is_empty() && questions.is_empty() || depth >= MAX_NESTED
+    {
         all.found.push(Found { fields: Some(object), place: place.clone(), line });
         return;
     }
@@ -102,8 +125,13 @@ pub(super) fn collect(mut object: Map<String, Value>, place: &Place, line: usize
     // Questions as keys, with their answers.
     for question in questions {
         let Some(answer) = object.remove(&question) else { continue };
-        let pair = [("question".to_owned(), Value::String(question)), ("answer".to_owned(), answer)];
-        all.found.push(Found { fields: Some(pair.into_iter().collect()), place: place.under("?"), line });
+        let pair =
+            [("question".to_owned(), Value::String(question)), ("answer".to_owned(), answer)];
+        all.found.push(Found {
+            fields: Some(pair.into_iter().collect()),
+            place: place.under("?"),
+            line,
+        });
     }
     let in_languages = keys.len() > 1 && keys.iter().all(|key| languages::is_code(key));
     for key in keys {
@@ -136,16 +164,26 @@ pub(super) fn collect(mut object: Map<String, Value>, place: &Place, line: usize
 }
 
 /// Takes in what stands beside records: opening hours, rates, a telephone number.
-fn beside(object: Map<String, Value>, place: &Place, line: usize, depth: usize, all: &mut Collected) {
+fn beside(
+    object: Map<String, Value>,
+    place: &Place,
+    line: usize,
+    depth: usize,
+    all: &mut Collected,
+) {
     let mut facts = Map::new();
     for (key, value) in object {
-        let known = NAMES.contains(&key.as_str()) || GROUPS.contains(&key.as_str()) || META.contains(&key.as_str());
-        if known || matches!(key.as_str(), "id" | "_id" | "slug" | "@context" | "@type" | "$schema") {
+        let known = NAMES.contains(&key.as_str())
+            || GROUPS.contains(&key.as_str())
+            || META.contains(&key.as_str());
+        if known || matches!(key.as_str(), "id" | "_id" | "slug" | "@context" | "@type" | "$schema")
+        {
             continue;
         }
         match value {
             Value::Object(inner)
-                if !PARTS.contains(&key.as_str()) && inner.values().any(|value| has_words(value, 1)) =>
+                if !PARTS.contains(&key.as_str())
+                    && inner.values().any(|value| has_words(value, 1)) =>
             {
                 let inside = place.headed(&key);
                 if inner.keys().any(|key| asks(key)) {
@@ -161,7 +199,9 @@ fn beside(object: Map<String, Value>, place: &Place, line: usize, depth: usize, 
             {
                 let inside = place.headed(&key);
                 let records = items.into_iter().filter_map(|item| match item {
-                    Value::Object(inner) => Some(Found { fields: Some(inner), place: inside.clone(), line }),
+                    Value::Object(inner) => {
+                        Some(Found { fields: Some(inner), place: inside.clone(), line })
+                    }
                     _ => None,
                 });
                 all.found.extend(records);
@@ -170,7 +210,8 @@ fn beside(object: Map<String, Value>, place: &Place, line: usize, depth: usize, 
                 facts.insert(key, Value::String(text));
             }
             Value::Array(items)
-                if items.iter().all(Value::is_string) && items.iter().any(|item| has_words(item, 0)) =>
+                if items.iter().all(Value::is_string)
+                    && items.iter().any(|item| has_words(item, 0)) =>
             {
                 facts.insert(key, Value::Array(items));
             }
@@ -185,8 +226,19 @@ fn beside(object: Map<String, Value>, place: &Place, line: usize, depth: usize, 
 }
 
 /// What belongs to a record isn't one.
-const PARTS: [&str; 11] =
-    ["images", "image", "media", "photos", "pictures", "options", "tags", "attributes", "properties", "links", "meta"];
+const PARTS: [&str; 11] = [
+    "images",
+    "image",
+    "media",
+    "photos",
+    "pictures",
+    "options",
+    "tags",
+    "attributes",
+    "properties",
+    "links",
+    "meta",
+];
 /// Fields that name a group of records, beside those that name a record.
 const GROUPS: [&str; 3] = ["category", "section", "group"];
 
@@ -200,20 +252,27 @@ fn has_words(value: &Value, depth: usize) -> bool {
     match value {
         Value::String(text) => {
             let text = text.trim();
-            let told =
-                text.chars().any(char::is_alphanumeric) && !text.contains("://") && !text.starts_with(['/', '#']);
+            let told = text.chars().any(char::is_alphanumeric)
+                && !text.contains("://")
+                && !text.starts_with(['/', '#']);
             told && text::moment(text, false).is_none()
         }
-        Value::Array(items) if depth < MAX_NESTED => items.iter().any(|item| has_words(item, depth + 1)),
-        Value::Object(inner) if depth < MAX_NESTED => inner.values().any(|value| has_words(value, depth + 1)),
+        Value::Array(items) if depth < MAX_NESTED => {
+            items.iter().any(|item| has_words(item, depth + 1))
+        }
+        Value::Object(inner) if depth < MAX_NESTED => {
+            inner.values().any(|value| has_words(value, depth + 1))
+        }
         _ => false,
     }
 }
 
 /// Whether a text says something by itself: several words, a mail address, a telephone number.
 fn reads(text: &str) -> bool {
-    let unspaced =
-        text.chars().filter(|char| matches!(char, '\u{3040}'..='\u{9FFF}' | '\u{0E00}'..='\u{0E7F}')).count();
+    let unspaced = text
+        .chars()
+        .filter(|char| matches!(char, '\u{3040}'..='\u{9FFF}' | '\u{0E00}'..='\u{0E7F}'))
+        .count();
     let several = text.split_whitespace().count() > 1 || unspaced > 3;
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     has_words(&Value::String(text.to_owned()), 0)
@@ -225,10 +284,15 @@ fn says_something(value: &Value) -> bool {
     fn words(value: &Value, depth: usize) -> bool {
         match value {
             Value::String(text) => {
-                text.split_whitespace().count() > 2 || text.chars().filter(|c| !c.is_ascii()).count() > 5
+                text.split_whitespace().count() > 2
+                    || text.chars().filter(|c| !c.is_ascii()).count() > 5
             }
-            Value::Array(items) if depth < MAX_NESTED => items.iter().any(|item| words(item, depth + 1)),
-            Value::Object(inner) if depth < MAX_NESTED => inner.values().any(|value| words(value, depth + 1)),
+            Value::Array(items) if depth < MAX_NESTED => {
+                items.iter().any(|item| words(item, depth + 1))
+            }
+            Value::Object(inner) if depth < MAX_NESTED => {
+                inner.values().any(|value| words(value, depth + 1))
+            }
             _ => false,
         }
     }

@@ -14,7 +14,9 @@ pub(super) fn parted(object: Map<String, Value>) -> Vec<Map<String, Value>> {
     let mut fields: Vec<(String, String, String, Value)> = Vec::new();
     for (key, value) in &object {
         if let Some(inner) = by_languages(value) {
-            let said = inner.iter().map(|(language, value)| (key.clone(), key.clone(), code(language), value.clone()));
+            let said = inner
+                .iter()
+                .map(|(language, value)| (key.clone(), key.clone(), code(language), value.clone()));
             fields.extend(said);
         } else if let (Some((base, language)), true) = (in_language(key), value.is_string()) {
             fields.push((key.clone(), base, language, value.clone()));
@@ -22,8 +24,11 @@ pub(super) fn parted(object: Map<String, Value>) -> Vec<Map<String, Value>> {
     }
     // A field in one language alone may just end like one: `user_id`.
     let languages_of = |base: &str| {
-        let mut languages: Vec<&str> =
-            fields.iter().filter(|(_, own, ..)| own == base).map(|(_, _, language, _)| language.as_str()).collect();
+        let mut languages: Vec<&str> = fields
+            .iter()
+            .filter(|(_, own, ..)| own == base)
+            .map(|(_, _, language, _)| language.as_str())
+            .collect();
         languages.sort_unstable();
         languages.dedup();
         languages.len()
@@ -58,8 +63,9 @@ pub(super) fn parted(object: Map<String, Value>) -> Vec<Map<String, Value>> {
         one.extend(own.map(|(_, base, _, value)| (base.clone(), value.clone())));
         one.insert("language".to_owned(), Value::String(language.clone()));
         for key in ["id", "_id"] {
-            let id =
-                one.get(key).and_then(|id| id.as_str().map(str::to_owned).or_else(|| Some(id.as_u64()?.to_string())));
+            let id = one.get(key).and_then(|id| {
+                id.as_str().map(str::to_owned).or_else(|| Some(id.as_u64()?.to_string()))
+            });
             if let Some(id) = id {
                 one.insert(key.to_owned(), Value::String(format!("{id}-{language}")));
             }
@@ -123,9 +129,12 @@ mod tests {
         #[track_caller]
         fn check(record: &str, expected: &[&str]) {
             let object: Map<String, Value> = serde_json::from_str(record).expect("sound");
-            let sorted = |part: Map<String, Value>| part.into_iter().collect::<std::collections::BTreeMap<_, _>>();
+            let sorted = |part: Map<String, Value>| {
+                part.into_iter().collect::<std::collections::BTreeMap<_, _>>()
+            };
             let parts = parted(object).into_iter().map(sorted);
-            let parts: Vec<String> = parts.map(|part| serde_json::json!(part).to_string()).collect();
+            let parts: Vec<String> =
+                parts.map(|part| serde_json::json!(part).to_string()).collect();
             assert_eq!(parts, expected);
         }
         check(
@@ -137,14 +146,23 @@ mod tests {
         );
         check(
             r#"{"title":{"fr":"Quai","pt-BR":"Cais"},"area":"B"}"#,
-            &[r#"{"area":"B","language":"fr","title":"Quai"}"#, r#"{"area":"B","language":"pt","title":"Cais"}"#],
+            &[
+                r#"{"area":"B","language":"fr","title":"Quai"}"#,
+                r#"{"area":"B","language":"pt","title":"Cais"}"#,
+            ],
         );
         check(
             r#"{"textDe":"Ja","textEn":"Yes","noteEn":"Only here"}"#,
-            &[r#"{"language":"de","text":"Ja"}"#, r#"{"language":"en","note":"Only here","text":"Yes"}"#],
+            &[
+                r#"{"language":"de","text":"Ja"}"#,
+                r#"{"language":"en","note":"Only here","text":"Yes"}"#,
+            ],
         );
         // An id is no language, and an article is one article.
         check(r#"{"user_id":"9","text":"So."}"#, &[r#"{"text":"So.","user_id":"9"}"#]);
-        check(r#"{"name_de":"Tee","name_en":"Tea","price":4}"#, &[r#"{"name_de":"Tee","name_en":"Tea","price":4}"#]);
+        check(
+            r#"{"name_de":"Tee","name_en":"Tea","price":4}"#,
+            &[r#"{"name_de":"Tee","name_en":"Tea","price":4}"#],
+        );
     }
 }

@@ -10,7 +10,9 @@ fn without_footnote_marks(text: &str) -> String {
         let (before, mark) = rest.split_at(at);
         out.push_str(before);
         let end = mark.find(']').filter(|end| (3..=24).contains(end));
-        let named = end.filter(|end| mark[2..*end].chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_'));
+        let named = end.filter(|end| {
+            mark[2..*end].chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
+        });
         let begins = out.is_empty() || out.ends_with('\n');
         match named.filter(|_| !begins) {
             Some(end) => rest = &mark[end + 1..],
@@ -48,7 +50,10 @@ pub(super) fn plain(text: &str) -> String {
         }
         let indent = line.len() - line.trim_start().len();
         // Less indent than an admonition's content ends it.
-        while open.last().is_some_and(|open| open.by_indent && !trimmed.is_empty() && indent < open.indent) {
+        while open
+            .last()
+            .is_some_and(|open| open.by_indent && !trimmed.is_empty() && indent < open.indent)
+        {
             end(&mut open, &mut out);
         }
         if let Some(title) = admonition(trimmed) {
@@ -84,7 +89,9 @@ pub(super) fn plain(text: &str) -> String {
         let trimmed = line.trim();
         // `> [!NOTE]` names the kind of what follows; `{: .class}` is for the style sheet.
         let quoted = trimmed.trim_start_matches(['>', ' ']);
-        if quoted.starts_with("[!") && quoted.ends_with(']') || trimmed.starts_with("{:") && trimmed.ends_with('}') {
+        if quoted.starts_with("[!") && quoted.ends_with(']')
+            || trimmed.starts_with("{:") && trimmed.ends_with('}')
+        {
             continue;
         }
         out.push(without_attributes(line));
@@ -105,7 +112,13 @@ struct Open {
     titled: bool,
 }
 
-fn begin(title: Option<String>, indent: usize, by_indent: bool, open: &mut Vec<Open>, out: &mut Vec<String>) {
+fn begin(
+    title: Option<String>,
+    indent: usize,
+    by_indent: bool,
+    open: &mut Vec<Open>,
+    out: &mut Vec<String>,
+) {
     out.push(String::new());
     let titled = title.is_some();
     if let Some(title) = title {
@@ -145,7 +158,11 @@ fn dedented<'a>(line: &'a str, open: &[Open]) -> &'a str {
         0
     };
     let rest = &line[by.min(indent)..];
-    if admonition == 0 && starts_item(rest) { &line[indent.saturating_sub(indent % 4).min(indent)..] } else { rest }
+    if admonition == 0 && starts_item(rest) {
+        &line[indent.saturating_sub(indent % 4).min(indent)..]
+    } else {
+        rest
+    }
 }
 
 fn starts_item(line: &str) -> bool {
@@ -157,13 +174,20 @@ fn starts_item(line: &str) -> bool {
 fn admonition(line: &str) -> Option<Option<String>> {
     let rest = ["!!!", "???+", "???", "==="].iter().find_map(|mark| line.strip_prefix(mark))?;
     let named = rest.starts_with(' ') && !rest.trim().is_empty();
-    named.then(|| rest.split('"').nth(1).map(str::trim).filter(|title| !title.is_empty()).map(str::to_owned))
+    named.then(|| {
+        rest.split('"').nth(1).map(str::trim).filter(|title| !title.is_empty()).map(str::to_owned)
+    })
 }
 
 /// `tip Title`, `tip[Title]`, `{admonition} Title`, `details Title`.
 fn container_title(name: &str) -> Option<String> {
     if let Some((_, rest)) = name.split_once('[') {
-        return rest.split(']').next().map(str::trim).filter(|title| !title.is_empty()).map(str::to_owned);
+        return rest
+            .split(']')
+            .next()
+            .map(str::trim)
+            .filter(|title| !title.is_empty())
+            .map(str::to_owned);
     }
     if name.starts_with('{') {
         return name
@@ -194,7 +218,9 @@ fn is_module_line(line: &str) -> bool {
 
 fn braces(line: &str) -> i32 {
     line.chars()
-        .map(|char| i32::from(matches!(char, '{' | '[' | '(')) - i32::from(matches!(char, '}' | ']' | ')')))
+        .map(|char| {
+            i32::from(matches!(char, '{' | '[' | '(')) - i32::from(matches!(char, '}' | ']' | ')'))
+        })
         .sum()
 }
 
@@ -212,7 +238,9 @@ fn component(line: &str) -> Option<Component> {
         return None;
     }
     if let Some(name) = inner.strip_prefix('/') {
-        return name.starts_with(|char: char| char.is_ascii_uppercase()).then_some(Component::Close);
+        return name
+            .starts_with(|char: char| char.is_ascii_uppercase())
+            .then_some(Component::Close);
     }
     if !inner.starts_with(|char: char| char.is_ascii_uppercase()) {
         return None;
@@ -225,7 +253,9 @@ fn component(line: &str) -> Option<Component> {
     if inner.ends_with('/') {
         return Some(Component::Whole);
     }
-    let title = ["title", "label", "summary", "question", "header", "name"].iter().find_map(|name| value(name));
+    let title = ["title", "label", "summary", "question", "header", "name"]
+        .iter()
+        .find_map(|name| value(name));
     Some(Component::Open(title.map(str::to_owned)))
 }
 
@@ -233,7 +263,9 @@ fn component(line: &str) -> Option<Component> {
 fn without_attributes(line: &str) -> String {
     let mut line = line.to_owned();
     if line.trim_start().starts_with('#') {
-        if let Some(at) = line.rfind("{#").or_else(|| line.rfind("{:")).filter(|_| line.trim_end().ends_with('}')) {
+        if let Some(at) =
+            line.rfind("{#").or_else(|| line.rfind("{:")).filter(|_| line.trim_end().ends_with('}'))
+        {
             line.truncate(at);
         }
         for sign in ["[#](#", "[¶](#", "[](#"] {
@@ -276,7 +308,10 @@ fn without_template_tags(text: &str) -> String {
                 rest = &rest[at + close.len()..];
                 hidden = None;
             }
-            let Some(at) = ["{%", "{{", "{/*"].iter().filter_map(|open| rest.find(open)).min() else { break };
+            let Some(at) = ["{%", "{{", "{/*"].iter().filter_map(|open| rest.find(open)).min()
+            else {
+                break;
+            };
             kept.push_str(&rest[..at]);
             let tag = &rest[at..];
             let (close, length) = if tag.starts_with("{/*") {
@@ -317,7 +352,11 @@ fn without_template_tags(text: &str) -> String {
             }
         }
         kept.push_str(rest);
-        let kept = kept.trim_start_matches(['-', ' ']).strip_prefix("%}").map(str::to_owned).unwrap_or(kept);
+        let kept = kept
+            .trim_start_matches(['-', ' '])
+            .strip_prefix("%}")
+            .map(str::to_owned)
+            .unwrap_or(kept);
         // A line that held tags alone leaves none.
         if !kept.trim().is_empty() || line.trim().is_empty() {
             out.push_str(&kept);
@@ -336,8 +375,11 @@ mod tests {
     #[test]
     fn additions_of_site_generators_go() {
         let check = |text: &str, expected: &str| {
-            let lines: Vec<String> =
-                plain(text).lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+            let lines: Vec<String> = plain(text)
+                .lines()
+                .filter(|line| !line.trim().is_empty())
+                .map(str::to_owned)
+                .collect();
             assert_eq!(lines.join("\n"), expected, "{text}");
         };
         check(
@@ -346,7 +388,10 @@ mod tests {
         );
         check("!!! warning\n    No dogs.\n\n    At all.\nAfter.", "No dogs.\nAt all.\nAfter.");
         check("??? question \"Is it far?\"\n\n    No.\n", "###### Is it far?\nNo.\n######");
-        check(":::tip[Save time]\nBook ahead.\n:::\nAfter.", "###### Save time\nBook ahead.\n######\nAfter.");
+        check(
+            ":::tip[Save time]\nBook ahead.\n:::\nAfter.",
+            "###### Save time\nBook ahead.\n######\nAfter.",
+        );
         check("> [!NOTE]\n> Bring a towel.", "> Bring a towel.");
         check(
             "import Tabs from '@theme/Tabs';\n\n# A\n\n<Tabs>\n  <TabItem value=\"x\" label=\"Boat\">\n\n  By boat.\n\n  </TabItem>\n</Tabs>\nb",

@@ -85,8 +85,12 @@ fn side_by_side(lines: &[Line]) -> Vec<Line> {
         }
         let part = |left: bool| -> Vec<Line> {
             let side = |line: &Line| {
-                let runs: Vec<Run> =
-                    line.runs.iter().filter(|run| ((run.left + run.right) / 2.0 < split) == left).cloned().collect();
+                let runs: Vec<Run> = line
+                    .runs
+                    .iter()
+                    .filter(|run| ((run.left + run.right) / 2.0 < split) == left)
+                    .cloned()
+                    .collect();
                 (!runs.is_empty()).then(|| Line { runs, ..line.clone() })
             };
             lines[at..end].iter().filter_map(side).collect()
@@ -119,10 +123,13 @@ fn split_at(rows: &[Line]) -> Option<f64> {
             continue;
         }
         let label = |at: usize| header.runs[at].text.trim().to_lowercase();
-        let repeats = (0..most - width).any(|at| label(at) == label(at + width) && !is_amount(&label(at)));
+        let repeats =
+            (0..most - width).any(|at| label(at) == label(at + width) && !is_amount(&label(at)));
         let kinds = |line: &&&Line| {
             let amount = |at: usize| is_amount(&line.runs[at].text);
-            (0..most - width).all(|at| amount(at) == amount(at + width)) && !amount(0) && amount(width - 1)
+            (0..most - width).all(|at| amount(at) == amount(at + width))
+                && !amount(0)
+                && amount(width - 1)
         };
         let alike = full.len() >= MIN_ROWS && full.iter().filter(kinds).count() == full.len();
         if repeats || alike {
@@ -134,11 +141,16 @@ fn split_at(rows: &[Line]) -> Option<f64> {
 
 /// Whether two cells a row are two columns of running text.
 fn columns_of_prose(rows: &[Line]) -> bool {
-    let length =
-        |at: usize| rows.iter().map(|line| line.runs[at].text.chars().count()).sum::<usize>() / rows.len().max(1);
+    let length = |at: usize| {
+        rows.iter().map(|line| line.runs[at].text.chars().count()).sum::<usize>()
+            / rows.len().max(1)
+    };
     let ends = |line: &&Line| line.runs[0].text.trim_end().ends_with(['.', '!', '?', ':', ';']);
     let unfinished = rows.iter().filter(|line| !ends(line)).count();
-    let aligned = rows.iter().filter(|line| (line.runs[1].left - rows[0].runs[1].left).abs() < line.size).count();
+    let aligned = rows
+        .iter()
+        .filter(|line| (line.runs[1].left - rows[0].runs[1].left).abs() < line.size)
+        .count();
     rows.len() > MIN_ROWS
         && length(0) >= PROSE_CHARS
         && length(1) >= PROSE_CHARS

@@ -67,8 +67,7 @@ mod tests {
             let glyphs: Vec<String> = text.chars().map(|char| char.to_string()).collect();
             assert_eq!(judge(glyphs.iter().map(String::as_str)), expected, "{text}");
         };
-        let plain =
-            "Every parcel leaves our house on the day on which it was ordered, and is insured up to its full value.";
+        let plain = "Every parcel leaves our house on the day on which it was ordered, and is insured up to its full value.";
         check(plain, Page::Words);
         let shifted: String = plain
             .repeat(2)
@@ -76,7 +75,13 @@ mod tests {
             .map(|char| if char.is_ascii_alphabetic() { char::from(char as u8 - 29) } else { char })
             .collect();
         check(&shifted, Page::NoWords);
-        check(&plain.chars().map(|char| if char == ' ' { ' ' } else { '\u{F0B7}' }).collect::<String>(), Page::NoWords);
+        check(
+            &plain
+                .chars()
+                .map(|char| if char == ' ' { ' ' } else { '\u{F0B7}' })
+                .collect::<String>(),
+            Page::NoWords,
+        );
         check("我们每天上午九点到下午六点营业", Page::Words);
         check(&"Lamp 12 cm 4.50 ".repeat(30), Page::Words);
         check("12,50 € 3 %", Page::Words);

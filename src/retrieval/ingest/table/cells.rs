@@ -44,7 +44,11 @@ pub(super) fn class(cell: &str) -> Class {
     let cell = cell.trim();
     let Some(first) = cell.chars().next() else { return Class::Empty };
     if cell.len() > 4 * PROSE || cell.chars().count() > PROSE {
-        return if cell.contains(char::is_whitespace) || !cell.is_ascii() { Class::Prose } else { long_run(cell) };
+        return if cell.contains(char::is_whitespace) || !cell.is_ascii() {
+            Class::Prose
+        } else {
+            long_run(cell)
+        };
     }
     if cell.starts_with("http://") || cell.starts_with("https://") || cell.starts_with("www.") {
         return Class::Address;
@@ -67,7 +71,10 @@ pub(super) fn class(cell: &str) -> Class {
     ) {
         return Class::Flag;
     }
-    if first == '{' || first == '[' && cell.ends_with(']') || cell.starts_with("a:") && cell.contains("{i:") {
+    if first == '{'
+        || first == '[' && cell.ends_with(']')
+        || cell.starts_with("a:") && cell.contains("{i:")
+    {
         return Class::Code;
     }
     if !cell.contains(char::is_whitespace) && cell.is_ascii() {
@@ -93,7 +100,8 @@ fn figure(cell: &str, letters: usize) -> Option<Class> {
     if money::is_amount(cell) {
         return Some(Class::Amount);
     }
-    let only = |allowed: &str| cell.chars().all(|char| char.is_ascii_digit() || allowed.contains(char));
+    let only =
+        |allowed: &str| cell.chars().all(|char| char.is_ascii_digit() || allowed.contains(char));
     if only("-+., \u{A0}") {
         let dots = cell.matches('.').count() + cell.matches('-').count();
         let date = cell.len() >= 8 && dots == 2 && !cell.starts_with('-');
@@ -105,10 +113,17 @@ fn figure(cell: &str, letters: usize) -> Option<Class> {
     if only("/-.: TZ+") && cell.len() >= 6 {
         return Some(Class::Date);
     }
-    let (number, unit) = cell.split_at(cell.find(|char: char| char.is_alphabetic()).unwrap_or(cell.len()));
-    let numeric = number.chars().all(|char| char.is_ascii_digit() || " .,x×-–/\u{A0}".contains(char));
+    let (number, unit) =
+        cell.split_at(cell.find(|char: char| char.is_alphabetic()).unwrap_or(cell.len()));
+    let numeric =
+        number.chars().all(|char| char.is_ascii_digit() || " .,x×-–/\u{A0}".contains(char));
     let one_word = !unit.trim().contains(' ') && unit.chars().count() <= 10;
-    if numeric && number.bytes().any(|byte| byte.is_ascii_digit()) && letters > 0 && one_word && unit.is_ascii() {
+    if numeric
+        && number.bytes().any(|byte| byte.is_ascii_digit())
+        && letters > 0
+        && one_word
+        && unit.is_ascii()
+    {
         // "5XL", "2in1" have no gap and no unit.
         let known = columns::says(Word::Unit, unit);
         if known || number.ends_with([' ', '\u{A0}']) {
@@ -122,11 +137,14 @@ fn figure(cell: &str, letters: usize) -> Option<Class> {
 fn figure_from(cell: &str) -> Option<Class> {
     let (first, rest) = cell.split_once(' ')?;
     let begins = columns::is_from(first);
-    money::money(rest, None).filter(|money| begins && money.currency.is_some()).map(|_| Class::Amount)
+    money::money(rest, None)
+        .filter(|money| begins && money.currency.is_some())
+        .map(|_| Class::Amount)
 }
 
 fn is_file(cell: &str) -> bool {
-    const ENDINGS: [&str; 9] = [".jpg", ".jpeg", ".png", ".gif", ".webp", ".svg", ".pdf", ".mp4", ".avif"];
+    const ENDINGS: [&str; 9] =
+        [".jpg", ".jpeg", ".png", ".gif", ".webp", ".svg", ".pdf", ".mp4", ".avif"];
     let first = cell.split([',', '|', ';']).next().unwrap_or(cell).trim().to_ascii_lowercase();
     !first.contains(' ') && ENDINGS.iter().any(|ending| first.ends_with(ending))
 }
@@ -139,7 +157,9 @@ pub(super) fn is_label(cell: &str) -> bool {
     // "Active (0/1)", "Image URLs (x,y,z...)" are labels, too.
     // "No" is a number's short name, too.
     let word = class == Class::Flag && columns::meaning(cell).is_some();
-    (!class.is_data() || question || word) && cell.chars().count() <= MAX_LABEL && cell.chars().any(char::is_alphabetic)
+    (!class.is_data() || question || word)
+        && cell.chars().count() <= MAX_LABEL
+        && cell.chars().any(char::is_alphabetic)
 }
 
 /// How often each look comes in a column.
@@ -176,7 +196,11 @@ impl Looks {
     }
 
     pub(super) fn count(&self, classes: &[Class]) -> usize {
-        self.counts.iter().filter(|(class, _)| classes.contains(class)).map(|(_, count)| count).sum()
+        self.counts
+            .iter()
+            .filter(|(class, _)| classes.contains(class))
+            .map(|(_, count)| count)
+            .sum()
     }
 
     /// Whether at least `percent` of the filled cells look like one of these.

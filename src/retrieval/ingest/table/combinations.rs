@@ -19,8 +19,15 @@ struct Header {
 impl Header {
     fn of(sheet: &Sheet, kinds: &[Kind]) -> Option<Self> {
         let has = |cells: &[String], kind: Kind| cells.iter().any(|cell| is(cell, kind));
-        let at = sheet.rows.iter().take(SEARCHED).position(|(_, cells)| kinds.iter().all(|kind| has(cells, *kind)))?;
-        Some(Self { at, names: sheet.rows[at].1.iter().map(|cell| columns::folded(cell)).collect() })
+        let at = sheet
+            .rows
+            .iter()
+            .take(SEARCHED)
+            .position(|(_, cells)| kinds.iter().all(|kind| has(cells, *kind)))?;
+        Some(Self {
+            at,
+            names: sheet.rows[at].1.iter().map(|cell| columns::folded(cell)).collect(),
+        })
     }
 
     fn named(&self, names: &[&str]) -> Option<usize> {
@@ -44,14 +51,16 @@ pub(in crate::retrieval::ingest) fn is_one(sheet: &Sheet) -> bool {
 }
 
 /// What the product's number is called in either file.
-const PRODUCT: &[&str] = &["product id", "id product", "produit id", "id produit", "id du produit", "produkt id"];
+const PRODUCT: &[&str] =
+    &["product id", "id product", "produit id", "id produit", "id du produit", "produkt id"];
 
 /// Gives the rows of `sheet` the names of their products, and prices in place of additions. Rows whose product is in none of
 /// `others` keep their addition, and are left out later with the reason.
 pub(in crate::retrieval::ingest) fn join(sheet: &mut Sheet, others: &[Sheet]) {
     let Some(header) = Header::of(sheet, &[Kind::Impact]) else { return };
     let Some(number) = header.named(PRODUCT) else { return };
-    let impact = sheet.rows[header.at].1.iter().position(|cell| is(cell, Kind::Impact)).unwrap_or_default();
+    let impact =
+        sheet.rows[header.at].1.iter().position(|cell| is(cell, Kind::Impact)).unwrap_or_default();
     // `None`: two files say different things of it.
     let mut products: HashMap<String, Option<(String, f64)>> = HashMap::new();
     let mut price_label = None;
@@ -64,14 +73,17 @@ pub(in crate::retrieval::ingest) fn join(sheet: &mut Sheet, others: &[Sheet]) {
         price_label = labels.get(price).cloned().or(price_label);
         for (_, cells) in other.rows.iter().skip(own.at + 1) {
             let cell = |at: usize| cells.get(at).map_or("", |cell| cell.trim());
-            let amount = money::money(cell(price), None).and_then(|money| money.amount.parse().ok());
+            let amount =
+                money::money(cell(price), None).and_then(|money| money.amount.parse().ok());
             // What isn't for sale has no variants that are.
             let unsold = labels.iter().zip(cells).any(|(label, value)| {
-                columns::meaning(label).is_some_and(|meaning| columns::is_unsold(meaning.kind, value))
+                columns::meaning(label)
+                    .is_some_and(|meaning| columns::is_unsold(meaning.kind, value))
             });
             if let Some(amount) = amount.filter(|_| !unsold && !cell(name).is_empty()) {
                 let told = (cell(name).to_owned(), amount);
-                let known = products.entry(cell(id).to_owned()).or_insert_with(|| Some(told.clone()));
+                let known =
+                    products.entry(cell(id).to_owned()).or_insert_with(|| Some(told.clone()));
                 if known.as_ref().is_some_and(|known| *known != told) {
                     *known = None;
                 }
@@ -95,7 +107,11 @@ pub(in crate::retrieval::ingest) fn join(sheet: &mut Sheet, others: &[Sheet]) {
         let (name, base) = products.get(cell(number))?.as_ref()?;
         let more = cell(impact);
         let (sign, digits) = more.strip_prefix('-').map_or((1.0, more), |digits| (-1.0, digits));
-        let amount: f64 = if digits.is_empty() { 0.0 } else { money::money(digits, None)?.amount.parse().ok()? };
+        let amount: f64 = if digits.is_empty() {
+            0.0
+        } else {
+            money::money(digits, None)?.amount.parse().ok()?
+        };
         let price = base + sign * amount;
         (price > 0.0).then(|| (name.clone(), format!("{price:.2}")))
     };
@@ -129,8 +145,9 @@ mod tests {
 
     #[test]
     fn variants_have_the_name_and_the_price_of_their_product() {
-        let (products, _) =
-            csv_sheet("Product ID;Active (0/1);Name *;Price tax excluded\n1;1;Knife;45.00\n2;0;Fork;9.00\n");
+        let (products, _) = csv_sheet(
+            "Product ID;Active (0/1);Name *;Price tax excluded\n1;1;Knife;45.00\n2;0;Fork;9.00\n",
+        );
         let (mut sheet, _) = csv_sheet(
             "Product ID*;Attribute (Name:Type:Position)*;Value (Value:Position)*;Reference;Impact on price\n\
              1;Handle:radio:0;Horn:1;K-H;20.00\n1;Handle:radio:0;Olive:0;K-O;-1.5\n2;Handle:radio:0;Horn:0;F-H;1.00\n",
@@ -150,10 +167,13 @@ mod tests {
 
     #[test]
     fn what_two_files_tell_otherwise_is_told_by_neither() {
-        let (one, _) = csv_sheet("Product ID;Name *;Price tax excluded\n1;Knife;45.00\n2;Fork;9.00\n");
-        let (other, _) = csv_sheet("Product ID;Name *;Price tax excluded\n1;Knife;40.00\n2;Fork;9.00\n");
+        let (one, _) =
+            csv_sheet("Product ID;Name *;Price tax excluded\n1;Knife;45.00\n2;Fork;9.00\n");
+        let (other, _) =
+            csv_sheet("Product ID;Name *;Price tax excluded\n1;Knife;40.00\n2;Fork;9.00\n");
         let (wines, _) = csv_sheet("id;name;price\n2;Red wine;12.00\n");
-        let (mut sheet, _) = csv_sheet("Product ID*;Reference;Impact on price\n1;K-H;20.00\n2;F-H;1.00\n");
+        let (mut sheet, _) =
+            csv_sheet("Product ID*;Reference;Impact on price\n1;K-H;20.00\n2;F-H;1.00\n");
         join(&mut sheet, &[one, other, wines]);
         let rows: Vec<String> = sheet.rows.iter().map(|(_, cells)| cells.join("|")).collect();
         assert_eq!(rows, ["Product ID*|Reference|Price tax excluded|Name", "2|F-H|10.00|Fork"]);

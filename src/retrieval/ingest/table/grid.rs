@@ -12,7 +12,9 @@ const MAX_FIELDS: usize = 2_000;
 pub(in crate::retrieval::ingest) fn csv_sheet(content: &str) -> (Sheet, Vec<(usize, String)>) {
     // Excel's own way to name the separator.
     let (named, content, skipped) = match content.split_once('\n') {
-        Some((first, rest)) if first.trim().len() == 5 && first.trim().to_ascii_lowercase().starts_with("sep=") => {
+        Some((first, rest))
+            if first.trim().len() == 5 && first.trim().to_ascii_lowercase().starts_with("sep=") =>
+        {
             (first.trim().bytes().last(), rest, 1)
         }
         _ => (None, content, 0),
@@ -27,7 +29,8 @@ pub(in crate::retrieval::ingest) fn csv_sheet(content: &str) -> (Sheet, Vec<(usi
             Ok(false) => break,
             Ok(true) => {}
             Err(error) => {
-                let line = error.position().map_or(0, |position| line_at(content, position)) + skipped;
+                let line =
+                    error.position().map_or(0, |position| line_at(content, position)) + skipped;
                 bad.push((line, format!("can't be read: {error}")));
                 continue;
             }
@@ -51,7 +54,9 @@ pub(in crate::retrieval::ingest) fn is_tabbed(content: &str) -> bool {
     let mut tabs: Vec<usize> = lines.map(|line| line.matches('\t').count()).collect();
     tabs.sort_unstable();
     let middle = tabs.get(tabs.len() / 2).copied().unwrap_or(0);
-    tabs.len() > 1 && middle > 1 && tabs.iter().filter(|count| **count == middle).count() * 10 >= tabs.len() * 8
+    tabs.len() > 1
+        && middle > 1
+        && tabs.iter().filter(|count| **count == middle).count() * 10 >= tabs.len() * 8
 }
 
 fn reader(separator: u8, content: &str) -> csv::Reader<&[u8]> {
@@ -84,6 +89,12 @@ fn separator(content: &str) -> u8 {
 /// The line a record begins in; the reader's position is before the blank lines above it.
 fn line_at(content: &str, position: &csv::Position) -> usize {
     let start = usize::try_from(position.byte()).unwrap_or(usize::MAX);
-    let blank = content.as_bytes().get(start..).unwrap_or_default().iter().take_while(|byte| **byte == b'\n').count();
+    let blank = content
+        .as_bytes()
+        .get(start..)
+        .unwrap_or_default()
+        .iter()
+        .take_while(|byte| **byte == b'\n')
+        .count();
     usize::try_from(position.line()).unwrap_or(0) + blank
 }

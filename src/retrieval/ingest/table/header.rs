@@ -15,7 +15,8 @@ const MAX_TABLES: usize = 200;
 /// Splits a sheet.
 pub(super) fn tables(sheet: Sheet, hints: &Hints) -> Vec<Table> {
     let Sheet { name, rows } = sheet;
-    let mut rows: Vec<Line> = rows.into_iter().map(|(line, cells)| Line { line, cells, section: None }).collect();
+    let mut rows: Vec<Line> =
+        rows.into_iter().map(|(line, cells)| Line { line, cells, section: None }).collect();
     rows.retain(|row| row.filled() > 0);
     let mut tables = Vec::new();
     while !rows.is_empty() {
@@ -36,7 +37,10 @@ fn next_table(rows: &[Line], hints: &Hints) -> usize {
     let known = &rows[first].cells;
     for (at, row) in rows.iter().enumerate().skip(first + 2) {
         let plain = row.filled() > 1
-            && row.cells.iter().all(|cell| cell.len() <= 60 && !cell.bytes().any(|byte| byte.is_ascii_digit()));
+            && row
+                .cells
+                .iter()
+                .all(|cell| cell.len() <= 60 && !cell.bytes().any(|byte| byte.is_ascii_digit()));
         if !plain || &row.cells == known || row.is_single() {
             continue;
         }
@@ -44,14 +48,21 @@ fn next_table(rows: &[Line], hints: &Hints) -> usize {
         let filled = row.filled();
         // The name of a price among prices.
         let priced = row.cells.iter().enumerate().any(|(column, cell)| {
-            let above =
-                rows[first + 1..at].iter().rev().find_map(|row| row.cells.get(column).filter(|cell| !cell.is_empty()));
-            let price =
-                || columns::meaning(cell).is_some_and(|meaning| matches!(meaning.kind, Kind::Price | Kind::Sale));
-            above.is_some_and(|above| matches!(cells::class(above), Class::Amount | Class::Number)) && price()
+            let above = rows[first + 1..at]
+                .iter()
+                .rev()
+                .find_map(|row| row.cells.get(column).filter(|cell| !cell.is_empty()));
+            let price = || {
+                columns::meaning(cell)
+                    .is_some_and(|meaning| matches!(meaning.kind, Kind::Price | Kind::Sale))
+            };
+            above.is_some_and(|above| matches!(cells::class(above), Class::Amount | Class::Number))
+                && price()
         });
         let known = hits >= 2 && hits * 3 >= filled * 2;
-        if !(known || priced) || !row.cells.iter().all(|cell| cell.is_empty() || cells::is_label(cell)) {
+        if !(known || priced)
+            || !row.cells.iter().all(|cell| cell.is_empty() || cells::is_label(cell))
+        {
             continue;
         }
         // Both lines of one header.
@@ -105,11 +116,12 @@ fn table(name: &str, mut rows: Vec<Line>, hints: &Hints, first: bool) -> Table {
 
 /// Rows below the header: sections, notes, and the rest.
 fn body_of(table: &mut Table, body: Vec<Line>) {
-    let wide = table.labels.iter().filter(|label| !label.is_empty()).count().max(if table.header.is_empty() {
-        table.labels.len()
-    } else {
-        0
-    });
+    let wide = table
+        .labels
+        .iter()
+        .filter(|label| !label.is_empty())
+        .count()
+        .max(if table.header.is_empty() { table.labels.len() } else { 0 });
     let singles = body.iter().filter(|row| row.is_single()).count();
     let sections = wide > 1 && singles * 3 < body.len() * 2;
     let last = body.iter().rposition(|row| !row.is_single()).map_or(0, |at| at + 1);
@@ -125,8 +137,13 @@ fn body_of(table: &mut Table, body: Vec<Line>) {
                 continue;
             }
             if cells::is_label(&text) {
-                let in_codes = row.cells.iter().position(|cell| !cell.is_empty()).is_some_and(|at| coded.contains(&at));
-                let marked = gap || in_codes || sections::is_capitals(&text) || text.ends_with([':', '：']);
+                let in_codes = row
+                    .cells
+                    .iter()
+                    .position(|cell| !cell.is_empty())
+                    .is_some_and(|at| coded.contains(&at));
+                let marked =
+                    gap || in_codes || sections::is_capitals(&text) || text.ends_with([':', '：']);
                 headings.open(text.trim_end_matches([':', '：', ' ']).to_owned(), marked);
                 continue;
             }
@@ -165,10 +182,16 @@ fn score(rows: &[Line], at: usize) -> usize {
         return 0;
     }
     let labels = row.cells.iter().filter(|cell| cells::is_label(cell)).count();
-    let meant = |cell: &String| cell.chars().count() <= cells::MAX_LABEL && columns::meaning(cell).is_some();
+    let meant = |cell: &String| {
+        cell.chars().count() <= cells::MAX_LABEL && columns::meaning(cell).is_some()
+    };
     let hits = row.cells.iter().filter(|cell| meant(cell)).count();
     // Names of columns that look like data ("30 g", "2024") are few among others.
-    let wrong = row.cells.iter().filter(|cell| !cell.is_empty() && !cells::is_label(cell) && !meant(cell)).count();
+    let wrong = row
+        .cells
+        .iter()
+        .filter(|cell| !cell.is_empty() && !cells::is_label(cell) && !meant(cell))
+        .count();
     let scale = is_scale(rows, at) || stands_over_money(rows, at);
     if wrong > 0 && (hits < 2 || wrong > labels) && !scale {
         return 0;
@@ -180,7 +203,9 @@ fn score(rows: &[Line], at: usize) -> usize {
             cells::is_label(cell) && cells::class(cell) != Class::Question
         })
         .filter(|column| {
-            let looks = Looks::of(below.iter().filter_map(|row| row.cells.get(*column)).map(String::as_str));
+            let looks = Looks::of(
+                below.iter().filter_map(|row| row.cells.get(*column)).map(String::as_str),
+            );
             let data = looks.filled - looks.count(&[Class::Text, Class::Code]);
             looks.filled > 0 && data * 2 > looks.filled
         })
@@ -193,7 +218,11 @@ fn score(rows: &[Line], at: usize) -> usize {
     // A row among others like it, and of columns that nobody knows, is one of them.
     let above = &rows[at.saturating_sub(BELOW)..at];
     let figures = |row: &Line| row.cells.iter().filter(|cell| cells::class(cell).is_data()).count();
-    if hits < 3 && above.iter().any(|row| row.filled() >= 2 && figures(row) > 0 && figures(row) >= contrast.min(2)) {
+    if hits < 3
+        && above
+            .iter()
+            .any(|row| row.filled() >= 2 && figures(row) > 0 && figures(row) >= contrast.min(2))
+    {
         return 0;
     }
     let widest = below.iter().map(Line::filled).max().unwrap_or(1).max(filled);
@@ -204,18 +233,22 @@ fn score(rows: &[Line], at: usize) -> usize {
 fn is_scale(rows: &[Line], at: usize) -> bool {
     let row = &rows[at];
     let scale: Vec<&String> = row.cells.iter().skip(1).filter(|cell| !cell.is_empty()).collect();
-    let labels = |cell: &&String| matches!(cells::class(cell), Class::Measure | Class::Number | Class::Flag);
+    let labels =
+        |cell: &&String| matches!(cells::class(cell), Class::Measure | Class::Number | Class::Flag);
     let all = scale.len() > 1 && scale.iter().all(|cell| labels(cell) || cells::is_label(cell));
     let distinct: std::collections::HashSet<&&String> = scale.iter().collect();
     let below = &rows[at + 1..rows.len().min(at + 1 + BELOW)];
-    let amounts = below.iter().flat_map(|row| row.cells.iter().skip(1)).filter(|cell| !cell.is_empty());
+    let amounts =
+        below.iter().flat_map(|row| row.cells.iter().skip(1)).filter(|cell| !cell.is_empty());
     // Over plain numbers only words and measures are surely a scale: years and sizes are figures themselves.
-    let worded = scale.iter().all(|cell| !matches!(cells::class(cell), Class::Number | Class::Flag));
+    let worded =
+        scale.iter().all(|cell| !matches!(cells::class(cell), Class::Number | Class::Flag));
     let is_money = |cell: &str| {
         let class = cells::class(cell);
         class == Class::Amount || worded && matches!(class, Class::Number | Class::Flag)
     };
-    let (all_below, money) = amounts.fold((0, 0), |(all, money), cell| (all + 1, money + usize::from(is_money(cell))));
+    let (all_below, money) =
+        amounts.fold((0, 0), |(all, money), cell| (all + 1, money + usize::from(is_money(cell))));
     all && distinct.len() == scale.len()
         && all_below > 0
         && money * 10 >= all_below * 8
@@ -230,7 +263,8 @@ fn stands_over_money(rows: &[Line], at: usize) -> bool {
         if cells::is_label(cell) {
             continue;
         }
-        let under = Looks::of(below.iter().filter_map(|row| row.cells.get(column)).map(String::as_str));
+        let under =
+            Looks::of(below.iter().filter_map(|row| row.cells.get(column)).map(String::as_str));
         if cells::class(cell) != Class::Measure || !under.mostly(&[Class::Amount], 60) {
             return false;
         }
@@ -243,7 +277,8 @@ fn stands_over_money(rows: &[Line], at: usize) -> bool {
 fn plain_header(rows: &[Line]) -> Option<usize> {
     let at = rows.iter().position(|row| row.filled() > 1)?;
     let row = &rows[at];
-    if !row.cells.iter().all(|cell| cell.is_empty() || cells::is_label(cell)) || at + 1 > rows.len() {
+    if !row.cells.iter().all(|cell| cell.is_empty() || cells::is_label(cell)) || at + 1 > rows.len()
+    {
         return None;
     }
     // Questions are asked, not headed; those that name a column are known.
@@ -257,14 +292,19 @@ fn plain_header(rows: &[Line]) -> Option<usize> {
 /// A header of two lines: groups above names, or the same in two languages.
 fn with_second_line(rows: &[Line], at: usize) -> (usize, usize) {
     let labels_only = |row: &Line| {
-        row.filled() > 1 && !row.is_single() && row.cells.iter().all(|cell| cell.is_empty() || cells::is_label(cell))
+        row.filled() > 1
+            && !row.is_single()
+            && row.cells.iter().all(|cell| cell.is_empty() || cells::is_label(cell))
     };
-    let known = |row: &Line| row.cells.iter().filter(|cell| columns::meaning(cell).is_some()).count();
+    let known =
+        |row: &Line| row.cells.iter().filter(|cell| columns::meaning(cell).is_some()).count();
     let adjacent = |upper: &Line, lower: &Line| lower.line == upper.line + 1;
     let groups = |upper: &Line, lower: &Line| {
-        let cell = |row: &Line, column: usize| row.cells.get(column).is_some_and(|cell| !cell.is_empty());
+        let cell =
+            |row: &Line, column: usize| row.cells.get(column).is_some_and(|cell| !cell.is_empty());
         let gaps = (0..lower.cells.len()).any(|column| cell(lower, column) && !cell(upper, column));
-        let repeats = (1..upper.cells.len()).any(|c| cell(upper, c) && upper.cells[c] == upper.cells[c - 1]);
+        let repeats =
+            (1..upper.cells.len()).any(|c| cell(upper, c) && upper.cells[c] == upper.cells[c - 1]);
         gaps || repeats
     };
     if let Some(below) = rows.get(at + 1)
@@ -272,16 +312,21 @@ fn with_second_line(rows: &[Line], at: usize) -> (usize, usize) {
         && labels_only(below)
         && adjacent(&rows[at], below)
     {
-        let translated = known(below) * 2 > below.filled() && below.filled() * 2 > rows[at].filled();
+        let translated =
+            known(below) * 2 > below.filled() && below.filled() * 2 > rows[at].filled();
         // "Price" above "net" and "gross", each over figures.
         let parts = || {
             let over_figures = |column: usize| {
-                let cells = rows[at + 2..].iter().take(BELOW).filter_map(|row| row.cells.get(column));
-                Looks::of(cells.map(String::as_str)).mostly(&[Class::Number, Class::Amount, Class::Flag], 70)
+                let cells =
+                    rows[at + 2..].iter().take(BELOW).filter_map(|row| row.cells.get(column));
+                Looks::of(cells.map(String::as_str))
+                    .mostly(&[Class::Number, Class::Amount, Class::Flag], 70)
             };
             let filled = below.cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty());
             let repeated = |column: usize, cell: &String| rows[at].cells.get(column) == Some(cell);
-            filled.filter(|(column, cell)| !repeated(*column, cell)).all(|(column, _)| over_figures(column))
+            filled
+                .filter(|(column, cell)| !repeated(*column, cell))
+                .all(|(column, _)| over_figures(column))
         };
         let grouped = groups(&rows[at], below);
         if translated || grouped && (known(below) > 0 && score(rows, at + 1) > 0 || parts()) {
@@ -304,9 +349,12 @@ fn with_second_line(rows: &[Line], at: usize) -> (usize, usize) {
 /// What the columns are called, of one line or two.
 fn labels(header: &[Line]) -> Vec<String> {
     let width = width(header);
-    let cell = |row: &Line, column: usize| row.cells.get(column).map_or("", |cell| cell.trim()).to_owned();
+    let cell =
+        |row: &Line, column: usize| row.cells.get(column).map_or("", |cell| cell.trim()).to_owned();
     let [upper, lower] = header else {
-        return (0..width).map(|column| header.first().map_or_else(String::new, |row| cell(row, column))).collect();
+        return (0..width)
+            .map(|column| header.first().map_or_else(String::new, |row| cell(row, column)))
+            .collect();
     };
     // A group's name stands over its first column.
     let mut group = String::new();
@@ -332,7 +380,9 @@ fn labels(header: &[Line]) -> Vec<String> {
             (true, false) if above == below => above,
             (true, false) if !spans => format!("{above} / {below}"),
             // "Price" over "seedling" and "cutting"; "name" of "Grape" is a name by itself.
-            _ if columns::meaning(&below).is_some_and(|meaning| meaning.kind != Kind::Price) => below,
+            _ if columns::meaning(&below).is_some_and(|meaning| meaning.kind != Kind::Price) => {
+                below
+            }
             _ => format!("{group} {below}"),
         });
     }
@@ -346,7 +396,9 @@ fn side_by_side(mut table: Table) -> Vec<Table> {
         return vec![table];
     }
     let named = |labels: &[String]| {
-        labels.iter().any(|label| columns::meaning(label).is_some_and(|meaning| meaning.kind == Kind::Name))
+        labels
+            .iter()
+            .any(|label| columns::meaning(label).is_some_and(|meaning| meaning.kind == Kind::Name))
     };
     let mut cuts: Vec<(usize, usize)> = Vec::new();
     let empty = |column: usize| {
@@ -367,7 +419,8 @@ fn side_by_side(mut table: Table) -> Vec<Table> {
         let twice = width.is_multiple_of(2) && table.labels[..half] == table.labels[half..];
         cuts = if twice { vec![(0, half), (half, width)] } else { Vec::new() };
     }
-    let all_named = cuts.iter().all(|(start, end)| end - start > 1 && named(&table.labels[*start..*end]));
+    let all_named =
+        cuts.iter().all(|(start, end)| end - start > 1 && named(&table.labels[*start..*end]));
     if cuts.len() < 2 || !all_named {
         return vec![table];
     }

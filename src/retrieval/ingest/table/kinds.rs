@@ -50,7 +50,11 @@ impl Columns {
     }
 
     pub(super) fn every(&self, kind: Kind) -> impl Iterator<Item = usize> + '_ {
-        self.all.iter().enumerate().filter(move |(_, column)| column.kind == Some(kind)).map(|(at, _)| at)
+        self.all
+            .iter()
+            .enumerate()
+            .filter(move |(_, column)| column.kind == Some(kind))
+            .map(|(at, _)| at)
     }
 
     fn has(&self, kinds: &[Kind]) -> bool {
@@ -60,7 +64,10 @@ impl Columns {
 
 /// What the columns of `table` are.
 pub(super) fn columns(table: &Table, context: &Context<'_>) -> Columns {
-    let width = table.labels.len().max(table.rows.iter().take(SAMPLE).map(|row| row.cells.len()).max().unwrap_or(0));
+    let width = table
+        .labels
+        .len()
+        .max(table.rows.iter().take(SAMPLE).map(|row| row.cells.len()).max().unwrap_or(0));
     let sample: Vec<&[String]> = sample(table);
     let cell = |row: &&[String], at: usize| -> String { row.get(at).cloned().unwrap_or_default() };
     let mut columns = Columns::default();
@@ -73,8 +80,13 @@ pub(super) fn columns(table: &Table, context: &Context<'_>) -> Columns {
         column.decimal = money::decimal_sign(values.iter().map(String::as_str));
         demote(&mut column, &own, &values, context);
         // Exports have a column for each market, filled or not.
-        let empty = || table.rows.iter().all(|row| row.cells.get(at).is_none_or(|cell| cell.trim().is_empty()));
-        if own.filled == 0 && matches!(column.kind, Some(Kind::Price | Kind::Sale | Kind::Before)) && empty() {
+        let empty = || {
+            table.rows.iter().all(|row| row.cells.get(at).is_none_or(|cell| cell.trim().is_empty()))
+        };
+        if own.filled == 0
+            && matches!(column.kind, Some(Kind::Price | Kind::Sale | Kind::Before))
+            && empty()
+        {
             column.kind = None;
         }
         columns.all.push(column);
@@ -108,7 +120,8 @@ pub(super) fn columns(table: &Table, context: &Context<'_>) -> Columns {
     if columns.currency.is_none() && columns.has(&[Kind::Price, Kind::Sale, Kind::Before]) {
         // Or what cells name that are an amount and nothing else; a description may speak of anybody's money.
         let cells = sample.iter().flat_map(|row| row.iter()).map(String::as_str);
-        let amounts = cells.filter(|cell| money::money(cell, None).is_some_and(|money| money.currency.is_some()));
+        let amounts = cells
+            .filter(|cell| money::money(cell, None).is_some_and(|money| money.currency.is_some()));
         columns.currency = money::named_once(amounts);
     }
     columns
@@ -117,7 +130,9 @@ pub(super) fn columns(table: &Table, context: &Context<'_>) -> Columns {
 /// Columns of plain figures that are named by times (`Half day`, `1 day`, `Week`): what each costs, where the letterhead names
 /// a currency and no column is a price.
 fn scale(columns: &Columns, looks: &[Looks]) -> Vec<usize> {
-    if columns.currency.is_none() || columns.has(&[Kind::Price, Kind::Sale, Kind::Before, Kind::Cost]) {
+    if columns.currency.is_none()
+        || columns.has(&[Kind::Price, Kind::Sale, Kind::Before, Kind::Cost])
+    {
         return Vec::new();
     }
     let timed = |at: &usize| {
@@ -159,11 +174,10 @@ fn named(name: &str, at: usize, context: &Context<'_>) -> Column {
     if let Some(Meaning { tax, currency, rest, retail, .. }) = meaning.clone() {
         (column.tax, column.currency, column.rest, column.retail) = (tax, currency, rest, retail);
     }
-    let hint = context
-        .hints
-        .columns
-        .iter()
-        .find(|(own, _)| *own == number || !folded.is_empty() && columns::folded(own) == folded);
+    let hint =
+        context.hints.columns.iter().find(|(own, _)| {
+            *own == number || !folded.is_empty() && columns::folded(own) == folded
+        });
     if let Some((_, kind)) = hint {
         column.kind = Some(*kind);
         column.rank = 0;
@@ -181,12 +195,17 @@ fn named(name: &str, at: usize, context: &Context<'_>) -> Column {
 
 /// A name that what stands below it belies.
 fn demote(column: &mut Column, looks: &Looks, values: &[String], context: &Context<'_>) {
-    let Some(kind) = column.kind.filter(|_| looks.filled > 0 && column.why != "the .meta file says so") else { return };
+    let Some(kind) =
+        column.kind.filter(|_| looks.filled > 0 && column.why != "the .meta file says so")
+    else {
+        return;
+    };
     let share = |test: &dyn Fn(&str) -> bool| {
         let filled = values.iter().filter(|value| !value.is_empty());
         filled.filter(|value| test(value)).count() * 100 / looks.filled.max(1)
     };
-    let known = |words: &[Word]| share(&|value: &str| words.iter().any(|word| columns::says(*word, value)));
+    let known =
+        |words: &[Word]| share(&|value: &str| words.iter().any(|word| columns::says(*word, value)));
     let numbers = [Class::Number, Class::Amount, Class::Flag];
     // What is used and not told is lost if its name means something else here: "lang" is German for long.
     let is_date = |value: &str| {
@@ -196,15 +215,20 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String], context: &Conte
     let used = match kind {
         Kind::Language => share(&|value| (context.is_language)(value)) >= 60,
         // One row that is for agents is enough not to tell any.
-        Kind::Audience => share(&|value| matches!(value.to_lowercase().as_str(), "public" | "agents")) > 0,
+        Kind::Audience => {
+            share(&|value| matches!(value.to_lowercase().as_str(), "public" | "agents")) > 0
+        }
         Kind::Currency => share(&|value| money::code(value).is_some()) >= 60,
         Kind::SaleFrom | Kind::SaleUntil | Kind::ValidFrom | Kind::ValidUntil => {
             looks.mostly(&[Class::Date], 10) || share(&is_date) > 0
         }
-        Kind::SalePeriod => looks.mostly(&[Class::Date], 10) || share(&|value| value.contains('/')) > 0,
+        Kind::SalePeriod => {
+            looks.mostly(&[Class::Date], 10) || share(&|value| value.contains('/')) > 0
+        }
         Kind::Image => {
             let letters = |value: &str| value.contains(char::is_alphabetic);
-            let place = |value: &str| value.contains(['/', '.']) && !value.contains(' ') && letters(value);
+            let place =
+                |value: &str| value.contains(['/', '.']) && !value.contains(' ') && letters(value);
             looks.mostly(&[Class::Address, Class::File], 30) || share(&place) >= 30
         }
         Kind::Handle | Kind::Parent => !looks.mostly(&[Class::Amount], 60),
@@ -225,7 +249,8 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String], context: &Conte
         }
         Kind::Stock => {
             let words = known(&[Word::Yes, Word::No, Word::Later, Word::Preorder]) >= 60;
-            let numbers = share(&|value| value.trim_start_matches('-').parse::<f64>().is_ok()) >= 60;
+            let numbers =
+                share(&|value| value.trim_start_matches('-').parse::<f64>().is_ok()) >= 60;
             (numbers, if words { Kind::Availability } else { Kind::Property })
         }
         Kind::Availability => {
@@ -234,18 +259,32 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String], context: &Conte
         }
         // Magento says 2 for no.
         Kind::Published if columns::folded(&column.name) == "product online" => (true, kind),
-        Kind::Status | Kind::Published | Kind::Visibility => (known(&[Word::Sold, Word::Unsold]) >= 90, Kind::Property),
+        Kind::Status | Kind::Published | Kind::Visibility => {
+            (known(&[Word::Sold, Word::Unsold]) >= 90, Kind::Property)
+        }
         Kind::Withdrawn => {
             let words = known(&[Word::Sold, Word::Unsold, Word::Yes, Word::No]);
             (words >= 90 || looks.mostly(&[Class::Date, Class::Flag], 90), Kind::Property)
         }
-        Kind::OnSale => (known(&[Word::Yes, Word::No]) >= 90 || looks.mostly(&[Class::Flag], 90), Kind::Property),
-        Kind::Name => (
-            !looks.mostly(&[Class::Number, Class::Amount, Class::Flag, Class::Address, Class::File], 70),
+        Kind::OnSale => (
+            known(&[Word::Yes, Word::No]) >= 90 || looks.mostly(&[Class::Flag], 90),
             Kind::Property,
         ),
-        Kind::Unit => (!looks.mostly(&[Class::Amount, Class::Number], 50) && looks.length <= 24, Kind::Property),
-        Kind::Url => (share(&|value| value.starts_with("http") || value.starts_with('/')) >= 50, Kind::Technical),
+        Kind::Name => (
+            !looks.mostly(
+                &[Class::Number, Class::Amount, Class::Flag, Class::Address, Class::File],
+                70,
+            ),
+            Kind::Property,
+        ),
+        Kind::Unit => (
+            !looks.mostly(&[Class::Amount, Class::Number], 50) && looks.length <= 24,
+            Kind::Property,
+        ),
+        Kind::Url => (
+            share(&|value| value.starts_with("http") || value.starts_with('/')) >= 50,
+            Kind::Technical,
+        ),
         Kind::Category => {
             let types = [
                 "simple",
@@ -258,12 +297,15 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String], context: &Conte
                 "external",
                 "downloadable",
             ];
-            let of_rows = share(&|value| value.to_lowercase().split(", ").all(|word| types.contains(&word)));
+            let of_rows =
+                share(&|value| value.to_lowercase().split(", ").all(|word| types.contains(&word)));
             (of_rows < 90, Kind::RowType)
         }
         // "On sale (0/1)" is a badge: how much less it costs isn't said.
         Kind::Discount => (!looks.mostly(&[Class::Flag], 90), Kind::Technical),
-        Kind::Answer | Kind::Question => (looks.length > 2 || looks.mostly(&[Class::Text], 50), Kind::Property),
+        Kind::Answer | Kind::Question => {
+            (looks.length > 2 || looks.mostly(&[Class::Text], 50), Kind::Property)
+        }
         Kind::Parent | Kind::Handle => (looks.length <= 120, Kind::Property),
         Kind::Shipping | Kind::Tracker | Kind::Policy => (looks.length <= 24, Kind::Property),
         Kind::Option | Kind::Variant => (looks.length <= 80, Kind::Description),
@@ -302,13 +344,18 @@ fn platform(table: &Table) -> bool {
 
 /// `No.`, `Nr`, `Lp.` with 1, 2, 3 … below number the rows, not the goods.
 fn running_number(columns: &mut Columns, sample: &[&[String]]) {
-    const LABELS: [&str; 14] =
-        ["no", "nr", "n", "lp", "pos", "stt", "num", "numero", "序号", "序號", "番号", "", "#", "item no"];
+    const LABELS: [&str; 14] = [
+        "no", "nr", "n", "lp", "pos", "stt", "num", "numero", "序号", "序號", "番号", "", "#",
+        "item no",
+    ];
     for (at, column) in columns.all.iter_mut().enumerate() {
-        if !LABELS.contains(&columns::folded(&column.name).as_str()) || column.why.starts_with("the .meta") {
+        if !LABELS.contains(&columns::folded(&column.name).as_str())
+            || column.why.starts_with("the .meta")
+        {
             continue;
         }
-        let numbers: Vec<i64> = sample.iter().filter_map(|row| row.get(at)?.trim().parse().ok()).collect();
+        let numbers: Vec<i64> =
+            sample.iter().filter_map(|row| row.get(at)?.trim().parse().ok()).collect();
         let steps = numbers.windows(2).filter(|pair| pair[1] == pair[0] + 1).count();
         if numbers.len() > 1
             && (steps + 1) * 10 >= numbers.len() * 7
@@ -351,30 +398,32 @@ fn by_content(columns: &mut Columns, looks: &[Looks], table: &Table) {
             continue;
         }
         let nameless = column.name.is_empty();
-        let found =
-            if looks.mostly(&[Class::Amount], 60) && looks.mostly(&[Class::Amount, Class::Number, Class::Flag], 70) {
-                // Beside a price that says so, other amounts are what their names say.
-                (nameless || !columns.has(&prices) || with_currency(table, at))
-                    .then_some((Kind::Price, "amounts of money stand below"))
-            } else if looks.mostly(&[Class::Address], 70) {
-                let images = table.rows.iter().filter_map(|row| row.cells.get(at)).take(20).filter(|cell| {
+        let found = if looks.mostly(&[Class::Amount], 60)
+            && looks.mostly(&[Class::Amount, Class::Number, Class::Flag], 70)
+        {
+            // Beside a price that says so, other amounts are what their names say.
+            (nameless || !columns.has(&prices) || with_currency(table, at))
+                .then_some((Kind::Price, "amounts of money stand below"))
+        } else if looks.mostly(&[Class::Address], 70) {
+            let images =
+                table.rows.iter().filter_map(|row| row.cells.get(at)).take(20).filter(|cell| {
                     [".jpg", ".jpeg", ".png", ".webp", ".gif"]
                         .iter()
                         .any(|ending| cell.to_ascii_lowercase().contains(ending))
                 });
-                let kind = if images.count() > 0 { Kind::Image } else { Kind::Url };
-                Some((kind, "addresses stand below"))
-            } else if looks.mostly(&[Class::File], 70) {
-                Some((Kind::Image, "names of files stand below"))
-            } else if looks.mostly(&[Class::Question], 60) && without_names {
-                Some((Kind::Question, "questions stand below"))
-            } else if nameless && (looks.mostly(&[Class::Prose], 40) || looks.length > 60) {
-                Some((Kind::Description, "sentences stand below"))
-            } else if nameless && looks.mostly(&[Class::Measure], 70) {
-                Some((Kind::Option, "measures stand below"))
-            } else {
-                None
-            };
+            let kind = if images.count() > 0 { Kind::Image } else { Kind::Url };
+            Some((kind, "addresses stand below"))
+        } else if looks.mostly(&[Class::File], 70) {
+            Some((Kind::Image, "names of files stand below"))
+        } else if looks.mostly(&[Class::Question], 60) && without_names {
+            Some((Kind::Question, "questions stand below"))
+        } else if nameless && (looks.mostly(&[Class::Prose], 40) || looks.length > 60) {
+            Some((Kind::Description, "sentences stand below"))
+        } else if nameless && looks.mostly(&[Class::Measure], 70) {
+            Some((Kind::Option, "measures stand below"))
+        } else {
+            None
+        };
         if let Some((kind, why)) = found {
             let column = &mut columns.all[at];
             column.kind = Some(kind);
@@ -382,7 +431,11 @@ fn by_content(columns: &mut Columns, looks: &[Looks], table: &Table) {
             column.why = why.to_owned();
             if kind == Kind::Price && !nameless && column.rest.is_empty() {
                 let named = money::code_in(&column.name).is_some();
-                column.rest = if named { money::without_currency(&column.name) } else { column.name.trim().to_owned() };
+                column.rest = if named {
+                    money::without_currency(&column.name)
+                } else {
+                    column.name.trim().to_owned()
+                };
             }
         }
     }
@@ -390,9 +443,15 @@ fn by_content(columns: &mut Columns, looks: &[Looks], table: &Table) {
     if columns.has(&[Kind::Price, Kind::Name]) {
         for (at, looks) in looks.iter().enumerate() {
             let column = &mut columns.all[at];
-            let texts = looks.mostly(&[Class::Text, Class::Prose], 80) && looks.distinct * 2 > looks.filled;
+            let texts =
+                looks.mostly(&[Class::Text, Class::Prose], 80) && looks.distinct * 2 > looks.filled;
             let named = column.kind.is_some() || !column.name.is_empty();
-            if !named && texts && looks.length > 14 && without_names && columns_name_before(table, at) {
+            if !named
+                && texts
+                && looks.length > 14
+                && without_names
+                && columns_name_before(table, at)
+            {
                 column.kind = Some(Kind::Description);
                 column.why = "texts stand below".to_owned();
             }
@@ -415,16 +474,31 @@ fn by_content(columns: &mut Columns, looks: &[Looks], table: &Table) {
 /// Whether a text column stands before this one: the name.
 fn columns_name_before(table: &Table, at: usize) -> bool {
     (0..at).any(|column| {
-        let cells = table.rows.iter().take(SAMPLE).filter_map(|row| row.cells.get(column)).map(String::as_str);
+        let cells = table
+            .rows
+            .iter()
+            .take(SAMPLE)
+            .filter_map(|row| row.cells.get(column))
+            .map(String::as_str);
         let looks = Looks::of(cells);
         looks.mostly(&[Class::Text, Class::Code], 60) && looks.length <= 60
     })
 }
 
 fn with_currency(table: &Table, at: usize) -> bool {
-    let cells = table.rows.iter().filter_map(|row| row.cells.get(at)).filter(|cell| !cell.is_empty()).take(SAMPLE);
+    let cells = table
+        .rows
+        .iter()
+        .filter_map(|row| row.cells.get(at))
+        .filter(|cell| !cell.is_empty())
+        .take(SAMPLE);
     let (all, own) = cells.fold((0, 0), |(all, own), cell| {
-        (all + 1, own + usize::from(money::money(cell, None).is_some_and(|money| money.currency.is_some())))
+        (
+            all + 1,
+            own + usize::from(
+                money::money(cell, None).is_some_and(|money| money.currency.is_some()),
+            ),
+        )
     });
     all > 0 && own * 2 > all
 }
@@ -443,7 +517,15 @@ fn numbers(columns: &mut Columns) {
 
 /// "Cost" is what visitors pay where nothing else is a price and nothing is counted, else what the shop pays.
 fn costs(columns: &mut Columns) {
-    let books = [Kind::Price, Kind::Sale, Kind::Before, Kind::Stock, Kind::Hidden, Kind::Number, Kind::Tracker];
+    let books = [
+        Kind::Price,
+        Kind::Sale,
+        Kind::Before,
+        Kind::Stock,
+        Kind::Hidden,
+        Kind::Number,
+        Kind::Tracker,
+    ];
     let hidden = columns.has(&books);
     for column in &mut columns.all {
         if column.kind == Some(Kind::Cost) {
@@ -488,7 +570,10 @@ fn best_name(columns: &mut Columns, looks: &[Looks]) {
         let looks = &looks[*at];
         let texts = looks.mostly(&[Class::Text, Class::Prose, Class::Code], 80)
             && looks.count(&[Class::Text]) * 2 > looks.filled;
-        columns.all[*at].kind.is_none() && texts && looks.distinct * 10 >= looks.filled * 6 && looks.length <= 80
+        columns.all[*at].kind.is_none()
+            && texts
+            && looks.distinct * 10 >= looks.filled * 6
+            && looks.length <= 80
     };
     let best = (0..columns.all.len()).find(named);
     // A list of descriptions alone is a list of what they describe.
@@ -534,7 +619,8 @@ fn prices(columns: &mut Columns) {
         let gross = all.iter().copied().find(|at| of(at).tax == Some(Tax::Gross));
         others(columns, &|at| Some(*at) == gross, "a price with tax stands beside it");
     } else if plain.is_empty() {
-        let different = all.iter().map(|at| of(at).rest.as_str()).collect::<std::collections::HashSet<_>>();
+        let different =
+            all.iter().map(|at| of(at).rest.as_str()).collect::<std::collections::HashSet<_>>();
         if different.len() == all.len() {
             columns.priced_variants = all;
         } else {
@@ -558,7 +644,8 @@ fn unknown(columns: &mut Columns, looks: &[Looks], platform: bool) {
         let marks = column.name.chars().filter(|char| "{}[]<>=&|\\$@^~:".contains(*char)).count();
         let (telling, why) = if column.name.is_empty() {
             // Short texts say something by themselves; a bare number doesn't.
-            let reads = looks.mostly(&[Class::Text, Class::Prose, Class::Measure, Class::Amount], 80);
+            let reads =
+                looks.mostly(&[Class::Text, Class::Prose, Class::Measure, Class::Amount], 80);
             (
                 reads,
                 if reads {
@@ -569,7 +656,11 @@ fn unknown(columns: &mut Columns, looks: &[Looks], platform: bool) {
             )
         } else if platform {
             (false, "a field of the shop's software that isn't known")
-        } else if column.name.starts_with('_') || letters < 2 && column.name.is_ascii() || words > 10 || marks > 0 {
+        } else if column.name.starts_with('_')
+            || letters < 2 && column.name.is_ascii()
+            || words > 10
+            || marks > 0
+        {
             (false, "its name doesn't read as language")
         } else if looks.mostly(&[Class::Flag], 90) {
             (false, "bare yes and no, 0 and 1, say nothing")
@@ -622,6 +713,7 @@ fn label(column: &Column, language: &str) -> String {
     let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
     let plain = plain[..plain.floor_char_boundary(MAX_LABEL)].to_owned();
     // "Variant Inventory Qty" without its first word is nothing that is known.
-    let lost = known.is_some_and(|known| Some(known) == column.kind) && columns::meaning(&plain).is_none();
+    let lost =
+        known.is_some_and(|known| Some(known) == column.kind) && columns::meaning(&plain).is_none();
     if lost && !word.is_empty() { said(word) } else { plain }
 }

@@ -81,10 +81,11 @@ pub(super) fn read(
     };
     understood.columns.retain(|column| !(column.name.is_empty() && column.why == "it is empty"));
     let mut left: Vec<LeftOut> = Vec::new();
-    let mut note = |line: usize, reason: String| match left.iter_mut().find(|known| known.reason == reason) {
-        Some(known) => known.rows += 1,
-        None => left.push(LeftOut { reason, rows: 1, line }),
-    };
+    let mut note =
+        |line: usize, reason: String| match left.iter_mut().find(|known| known.reason == reason) {
+            Some(known) => known.rows += 1,
+            None => left.push(LeftOut { reason, rows: 1, line }),
+        };
     for at in 0..table.rows.len() {
         match reader.row(at) {
             Ok(rows) => {
@@ -152,7 +153,11 @@ impl<'a> Reader<'a> {
     fn new(table: &'a Table, columns: Columns, context: &'a Context<'a>) -> Self {
         let last = table.labels.iter().rposition(|label| !label.is_empty()).map_or(0, |at| at + 1);
         let named = if table.header.is_empty() { usize::MAX } else { last };
-        let right = table.rows.iter().filter(|row| row.cells.iter().skip(named).any(|cell| !cell.is_empty())).count();
+        let right = table
+            .rows
+            .iter()
+            .filter(|row| row.cells.iter().skip(named).any(|cell| !cell.is_empty()))
+            .count();
         let short = table.rows.iter().filter(|row| row.cells.len() < last).count();
         let mut reader = Self {
             table,
@@ -174,7 +179,10 @@ impl<'a> Reader<'a> {
             let text = |at: &usize| {
                 let of = &reader.columns.all[*at];
                 of.telling == Telling::Told
-                    && !matches!(of.kind, Some(Kind::Number | Kind::Price | Kind::Sale | Kind::Before | Kind::Stock))
+                    && !matches!(
+                        of.kind,
+                        Some(Kind::Number | Kind::Price | Kind::Sale | Kind::Before | Kind::Stock)
+                    )
             };
             (0..reader.columns.all.len()).find(text)
         });
@@ -190,7 +198,9 @@ impl<'a> Reader<'a> {
         let mut known: HashMap<&str, Option<&str>> = HashMap::new();
         let mut several = false;
         for (at, row) in rows.iter().enumerate() {
-            let Some(name) = self.subject.map(|subject| self.cell(at, subject)).filter(|name| !name.is_empty()) else {
+            let Some(name) =
+                self.subject.map(|subject| self.cell(at, subject)).filter(|name| !name.is_empty())
+            else {
                 continue;
             };
             let section = row.section.as_ref().map(|section| section.name.as_str());
@@ -219,7 +229,11 @@ impl<'a> Reader<'a> {
     }
 
     fn cell(&self, at: usize, column: usize) -> &'a str {
-        self.table.rows.get(at).and_then(|row: &Line| row.cells.get(column)).map_or("", |cell| cell.trim())
+        self.table
+            .rows
+            .get(at)
+            .and_then(|row: &Line| row.cells.get(column))
+            .map_or("", |cell| cell.trim())
     }
 
     /// The cell of the best column of a kind.
@@ -239,8 +253,11 @@ impl<'a> Reader<'a> {
         let name = self.columns.of(Kind::Name);
         let numbers: Vec<usize> = self.columns.every(Kind::Number).collect();
         let by_parent = self.columns.of(Kind::Parent).is_some();
-        let listed =
-            self.columns.all.iter().position(|column| columns::folded(&column.name) == "configurable variations");
+        let listed = self
+            .columns
+            .all
+            .iter()
+            .position(|column| columns::folded(&column.name) == "configurable variations");
         let mut last = None;
         for at in 0..self.table.rows.len() {
             let named = name.is_some_and(|name| !self.cell(at, name).is_empty());
@@ -257,7 +274,9 @@ impl<'a> Reader<'a> {
                     }
                 }
             }
-            if let Some(list) = listed.map(|column| self.cell(at, column)).filter(|list| list.contains("sku=")) {
+            if let Some(list) =
+                listed.map(|column| self.cell(at, column)).filter(|list| list.contains("sku="))
+            {
                 for (sku, options) in variations(list) {
                     self.listed.insert(sku, (at, options));
                 }
@@ -265,11 +284,14 @@ impl<'a> Reader<'a> {
             }
             // Without a number of its own it belongs to the name above it.
             let own = numbers.iter().any(|number| !self.cell(at, *number).is_empty());
-            self.above.push(last.filter(|_| !named && !own && name.is_some() && self.of(at, Kind::Handle).is_none()));
+            self.above.push(last.filter(|_| {
+                !named && !own && name.is_some() && self.of(at, Kind::Handle).is_none()
+            }));
         }
         if by_parent {
             for at in 0..self.table.rows.len() {
-                if let Some(parent) = self.of(at, Kind::Parent).and_then(|parent| self.parents.get(parent))
+                if let Some(parent) =
+                    self.of(at, Kind::Parent).and_then(|parent| self.parents.get(parent))
                     && *parent != at
                 {
                     self.has_children.insert(*parent);
@@ -280,7 +302,8 @@ impl<'a> Reader<'a> {
 
     /// The row that says what this one leaves out.
     fn parent(&self, at: usize) -> Option<usize> {
-        let by_parent = self.of(at, Kind::Parent).and_then(|parent| self.parents.get(parent)).copied();
+        let by_parent =
+            self.of(at, Kind::Parent).and_then(|parent| self.parents.get(parent)).copied();
         let by_list = || {
             self.columns
                 .every(Kind::Number)
@@ -289,9 +312,16 @@ impl<'a> Reader<'a> {
         };
         let by_handle = || {
             let nameless = self.of(at, Kind::Name).is_none();
-            self.of(at, Kind::Handle).filter(|_| nameless).and_then(|handle| self.parents.get(handle)).copied()
+            self.of(at, Kind::Handle)
+                .filter(|_| nameless)
+                .and_then(|handle| self.parents.get(handle))
+                .copied()
         };
-        by_parent.or_else(by_list).or_else(by_handle).or(self.above[at]).filter(|parent| *parent != at)
+        by_parent
+            .or_else(by_list)
+            .or_else(by_handle)
+            .or(self.above[at])
+            .filter(|parent| *parent != at)
     }
 
     /// What a row says; several times where prices hold for a while or are several variants'.
@@ -299,12 +329,14 @@ impl<'a> Reader<'a> {
         let line = &self.table.rows[at];
         self.whole(line)?;
         let next = self.table.rows.get(at + 1);
-        let ends = next.is_none_or(|next| next.section != line.section || next.line > line.line + 1);
+        let ends =
+            next.is_none_or(|next| next.section != line.section || next.line > line.line + 1);
         if ends && at > 0 && sections::is_total(line) {
             return Err(Out::Left("it sums up the rows above it".to_owned()));
         }
         if self.columns.of(Kind::Impact).is_some() && self.columns.of(Kind::Name).is_none() {
-            let reason = "it says what a variant costs more than its product, which is in another file";
+            let reason =
+                "it says what a variant costs more than its product, which is in another file";
             return Err(Out::Left(reason.to_owned()));
         }
         let parent = self.parent(at);
@@ -312,7 +344,11 @@ impl<'a> Reader<'a> {
         let prices: Vec<Option<usize>> = if self.columns.priced_variants.is_empty() {
             vec![None]
         } else {
-            let filled = self.columns.priced_variants.iter().filter(|column| !self.cell(at, **column).is_empty());
+            let filled = self
+                .columns
+                .priced_variants
+                .iter()
+                .filter(|column| !self.cell(at, **column).is_empty());
             let filled: Vec<Option<usize>> = filled.map(|column| Some(*column)).collect();
             if filled.is_empty() { vec![None] } else { filled }
         };
@@ -324,8 +360,9 @@ impl<'a> Reader<'a> {
                 rows.push(row);
             }
         }
-        let silent =
-            rows.iter().all(|row| row.fields.is_empty() && row.prose.is_none() && row.question_and_answer.is_none());
+        let silent = rows.iter().all(|row| {
+            row.fields.is_empty() && row.prose.is_none() && row.question_and_answer.is_none()
+        });
         if silent {
             return Err(Out::Left("it holds nothing to tell: a picture, say".to_owned()));
         }
@@ -367,7 +404,8 @@ impl<'a> Reader<'a> {
                     _ => own,
                 };
                 // Magento's `product_online` says 2 for no; WooCommerce's 2 isn't one.
-                let magento = columns::folded(&self.columns.all[column].name) == "product online" && value == "2";
+                let magento = columns::folded(&self.columns.all[column].name) == "product online"
+                    && value == "2";
                 if columns::is_unsold(kind, value) || magento {
                     let name = &self.columns.all[column].name;
                     return Err(Out::Left(format!("it isn't for sale ({name}: {value})")));
@@ -385,19 +423,25 @@ impl<'a> Reader<'a> {
         }
         // Magento's exports write dates as Americans do.
         let american = self.columns.of(Kind::SaleFrom).or_else(|| self.columns.of(Kind::SaleUntil));
-        let american =
-            american.is_some_and(|column| columns::folded(&self.columns.all[column].name).starts_with("special price"));
+        let american = american.is_some_and(|column| {
+            columns::folded(&self.columns.all[column].name).starts_with("special price")
+        });
         let moment = |text: &str, end: bool| {
             let text = zone_with_colon(text);
             let read = (self.context.moment)(&text, end);
-            read.or_else(|| (self.context.moment)(&cells::from_american(&text).filter(|_| american)?, end))
+            read.or_else(|| {
+                (self.context.moment)(&cells::from_american(&text).filter(|_| american)?, end)
+            })
         };
-        let (from, until) =
-            match self.of(at, Kind::SalePeriod).map(|period| period.split_once('/').unwrap_or((period, ""))) {
-                Some(period) => (Some(period.0), Some(period.1)),
-                None => (self.of(at, Kind::SaleFrom), self.of(at, Kind::SaleUntil)),
-            };
-        let (from_ms, until_ms) = (from.map(|from| moment(from, false)), until.map(|until| moment(until, true)));
+        let (from, until) = match self
+            .of(at, Kind::SalePeriod)
+            .map(|period| period.split_once('/').unwrap_or((period, "")))
+        {
+            Some(period) => (Some(period.0), Some(period.1)),
+            None => (self.of(at, Kind::SaleFrom), self.of(at, Kind::SaleUntil)),
+        };
+        let (from_ms, until_ms) =
+            (from.map(|from| moment(from, false)), until.map(|until| moment(until, true)));
         match (from_ms, until_ms) {
             (None, None) => vec![(Sale::Holds, None, None)],
             // Dates that aren't understood: the price that always holds.
@@ -416,19 +460,29 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn say(&self, at: usize, parent: Option<usize>, variant_price: Option<usize>, sale: Sale) -> Row {
+    fn say(
+        &self,
+        at: usize,
+        parent: Option<usize>,
+        variant_price: Option<usize>,
+        sale: Sale,
+    ) -> Row {
         let line = &self.table.rows[at];
         let mut row = Row { line: line.line, ..Row::default() };
         row.headings.extend(line.section.as_ref().map(|section| clipped(&section.name)));
         row.key = self.key.map(|key| self.cell(at, key)).filter(|key| !key.is_empty()).map(clipped);
-        let inherited = |kind: Kind| self.of(at, kind).or_else(|| parent.and_then(|parent| self.of(parent, kind)));
+        let inherited = |kind: Kind| {
+            self.of(at, kind).or_else(|| parent.and_then(|parent| self.of(parent, kind)))
+        };
         let own_name = self.of(at, Kind::Name);
         let of_parent = |kind: Kind| parent.and_then(|parent| self.of(parent, kind));
         // "Tee - Red" of "Tee" is called as its product; what tells it apart is its option.
         let options = self.options(at, parent, variant_price);
         let variant = inherited_variant(self.of(at, Kind::Variant), &options);
         let name = match (of_parent(Kind::Name), own_name) {
-            (Some(of_parent), Some(own)) if variant.is_none() => Some((at, own)).or(Some((at, of_parent))),
+            (Some(of_parent), Some(own)) if variant.is_none() => {
+                Some((at, own)).or(Some((at, of_parent)))
+            }
             (Some(of_parent), _) => Some((parent.unwrap_or(at), of_parent)),
             (None, own) => own.map(|own| (at, own)),
         };
@@ -451,7 +505,10 @@ impl<'a> Reader<'a> {
         }
         let address = |text: &str| {
             let first = text.split([',', ' ', '|']).next()?;
-            ["https://", "http://", "/"].iter().any(|start| first.starts_with(start)).then(|| first.to_owned())
+            ["https://", "http://", "/"]
+                .iter()
+                .any(|start| first.starts_with(start))
+                .then(|| first.to_owned())
         };
         let url = inherited(Kind::Url);
         for (key, kind) in [
@@ -469,9 +526,9 @@ impl<'a> Reader<'a> {
         let sells = money.price.is_some() || stock.is_some() || available.is_some();
         let id = self.first(at, Kind::Number).or_else(|| self.of(at, Kind::Handle)).map(clipped);
         let named = row.title.clone().or_else(|| id.clone());
-        if let Some(name) =
-            named.filter(|_| sells && !self.has_children.contains(&at) && row.question_and_answer.is_none())
-        {
+        if let Some(name) = named.filter(|_| {
+            sells && !self.has_children.contains(&at) && row.question_and_answer.is_none()
+        }) {
             let id = id.unwrap_or_else(|| name.clone());
             row.offer = Some(Offer {
                 // Variants of one row have numbers of their own.
@@ -499,15 +556,22 @@ impl<'a> Reader<'a> {
     }
 
     /// What tells the row from others of its name: names and values.
-    fn options(&self, at: usize, parent: Option<usize>, variant_price: Option<usize>) -> Vec<(String, String)> {
+    fn options(
+        &self,
+        at: usize,
+        parent: Option<usize>,
+        variant_price: Option<usize>,
+    ) -> Vec<(String, String)> {
         let mut options = Vec::new();
         for (column, of) in self.columns.all.iter().enumerate() {
             let value = self.cell(at, column);
             match of.kind {
-                Some(Kind::OptionValue(number)) if !value.is_empty() && value != "Default Title" => {
-                    let name = self
-                        .of(at, Kind::OptionName(number))
-                        .or_else(|| parent.and_then(|parent| self.of(parent, Kind::OptionName(number))));
+                Some(Kind::OptionValue(number))
+                    if !value.is_empty() && value != "Default Title" =>
+                {
+                    let name = self.of(at, Kind::OptionName(number)).or_else(|| {
+                        parent.and_then(|parent| self.of(parent, Kind::OptionName(number)))
+                    });
                     let name = name.map_or_else(|| of.label.clone(), one_line);
                     options.push((name, one_line(value)));
                 }
@@ -518,22 +582,34 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
         }
-        if let Some((_, listed)) =
-            self.columns.every(Kind::Number).find_map(|number| self.listed.get(self.cell(at, number)))
+        if let Some((_, listed)) = self
+            .columns
+            .every(Kind::Number)
+            .find_map(|number| self.listed.get(self.cell(at, number)))
         {
             options.retain(|(name, _)| !listed.iter().any(|(own, _)| own == name));
             options.extend(listed.iter().cloned());
         }
         if let Some(column) = variant_price.map(|column| &self.columns.all[column]) {
-            options.push((columns::named_in("variant", self.context.language).to_owned(), column.rest.clone()));
+            options.push((
+                columns::named_in("variant", self.context.language).to_owned(),
+                column.rest.clone(),
+            ));
         }
         options
     }
 
     /// Which of a row's options tell it from its siblings.
-    fn money(&self, at: usize, variant_price: Option<usize>, sale: Sale, warnings: &mut Vec<String>) -> Priced {
-        let Some(column) =
-            variant_price.or_else(|| self.columns.of(Kind::Price)).or_else(|| self.columns.of(Kind::Sale))
+    fn money(
+        &self,
+        at: usize,
+        variant_price: Option<usize>,
+        sale: Sale,
+        warnings: &mut Vec<String>,
+    ) -> Priced {
+        let Some(column) = variant_price
+            .or_else(|| self.columns.of(Kind::Price))
+            .or_else(|| self.columns.of(Kind::Sale))
         else {
             return Priced::default();
         };
@@ -546,10 +622,14 @@ impl<'a> Reader<'a> {
         if regular.is_none() {
             let text = self.cell(at, column);
             // Nothing, nought, or "from 12": no price, but nothing that isn't understood.
-            let understood =
-                text.is_empty() || money::money(text, None).is_some() || text.bytes().any(|byte| byte.is_ascii_digit());
+            let understood = text.is_empty()
+                || money::money(text, None).is_some()
+                || text.bytes().any(|byte| byte.is_ascii_digit());
             if !understood {
-                warnings.push(format!("its price {:?} is not understood; write it as 349.90", one_line(text)));
+                warnings.push(format!(
+                    "its price {:?} is not understood; write it as 349.90",
+                    one_line(text)
+                ));
             }
         }
         let discounted = self.columns.every(Kind::Discount).any(|column| {
@@ -564,17 +644,21 @@ impl<'a> Reader<'a> {
         if discounted || added {
             return Priced::default();
         }
-        let reduced = (sale == Sale::Holds).then(|| self.columns.every(Kind::Sale).find_map(read)).flatten();
+        let reduced =
+            (sale == Sale::Holds).then(|| self.columns.every(Kind::Sale).find_map(read)).flatten();
         let amount = |money: &Money| money.amount.parse::<f64>().unwrap_or(0.0);
         let before = self.columns.of(Kind::Before).and_then(read);
         let (money, before) = match (regular, reduced) {
-            (Some(regular), Some(reduced)) if amount(&reduced) < amount(&regular) => (reduced, Some(regular)),
+            (Some(regular), Some(reduced)) if amount(&reduced) < amount(&regular) => {
+                (reduced, Some(regular))
+            }
             (Some(regular), _) => (regular, before),
             (None, Some(reduced)) => (reduced, before),
             // A price before says nothing about the one now.
             (None, None) => return Priced::default(),
         };
-        let before = before.filter(|before| amount(before) > amount(&money)).map(|before| before.amount);
+        let before =
+            before.filter(|before| amount(before) > amount(&money)).map(|before| before.amount);
         let of = &self.columns.all[column];
         let currency = self.first(at, Kind::Currency).and_then(money::code);
         let unit = self.first(at, Kind::Unit).filter(|unit| {
@@ -612,20 +696,31 @@ impl<'a> Reader<'a> {
                 word.parse::<f64>().ok().map(|pieces| pieces > 0.0)
             };
             if available.is_none() {
-                warnings.push(format!("its availability {:?} is not understood; write yes or no", one_line(word)));
+                warnings.push(format!(
+                    "its availability {:?} is not understood; write yes or no",
+                    one_line(word)
+                ));
             }
         }
         let untracked = self.columns.of(Kind::Tracker).is_some_and(|column| {
             let tracker = self.cell(at, column);
             tracker.is_empty() || columns::says(Word::No, tracker)
         });
-        let beyond = self.first(at, Kind::Policy).is_some_and(|policy| columns::says(Word::Continue, policy));
+        let beyond = self
+            .first(at, Kind::Policy)
+            .is_some_and(|policy| columns::says(Word::Continue, policy));
         match (pieces, available) {
             _ if later => (None, Some(false), true),
-            _ if untracked && (pieces.is_some() || available.is_some() || self.columns.of(Kind::Stock).is_some()) => {
+            _ if untracked
+                && (pieces.is_some()
+                    || available.is_some()
+                    || self.columns.of(Kind::Stock).is_some()) =>
+            {
                 (None, available.or(Some(true)), false)
             }
-            (Some(pieces), None | Some(true)) if pieces >= 1.0 => (Some(pieces as u64), Some(true), false),
+            (Some(pieces), None | Some(true)) if pieces >= 1.0 => {
+                (Some(pieces as u64), Some(true), false)
+            }
             (Some(_), available) if beyond => (None, available.or(Some(true)), false),
             (Some(_), Some(true)) => (None, Some(true), false),
             (Some(_), None) => (Some(0), Some(false), false),
@@ -658,7 +753,9 @@ impl<'a> Reader<'a> {
             let own = self.cell(at, column);
             // What its product is made of, a variant is, too.
             let value = match parent {
-                Some(parent) if own.is_empty() && of.kind == Some(Kind::Description) => self.cell(parent, column),
+                Some(parent) if own.is_empty() && of.kind == Some(Kind::Description) => {
+                    self.cell(parent, column)
+                }
                 _ => own,
             };
             if value.is_empty() {
@@ -678,7 +775,8 @@ impl<'a> Reader<'a> {
             }
             // Its variants say what it costs and whether it can be had.
             let bought = [Kind::Price, Kind::Sale, Kind::Before, Kind::Stock, Kind::Availability];
-            if self.has_children.contains(&at) && of.kind.is_some_and(|kind| bought.contains(&kind)) {
+            if self.has_children.contains(&at) && of.kind.is_some_and(|kind| bought.contains(&kind))
+            {
                 continue;
             }
             let told = match of.kind {
@@ -690,20 +788,26 @@ impl<'a> Reader<'a> {
                 }
                 Some(Kind::OptionValue(_) | Kind::Option | Kind::Attributes) => {
                     if !std::mem::replace(&mut optioned, true) {
-                        row.fields.extend(options.iter().filter(|_| variant_price.is_none()).cloned());
+                        row.fields
+                            .extend(options.iter().filter(|_| variant_price.is_none()).cloned());
                     }
                     says_something |= !options.is_empty();
                     continue;
                 }
                 Some(Kind::Price) => {
-                    self.columns.priced_variants.is_empty() && (free || amount(value).is_none_or(|amount| amount > 0.0))
+                    self.columns.priced_variants.is_empty()
+                        && (free || amount(value).is_none_or(|amount| amount > 0.0))
                         || variant_price == Some(column)
                 }
-                Some(Kind::Sale) => sale == Sale::Holds && amount(value).is_none_or(|amount| amount > 0.0),
+                Some(Kind::Sale) => {
+                    sale == Sale::Holds && amount(value).is_none_or(|amount| amount > 0.0)
+                }
                 Some(Kind::Before) => money.before.is_some() && amount(value).is_some(),
                 Some(Kind::Stock) => stock.is_some(),
                 Some(Kind::Availability) => available.is_some(),
-                Some(Kind::Discount) => amount(value.trim_end_matches('%')).is_none_or(|amount| amount > 0.0),
+                Some(Kind::Discount) => {
+                    amount(value.trim_end_matches('%')).is_none_or(|amount| amount > 0.0)
+                }
                 Some(Kind::Url) => false,
                 Some(Kind::Unit) => !unpriced,
                 Some(Kind::Description) if value.len() > MAX_INLINE => {
@@ -713,7 +817,8 @@ impl<'a> Reader<'a> {
                 }
                 _ => true,
             };
-            says_something |= !own.is_empty() && (told && of.kind != Some(Kind::Number) || !prose.is_empty());
+            says_something |=
+                !own.is_empty() && (told && of.kind != Some(Kind::Number) || !prose.is_empty());
             if told {
                 let label = if variant_price.is_some() && of.kind == Some(Kind::Price) {
                     row.fields.extend(options.iter().cloned());
@@ -744,7 +849,8 @@ impl<'a> Reader<'a> {
             row.prose = Some(prose.join("\n\n"));
         }
         // A number alone, or one more picture.
-        let alone = self.table.labels.iter().filter(|label| !label.is_empty()).count() > 1 || parent.is_some();
+        let alone = self.table.labels.iter().filter(|label| !label.is_empty()).count() > 1
+            || parent.is_some();
         if !says_something && alone {
             row.fields.clear();
         }
@@ -753,7 +859,8 @@ impl<'a> Reader<'a> {
     /// A price of 0 means that there is none, but for bringing or fetching what was bought.
     fn is_free_delivery(&self, at: usize) -> bool {
         let zero = self.of(at, Kind::Price).and_then(amount).is_some_and(|amount| amount <= 0.0);
-        let section = self.table.rows[at].section.as_ref().map_or("", |section| section.name.as_str());
+        let section =
+            self.table.rows[at].section.as_ref().map_or("", |section| section.name.as_str());
         let name = self.subject.map_or("", |subject| self.cell(at, subject));
         zero && (columns::is_delivery(name) || columns::is_delivery(section))
     }
@@ -791,8 +898,11 @@ fn amount(text: &str) -> Option<f64> {
 fn inherited_variant(own: Option<&str>, options: &[(String, String)]) -> Option<String> {
     let own = own.map(one_line).filter(|own| own != "Default Title");
     let of_options = || {
-        let all: Vec<&str> =
-            options.iter().map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()).collect();
+        let all: Vec<&str> = options
+            .iter()
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
+            .collect();
         (!all.is_empty()).then(|| clipped(&all.join(", ")))
     };
     own.or_else(of_options)
@@ -818,14 +928,18 @@ fn key(columns: &Columns) -> Option<usize> {
         let is = |column: &Column| columns::folded(&column.name).replace(' ', "_") == key;
         columns.all.iter().position(|column| is(column) && column.kind != Some(Kind::Technical))
     };
-    KEYS.iter().find_map(|key| named(key)).or_else(|| columns.of(Kind::Handle)).or_else(|| columns.of(Kind::Number))
+    KEYS.iter()
+        .find_map(|key| named(key))
+        .or_else(|| columns.of(Kind::Handle))
+        .or_else(|| columns.of(Kind::Number))
 }
 
 /// Magento's list of a product's variants: `sku=A-S,size=S|sku=A-M,size=M`.
 fn variations(list: &str) -> Vec<(String, Vec<(String, String)>)> {
     let variation = |text: &str| {
         let mut options = attributes(text);
-        let sku = options.iter().position(|(name, _)| name == "sku").map(|at| options.remove(at).1)?;
+        let sku =
+            options.iter().position(|(name, _)| name == "sku").map(|at| options.remove(at).1)?;
         Some((sku, options))
     };
     list.split('|').take(10_000).filter_map(variation).collect()
@@ -835,7 +949,10 @@ fn variations(list: &str) -> Vec<(String, Vec<(String, String)>)> {
 fn attributes(text: &str) -> Vec<(String, String)> {
     let pair = |text: &str| {
         let (name, value) = text.split_once('=')?;
-        let readable = !name.trim().is_empty() && name.len() <= 40 && value.len() <= 80 && !value.trim().is_empty();
+        let readable = !name.trim().is_empty()
+            && name.len() <= 40
+            && value.len() <= 80
+            && !value.trim().is_empty();
         readable.then(|| (name.trim().replace('_', " "), one_line(value)))
     };
     text.split(',').take(200).filter_map(pair).collect()
@@ -845,7 +962,10 @@ fn attributes(text: &str) -> Vec<(String, String)> {
 fn category(text: &str) -> Option<String> {
     let first = text.split(['|', ',']).next().unwrap_or(text);
     let path = first.contains('>')
-        || first.contains('/') && first.split('/').count() > 1 && text.contains("/") && first.starts_with("Default");
+        || first.contains('/')
+            && first.split('/').count() > 1
+            && text.contains("/")
+            && first.starts_with("Default");
     let told = if path { first.rsplit(['>', '/']).next().unwrap_or(first) } else { text };
     let told = clipped(told);
     (!told.is_empty()).then_some(told)
@@ -854,10 +974,9 @@ fn category(text: &str) -> Option<String> {
 /// `+0100` → `+01:00`.
 fn zone_with_colon(text: &str) -> String {
     let text = text.trim();
-    let digits = text
-        .len()
-        .checked_sub(4)
-        .filter(|at| text.is_char_boundary(*at) && text[*at..].bytes().all(|byte| byte.is_ascii_digit()));
+    let digits = text.len().checked_sub(4).filter(|at| {
+        text.is_char_boundary(*at) && text[*at..].bytes().all(|byte| byte.is_ascii_digit())
+    });
     match digits {
         Some(at) if at > 0 && text.contains('T') && text[..at].ends_with(['+', '-']) => {
             format!("{}:{}", &text[..at + 2], &text[at + 2..])
@@ -868,21 +987,31 @@ fn zone_with_colon(text: &str) -> String {
 
 /// Without line breaks, and without what would look like the next field.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace("; ", ", ").trim_end_matches(';').to_owned()
+    text.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace("; ", ", ")
+        .trim_end_matches(';')
+        .to_owned()
 }
 
 /// Prices as databases keep them (`52.000000`) with two places, and as spreadsheets do (`6.5`), too.
 fn rounded(text: &str) -> String {
     let text = one_line(text);
     let half = text.split_once(['.', ',']).filter(|(whole, places)| {
-        places.len() == 1 && places.bytes().chain(whole.bytes()).all(|byte| byte.is_ascii_digit()) && !whole.is_empty()
+        places.len() == 1
+            && places.bytes().chain(whole.bytes()).all(|byte| byte.is_ascii_digit())
+            && !whole.is_empty()
     });
     if half.is_some() {
         return format!("{text}0");
     }
     let cut = text.split_once('.').filter(|(whole, places)| {
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        places.len() > 3 && digits(whole) && digits(places) && places[2..].bytes().all(|byte| byte == b'0')
+        places.len() > 3
+            && digits(whole)
+            && digits(places)
+            && places[2..].bytes().all(|byte| byte == b'0')
     });
     match cut {
         Some((whole, places)) => format!("{whole}.{}", &places[..2]),

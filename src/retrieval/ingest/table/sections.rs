@@ -17,8 +17,12 @@ pub(super) fn is_total(row: &Line) -> bool {
 
 /// Written in capitals, where a script has them.
 pub(super) fn is_capitals(text: &str) -> bool {
-    let mut words = text.split_whitespace().filter(|word| word.chars().filter(|char| char.is_alphabetic()).count() > 1);
-    words.next().is_some_and(|word| word.chars().any(char::is_uppercase) && !word.chars().any(char::is_lowercase))
+    let mut words = text
+        .split_whitespace()
+        .filter(|word| word.chars().filter(|char| char.is_alphabetic()).count() > 1);
+    words.next().is_some_and(|word| {
+        word.chars().any(char::is_uppercase) && !word.chars().any(char::is_lowercase)
+    })
 }
 
 /// Columns whose cells mostly are codes or figures, where the rows hold more than one cell.

@@ -13,13 +13,20 @@ fn told(csv: &str, hints: &Hints) -> Vec<String> {
     let context = Context { hints, language: "en", separated: true, moment, is_language };
     let mut rows = Vec::new();
     let reading = read(sheet, &context, &mut |row| rows.push(row));
-    let mut out: Vec<String> = reading.texts.iter().map(|(line, text)| format!("{line}: {text}")).collect();
+    let mut out: Vec<String> =
+        reading.texts.iter().map(|(line, text)| format!("{line}: {text}")).collect();
     for row in rows {
-        let mut text: Vec<String> = row.fields.iter().map(|(label, value)| format!("{label}: {value}")).collect();
-        text.extend(row.question_and_answer.map(|(question, answer)| format!("{question} {answer}")));
+        let mut text: Vec<String> =
+            row.fields.iter().map(|(label, value)| format!("{label}: {value}")).collect();
+        text.extend(
+            row.question_and_answer.map(|(question, answer)| format!("{question} {answer}")),
+        );
         text.extend(row.prose);
-        let mut line =
-            format!("{}{}", row.headings.iter().map(|h| format!("<{h}> ")).collect::<String>(), text.join("; "));
+        let mut line = format!(
+            "{}{}",
+            row.headings.iter().map(|h| format!("<{h}> ")).collect::<String>(),
+            text.join("; ")
+        );
         if let Some(offer) = row.offer {
             let none = String::new();
             let part = |text: &Option<String>| text.as_ref().unwrap_or(&none).clone();
@@ -87,7 +94,10 @@ fn what_the_shop_pays_is_never_told() {
         &["Code: B1; Nom: Bol; Prix TTC: 12,00 [B1|Bol||12.00<|/|None|None]"],
     );
     // "Cost" is what visitors pay where nothing else is a price.
-    check("Country,Cost\nSpain,9.90\nPeru,24.00\n", &["Country: Spain; Cost: 9.90", "Country: Peru; Cost: 24.00"]);
+    check(
+        "Country,Cost\nSpain,9.90\nPeru,24.00\n",
+        &["Country: Spain; Cost: 9.90", "Country: Peru; Cost: 24.00"],
+    );
 }
 
 #[test]
@@ -195,15 +205,24 @@ fn headers_of_two_lines_and_scales_over_plain_figures_are_headers() {
     );
     check(
         "Harbour parking,,\nLot,1 day,3 days\nEast,24,58\nWest,16,40\n",
-        &["1: Harbour parking", "Lot: East; 1 day: 24; 3 days: 58", "Lot: West; 1 day: 16; 3 days: 40"],
+        &[
+            "1: Harbour parking",
+            "Lot: East; 1 day: 24; 3 days: 58",
+            "Lot: West; 1 day: 16; 3 days: 40",
+        ],
     );
 }
 
 #[test]
 fn prices_are_known_by_their_currency_and_lists_need_no_header() {
-    check("Item,£ / pack\nRocket,1.6\n", &["Item: Rocket; £ / pack: 1.60 [Rocket|Rocket||1.60<|GBP/|None|None]"]);
-    let prices =
-        told("Cut and dry,from £48\nGents cut,£26\nFull colour,from £75\nPatch test,free\n", &Hints::default());
+    check(
+        "Item,£ / pack\nRocket,1.6\n",
+        &["Item: Rocket; £ / pack: 1.60 [Rocket|Rocket||1.60<|GBP/|None|None]"],
+    );
+    let prices = told(
+        "Cut and dry,from £48\nGents cut,£26\nFull colour,from £75\nPatch test,free\n",
+        &Hints::default(),
+    );
     assert_eq!(prices[0], "Name: Cut and dry; Price: from £48");
     assert!(prices[1].starts_with("Name: Gents cut; Price: £26 ["), "{prices:?}");
     assert_eq!(prices[3], "Name: Patch test; Price: free");
@@ -268,9 +287,13 @@ fn sections_tell_rows_of_one_name_apart() {
 fn a_columns_name_counts_where_its_cells_fit() {
     check(
         "Wool;Code;lang;kurz\nMerino;M1;56;40\nMohair;M2;from 80;60\n",
-        &["Wool: Merino; Code: M1; lang: 56; kurz: 40", "Wool: Mohair; Code: M2; lang: from 80; kurz: 60"],
+        &[
+            "Wool: Merino; Code: M1; lang: 56; kurz: 40",
+            "Wool: Mohair; Code: M2; lang: from 80; kurz: 60",
+        ],
     );
-    let languages = told("question,answer,lang\nWarum?,Darum.,de\nWhy?,So.,en\n", &Hints::default());
+    let languages =
+        told("question,answer,lang\nWarum?,Darum.,de\nWhy?,So.,en\n", &Hints::default());
     assert_eq!(languages, ["Warum? Darum.", "Why? So."]);
     check(
         "Session,Photo,Currency\nBaby,120.00,in cash\nFamily,150.00,by card\n",

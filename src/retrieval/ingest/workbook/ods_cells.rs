@@ -98,11 +98,20 @@ impl Cell {
             "percentage" => Some(format!("{}%", decimal(value * 100.0))),
             "currency" => {
                 let currency = self.currency.as_deref().filter(|currency| !currency.is_empty());
-                Some(currency.map_or_else(|| text.to_owned(), |currency| format!("{value:.2} {currency}")))
+                Some(
+                    currency.map_or_else(
+                        || text.to_owned(),
+                        |currency| format!("{value:.2} {currency}"),
+                    ),
+                )
             }
             "float" => {
-                let adds = text.chars().any(|char| !char.is_ascii_digit() && !"-+.,' \u{a0}\u{202f}’".contains(char));
-                let zeros = text.len() > 1 && text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+                let adds = text
+                    .chars()
+                    .any(|char| !char.is_ascii_digit() && !"-+.,' \u{a0}\u{202f}’".contains(char));
+                let zeros = text.len() > 1
+                    && text.starts_with('0')
+                    && text.bytes().all(|byte| byte.is_ascii_digit());
                 // "1E+05" and "####" show less than the value.
                 let less = text.contains('#') || text.contains("E+") || text.len() >= MAX_SHOWN;
                 ((adds || zeros) && !less).then(|| text.to_owned())
@@ -118,7 +127,8 @@ fn local(name: &str) -> &str {
 
 fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> {
     let mut attributes = element.attributes();
-    let mut found = attributes.with_checks(false).flatten().filter(|attribute| local(attribute.key.0) == name);
+    let mut found =
+        attributes.with_checks(false).flatten().filter(|attribute| local(attribute.key.0) == name);
     let found = found.next()?;
     quick_xml::escape::unescape(&found.value).ok().map(std::borrow::Cow::into_owned)
 }
@@ -143,7 +153,10 @@ mod tests {
             </table:table-row></table:table></office:body>"#;
         let shown = read(content);
         let of = |column| shown["A & B"].get(&(2, column)).map(String::as_str);
-        assert_eq!([of(3), of(4), of(5), of(6)], [Some("12.5%"), Some("1110.50 EUR"), Some("00007"), Some("0,75 l")]);
+        assert_eq!(
+            [of(3), of(4), of(5), of(6)],
+            [Some("12.5%"), Some("1110.50 EUR"), Some("00007"), Some("0,75 l")]
+        );
         assert_eq!(of(7), None, "thousands that may be decimals");
         assert!(read("<table:table").is_empty());
     }

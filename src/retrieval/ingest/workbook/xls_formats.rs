@@ -46,12 +46,14 @@ fn formats(stream: &[u8]) -> Option<Formats> {
     if first != BOF || number(data, 0)? != BIFF8 {
         return None;
     }
-    let (mut codes, mut cells, mut sheets): (HashMap<u16, String>, Vec<u16>, Vec<usize>) = Default::default();
+    let (mut codes, mut cells, mut sheets): (HashMap<u16, String>, Vec<u16>, Vec<usize>) =
+        Default::default();
     while let Some((kind, data, next)) = record(stream, at) {
         match kind {
             0x041E => codes.extend(Some(number(data, 0)?).zip(text(data.get(2..)?))),
             0x00E0 => cells.push(number(data, 2)?),
-            0x0085 => sheets.push(usize::try_from(u32::from_le_bytes(data.get(..4)?.try_into().ok()?)).ok()?),
+            0x0085 => sheets
+                .push(usize::try_from(u32::from_le_bytes(data.get(..4)?.try_into().ok()?)).ok()?),
             EOF => break,
             _ => {}
         }
@@ -105,8 +107,11 @@ fn text(data: &[u8]) -> Option<String> {
     let wide = data.get(2)? & 1 == 1;
     let bytes = data.get(3..)?;
     Some(if wide {
-        let units: Vec<u16> =
-            bytes.chunks_exact(2).take(count).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        let units: Vec<u16> = bytes
+            .chunks_exact(2)
+            .take(count)
+            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+            .collect();
         String::from_utf16_lossy(&units)
     } else {
         bytes.iter().take(count).map(|byte| char::from(*byte)).collect()
