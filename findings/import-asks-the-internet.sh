@@ -2,8 +2,8 @@
 # Expected: importing a client library sends nothing; requests begin with the first call, to the
 # server that the call names.
 # Instead: `import litellm` (1.110.2) asks raw.githubusercontent.com for a table of prices,
-# whatever is asked of whom later. Where that is out of reach it logs warnings and tries again twice.
-# LITELLM_LOCAL_MODEL_COST_MAP=True, set before, keeps it from that.
+# whatever is asked of whom later. Where that is out of reach it logs warnings and tries again
+# twice. LITELLM_LOCAL_MODEL_COST_MAP=True, set before, keeps it from that.
 # Why it matters: a program that was to speak with a server on its own machine alone tells a third
 # party that it runs, and one behind a closed firewall begins with warnings and retries.
 # Frontdesk: asks nobody at run time; scripts/clients sets the variable.

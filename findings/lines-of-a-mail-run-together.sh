@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Expected: the plain text that a mail library makes of an HTML mail has the lines that its reader
 # sees.
-# Instead: mail-parser 0.11.9 breaks lines at <br> and </p> alone. Gmail writes every line as a <div>,
-# and lists and headings are elements of their own: their words run into each other.
+# Instead: mail-parser 0.11.9 breaks lines at <br> and </p> alone. Gmail writes every line as a
+# <div>, and lists and headings are elements of their own: their words run into each other.
 # Why it matters: a mail that has no plain part is read through this function, and "Order 1001" with
 # "2 tents" on the next line becomes "Order 10012 tents", a number that nobody wrote.
 # Frontdesk: puts line breaks behind such elements before it lets the text be made

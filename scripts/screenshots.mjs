@@ -1,5 +1,6 @@
-// Makes the pictures of docs/screenshots anew (but for insight's own page): `FRONTDESK_BIN=… node scripts/screenshots.mjs FOLDER`.
-// The real binary with the default models over the sample shop, Debian's Chromium, and a story that shows each state once.
+// Makes the pictures of docs/screenshots anew (but for insight's own page): `FRONTDESK_BIN=… node
+// scripts/screenshots.mjs FOLDER`. The real binary with the default models over the sample shop,
+// Debian's Chromium, and a story that shows each state once.
 
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// IPv4 by itself, IPv6 by its first 64 bits: one household has all of the rest. An IPv4 address in IPv6's clothes is IPv4.
+/// IPv4 by itself, IPv6 by its first 64 bits: one household has all of the rest. An IPv4 address in
+/// IPv6's clothes is IPv4.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -11,8 +12,8 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether a text is an origin of web pages as browsers write it (RFC 6454, section 6.2): scheme, host in lower case, and a
-/// port if it isn't the scheme's own.
+/// Whether a text is an origin of web pages as browsers write it (RFC 6454, section 6.2): scheme,
+/// host in lower case, and a port if it isn't the scheme's own.
 #[must_use]
 pub fn is_origin(text: &str) -> bool {
     let (rest, own) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {

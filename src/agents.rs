@@ -1,8 +1,9 @@
 //! Agents' accounts, what they may do on which site, and their sign-ins.
 //!
-//! Passwords are kept as argon2id hashes, sign-ins as SHA-256 of their cookie: who reads the store can use neither. Everything is
-//! checked against the state in memory, which is the store's, so that a revocation counts from the next check on; open
-//! sockets are woken by [`Agents::changed`] and check again.
+//! Passwords are kept as argon2id hashes, sign-ins as SHA-256 of their cookie: who reads the store
+//! can use neither. Everything is checked against the state in memory, which is the store's, so
+//! that a revocation counts from the next check on; open sockets are woken by [`Agents::changed`]
+//! and check again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -39,8 +40,8 @@ const BUSY_RETRY_MS: u64 = 1_000;
 /// Failures after which an account, and an address, has to wait; each further one doubles the time.
 const FREE_TRIES: u32 = 5;
 const FREE_TRIES_ADDRESS: u32 = 30;
-/// Of one account from all networks that it never signed in from. Whoever guesses from many places so runs into a wall, and the
-/// agent, in the usual place, doesn't.
+/// Of one account from all networks that it never signed in from. Whoever guesses from many places
+/// so runs into a wall, and the agent, in the usual place, doesn't.
 const FREE_TRIES_ELSEWHERE: u32 = 100;
 /// Networks remembered that an account signed in from.
 const MAX_NETWORKS: usize = 8;
@@ -265,7 +266,8 @@ impl Agents {
     /// Signs an agent in.
     ///
     /// # Errors
-    /// [`AgentError::WrongCredentials`], [`AgentError::Throttled`], [`AgentError::Busy`], or the store's.
+    /// [`AgentError::WrongCredentials`], [`AgentError::Throttled`], [`AgentError::Busy`], or the
+    /// store's.
     pub async fn sign_in(
         &self,
         login: &str,
@@ -402,7 +404,8 @@ impl Agents {
         all
     }
 
-    /// A site's accounts, by login, as its admins see them: what somebody is and does on other sites is nobody's business there.
+    /// A site's accounts, by login, as its admins see them: what somebody is and does on other
+    /// sites is nobody's business there.
     #[must_use]
     pub fn accounts_of(&self, site: &str) -> Vec<Account> {
         let state = self.lock();
@@ -458,8 +461,8 @@ impl Agents {
         self.keep(account).await
     }
 
-    /// Makes an account for an admin of a site. A login that is taken may be another site's: that is told a few times, and then
-    /// only after ever longer waits.
+    /// Makes an account for an admin of a site. A login that is taken may be another site's: that
+    /// is told a few times, and then only after ever longer waits.
     ///
     /// # Errors
     /// As [`Agents::add`], and [`AgentError::Throttled`].
@@ -488,11 +491,13 @@ impl Agents {
         self.keep(account).await
     }
 
-    /// Changes an agent's role and limit on a site, and the name; what is `None` stays. `admin` is whose roles allow it: the name is
-    /// the same on every site, so it takes an admin of all of the agent's.
+    /// Changes an agent's role and limit on a site, and the name; what is `None` stays. `admin` is
+    /// whose roles allow it: the name is the same on every site, so it takes an admin of all of the
+    /// agent's.
     ///
     /// # Errors
-    /// [`AgentError::Unknown`] for who doesn't work on the site, [`AgentError::Elsewhere`], [`AgentError::Invalid`], or the store's.
+    /// [`AgentError::Unknown`] for who doesn't work on the site, [`AgentError::Elsewhere`],
+    /// [`AgentError::Invalid`], or the store's.
     pub async fn change(
         &self,
         id: &str,
@@ -536,11 +541,12 @@ impl Agents {
         .map(|_| ())
     }
 
-    /// Replaces a password and ends every sign-in but `keep`. `current` is checked where it is given.
+    /// Replaces a password and ends every sign-in but `keep`. `current` is checked where it is
+    /// given.
     ///
     /// # Errors
-    /// [`AgentError::WrongCredentials`], [`AgentError::Throttled`], [`AgentError::Busy`], [`AgentError::Unknown`],
-    /// [`AgentError::Invalid`], or the store's.
+    /// [`AgentError::WrongCredentials`], [`AgentError::Throttled`], [`AgentError::Busy`],
+    /// [`AgentError::Unknown`], [`AgentError::Invalid`], or the store's.
     pub async fn set_password(
         &self,
         id: &str,
@@ -676,7 +682,8 @@ impl Agents {
 
     /// Whether a password belongs to a hash. Off the async workers, and few at the same time.
     async fn verify(&self, stored: String, password: &str) -> Result<bool, AgentError> {
-        // Longer ones belong to nobody; their hashing is still paid for, so that the time tells nothing.
+        // Longer ones belong to nobody; their hashing is still paid for, so that the time tells
+        // nothing.
         let password =
             if password.len() > MAX_PASSWORD_BYTES { String::new() } else { password.to_owned() };
         self.checked(move || {
@@ -725,8 +732,9 @@ struct Try {
 }
 
 impl State {
-    /// Counts a try for each key, before anybody knows how it ends: tries at the same time would all pass otherwise, since none of
-    /// them has failed yet. With each key the tries that are free.
+    /// Counts a try for each key, before anybody knows how it ends: tries at the same time would
+    /// all pass otherwise, since none of them has failed yet. With each key the tries that are
+    /// free.
     ///
     /// # Errors
     /// [`AgentError::Throttled`] when one of the keys has to wait; nothing is counted then.
@@ -778,7 +786,8 @@ impl State {
 }
 
 impl Stored {
-    /// A network as it is kept: not to be read off, though who has the store can try all that there are.
+    /// A network as it is kept: not to be read off, though who has the store can try all that there
+    /// are.
     fn hashed(&self, network: IpAddr) -> String {
         key_hash(&format!("{} {network} {}", self.id, self.hash))
     }
@@ -829,7 +838,8 @@ impl SignedIn {
     }
 }
 
-/// Argon2id with the parameters that OWASP's Password Storage Cheat Sheet recommends first: 19 MiB, two passes, one lane.
+/// Argon2id with the parameters that OWASP's Password Storage Cheat Sheet recommends first: 19 MiB,
+/// two passes, one lane.
 fn argon2id() -> Argon2<'static> {
     let params = Params::new(19 * 1024, 2, 1, None).unwrap_or_default();
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
@@ -1069,7 +1079,8 @@ mod tests {
         }
         let guess = desk.agents.sign_in("mara", "wrong password", abroad(1_000)).await;
         assert!(matches!(guess, Err(AgentError::Throttled { .. })), "{guess:?}");
-        // At home nothing of that is felt, also after a restart of the server, and a guess from there counts there.
+        // At home nothing of that is felt, also after a restart of the server, and a guess from
+        // there counts there.
         desk.agents.sign_in("mara", PASSWORD, Some(home)).await.unwrap();
         let again = Desk::load(&desk.store, &desk.clock).await;
         assert!(again.lock().accounts.values().any(|account| account.signed_in_from(home)));

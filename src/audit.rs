@@ -1,9 +1,10 @@
-//! The audit log: who of those inside read, changed, exported or erased what, and when. No message text, and of visitors no more than
-//! a hash.
+//! The audit log: who of those inside read, changed, exported or erased what, and when. No message
+//! text, and of visitors no more than a hash.
 //!
-//! Each entry carries the SHA-256 of the one before, so one that was changed or taken out later is noticed by whoever reads the log
-//! from its beginning. What is cut off at the end is noticed by whoever wrote down the newest hash: `frontdesk audit` prints it, and
-//! so does the server's own log once a day.
+//! Each entry carries the SHA-256 of the one before, so one that was changed or taken out later is
+//! noticed by whoever reads the log from its beginning. What is cut off at the end is noticed by
+//! whoever wrote down the newest hash: `frontdesk audit` prints it, and so does the server's own
+//! log once a day.
 
 use std::sync::Arc;
 
@@ -42,7 +43,8 @@ pub struct Entry {
     /// How it ended: an HTTP status, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Lower-case hexadecimal SHA-256 of the entry before, as it is stored; of the first one, zeros.
+    /// Lower-case hexadecimal SHA-256 of the entry before, as it is stored; of the first one,
+    /// zeros.
     pub before: String,
 }
 
@@ -106,8 +108,8 @@ impl Audit {
         Ok(Self { store, clock, head: Arc::new(Mutex::new(head)) })
     }
 
-    /// Notes what somebody did; on disk when it returns. Not to be dropped before: an entry that is written all the same would be
-    /// written over by the next.
+    /// Notes what somebody did; on disk when it returns. Not to be dropped before: an entry that is
+    /// written all the same would be written over by the next.
     ///
     /// # Errors
     /// When the store can't be written.

@@ -17,7 +17,8 @@ pub mod sockets;
 pub mod store;
 pub mod turn;
 
-/// A server's configuration with a store and an index of its own, the scripted engine and one document.
+/// A server's configuration with a store and an index of its own, the scripted engine and one
+/// document.
 fn scratch_config(config: &Config, directory: &Path) -> anyhow::Result<Config> {
     let mut config = config.clone();
     config.server.bind = "127.0.0.1:0".into();

@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn a_day_begins_at_the_shop_s_midnight() {
-        // 30 March 2026, 22:30 UTC: after midnight in Berlin (summer time), in the evening in New York.
+        // 30 March 2026, 22:30 UTC: after midnight in Berlin (summer time), in the evening in New
+        // York.
         let at_ms = 1_774_909_800_000;
         let seen = |zone: &str| {
             let (day, hour) = calendar(zone, &[], &[]).unwrap().day_and_hour(at_ms);

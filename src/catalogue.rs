@@ -82,7 +82,8 @@ impl Catalogue {
         sites.get(site).map(|known| known.goods.clone()).unwrap_or_default()
     }
 
-    /// What questions about a site's products are answered from. The same value until the index changes.
+    /// What questions about a site's products are answered from. The same value until the index
+    /// changes.
     #[must_use]
     pub fn shelf(&self, site: &str) -> Arc<Shelf> {
         let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);

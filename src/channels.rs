@@ -1,12 +1,12 @@
 //! Messaging platforms: the same conversations wherever customers write.
 //!
-//! In: bytes as they came → signature → events with their keys, stored in one batch → 200 → the conversation. Nothing is
-//! thought before it is stored, and what isn't understood is counted and answered with 200: platforms switch a hook off
-//! that answers errors.
+//! In: bytes as they came → signature → events with their keys, stored in one batch → 200 → the
+//! conversation. Nothing is thought before it is stored, and what isn't understood is counted and
+//! answered with 200: platforms switch a hook off that answers errors.
 //!
-//! Out: what the visitor is to read goes into an outbox in the store, in order, and leaves it once the platform has taken
-//! it. A platform's user is a visitor of the site, a chat is a session; console, drafts, signals and erasure work as for
-//! the widget.
+//! Out: what the visitor is to read goes into an outbox in the store, in order, and leaves it once
+//! the platform has taken it. A platform's user is a visitor of the site, a chat is a session;
+//! console, drafts, signals and erasure work as for the widget.
 //!
 //! | Submodule | Decides |
 //! | --- | --- |
@@ -111,7 +111,8 @@ impl Keys {
     /// Whether they are to be asked for now; `renew` where one is missing among them.
     fn wanted(&self, now_ms: u64, renew: bool) -> bool {
         const DAY_MS: u64 = 24 * 3_600_000;
-        // Nothing can be read without any: soon again. For one more, once a minute, whoever names it.
+        // Nothing can be read without any: soon again. For one more, once a minute, whoever names
+        // it.
         let least_ms = if self.known.is_empty() { 2_000 } else { 60_000 };
         let age_ms = now_ms.saturating_sub(self.asked_ms);
         let wanted = renew || self.known.is_empty() || age_ms >= DAY_MS;
@@ -308,7 +309,8 @@ impl Channels {
         })))
     }
 
-    /// The largest webhook of an account, in bytes. An e-mail comes with its files, which mail servers bound at some 25 MB.
+    /// The largest webhook of an account, in bytes. An e-mail comes with its files, which mail
+    /// servers bound at some 25 MB.
     #[must_use]
     pub fn largest(&self, site: &str, account: &str) -> usize {
         const MIB: usize = 1024 * 1024;
@@ -321,7 +323,8 @@ impl Channels {
         }
     }
 
-    /// Reads a webhook, if it is the platform's. Nothing of it counts before [`Channels::accept`] has stored it.
+    /// Reads a webhook, if it is the platform's. Nothing of it counts before [`Channels::accept`]
+    /// has stored it.
     ///
     /// # Errors
     /// When there is no such account, or it isn't the platform's.
@@ -434,7 +437,8 @@ impl Channels {
             }
             match self.keep(&account, event).await? {
                 Kept::New => {}
-                // It is answered, or will be, as what came first. Where it was, the response got lost: here it is again.
+                // It is answered, or will be, as what came first. Where it was, the response got
+                // lost: here it is again.
                 Kept::Known => {
                     if let Some((_, within_ms, ..)) = &mut waits {
                         *within_ms = 0;
@@ -470,8 +474,9 @@ impl Channels {
         })))
     }
 
-    /// Fetches what an account's webhooks are verified with, where that isn't known or is old; `renew` also where it is
-    /// known, once a minute. Requests that come meanwhile wait for it. True if there is something new since the call.
+    /// Fetches what an account's webhooks are verified with, where that isn't known or is old;
+    /// `renew` also where it is known, once a minute. Requests that come meanwhile wait for it.
+    /// True if there is something new since the call.
     pub async fn prepare(&self, site: &str, account: &str, renew: bool) -> bool {
         let inner = &self.0;
         let Some(account) = inner.accounts.get(&(site.to_owned(), account.to_owned())) else {
@@ -523,8 +528,8 @@ impl Channels {
         }
     }
 
-    /// What to say to a platform that asks whether the address is ours: Meta shows what an operator wrote on both sides,
-    /// WeChat signs. `None` if it is somebody else who asks.
+    /// What to say to a platform that asks whether the address is ours: Meta shows what an operator
+    /// wrote on both sides, WeChat signs. `None` if it is somebody else who asks.
     #[must_use]
     pub fn handshake(&self, site: &str, account: &str, query: &str) -> Option<String> {
         let account = self.0.accounts.get(&(site.to_owned(), account.to_owned()))?;
@@ -543,8 +548,8 @@ impl Channels {
             .flatten()
     }
 
-    /// Stores an event once and wakes its conversation. Both happen also where the request that brought it is dropped
-    /// meanwhile: what is stored is read, and the event may be sent again.
+    /// Stores an event once and wakes its conversation. Both happen also where the request that
+    /// brought it is dropped meanwhile: what is stored is read, and the event may be sent again.
     async fn keep(&self, account: &Arc<Account>, event: Incoming) -> Result<Kept, AcceptError> {
         let key = format!("{}\0{}", account.id(), event.key);
         if !self.0.storing.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
@@ -595,7 +600,8 @@ impl Channels {
         true
     }
 
-    /// Goes on with what a stop or a crash left: events that nobody read, parts that weren't sent, answers that ended since.
+    /// Goes on with what a stop or a crash left: events that nobody read, parts that weren't sent,
+    /// answers that ended since.
     ///
     /// # Errors
     /// When the store can't be read.
@@ -676,8 +682,8 @@ impl Channels {
         Ok(all)
     }
 
-    /// For `/readyz`, without names: how many accounts there are, how many are stopped and how many fail now. Visitors of
-    /// the widget get answers all the same.
+    /// For `/readyz`, without names: how many accounts there are, how many are stopped and how many
+    /// fail now. Visitors of the widget get answers all the same.
     #[must_use]
     pub fn summary(&self) -> Summary {
         let all = self.health(None);

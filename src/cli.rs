@@ -20,8 +20,8 @@ use crate::server::{self, Server};
 use crate::site::Site;
 use crate::{lifecycle, telemetry};
 
-/// As the standard library's, which panic when the reader of a pipe is gone. They stand before the modules below, so that
-/// these have them, too.
+/// As the standard library's, which panic when the reader of a pipe is gone. They stand before the
+/// modules below, so that these have them, too.
 macro_rules! println {
     ($($text:tt)*) => { $crate::cli::output::line(format_args!($($text)*)) };
 }
@@ -52,7 +52,8 @@ mod show;
 pub mod transfer;
 mod visitor;
 
-/// A customer-service chat server: grounded, streaming answers from your own documents, in one process.
+/// A customer-service chat server: grounded, streaming answers from your own documents, in one
+/// process.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -105,7 +106,8 @@ site's own folder; other files are read while no server runs, or handed in over 
         /// Read again what hasn't changed, too: after a change of passage length, say.
         #[arg(long)]
         force: bool,
-        /// Show how the files are understood (header, columns, products, what is left out and why), and take nothing in.
+        /// Show how the files are understood (header, columns, products, what is left out and why),
+        /// and take nothing in.
         #[arg(long)]
         explain: bool,
         /// With --explain: show every passage, not just the first three of each file.
@@ -141,7 +143,8 @@ site's own folder; other files are read while no server runs, or handed in over 
         /// What it may be used for.
         #[arg(long, value_enum, default_value = "chat")]
         scope: Vec<Scope>,
-        /// Limit it to one site; left out, it is good for the whole server: every site, accounts, metrics.
+        /// Limit it to one site; left out, it is good for the whole server: every site, accounts,
+        /// metrics.
         #[arg(long)]
         site: Option<String>,
     },
@@ -149,7 +152,8 @@ site's own folder; other files are read while no server runs, or handed in over 
     Rotate(rotate::RotateArgs),
     /// Accounts of the console: add, list, remove, password.
     Agent(agent::AgentArgs),
-    /// Copy conversations, documents handed in, models and keys to a folder, also while the server runs.
+    /// Copy conversations, documents handed in, models and keys to a folder, also while the server
+    /// runs.
     Backup(backup::BackupArgs),
     /// Bring a backup to a machine where nothing is yet, or check one.
     Restore(backup::RestoreArgs),
@@ -161,11 +165,13 @@ site's own folder; other files are read while no server runs, or handed in over 
     Export(transfer::ExportArgs),
     /// Read conversations from such a file into an empty store.
     Import(transfer::ImportArgs),
-    /// Write the store anew without the bytes of what was erased; a running server takes no messages meanwhile.
+    /// Write the store anew without the bytes of what was erased; a running server takes no
+    /// messages meanwhile.
     Compact,
     /// Check a store record by record.
     Verify(transfer::VerifyArgs),
-    /// Read one document from stdin in a process with limits; what `ingest` and `serve` run for formats that need it.
+    /// Read one document from stdin in a process with limits; what `ingest` and `serve` run for
+    /// formats that need it.
     #[command(hide = true)]
     ReadDocument {
         format: String,

@@ -63,7 +63,8 @@ impl Clock {
         }
     }
 
-    /// Sets a manual clock forward, as somebody sets a wall clock: no time passes. The system's clock ignores it.
+    /// Sets a manual clock forward, as somebody sets a wall clock: no time passes. The system's
+    /// clock ignores it.
     pub fn set_forward(&self, by_ms: u64) {
         if let Some(at) = &self.manual {
             at.0.fetch_add(by_ms, Ordering::Relaxed);

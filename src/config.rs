@@ -1,5 +1,6 @@
-//! `config.toml`: every section is owned by its module and gathered here. Environment variables win over the file
-//! (`FRONTDESK_SERVER_BIND=0.0.0.0:80` for `bind` in `[server]`), an unknown key is an error that names the nearest known one.
+//! `config.toml`: every section is owned by its module and gathered here. Environment variables win
+//! over the file (`FRONTDESK_SERVER_BIND=0.0.0.0:80` for `bind` in `[server]`), an unknown key is
+//! an error that names the nearest known one.
 
 use std::path::{Path, PathBuf};
 
@@ -44,7 +45,8 @@ pub struct Config {
     pub console: ConsoleConfig,
     pub intent: IntentConfig,
     pub log: LogConfig,
-    /// The brands or shops that this server serves; the first one is the default of the command line.
+    /// The brands or shops that this server serves; the first one is the default of the command
+    /// line.
     pub sites: Vec<Site>,
 }
 
@@ -73,14 +75,14 @@ impl Config {
     /// Reads a file and the environment.
     ///
     /// # Errors
-    /// When the file can't be read, isn't TOML, has an unknown key or values that make no sense; the text says where. No text
-    /// of the file is quoted that may be a secret.
+    /// When the file can't be read, isn't TOML, has an unknown key or values that make no sense;
+    /// the text says where. No text of the file is quoted that may be a secret.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         Self::load_and(path, |_, _| {})
     }
 
-    /// As [`Config::load`], and looks at all that a server needs beside its own directories: files with secrets of channels,
-    /// folders of documents.
+    /// As [`Config::load`], and looks at all that a server needs beside its own directories: files
+    /// with secrets of channels, folders of documents.
     ///
     /// # Errors
     /// As [`Config::load`], and when such a file or folder isn't there.
@@ -236,8 +238,9 @@ fn set_from_environment(
     Ok(())
 }
 
-/// Applies an environment variable of a site: `FRONTDESK_SITES_<ID>_<KEY>`, the id in capitals with `_` for `-`, or
-/// `FRONTDESK_SITES_<ID>_<TABLE>_<KEY>` for a table that the file has for the site. The value is a string.
+/// Applies an environment variable of a site: `FRONTDESK_SITES_<ID>_<KEY>`, the id in capitals with
+/// `_` for `-`, or `FRONTDESK_SITES_<ID>_<TABLE>_<KEY>` for a table that the file has for the site.
+/// The value is a string.
 fn set_of_site(table: &mut toml::Table, name: &str, rest: &str, value: &str) -> anyhow::Result<()> {
     let sites = table.get_mut("sites").and_then(toml::Value::as_array_mut);
     let of_site = |site: &toml::Value| {
@@ -467,7 +470,8 @@ mod tests {
         for (section, options) in &defaults {
             for (key, default) in options.as_table().unwrap() {
                 if (section.as_str(), key.as_str()) == ("auth", "keys") {
-                    // An empty list there would forbid the [[auth.keys]] that `frontdesk key` prints.
+                    // An empty list there would forbid the [[auth.keys]] that `frontdesk key`
+                    // prints.
                     continue;
                 }
                 let stands = given

@@ -1,10 +1,11 @@
 //! The vocabulary of conversations: what is stored of one, below the store and every protocol.
 //!
-//! The log keeps these types as JSON. Protocols have types of their own and convert, so that a field may
-//! be renamed for browsers without touching a stored conversation. Nothing here does I/O or knows a clock.
+//! The log keeps these types as JSON. Protocols have types of their own and convert, so that a
+//! field may be renamed for browsers without touching a stored conversation. Nothing here does I/O
+//! or knows a clock.
 //!
-//! A store outlives the build that wrote it, also when a later build is taken back. Each enum of the log
-//! therefore has the value `Unknown`, which stands for all that this build has no word for.
+//! A store outlives the build that wrote it, also when a later build is taken back. Each enum of
+//! the log therefore has the value `Unknown`, which stands for all that this build has no word for.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +43,8 @@ pub struct Source {
     pub referrer: Option<String>,
 }
 
-/// What a site passes about a visitor (age, income, tier, cart value, …): at most 32 of them are kept, and without consent nothing.
+/// What a site passes about a visitor (age, income, tier, cart value, …): at most 32 of them are
+/// kept, and without consent nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Attributes {
@@ -66,7 +68,8 @@ pub enum AttributeValue {
 pub enum Rating {
     Up,
     Down,
-    /// A later build wrote it, and this one doesn't know the word. Never written by this build's own doing.
+    /// A later build wrote it, and this one doesn't know the word. Never written by this build's
+    /// own doing.
     #[serde(other)]
     Unknown,
 }
@@ -298,8 +301,8 @@ pub struct SessionKey {
 }
 
 impl SessionKey {
-    /// The key of a session whose id came from outside; `None` if no session can have it: ids have 1 to [`MAX_ID_BYTES`] bytes and no NUL,
-    /// which ends names in the store.
+    /// The key of a session whose id came from outside; `None` if no session can have it: ids have
+    /// 1 to [`MAX_ID_BYTES`] bytes and no NUL, which ends names in the store.
     #[must_use]
     pub fn named(site: &str, id: &str) -> Option<Self> {
         let sound = !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.contains('\0');
@@ -378,7 +381,8 @@ pub enum Event {
         #[serde(default)]
         note: Option<DraftNote>,
     },
-    /// For colleagues only. `distance` is the Levenshtein distance between draft and reply over the longer one's length.
+    /// For colleagues only. `distance` is the Levenshtein distance between draft and reply over the
+    /// longer one's length.
     SuggestionDecided {
         id: SuggestionId,
         agent: Agent,
@@ -395,15 +399,15 @@ pub enum Event {
     Ended {
         reason: String,
     },
-    /// Of a kind that this build doesn't know, written by a later one. It stays in the log as it is,
-    /// counts as an event, and changes nothing.
+    /// Of a kind that this build doesn't know, written by a later one. It stays in the log as it
+    /// is, counts as an event, and changes nothing.
     #[serde(other, skip_serializing)]
     Unknown,
 }
 
 impl Event {
-    /// The event of a record's body; `None` for one of a kind that only a newer release knows. It is kept where it is, and passed
-    /// over.
+    /// The event of a record's body; `None` for one of a kind that only a newer release knows. It
+    /// is kept where it is, and passed over.
     ///
     /// # Errors
     /// When it is damaged.
@@ -424,7 +428,8 @@ impl Event {
         )
     }
 
-    /// True if the visitor reads or wrote words by it: what comes and goes beside them makes no conversation younger.
+    /// True if the visitor reads or wrote words by it: what comes and goes beside them makes no
+    /// conversation younger.
     #[must_use]
     pub fn is_word(&self) -> bool {
         match self {
@@ -475,8 +480,8 @@ pub struct Line {
 mod tests {
     use super::*;
 
-    /// Every kind of event and every value in one, as a build of November 2026 wrote them. These bytes stand in stores:
-    /// they must open for ever.
+    /// Every kind of event and every value in one, as a build of November 2026 wrote them. These
+    /// bytes stand in stores: they must open for ever.
     const STORED: &str = include_str!("../tests/it/fixtures/events.jsonl");
     const STORED_CHECKPOINT: &str = include_str!("../tests/it/fixtures/checkpoint.json");
 
@@ -484,8 +489,8 @@ mod tests {
         Agent { id: "a1".into(), name: "Mara".into() }
     }
 
-    /// All values of a stored enum but `Unknown`. A new one doesn't compile until it is named here, and then the fixture
-    /// must have its line.
+    /// All values of a stored enum but `Unknown`. A new one doesn't compile until it is named here,
+    /// and then the fixture must have its line.
     macro_rules! every {
         ($type:ident: $($value:ident),+ $(,)?) => {{
             let _ = |value: $type| match value {
@@ -627,7 +632,8 @@ mod tests {
         ]
     }
 
-    /// A new kind of event doesn't compile here: give it a place in [`events`], the snapshot and the fixture.
+    /// A new kind of event doesn't compile here: give it a place in [`events`], the snapshot and
+    /// the fixture.
     fn place(event: &Event) -> Option<usize> {
         Some(match event {
             Event::Started { .. } => 0,
@@ -725,7 +731,8 @@ mod tests {
         );
     }
 
-    /// One value that this build doesn't know costs that value, not its event and not the conversation.
+    /// One value that this build doesn't know costs that value, not its event and not the
+    /// conversation.
     #[test]
     fn a_value_of_a_later_build_is_passed_over() {
         let check = |event: &Event, known: &str, expected: &Event| {

@@ -1,7 +1,8 @@
 //! How good search and answers are, over knowledge and questions that come with the right answers.
 //!
-//! Every measurement reads the knowledge into an index of its own in a scratch directory, with the configured embedder, and
-//! asks the questions through the parts that serve visitors. What it prints can be scored again by anyone: one record a question.
+//! Every measurement reads the knowledge into an index of its own in a scratch directory, with the
+//! configured embedder, and asks the questions through the parts that serve visitors. What it
+//! prints can be scored again by anyone: one record a question.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -41,7 +42,8 @@ pub mod typos;
 /// What directories of measurements are called.
 const SCRATCH: &str = "frontdesk-eval";
 
-/// A question with what is known about its answer. Fields it doesn't know are ignored, so files may carry more.
+/// A question with what is known about its answer. Fields it doesn't know are ignored, so files may
+/// carry more.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Question {
     #[serde(default)]
@@ -176,7 +178,8 @@ impl Bench {
     }
 }
 
-/// An empty index of its own with the models that fill it; several sites may be read into it, each with its own knowledge.
+/// An empty index of its own with the models that fill it; several sites may be read into it, each
+/// with its own knowledge.
 struct FreshIndex {
     retrieval: Retrieval,
     scratch: Arc<Scratch>,

@@ -1,4 +1,5 @@
-//! Signals and features as CSV and Parquet, for notebooks, warehouses and other trainers. docs/signals.md describes the columns.
+//! Signals and features as CSV and Parquet, for notebooks, warehouses and other trainers.
+//! docs/signals.md describes the columns.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -54,7 +55,8 @@ impl Cells {
     }
 }
 
-/// Rows of a signal log, one for each signal; a signal with several parts (a source, an outcome) has a row for each.
+/// Rows of a signal log, one for each signal; a signal with several parts (a source, an outcome)
+/// has a row for each.
 #[derive(Clone, Debug, Default)]
 pub struct SignalRows {
     site: Vec<Option<String>>,
@@ -227,8 +229,9 @@ fn parts(signal: &Signal) -> Vec<Part> {
     }
 }
 
-/// Features of sessions, one row each: `site`, `session`, `at_ms`, the columns of [`features::COLUMNS`], `attribute.…` for every attribute that any of
-/// them has, `meaning_000`… if wanted, and the labels `converted` and `amount`, empty where nothing was reported.
+/// Features of sessions, one row each: `site`, `session`, `at_ms`, the columns of
+/// [`features::COLUMNS`], `attribute.…` for every attribute that any of them has, `meaning_000`… if
+/// wanted, and the labels `converted` and `amount`, empty where nothing was reported.
 #[must_use]
 pub fn feature_columns(site: &str, sessions: &[(String, State)], meanings: bool) -> Vec<Column> {
     let rows: Vec<Vec<(String, Value)>> = sessions.iter().map(|(_, state)| state.row()).collect();

@@ -1,6 +1,7 @@
-//! Signals as numbers to learn from: a pure function of a session's log up to a moment. The same fold serves a running
-//! conversation (signal by signal) and training (the stored log), so that the two can't differ, and what lies after the moment was not
-//! folded in, so that no feature sees the future. Outcomes are folded too, but they are labels: no column holds anything of them.
+//! Signals as numbers to learn from: a pure function of a session's log up to a moment. The same
+//! fold serves a running conversation (signal by signal) and training (the stored log), so that the
+//! two can't differ, and what lies after the moment was not folded in, so that no feature sees the
+//! future. Outcomes are folded too, but they are labels: no column holds anything of them.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +47,8 @@ pub struct State {
     pub thumbs_up: u32,
     pub thumbs_down: u32,
     pub human: bool,
-    /// Times that a person was called; not for a high purchase intent, or the score would be made of itself.
+    /// Times that a person was called; not for a high purchase intent, or the score would be made
+    /// of itself.
     pub handoffs: u32,
     pub dwell_ms: u64,
     pub returns: u32,
@@ -66,7 +68,8 @@ pub struct State {
     pub(crate) last_answer_ms: Option<u64>,
     /// One for each order; a label, never a feature.
     pub outcomes: Vec<(u64, Outcome)>,
-    /// Nothing was reported for so long that it counts as no purchase ([`crate::insight::silence::silent`]); a label, too.
+    /// Nothing was reported for so long that it counts as no purchase
+    /// ([`crate::insight::silence::silent`]); a label, too.
     pub silent: bool,
 }
 
@@ -247,7 +250,8 @@ impl State {
         }
     }
 
-    /// Whether it came to a purchase, as far as it was reported or silence tells; `None` if nobody knows.
+    /// Whether it came to a purchase, as far as it was reported or silence tells; `None` if nobody
+    /// knows.
     #[must_use]
     pub fn converted(&self) -> Option<bool> {
         if self.outcomes.is_empty() {
@@ -262,13 +266,15 @@ impl State {
         self.visitor.starts_with("replay:")
     }
 
-    /// What was paid, by currency in alphabetical order; amounts of several are never one sum. The currency is empty where nobody named it.
+    /// What was paid, by currency in alphabetical order; amounts of several are never one sum. The
+    /// currency is empty where nobody named it.
     #[must_use]
     pub fn paid(&self) -> Vec<Money> {
         Money::sums(self.outcomes.iter().map(|(_, outcome)| outcome))
     }
 
-    /// The features, by name. The names of a site's attributes follow as `attribute.<name>`; everything else is [`COLUMNS`].
+    /// The features, by name. The names of a site's attributes follow as `attribute.<name>`;
+    /// everything else is [`COLUMNS`].
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts and milliseconds of a session")]
     pub fn row(&self) -> Vec<(String, Value)> {

@@ -1,10 +1,12 @@
-//! Questions that the knowledge doesn't answer: declined, answered with little confidence, or voted down. Those that mean
-//! the same are one gap, counted, with a few examples; it is open until a document answers it, which is asked again after
-//! each change of the knowledge, by the same turn that answers visitors. An agent who writes the missing article
-//! doesn't wait for that: the question is asked at once.
+//! Questions that the knowledge doesn't answer: declined, answered with little confidence, or voted
+//! down. Those that mean the same are one gap, counted, with a few examples; it is open until a
+//! document answers it, which is asked again after each change of the knowledge, by the same turn
+//! that answers visitors. An agent who writes the missing article doesn't wait for that: the
+//! question is asked at once.
 //!
-//! Off the answer path: events arrive over a bounded queue, and one that finds it full is counted and left out. A gap holds
-//! visitors' words, so what a session left in it goes when the session is erased or expires.
+//! Off the answer path: events arrive over a bounded queue, and one that finds it full is counted
+//! and left out. A gap holds visitors' words, so what a session left in it goes when the session is
+//! erased or expires.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -43,14 +45,17 @@ use kept::{Draft, Drafts};
 pub struct GapsConfig {
     /// Switches the notes on.
     pub enabled: bool,
-    /// Events that may wait to be noted; one more is left out and counted in `frontdesk_gaps_dropped_total`.
+    /// Events that may wait to be noted; one more is left out and counted in
+    /// `frontdesk_gaps_dropped_total`.
     pub queue: usize,
-    /// An answer whose confidence is below this counts as none. Higher finds more gaps, and more that are none.
+    /// An answer whose confidence is below this counts as none. Higher finds more gaps, and more
+    /// that are none.
     pub min_confidence: f32,
-    /// Cosine between the embeddings of two questions from which they are one gap. Lower makes fewer, wider gaps. With
-    /// all-MiniLM-L6-v2 over labelled questions of banks, assistants and homes (BANKING77, CLINC150, HWU64), what the default
-    /// puts together means the same in .78, .95 and .95; at 0.6 it is .67, .91 and .91, at 0.7 .88, .98 and .96, with
-    /// more gaps. `frontdesk eval gaps` tells it for yours.
+    /// Cosine between the embeddings of two questions from which they are one gap. Lower makes
+    /// fewer, wider gaps. With all-MiniLM-L6-v2 over labelled questions of banks, assistants and
+    /// homes (BANKING77, CLINC150, HWU64), what the default puts together means the same in .78,
+    /// .95 and .95; at 0.6 it is .67, .91 and .91, at 0.7 .88, .98 and .96, with more gaps.
+    /// `frontdesk eval gaps` tells it for yours.
     pub same_cosine: f32,
 }
 
@@ -75,7 +80,8 @@ pub enum State {
     Open,
     /// A document answers it now.
     Closed,
-    /// A person said that it needs no answer; further such questions are counted and change nothing.
+    /// A person said that it needs no answer; further such questions are counted and change
+    /// nothing.
     Dismissed,
 }
 
@@ -87,7 +93,8 @@ pub struct Example {
     pub turn: u64,
     pub at_ms: u64,
     pub reason: Reason,
-    /// Versions of documents (`document@hash`) that an answer which was voted down came from: they don't close the gap.
+    /// Versions of documents (`document@hash`) that an answer which was voted down came from: they
+    /// don't close the gap.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
 }
@@ -128,11 +135,13 @@ struct Kept {
 
 /// Examples that a gap keeps: a draft is made from their conversations and asked with them.
 pub const MAX_EXAMPLES: usize = 32;
-/// Gaps that a site keeps; for one more, the least asked of those that aren't open goes, then of all.
+/// Gaps that a site keeps; for one more, the least asked of those that aren't open goes, then of
+/// all.
 const MAX_GAPS: usize = 1_000;
 /// Longest question that is kept, in bytes.
 const MAX_QUESTION: usize = 500;
-/// Gaps that are asked again after a change of the knowledge, the most asked first. The others wait for the next one.
+/// Gaps that are asked again after a change of the knowledge, the most asked first. The others wait
+/// for the next one.
 const MAX_RECHECKED: usize = 300;
 /// How long changes of the knowledge are gathered before gaps are asked again.
 const GATHER: Duration = Duration::from_millis(500);
@@ -282,7 +291,8 @@ impl Gaps {
         self.kept.forget(site, session).await
     }
 
-    /// Forgets what is left of sessions that are gone, in gaps and drafts; after this none holds their words.
+    /// Forgets what is left of sessions that are gone, in gaps and drafts; after this none holds
+    /// their words.
     ///
     /// # Errors
     /// When the store fails.
@@ -309,8 +319,8 @@ impl Gaps {
         self.kept.get(site, gap).await
     }
 
-    /// Drafts the article that a gap misses from what people answered, and keeps it; `None` if there is no such gap.
-    /// `contact` is what the site says of itself.
+    /// Drafts the article that a gap misses from what people answered, and keeps it; `None` if
+    /// there is no such gap. `contact` is what the site says of itself.
     ///
     /// # Errors
     /// When the store, the embedder or the index fails.
@@ -391,7 +401,8 @@ impl Gaps {
                 continue;
             };
             if !kept.gap.examples.iter().any(|example| example.text == kept.gap.question) {
-                // The embedding was that of the question which goes; the next event makes a new one.
+                // The embedding was that of the question which goes; the next event makes a new
+                // one.
                 kept.gap.question = example.text.clone();
                 kept.vector = Vec::new();
             }
@@ -487,7 +498,8 @@ pub fn answering(verdict: &Verdict, min_confidence: f32) -> Option<&Citation> {
     verdict.citations.first().filter(|_| answered)
 }
 
-/// Which gap a question belongs to: that of the nearest question, if it is near enough. Vectors have length 1.
+/// Which gap a question belongs to: that of the nearest question, if it is near enough. Vectors
+/// have length 1.
 pub(crate) fn nearest<'a>(
     vector: &[f32],
     gaps: impl Iterator<Item = &'a [f32]>,
@@ -553,7 +565,8 @@ pub struct Parts {
 }
 
 impl GapLog {
-    /// The handle, and the task to spawn: it ends when its tasks drain, with everything noted by then.
+    /// The handle, and the task to spawn: it ends when its tasks drain, with everything noted by
+    /// then.
     pub fn new(parts: Parts) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (sender, receiver) = mpsc::channel(parts.gaps.config.queue.max(1));
         let log = Self {
@@ -592,7 +605,8 @@ impl GapLog {
 }
 
 async fn keep(mut parts: Parts, mut receiver: mpsc::Receiver<Noted>) {
-    // Asking again is no answer to anybody: it must not show in the answers' metrics, nor wait for a model.
+    // Asking again is no answer to anybody: it must not show in the answers' metrics, nor wait for
+    // a model.
     parts.spine = Spine {
         mode: Mode::Quote,
         metrics: Metrics::new(),

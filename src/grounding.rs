@@ -1,7 +1,7 @@
 //! Which sentences the passages support, and the answer made of quotes. Pure.
 //!
-//! Two ways to an answer that invents nothing: [`Gate`] lets a model's sentences through one by one, and [`quote`] chooses
-//! among the passages' own.
+//! Two ways to an answer that invents nothing: [`Gate`] lets a model's sentences through one by
+//! one, and [`quote`] chooses among the passages' own.
 
 use std::collections::HashSet;
 
@@ -36,7 +36,8 @@ pub use quote::{
 };
 pub use units::{Unit, keep_asked_items, keep_asked_rows, row_sentence, units};
 
-/// Statements that can be checked letter by letter: numbers, prices, dates, links, addresses and codes, in normal form.
+/// Statements that can be checked letter by letter: numbers, prices, dates, links, addresses and
+/// codes, in normal form.
 #[must_use]
 pub fn facts(text: &str) -> HashSet<String> {
     let mut facts = HashSet::new();
@@ -73,7 +74,8 @@ pub fn facts(text: &str) -> HashSet<String> {
     facts
 }
 
-/// A link or an address in normal form, without the scheme of web pages: a browser makes a link of "shop.example", too.
+/// A link or an address in normal form, without the scheme of web pages: a browser makes a link of
+/// "shop.example", too.
 fn link(word: &str) -> Option<String> {
     const SCHEMES: &[&str] =
         &["javascript:", "data:", "mailto:", "tel:", "sms:", "file:", "vbscript:", "blob:"];
@@ -97,7 +99,8 @@ fn link(word: &str) -> Option<String> {
     (known || scheme || domain).then(|| web.trim_end_matches('/').to_owned())
 }
 
-/// The numbers inside a word: thousands separators and trailing zeros of decimals don't count, so "1,900" is "1900" and "349.00" is "349".
+/// The numbers inside a word: thousands separators and trailing zeros of decimals don't count, so
+/// "1,900" is "1900" and "349.00" is "349".
 fn numbers(word: &str) -> impl Iterator<Item = String> + '_ {
     word.split(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ','))
         .map(|number| number.trim_matches(['.', ',']))

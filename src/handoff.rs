@@ -9,7 +9,8 @@ use crate::language::tone::{Tone, tone};
 mod anger;
 mod person;
 
-/// True if the visitor asks for a person: in so many words, or in words like those of others who did.
+/// True if the visitor asks for a person: in so many words, or in words like those of others who
+/// did.
 #[must_use]
 pub fn asks_for_person(text: &str) -> bool {
     person::asks_for_person(text) || heard(text) == Some(Tone::WantsPerson)
@@ -30,20 +31,23 @@ fn heard(text: &str) -> Option<Tone> {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HandoffConfig {
-    /// Call a person when the visitor asks for one in so many words. The widget's button always does.
+    /// Call a person when the visitor asks for one in so many words. The widget's button always
+    /// does.
     pub asked: bool,
-    /// Call a person after so many answers in a row that were declined, failed or less sure than `confidence_below`; 0 never.
+    /// Call a person after so many answers in a row that were declined, failed or less sure than
+    /// `confidence_below`; 0 never.
     pub low_confidence: u32,
     /// Confidence (0…1) below which an answer counts as unsure.
     pub confidence_below: f32,
     /// Call a person when the visitor is angry.
     pub anger: bool,
-    /// Words and phrases that people handle ("lawyer", "data breach", "退款纠纷"); a message with one of them calls a person.
+    /// Words and phrases that people handle ("lawyer", "data breach", "退款纠纷"); a message with one
+    /// of them calls a person.
     pub topics: Vec<String>,
     /// Call a person when the purchase intent (0…1) reaches this; 0 never.
     pub intent_from: f32,
-    /// Whether the assistant goes on answering until a person takes over. Where it doesn't, messages wait, each with a drafted
-    /// reply for the agent.
+    /// Whether the assistant goes on answering until a person takes over. Where it doesn't,
+    /// messages wait, each with a drafted reply for the agent.
     pub answer_while_waiting: bool,
 }
 
@@ -148,7 +152,8 @@ impl Memory {
     }
 }
 
-/// Whether a text holds a phrase: at word borders for spaced scripts, anywhere for others. Case doesn't count.
+/// Whether a text holds a phrase: at word borders for spaced scripts, anywhere for others. Case
+/// doesn't count.
 fn holds(text: &str, phrase: &str) -> bool {
     if !phrase.is_ascii() {
         return text.to_lowercase().contains(&phrase.to_lowercase());

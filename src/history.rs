@@ -1,4 +1,5 @@
-//! What past conversations hold: search and statistics, read from the log itself and bounded in what one request reads.
+//! What past conversations hold: search and statistics, read from the log itself and bounded in
+//! what one request reads.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,7 +20,8 @@ const PAGE: usize = 64;
 /// Matches shown of one conversation.
 const MATCHES: usize = 3;
 
-/// Conversations that hold all the words, newest first. Case doesn't count. `after` is where an earlier search ended.
+/// Conversations that hold all the words, newest first. Case doesn't count. `after` is where an
+/// earlier search ended.
 ///
 /// # Errors
 /// When the store can't be read.
@@ -120,7 +122,8 @@ fn matching(
     missing.is_empty().then_some(found)
 }
 
-/// The words around a hit. Offsets of the lower-cased text are good for the text itself only where both are alike.
+/// The words around a hit. Offsets of the lower-cased text are good for the text itself only where
+/// both are alike.
 fn around(lower: &str, text: &str, at: usize) -> String {
     let before = lower.get(..at).map_or(0, |before| before.chars().count()).saturating_sub(40);
     let rest: String = text.chars().skip(before).collect();

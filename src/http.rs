@@ -1,4 +1,5 @@
-//! The edge: axum, and what goes in and out over it. Session logic never sees a type of this module's wire formats.
+//! The edge: axum, and what goes in and out over it. Session logic never sees a type of this
+//! module's wire formats.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What a marketer wants to know, from the real store: who asks for what, how near it is to a purchase, what came of it.
+//! What a marketer wants to know, from the real store: who asks for what, how near it is to a
+//! purchase, what came of it.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -57,7 +58,8 @@ pub struct Insight {
     products: catalogue::Catalogue,
     prompts: Arc<Prompts>,
     clock: Clock,
-    /// By the session and the event that ends the answer: every tab gets the same, and it counts once.
+    /// By the session and the event that ends the answer: every tab gets the same, and it counts
+    /// once.
     chosen: Arc<Cache<(SessionKey, u64), Cards>>,
 }
 
@@ -118,7 +120,8 @@ impl Insight {
         let entries = self.book.read(site).await?;
         let (goods, calendar) = (self.catalogue(site), calendar.clone());
         let now_ms = self.clock.now_ms();
-        // Counting and forecasting take a while; they must not hold up the threads that serve visitors.
+        // Counting and forecasting take a while; they must not hold up the threads that serve
+        // visitors.
         let whole = entries.len() < MAX_SESSIONS;
         let made = tokio::task::spawn_blocking(move || {
             Demand::of(&entries, &goods, &calendar, now_ms, whole)
@@ -150,7 +153,8 @@ impl Insight {
         Ok(shown.flatten().collect())
     }
 
-    /// The products for the answer `turn` whose end is event `seq`; `None` at once where the site shows none.
+    /// The products for the answer `turn` whose end is event `seq`; `None` at once where the site
+    /// shows none.
     #[must_use]
     pub fn cards(&self, key: &SessionKey, turn: u64, seq: u64) -> Option<Choosing> {
         let shelf = self.shelves.get(&key.site)?;
@@ -167,7 +171,8 @@ impl Insight {
         ))
     }
 
-    /// As [`Self::cards`], for who comes back to an answer that ended while no socket of the visitor was there, or that was read without one.
+    /// As [`Self::cards`], for who comes back to an answer that ended while no socket of the
+    /// visitor was there, or that was read without one.
     #[must_use]
     pub fn cards_missed(&self, key: &SessionKey, turn: u64, seq: u64) -> Option<Choosing> {
         // What was chosen and may not be shown any more isn't shown this way.
@@ -175,8 +180,8 @@ impl Insight {
         if known { None } else { self.cards(key, turn, seq) }
     }
 
-    /// The products that were chosen for the answer whose end is event `seq`, for who comes back to it: those that can still be had, as they are
-    /// sold now.
+    /// The products that were chosen for the answer whose end is event `seq`, for who comes back to
+    /// it: those that can still be had, as they are sold now.
     #[must_use]
     pub fn cards_again(&self, key: &SessionKey, seq: u64) -> Option<ServerMessage> {
         match self.chosen.get(&(key.clone(), seq))?.get()?.clone()? {

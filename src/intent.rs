@@ -1,5 +1,5 @@
-//! How likely a purchase is. Until a model is deployed the score is a transparent sum; a trained model takes its place behind the
-//! same [`Intent`].
+//! How likely a purchase is. Until a model is deployed the score is a transparent sum; a trained
+//! model takes its place behind the same [`Intent`].
 
 use std::borrow::Cow;
 
@@ -27,8 +27,8 @@ pub(crate) mod watch;
 /// The purchase intent of a session, a pure function of its signals and of the deployed model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
-    /// 0…1: a model's calibrated probability, or without one a logistic curve over the sum of `reasons`, which is ordered but no
-    /// probability.
+    /// 0…1: a model's calibrated probability, or without one a logistic curve over the sum of
+    /// `reasons`, which is ordered but no probability.
     pub score: f32,
     /// What moved the score, strongest first.
     pub reasons: Vec<Reason>,
@@ -44,7 +44,8 @@ pub struct Reason {
     pub signal: Cow<'static, str>,
     /// How often it was seen; 0 in a model's reasons, where `value` tells.
     pub count: u32,
-    /// The feature's value in words ("yes", "41", "unknown"), in a model's reasons only and not for the meaning of messages.
+    /// The feature's value in words ("yes", "41", "unknown"), in a model's reasons only and not for
+    /// the meaning of messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// What it adds to the sum, or to a model's log-odds compared with an average conversation.
@@ -57,7 +58,8 @@ const MAX_REASONS: usize = 8;
 const MIN_WEIGHT: f32 = 0.02;
 
 impl Intent {
-    /// What a model says of a row: its probability, and what moved it. `value` tells a column's value in words.
+    /// What a model says of a row: its probability, and what moved it. `value` tells a column's
+    /// value in words.
     #[must_use]
     pub fn of_model(
         version: u32,
@@ -87,7 +89,8 @@ pub const SUM: &str = "hand-set sum";
 /// Where a session starts without any signal: logistic(−2) ≈ 0.12.
 const BIAS: f32 = -2.0;
 
-/// The score of everything that was seen so far. A signal counts in full once and with diminishing weight when repeated.
+/// The score of everything that was seen so far. A signal counts in full once and with diminishing
+/// weight when repeated.
 pub fn score<'a>(signals: impl IntoIterator<Item = &'a Signal>) -> Intent {
     let mut counts: Vec<(&'static str, f32, u32)> = Vec::new();
     for signal in signals {
@@ -112,7 +115,8 @@ pub fn score<'a>(signals: impl IntoIterator<Item = &'a Signal>) -> Intent {
     Intent { score: 1.0 / (1.0 + (-sum).exp()), reasons, version: None }
 }
 
-/// Hand-set weights: interest in price, stock, delivery and payment speaks for a purchase, trouble with one against it.
+/// Hand-set weights: interest in price, stock, delivery and payment speaks for a purchase, trouble
+/// with one against it.
 fn weight(signal: &Signal) -> Option<(&'static str, f32)> {
     Some(match signal {
         Signal::Topic { topic } => match topic {

@@ -1,8 +1,8 @@
 //! The server's own keys: those that visitors' tokens are signed with, and the first admin key.
 //!
-//! They stand beside the store in files that only the server's user can read, `visitor.keys` and `admin.key`; of the admin key
-//! the store has the hash. An export of the store so holds no key: whoever moves a server takes `visitor.keys` along, or its
-//! visitors begin new conversations.
+//! They stand beside the store in files that only the server's user can read, `visitor.keys` and
+//! `admin.key`; of the admin key the store has the hash. An export of the store so holds no key:
+//! whoever moves a server takes `visitor.keys` along, or its visitors begin new conversations.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -110,8 +110,8 @@ impl Keyring {
         String::from_utf8(hash).context("the stored hash of the admin key")
     }
 
-    /// Signs new tokens with a new key. Tokens of the key before stay good until the next change, and visitors who come back
-    /// with one are given a new one.
+    /// Signs new tokens with a new key. Tokens of the key before stay good until the next change,
+    /// and visitors who come back with one are given a new one.
     ///
     /// # Errors
     /// When the file can't be written; the keys stay as they were.
@@ -129,7 +129,8 @@ impl Keyring {
     /// Makes a new admin key in `admin.key`; the one before ends. Gives the new one's hash.
     ///
     /// # Errors
-    /// When file or store can't be written. A change that breaks off is completed or undone by the next start.
+    /// When file or store can't be written. A change that breaks off is completed or undone by the
+    /// next start.
     pub async fn change_admin_key(&self) -> anyhow::Result<String> {
         let _changing = self.changing.lock().await;
         let key = new_key();

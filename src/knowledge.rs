@@ -1,13 +1,16 @@
-//! The knowledge of every site while the server runs: its folders, which are watched, and documents handed in over HTTP.
+//! The knowledge of every site while the server runs: its folders, which are watched, and documents
+//! handed in over HTTP.
 //!
-//! One run writes at a time; others wait in a short line. None of it is on the way of an answer: the embedder lets
-//! questions go first, and the index searches while it is written.
+//! One run writes at a time; others wait in a short line. None of it is on the way of an answer:
+//! the embedder lets questions go first, and the index searches while it is written.
 //!
-//! A document that is handed in is kept as a file under `knowledge.uploads`, so that an index can be built again from what
-//! is on disk. Its id in the index starts with `api:`, and runs over folders leave such documents alone.
+//! A document that is handed in is kept as a file under `knowledge.uploads`, so that an index can
+//! be built again from what is on disk. Its id in the index starts with `api:`, and runs over
+//! folders leave such documents alone.
 //!
-//! Folders are looked at every few seconds rather than asked of the system: notifications don't come from network disks
-//! and other machines, a look costs one `stat` a file, and files that are still being written show by it.
+//! Folders are looked at every few seconds rather than asked of the system: notifications don't
+//! come from network disks and other machines, a look costs one `stat` a file, and files that are
+//! still being written show by it.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -35,7 +38,8 @@ use crate::telemetry::{Metrics, seconds};
 
 pub mod files;
 
-/// Runs that may wait for the one before; each is a document or a folder, so this is minutes of work at the most.
+/// Runs that may wait for the one before; each is a document or a folder, so this is minutes of
+/// work at the most.
 const MAX_WAITING: usize = 32;
 /// Errors and warnings of one document that its status keeps.
 const MAX_NOTES: usize = 20;
@@ -83,7 +87,8 @@ pub enum Change {
     Replaced,
     /// The same content was there already.
     Unchanged,
-    /// Nothing of it can be used; what was there before stays, unless that could show what the new one hides.
+    /// Nothing of it can be used; what was there before stays, unless that could show what the new
+    /// one hides.
     Rejected,
 }
 
@@ -125,7 +130,8 @@ pub struct Handed {
     pub content: Vec<u8>,
 }
 
-/// What a run is to read of a site's own folder, see [`Knowledge::roots`]; empty for all of it and what was handed in.
+/// What a run is to read of a site's own folder, see [`Knowledge::roots`]; empty for all of it and
+/// what was handed in.
 #[derive(Clone, Debug, Default)]
 pub struct Roots(Vec<PathBuf>);
 
@@ -207,7 +213,8 @@ impl Knowledge {
         &self.inner.catalogue
     }
 
-    /// Whether the documents are read for the first time: what is asked meanwhile may stand in one that comes later.
+    /// Whether the documents are read for the first time: what is asked meanwhile may stand in one
+    /// that comes later.
     #[must_use]
     pub fn is_filling(&self) -> bool {
         self.inner.filling.load(Ordering::Relaxed) > 0
@@ -246,10 +253,12 @@ impl Knowledge {
         Ok(())
     }
 
-    /// Files and folders to read, from paths in the site's own folder or absolute ones. Links count as where they lead.
+    /// Files and folders to read, from paths in the site's own folder or absolute ones. Links count
+    /// as where they lead.
     ///
     /// # Errors
-    /// [`KnowledgeError::Wrong`] when the site is not known, or a path is missing or leads out of its folder.
+    /// [`KnowledgeError::Wrong`] when the site is not known, or a path is missing or leads out of
+    /// its folder.
     pub fn roots(&self, site: &str, paths: &[PathBuf]) -> Result<Roots, KnowledgeError> {
         let folder = self.folder(site)?;
         let own = std::fs::canonicalize(folder).ok();
@@ -278,10 +287,12 @@ impl Knowledge {
         folder.ok_or_else(|| KnowledgeError::Wrong(format!("no site {site:?} is configured here")))
     }
 
-    /// Reads a site's folder and what was handed in into the index; or only `roots`, if there are any.
+    /// Reads a site's folder and what was handed in into the index; or only `roots`, if there are
+    /// any.
     ///
     /// # Errors
-    /// When it is not known, too many wait, the disk is nearly full, or index or embedder fail; broken documents are in the report.
+    /// When it is not known, too many wait, the disk is nearly full, or index or embedder fail;
+    /// broken documents are in the report.
     pub async fn ingest(
         &self,
         site: &str,
@@ -315,8 +326,9 @@ impl Knowledge {
     /// Takes a document in. The same content again changes nothing.
     ///
     /// # Errors
-    /// When its id, its kind or what is said about it isn't understood, too many wait, or disk, index or embedder fail, or the disk
-    /// is nearly full. A document that can't be read is no error but [`Change::Rejected`].
+    /// When its id, its kind or what is said about it isn't understood, too many wait, or disk,
+    /// index or embedder fail, or the disk is nearly full. A document that can't be read is no
+    /// error but [`Change::Rejected`].
     pub async fn put(
         &self,
         site: &str,
@@ -465,7 +477,8 @@ impl Knowledge {
             }
             for watched in &mut watched {
                 let now = look(&watched.folder).await;
-                // A change is read once it stood still from one look to the next: nobody writes any more.
+                // A change is read once it stood still from one look to the next: nobody writes any
+                // more.
                 let settled = watched.seen.as_ref() == Some(&now);
                 watched.seen = Some(now.clone());
                 if watched.read.as_ref() == Some(&now) || !settled {
@@ -498,7 +511,8 @@ impl Knowledge {
                         watched.read = Some(now);
                         watched.crashed = false;
                     }
-                    // Once more, in case something of the moment was to blame; then what is there is given up until it changes.
+                    // Once more, in case something of the moment was to blame; then what is there
+                    // is given up until it changes.
                     Err(KnowledgeError::Panicked) if !watched.crashed => {
                         watched.crashed = true;
                         continue;
@@ -609,8 +623,8 @@ pub async fn ingest_all(
     Ok(report)
 }
 
-/// Everything that a site knows, read from its folder and what was handed in, a passage for each section. The index isn't asked, so a
-/// running server is no hindrance.
+/// Everything that a site knows, read from its folder and what was handed in, a passage for each
+/// section. The index isn't asked, so a running server is no hindrance.
 ///
 /// # Errors
 /// When the disk fails; broken documents are in what is returned.
@@ -632,7 +646,8 @@ pub async fn documents_of(
     ingest::whole_documents(site, folder, &uploads, &options, progress).await
 }
 
-/// What is kept of a document that was handed in, as it is read; none if it was of a kind that is read no more.
+/// What is kept of a document that was handed in, as it is read; none if it was of a kind that is
+/// read no more.
 fn upload_of(uploads: &Path, site: &str, status: DocumentStatus) -> Option<Upload> {
     let path = Place::of(uploads, site, &status.id).content;
     let format = Format::of_content(&status.content_type, &status.id)?;
@@ -681,7 +696,8 @@ fn named<'a>(id: &str, failures: impl Iterator<Item = &'a Failure>) -> Vec<Failu
         .collect()
 }
 
-/// Where a document that was handed in is kept. Its id may hold anything, so files are named by its hash.
+/// Where a document that was handed in is kept. Its id may hold anything, so files are named by its
+/// hash.
 struct Place {
     folder: PathBuf,
     status: PathBuf,
@@ -711,7 +727,8 @@ impl Place {
             .with_context(|| format!("{} is damaged", self.status.display()))
     }
 
-    /// On disk when it returns, whole or not at all, with all that was renamed in the folder before.
+    /// On disk when it returns, whole or not at all, with all that was renamed in the folder
+    /// before.
     async fn write(&self, path: &Path, content: &[u8]) -> anyhow::Result<()> {
         let write = async {
             use tokio::io::AsyncWriteExt as _;

@@ -18,7 +18,8 @@ pub mod unspaced;
 pub use detect::{is_common, is_common_somewhere, language_of};
 pub use iso_639::is_iso_639_1;
 
-/// Where the first whole sentence ends: behind its closing mark and the white space after it, or behind a line break.
+/// Where the first whole sentence ends: behind its closing mark and the white space after it, or
+/// behind a line break.
 pub(crate) fn sentence_end(text: &str) -> Option<usize> {
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
@@ -27,7 +28,8 @@ pub(crate) fn sentence_end(text: &str) -> Option<usize> {
             '\n' if !text.get(..at).unwrap_or_default().trim().is_empty() => return Some(after),
             '。' | '！' | '？' => return Some(after),
             '.' | '!' | '?' => {
-                // A whole sentence shows by the white space behind it; "4.90", "e.g." and "1." go on.
+                // A whole sentence shows by the white space behind it; "4.90", "e.g." and "1." go
+                // on.
                 let &(_, next) = chars.peek()?;
                 let closes = matches!(next, '"' | '\'' | ')' | '”' | '’' | ']' | '*');
                 let mut rest =
@@ -80,7 +82,8 @@ fn is_abbreviation(before: &str) -> bool {
         )
 }
 
-/// The sentences of a text, as byte ranges without the white space around them. Lines end sentences too.
+/// The sentences of a text, as byte ranges without the white space around them. Lines end sentences
+/// too.
 #[must_use]
 pub fn sentences(text: &str) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
@@ -99,7 +102,8 @@ pub fn sentences(text: &str) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Words that carry meaning, lower-cased and cut to a stem. Unspaced scripts give pairs of characters.
+/// Words that carry meaning, lower-cased and cut to a stem. Unspaced scripts give pairs of
+/// characters.
 pub fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
     let spaced = text
         .unicode_words()
@@ -121,8 +125,9 @@ pub fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
     spaced.map(|word| stem(&word).to_owned()).chain(unspaced)
 }
 
-/// A word by Unicode's rules, cut at a colon or a full stop that nobody put a space behind: "Colour:Blue", "shipping.When". Words that have
-/// such a sign within them go on in small letters ("k:a", "shop.example").
+/// A word by Unicode's rules, cut at a colon or a full stop that nobody put a space behind:
+/// "Colour:Blue", "shipping.When". Words that have such a sign within them go on in small letters
+/// ("k:a", "shop.example").
 fn parted(word: &str) -> impl Iterator<Item = &str> {
     let cuts = word.char_indices().filter(|(at, c)| {
         let (before, after) =
@@ -141,7 +146,8 @@ fn parted(word: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The words that carry meaning, with one word for all that customers and shops call the same thing by.
+/// The words that carry meaning, with one word for all that customers and shops call the same thing
+/// by.
 pub(crate) fn meanings(text: &str) -> impl Iterator<Item = String> + '_ {
     content_words(text).map(|word| {
         let group = SAME.iter().find(|group| group.iter().any(|other| stem(other) == word));
@@ -205,7 +211,8 @@ pub(crate) fn pieces(run: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A question without function words, as the words that carry its meaning stand in it: what of it is looked up.
+/// A question without function words, as the words that carry its meaning stand in it: what of it
+/// is looked up.
 #[must_use]
 pub fn without_function_words(question: &str) -> String {
     let mut text = String::new();
@@ -218,9 +225,10 @@ pub fn without_function_words(question: &str) -> String {
     text.split_whitespace().chain(spaced).collect::<Vec<_>>().join(" ")
 }
 
-/// Share of a question's content words that a text holds, 0…1; a character of an unspaced script counts for half a word, and is
-/// held if it stands in the text beside the same neighbour. A text of another script is compared by the names that the question
-/// has in its script, if there are several. 0 for a question without content words.
+/// Share of a question's content words that a text holds, 0…1; a character of an unspaced script
+/// counts for half a word, and is held if it stands in the text beside the same neighbour. A text
+/// of another script is compared by the names that the question has in its script, if there are
+/// several. 0 for a question without content words.
 #[must_use]
 pub fn coverage(question: &str, text: &str) -> f32 {
     let held: HashSet<String> = content_words(text).collect();
@@ -247,14 +255,16 @@ pub fn coverage(question: &str, text: &str) -> f32 {
     if all > 0.0 { found / all } else { 0.0 }
 }
 
-/// Words in another script than the rest of a question that say by themselves what it is about: a product's name and number.
+/// Words in another script than the rest of a question that say by themselves what it is about: a
+/// product's name and number.
 pub(crate) const NAMES: usize = 2;
 
 pub(crate) fn is_unspaced(c: char) -> bool {
     matches!(u32::from(c), 0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x0e00..=0x0e7f | 0x20000..=0x2ffff)
 }
 
-/// A light stem for comparing words: plural and common verb endings go. Enough where both sides are cut the same way.
+/// A light stem for comparing words: plural and common verb endings go. Enough where both sides are
+/// cut the same way.
 pub(crate) fn stem(word: &str) -> &str {
     for ending in ["ing", "ed", "es", "s"] {
         if let Some(stem) =
@@ -266,7 +276,8 @@ pub(crate) fn stem(word: &str) -> &str {
     word.strip_suffix('e').filter(|stem| stem.len() >= 3).unwrap_or(word)
 }
 
-/// English function words; other languages have fewer hits here and are judged by more of their words.
+/// English function words; other languages have fewer hits here and are judged by more of their
+/// words.
 pub(crate) const STOP_WORDS: &[&str] = &[
     "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be",
     "been", "but", "by", "can", "could", "did", "do", "does", "for", "from", "had", "has", "have",

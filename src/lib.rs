@@ -2,7 +2,8 @@
 //!
 //! # Map, top floor first
 //!
-//! A module imports modules of lower floors only; `tests/it/architecture.rs` has the list. To learn the code, begin with
+//! A module imports modules of lower floors only; `tests/it/architecture.rs` has the list. To learn
+//! the code, begin with
 //! [`turn`]: how one answer comes about.
 //!
 //! | Module | What it decides |

@@ -1,7 +1,8 @@
 //! Starting and stopping: every task is on a tracker, and stopping has two steps.
 //!
-//! Soft: nothing new begins, what runs may end. Hard: what still runs is dropped; answers were checkpointed. A task that
-//! panics, or a worker that dies, ends the process with a failure instead of leaving a server that answers nothing.
+//! Soft: nothing new begins, what runs may end. Hard: what still runs is dropped; answers were
+//! checkpointed. A task that panics, or a worker that dies, ends the process with a failure instead
+//! of leaving a server that answers nothing.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Tasks that go on while these stop, because these still have something for them; a failure among them is one of these.
+    /// Tasks that go on while these stop, because these still have something for them; a failure
+    /// among them is one of these.
     #[must_use]
     pub fn outlasting(&self) -> Self {
         Self { failed: self.failed.clone(), ..Self::default() }
@@ -27,7 +29,8 @@ impl Tasks {
     /// Runs a task until it ends or the hard stop comes.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let (hard, failed) = (self.hard.clone(), self.failed.clone());
-        // Boxed, since each wrapper would hold room for it twice: once to be given it, once to run it.
+        // Boxed, since each wrapper would hold room for it twice: once to be given it, once to run
+        // it.
         let watched = hard.run_until_cancelled_owned(Box::pin(task));
         self.tracker.spawn(async move {
             let guard = FailureGuard { name, failed };
@@ -67,7 +70,8 @@ impl Tasks {
         self.failed.is_cancelled()
     }
 
-    /// Waits for all tasks, at most `limit`, then drops what is left. True if all ended by themselves.
+    /// Waits for all tasks, at most `limit`, then drops what is left. True if all ended by
+    /// themselves.
     pub async fn stop(&self, limit: Duration) -> bool {
         self.drain();
         self.tracker.close();
@@ -78,7 +82,8 @@ impl Tasks {
     }
 }
 
-/// Reports a task that panics. One that is dropped with the runtime, because the start failed, did nothing wrong.
+/// Reports a task that panics. One that is dropped with the runtime, because the start failed, did
+/// nothing wrong.
 struct FailureGuard {
     name: &'static str,
     failed: CancellationToken,

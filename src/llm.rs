@@ -1,11 +1,13 @@
 //! A clone-able handle in front of the engine that writes tokens.
 //!
-//! [`Llm::submit`] answers at once, with a [`Completion`] or a refusal, and never blocks. Dropping a completion stops it: the
-//! thread of the `llama` engine frees its sequence at the next step, a remote engine's connection is closed. [`Llm::judge`] asks
-//! for a yes or no instead of text, and gives way to everything that is written.
+//! [`Llm::submit`] answers at once, with a [`Completion`] or a refusal, and never blocks. Dropping
+//! a completion stops it: the thread of the `llama` engine frees its sequence at the next step, a
+//! remote engine's connection is closed. [`Llm::judge`] asks for a yes or no instead of text, and
+//! gives way to everything that is written.
 //!
-//! Inside the `llama` engine: [`scheduler`] decides what is computed next, [`prefix`] what is computed already, both pure;
-//! `worker` owns llama.cpp's context and does it; [`template`] makes a prompt of messages, [`text`] makes text of tokens.
+//! Inside the `llama` engine: [`scheduler`] decides what is computed next, [`prefix`] what is
+//! computed already, both pure; `worker` owns llama.cpp's context and does it; [`template`] makes a
+//! prompt of messages, [`text`] makes text of tokens.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -43,8 +45,8 @@ pub use model::instruction_sets;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LlmConfig {
-    /// `llama` (in process, from `model`), `scripted` (deterministic, for tests and front-end work), or the base URL of an
-    /// OpenAI-compatible server (`http://127.0.0.1:8080/v1`).
+    /// `llama` (in process, from `model`), `scripted` (deterministic, for tests and front-end
+    /// work), or the base URL of an OpenAI-compatible server (`http://127.0.0.1:8080/v1`).
     pub engine: String,
     /// Path of a chat GGUF for `llama`; the model's name for a remote engine.
     pub model: String,
@@ -52,21 +54,26 @@ pub struct LlmConfig {
     pub api_key: String,
     /// File that the key stands in, instead.
     pub api_key_file: PathBuf,
-    /// SHA-256 sums (hexadecimal) of the GGUF files that may be loaded; empty allows any. A GGUF is code: list what you trust.
+    /// SHA-256 sums (hexadecimal) of the GGUF files that may be loaded; empty allows any. A GGUF is
+    /// code: list what you trust.
     pub allowed_sha256: Vec<String>,
-    /// Tokens one conversation's prompt and answer may take together. More costs memory for each running answer.
+    /// Tokens one conversation's prompt and answer may take together. More costs memory for each
+    /// running answer.
     pub context_tokens: u32,
-    /// Tokens that the KV cache holds for all conversations together, running ones and finished ones that may go on; 0 takes
-    /// room for four of `context_tokens`. When it is full, finished conversations go first, then new answers wait. Costs memory:
-    /// 23 KB a token for a model of 135M parameters, 128 KB for one of 8B.
+    /// Tokens that the KV cache holds for all conversations together, running ones and finished
+    /// ones that may go on; 0 takes room for four of `context_tokens`. When it is full, finished
+    /// conversations go first, then new answers wait. Costs memory: 23 KB a token for a model of
+    /// 135M parameters, 128 KB for one of 8B.
     pub kv_tokens: u32,
-    /// Tokens of finished conversations that are kept in memory outside the KV cache, as much memory for each as in it; 0 keeps
-    /// none. They don't slow running answers down as those in the cache do, and a visitor who comes back is answered without
-    /// computing the conversation again. Nothing of them is written to disk; the longest unused go first.
+    /// Tokens of finished conversations that are kept in memory outside the KV cache, as much
+    /// memory for each as in it; 0 keeps none. They don't slow running answers down as those in the
+    /// cache do, and a visitor who comes back is answered without computing the conversation again.
+    /// Nothing of them is written to disk; the longest unused go first.
     pub sleeping_tokens: u32,
-    /// Tokens computed in one step at most; 0 takes 512 on the processor and 1,024 on a GPU. Of 64 and more, ggml computes attention
-    /// by another kernel, which rounds otherwise, so that where two tokens are nearly as likely an answer may depend on how many
-    /// others are computed beside it. Fewer than 64 exclude that, and read long prompts at half the speed.
+    /// Tokens computed in one step at most; 0 takes 512 on the processor and 1,024 on a GPU. Of 64
+    /// and more, ggml computes attention by another kernel, which rounds otherwise, so that where
+    /// two tokens are nearly as likely an answer may depend on how many others are computed beside
+    /// it. Fewer than 64 exclude that, and read long prompts at half the speed.
     pub batch_tokens: u32,
     /// Answers written at the same time; one more waits in the queue. At most 256.
     pub parallel: u32,
@@ -74,16 +81,18 @@ pub struct LlmConfig {
     pub queue: usize,
     /// Tokens an answer may have at most.
     pub max_tokens: u32,
-    /// Tokens that a model which thinks may think before it answers; what is more is cut. 0: it answers at once, which visitors
-    /// notice. Thoughts are shown to nobody.
+    /// Tokens that a model which thinks may think before it answers; what is more is cut. 0: it
+    /// answers at once, which visitors notice. Thoughts are shown to nobody.
     pub thinking_tokens: u32,
     /// Processor threads; 0 takes one per physical core.
     pub threads: u32,
-    /// Layers to put on the GPU; 0 stays on the processor, 999 takes all. Needs a build with `cuda`, `vulkan` or `metal`.
+    /// Layers to put on the GPU; 0 stays on the processor, 999 takes all. Needs a build with
+    /// `cuda`, `vulkan` or `metal`.
     pub gpu_layers: u32,
     /// Sampling temperature, 0 for the likeliest token each time.
     pub temperature: f32,
-    /// Nucleus sampling: the smallest set of tokens with this probability together. 1 switches it off.
+    /// Nucleus sampling: the smallest set of tokens with this probability together. 1 switches it
+    /// off.
     pub top_p: f32,
     /// Drops tokens less likely than this share of the likeliest. 0 switches it off.
     pub min_p: f32,
@@ -187,8 +196,8 @@ pub struct Sampling {
 #[derive(Clone, Debug)]
 pub struct Request {
     pub messages: Vec<ChatMessage>,
-    /// Whose conversation it is, so that [`Llm::forget`] can erase what is kept of it alone. What is kept without a session goes
-    /// whenever any is forgotten.
+    /// Whose conversation it is, so that [`Llm::forget`] can erase what is kept of it alone. What
+    /// is kept without a session goes whenever any is forgotten.
     pub session: Option<SessionKey>,
     /// It is a draft for an agent: answers to visitors go first.
     pub suggestion: bool,
@@ -256,8 +265,8 @@ pub struct ModelFacts {
     pub parameters: u64,
     pub size_bytes: u64,
     pub quantisation: String,
-    /// Lower-case hexadecimal SHA-256 of the GGUF; empty for other engines, and for files over 2 GiB unless `allowed_sha256`
-    /// lists sums.
+    /// Lower-case hexadecimal SHA-256 of the GGUF; empty for other engines, and for files over 2
+    /// GiB unless `allowed_sha256` lists sums.
     pub sha256: String,
     pub trained_context: u32,
     pub context_tokens: u32,
@@ -332,8 +341,8 @@ enum Engine {
 }
 
 impl Llm {
-    /// Loads the configured engine and says in the log what it is. Blocks while a model is read, from less than a second to
-    /// minutes, so call it outside of async code.
+    /// Loads the configured engine and says in the log what it is. Blocks while a model is read,
+    /// from less than a second to minutes, so call it outside of async code.
     ///
     /// # Errors
     /// What is wrong with the configuration, the file or the machine, and what to do about it.
@@ -352,11 +361,13 @@ impl Llm {
         Ok(llm)
     }
 
-    /// Puts a request in line and returns at once. On the `llama` engine this tokenises the prompt: about a millisecond.
+    /// Puts a request in line and returns at once. On the `llama` engine this tokenises the prompt:
+    /// about a millisecond.
     ///
     /// # Errors
-    /// [`LlmError::Overloaded`] if the line is full, [`LlmError::PromptTooLong`], [`LlmError::ShuttingDown`], or
-    /// [`LlmError::Engine`] if the engine is dead or its template refuses the messages.
+    /// [`LlmError::Overloaded`] if the line is full, [`LlmError::PromptTooLong`],
+    /// [`LlmError::ShuttingDown`], or [`LlmError::Engine`] if the engine is dead or its template
+    /// refuses the messages.
     pub fn submit(&self, request: Request) -> Result<Completion, LlmError> {
         let source = match &*self.engine {
             Engine::Llama(llama) => Source::Channel(llama.submit(&request)?),
@@ -366,12 +377,14 @@ impl Llm {
         Ok(Completion { source, ended: false })
     }
 
-    /// How likely the model's first word after each of these prompts is yes rather than no, 0…1, in the prompts' order:
-    /// P(yes) / (P(yes) + P(no)), as monoT5 scores relevance (Nogueira, Jiang, Pradeep, Lin, 2020). They are computed side by
-    /// side, share what they begin with, and give way to every answer. Dropping the future stops them.
+    /// How likely the model's first word after each of these prompts is yes rather than no, 0…1, in
+    /// the prompts' order: P(yes) / (P(yes) + P(no)), as monoT5 scores relevance (Nogueira, Jiang,
+    /// Pradeep, Lin, 2020). They are computed side by side, share what they begin with, and give
+    /// way to every answer. Dropping the future stops them.
     ///
     /// # Errors
-    /// The first one that any of them meets, as [`Llm::submit`] and [`Completion`] name them; the others stop then.
+    /// The first one that any of them meets, as [`Llm::submit`] and [`Completion`] name them; the
+    /// others stop then.
     pub async fn judge(&self, prompts: &[Vec<ChatMessage>]) -> Result<Vec<f32>, LlmError> {
         let judged = prompts.iter().map(async |messages| {
             // Who waits here is bounded by the turns that run.
@@ -449,7 +462,8 @@ impl Llm {
         }
     }
 
-    /// Whether the last requests were answered. Unlike [`Llm::health`] it can change by itself: it tells of another machine.
+    /// Whether the last requests were answered. Unlike [`Llm::health`] it can change by itself: it
+    /// tells of another machine.
     ///
     /// # Errors
     /// What a remote engine's last requests met, once several in a row failed or none ever worked.
@@ -460,8 +474,8 @@ impl Llm {
         }
     }
 
-    /// Asks a remote engine for one token if its last request failed or there was none yet, so that [`Llm::reachable`] is true of
-    /// now. Other engines are left in peace.
+    /// Asks a remote engine for one token if its last request failed or there was none yet, so that
+    /// [`Llm::reachable`] is true of now. Other engines are left in peace.
     pub async fn probe(&self) {
         let Engine::Remote(remote) = &*self.engine else { return };
         if !remote.unsure() {
@@ -494,8 +508,8 @@ impl Llm {
         }
     }
 
-    /// Waits until no request is in line or running. Call it after [`Llm::shutdown`]: before, new requests may be refused while
-    /// it waits.
+    /// Waits until no request is in line or running. Call it after [`Llm::shutdown`]: before, new
+    /// requests may be refused while it waits.
     pub async fn drained(&self) {
         match &*self.engine {
             Engine::Llama(llama) => llama.drained().await,
@@ -511,8 +525,8 @@ impl Llm {
         }
     }
 
-    /// Forgets what is kept of one conversation, in the KV cache and outside of it, at the next step: for its erasure. Others
-    /// keep theirs, save what is kept of no known session.
+    /// Forgets what is kept of one conversation, in the KV cache and outside of it, at the next
+    /// step: for its erasure. Others keep theirs, save what is kept of no known session.
     pub fn forget(&self, session: &SessionKey) {
         if let Engine::Llama(llama) = &*self.engine {
             llama.forget(session);
@@ -552,8 +566,8 @@ fn judgements(config: &LlmConfig) -> usize {
     (config.parallel as usize / 2).max(1)
 }
 
-/// P(yes) / (P(yes) + P(no)) of the scores that a model gives to the tokens of both words: logits, or logarithms of
-/// probabilities. `None` if that's not a number, as without any token.
+/// P(yes) / (P(yes) + P(no)) of the scores that a model gives to the tokens of both words: logits,
+/// or logarithms of probabilities. `None` if that's not a number, as without any token.
 fn yes_share(yes: impl IntoIterator<Item = f32>, no: impl IntoIterator<Item = f32>) -> Option<f32> {
     let (yes, no): (Vec<f32>, Vec<f32>) = (yes.into_iter().collect(), no.into_iter().collect());
     // The largest exponent is 0 then: nothing overflows.
@@ -575,7 +589,8 @@ enum Source {
 }
 
 impl Completion {
-    /// The next report; `None` after [`Token::Done`] or an error. Cancelling the wait loses nothing.
+    /// The next report; `None` after [`Token::Done`] or an error. Cancelling the wait loses
+    /// nothing.
     pub async fn next(&mut self) -> Option<Result<Token, LlmError>> {
         StreamExt::next(self).await
     }

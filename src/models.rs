@@ -1,4 +1,5 @@
-//! The models that are known by name, and which of them fit a machine. Pure, but for `models/hub.rs`.
+//! The models that are known by name, and which of them fit a machine. Pure, but for
+//! `models/hub.rs`.
 
 use serde::{Deserialize, Serialize};
 
@@ -93,19 +94,21 @@ pub struct Machine {
     pub memory_mib: Option<u64>,
 }
 
-/// Millions of parameters that one processor core may have to compute for a chat: a rule of thumb, not a measurement.
+/// Millions of parameters that one processor core may have to compute for a chat: a rule of thumb,
+/// not a measurement.
 const CHAT_PER_CORE: u64 = 1_000;
 
 impl Model {
-    /// MiB of memory that it takes, about: its file, or 5 bits for each parameter, and as much again for what it computes,
-    /// at most a GiB.
+    /// MiB of memory that it takes, about: its file, or 5 bits for each parameter, and as much
+    /// again for what it computes, at most a GiB.
     #[must_use]
     pub fn memory_mib(&self) -> u64 {
         let file = self.bytes.map_or(self.parameters_m * 625 / 1_000, |bytes| bytes >> 20);
         file + file.min(1_024)
     }
 
-    /// Whether it runs well on this machine: in half of its memory, and if it is to talk, fast enough without a GPU.
+    /// Whether it runs well on this machine: in half of its memory, and if it is to talk, fast
+    /// enough without a GPU.
     #[must_use]
     pub fn fits(&self, machine: Machine) -> bool {
         let has_room = machine.memory_mib.is_none_or(|memory| self.memory_mib() <= memory / 2);
@@ -113,8 +116,8 @@ impl Model {
     }
 }
 
-/// The one of each role that is recommended: the largest that fits and was tried here, or for `chat`, where what was tried
-/// is too small to phrase, the largest that fits.
+/// The one of each role that is recommended: the largest that fits and was tried here, or for
+/// `chat`, where what was tried is too small to phrase, the largest that fits.
 #[must_use]
 pub fn recommended(models: &[Model], role: Role, machine: Machine) -> Option<&Model> {
     // Of several equally large ones the first is named: the last of the reversed order.
@@ -124,8 +127,8 @@ pub fn recommended(models: &[Model], role: Role, machine: Machine) -> Option<&Mo
         .max_by_key(|model| model.parameters_m)
 }
 
-/// The configuration's text with the role's option set to `path`; comments and order stay. An option or section that isn't
-/// there is added.
+/// The configuration's text with the role's option set to `path`; comments and order stay. An
+/// option or section that isn't there is added.
 #[must_use]
 pub fn with_option(text: &str, role: Role, path: &str) -> String {
     let (section, key) = role.option();

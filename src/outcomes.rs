@@ -1,5 +1,6 @@
-//! What came of conversations, as the site reports it: joined to the session by its id or by the visitor's, counted once for each order,
-//! and kept in the session's own log, so that it is forgotten with it.
+//! What came of conversations, as the site reports it: joined to the session by its id or by the
+//! visitor's, counted once for each order, and kept in the session's own log, so that it is
+//! forgotten with it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,13 +19,14 @@ use crate::store::{Store, StoreError};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
-    /// The site's own id of the order (or of the decision against one), 1 to 128 bytes. Reported again it changes nothing, or takes the place of what
-    /// was reported before.
+    /// The site's own id of the order (or of the decision against one), 1 to 128 bytes. Reported
+    /// again it changes nothing, or takes the place of what was reported before.
     pub order: String,
     /// The conversation; or
     #[serde(default)]
     pub session: Option<String>,
-    /// the visitor: the `sub` of a signed token, or the id in an anonymous one. The visitor's last conversation before `at_ms` counts.
+    /// the visitor: the `sub` of a signed token, or the id in an anonymous one. The visitor's last
+    /// conversation before `at_ms` counts.
     #[serde(default)]
     pub visitor: Option<String>,
     pub converted: bool,
@@ -190,7 +192,8 @@ struct Known<'a> {
     orders: HashMap<String, (String, Outcome)>,
 }
 
-/// Checks `t=<unix seconds>,v1=<hex>` over `<t>.<body>` with HMAC-SHA-256, in constant time. A signature is good for five minutes.
+/// Checks `t=<unix seconds>,v1=<hex>` over `<t>.<body>` with HMAC-SHA-256, in constant time. A
+/// signature is good for five minutes.
 ///
 /// # Errors
 /// Why it isn't good, for the site's developer.
@@ -237,8 +240,9 @@ fn mac(secret: &str, t: &str) -> Hmac<Sha256> {
     mac
 }
 
-/// Reports from CSV with a header: `order`, `session` or `visitor`, `converted`, and optionally `amount`, `currency`, `products` (separated by spaces or
-/// semicolons) and `at_ms`. Each with the row it stands in.
+/// Reports from CSV with a header: `order`, `session` or `visitor`, `converted`, and optionally
+/// `amount`, `currency`, `products` (separated by spaces or semicolons) and `at_ms`. Each with the
+/// row it stands in.
 ///
 /// # Errors
 /// When it is no CSV or lacks a column.

@@ -1,9 +1,9 @@
 //! Web pages: whether search engines can read them, and pages written from a site's knowledge.
 //!
-//! [`check`] audits a folder of HTML files. What it calls a fault is what Lighthouse's SEO audits fail
-//! ([`audit`]) and what schema.org's vocabulary doesn't know ([`structured`]); what search engines
-//! need beyond that, for a price in the results for example, is a warning. No network: a page is its file.
-//! [`publish`] writes a site's public documents and products as such pages.
+//! [`check`] audits a folder of HTML files. What it calls a fault is what Lighthouse's SEO audits
+//! fail ([`audit`]) and what schema.org's vocabulary doesn't know ([`structured`]); what search
+//! engines need beyond that, for a price in the results for example, is a warning. No network: a
+//! page is its file. [`publish`] writes a site's public documents and products as such pages.
 
 mod address;
 mod advice;
@@ -63,7 +63,8 @@ impl Finding {
     }
 }
 
-/// A text that is quoted in a message, in one line and not too long. Spaces at its ends stay: they may be the fault.
+/// A text that is quoted in a message, in one line and not too long. Spaces at its ends stay: they
+/// may be the fault.
 fn quoted(text: &str) -> String {
     let line: String =
         text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
 
-/// From now on the process makes files with mode 0600 and folders with 0700. That holds for the store's and the index's
-/// engines, too, which make their files themselves.
+/// From now on the process makes files with mode 0600 and folders with 0700. That holds for the
+/// store's and the index's engines, too, which make their files themselves.
 pub fn keep_new_files_private() {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
 }
@@ -22,8 +22,8 @@ pub struct Mended {
     pub failed: Vec<(PathBuf, io::Error)>,
 }
 
-/// Takes the permissions of group and others from the paths and all that is below them. What doesn't exist is passed over, and
-/// so are links: where they lead is somebody else's.
+/// Takes the permissions of group and others from the paths and all that is below them. What
+/// doesn't exist is passed over, and so are links: where they lead is somebody else's.
 #[must_use]
 pub fn mend(paths: &[PathBuf]) -> Mended {
     let mut mended = Mended::default();

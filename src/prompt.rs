@@ -1,4 +1,5 @@
-//! `prompts/` + passages + history → a prompt within budget. Pure but for reading the templates once.
+//! `prompts/` + passages + history → a prompt within budget. Pure but for reading the templates
+//! once.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,7 +30,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("judge.j2", include_str!("../prompts/judge.j2")),
 ];
 
-/// The fixed replies, with the phrase that each says; a directory may replace them by a template of that name, too.
+/// The fixed replies, with the phrase that each says; a directory may replace them by a template of
+/// that name, too.
 const REPLIES: &[(&str, &str)] = &[
     ("quote.lead.j2", "steps"),
     ("foreign.j2", "foreign"),
@@ -149,7 +151,8 @@ impl Prompts {
     /// The built-in templates, replaced by those that the directory holds.
     ///
     /// # Errors
-    /// When a template can't be read, doesn't parse, or fails to render with sample values; the text names file and line.
+    /// When a template can't be read, doesn't parse, or fails to render with sample values; the
+    /// text names file and line.
     pub fn load(directory: &Path) -> anyhow::Result<Self> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
@@ -238,7 +241,8 @@ impl Prompts {
             .collect()
     }
 
-    /// SHA-256 of every template of answers rendered with the sample values: another one phrases otherwise.
+    /// SHA-256 of every template of answers rendered with the sample values: another one phrases
+    /// otherwise.
     ///
     /// # Errors
     /// As [`Prompts::samples`].
@@ -258,7 +262,8 @@ impl Prompts {
         self.render("decline.j2", context! { site, language })
     }
 
-    /// What is said before a quote in another language than the visitor's; `source` is the quote's, ISO 639-1.
+    /// What is said before a quote in another language than the visitor's; `source` is the quote's,
+    /// ISO 639-1.
     ///
     /// # Errors
     /// When the template fails to render.
@@ -267,7 +272,8 @@ impl Prompts {
         self.render("foreign.j2", context! { source, language, languages })
     }
 
-    /// Figures from a source in another language that answer by themselves, with what they are said of in its own words.
+    /// Figures from a source in another language that answer by themselves, with what they are said
+    /// of in its own words.
     ///
     /// # Errors
     /// When the template fails to render.
@@ -282,7 +288,8 @@ impl Prompts {
         self.render("stated.j2", context! { figures, subject, source, language, languages })
     }
 
-    /// Where to read steps that are written in another language than the visitor's, and how they begin.
+    /// Where to read steps that are written in another language than the visitor's, and how they
+    /// begin.
     ///
     /// # Errors
     /// When the template fails to render.
@@ -312,7 +319,8 @@ impl Prompts {
         self.render("angry.j2", context! { site, language })
     }
 
-    /// What is said for the question `number` (from 1) of a message when the knowledge answers only others of it.
+    /// What is said for the question `number` (from 1) of a message when the knowledge answers only
+    /// others of it.
     ///
     /// # Errors
     /// When the template fails to render.
@@ -357,8 +365,8 @@ impl Prompts {
         self.render("person.j2", context! { site, language })
     }
 
-    /// What is said when the visitor wants something done that the assistant can't do; `way` where the knowledge's own words on it
-    /// follow.
+    /// What is said when the visitor wants something done that the assistant can't do; `way` where
+    /// the knowledge's own words on it follow.
     ///
     /// # Errors
     /// When the template fails to render.
@@ -436,7 +444,8 @@ impl Prompts {
         ])
     }
 
-    /// The prompt that has a passage judged; `before` is what the visitor said just before, oldest first.
+    /// The prompt that has a passage judged; `before` is what the visitor said just before, oldest
+    /// first.
     ///
     /// # Errors
     /// When a template fails to render.
@@ -468,8 +477,8 @@ impl Prompts {
         self.render("quote.lead.j2", context! { title, language, steps })
     }
 
-    /// Makes a prompt of at most `limit` tokens: the oldest history goes first, then the passages from the last on; the
-    /// system prompt, the first passage and the question never.
+    /// Makes a prompt of at most `limit` tokens: the oldest history goes first, then the passages
+    /// from the last on; the system prompt, the first passage and the question never.
     ///
     /// # Errors
     /// [`TooLong`] inside when even that is too long, or a template that fails to render.
@@ -490,7 +499,8 @@ impl Prompts {
                 dropped_passages: all - passages,
             })
         };
-        // Rendering and counting are paid for by how much is looked at, so a long conversation is cut before, and then halved.
+        // Rendering and counting are paid for by how much is looked at, so a long conversation is
+        // cut before, and then halved.
         let mut fits = attempt(hopeless(ingredients.history, limit), all)?;
         if fits.tokens > limit {
             let mut too_much = fits.dropped_lines;
@@ -565,7 +575,8 @@ impl Prompts {
     }
 }
 
-/// Takes the fence's own marks out of text that stands inside it, so that a document can't close its passage.
+/// Takes the fence's own marks out of text that stands inside it, so that a document can't close
+/// its passage.
 fn unfenced(text: &str) -> String {
     text.replace("<passage", "‹passage").replace("</passage", "‹/passage")
 }

@@ -1,8 +1,9 @@
 //! What goes over sockets: version 1 of the visitor protocol.
 //!
-//! JSON text frames over one WebSocket at `/v1/chat`, told apart by `type`. The first client frame is `hello`. Offsets and
-//! lengths count Unicode scalar values, so that every language can merge a delta the same way: cut your text at `offset`,
-//! append `text`. Applying a delta twice changes nothing.
+//! JSON text frames over one WebSocket at `/v1/chat`, told apart by `type`. The first client frame
+//! is `hello`. Offsets and lengths count Unicode scalar values, so that every language can merge a
+//! delta the same way: cut your text at `offset`, append `text`. Applying a delta twice changes
+//! nothing.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,8 @@ pub const MAX_MESSAGE_CHARS: usize = 4_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClientMessage {
-    /// The first frame. Without `session` a new conversation begins; with `session`, `token` and `last_seq` one is resumed.
+    /// The first frame. Without `session` a new conversation begins; with `session`, `token` and
+    /// `last_seq` one is resumed.
     Hello {
         site: String,
         /// The token of an earlier `welcome`, or a JWT that the site signed.
@@ -29,7 +31,8 @@ pub enum ClientMessage {
         /// The highest `seq` the client has seen; 0 asks for everything.
         #[serde(default)]
         last_seq: u64,
-        /// The answer that was being received when the connection broke, and how much of it arrived.
+        /// The answer that was being received when the connection broke, and how much of it
+        /// arrived.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         partial: Option<Partial>,
         /// Where the visitor came from; counts in a new conversation.
@@ -39,10 +42,12 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         attributes: Option<Attributes>,
     },
-    /// Something the visitor says. Sending the same `id` again is harmless: it is acknowledged again.
+    /// Something the visitor says. Sending the same `id` again is harmless: it is acknowledged
+    /// again.
     Message { id: String, text: String },
-    /// The visitor is typing: agents are shown that, for 6 s. With `text`, what an answer to it would need is
-    /// computed ahead; nobody is shown it. Neither is stored. Say it again every 3 s while it goes on; more often is passed over.
+    /// The visitor is typing: agents are shown that, for 6 s. With `text`, what an answer to it
+    /// would need is computed ahead; nobody is shown it. Neither is stored. Say it again every 3 s
+    /// while it goes on; more often is passed over.
     Typing {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
@@ -61,14 +66,15 @@ pub enum ClientMessage {
     /// The visitor opened a recommended product.
     #[serde(rename = "recommendation.click")]
     RecommendationClick { id: String },
-    /// The visitor ends the conversation; with `session` an earlier one of theirs, which they could not end while they were not
-    /// connected. One that is over, unknown or somebody else's is passed over.
+    /// The visitor ends the conversation; with `session` an earlier one of theirs, which they could
+    /// not end while they were not connected. One that is over, unknown or somebody else's is
+    /// passed over.
     End {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<String>,
     },
-    /// The visitor wants this conversation erased, with everything made from it. `also` names earlier conversations of the same
-    /// visitor, at most 32; others are passed over.
+    /// The visitor wants this conversation erased, with everything made from it. `also` names
+    /// earlier conversations of the same visitor, at most 32; others are passed over.
     Forget {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         also: Vec<String>,
@@ -80,7 +86,8 @@ pub enum ClientMessage {
 pub struct Card {
     pub id: String,
     pub name: String,
-    /// The variants in stock, in words; the cheapest alone where they are many, empty where there is only one.
+    /// The variants in stock, in words; the cheapest alone where they are many, empty where there
+    /// is only one.
     pub variant: String,
     /// Of the cheapest in stock.
     pub price: f64,
@@ -105,8 +112,8 @@ pub struct Partial {
     pub offset: u64,
 }
 
-/// What the server sends. What has a `seq` and stands in the conversation's log says when it was stored: `at_ms`, in milliseconds
-/// since the epoch.
+/// What the server sends. What has a `seq` and stands in the conversation's log says when it was
+/// stored: `at_ms`, in milliseconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum ServerMessage {
@@ -221,7 +228,8 @@ pub enum ServerMessage {
         text: String,
         name: String,
     },
-    /// The person is typing. Show it for 6 s, unless it comes again or a message, `agent.left` or `ended` comes first.
+    /// The person is typing. Show it for 6 s, unless it comes again or a message, `agent.left` or
+    /// `ended` comes first.
     #[serde(rename = "agent.typing")]
     AgentTyping { name: String },
     /// The feedback is recorded.

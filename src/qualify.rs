@@ -1,8 +1,9 @@
-//! Whether a model may phrase answers on a site's knowledge: `frontdesk check --model` asks it questions made of the passages
-//! themselves, and `answers.mode = "auto"` goes by the result.
+//! Whether a model may phrase answers on a site's knowledge: `frontdesk check --model` asks it
+//! questions made of the passages themselves, and `answers.mode = "auto"` goes by the result.
 //!
-//! The gate lets nothing invented out whatever the model is. What is measured is how much of the model is left behind it: a
-//! model whose sentences are mostly withheld answers worse than quotes do, and takes longer.
+//! The gate lets nothing invented out whatever the model is. What is measured is how much of the
+//! model is left behind it: a model whose sentences are mostly withheld answers worse than quotes
+//! do, and takes longer.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,8 @@ use crate::retrieval::schema::IndexError;
 use crate::retrieval::{Audience, Passage};
 use crate::turn::{self, Ask, Mode, Outlet, Output, Phrased, Spine};
 
-/// What a model has to reach on every site. Judged, not fitted: below these a visitor is better served by quotes.
+/// What a model has to reach on every site. Judged, not fitted: below these a visitor is better
+/// served by quotes.
 pub const BAR: Bar =
     Bar { withheld: 0.15, invented: 0.05, empty: 0.1, right_document: 0.9, seconds: 15.0 };
 
@@ -116,7 +118,8 @@ pub enum Kind {
     Heading,
 }
 
-/// Questions made of passages: the same ones for the same passages. At most `limit`, spread over their kinds and documents.
+/// Questions made of passages: the same ones for the same passages. At most `limit`, spread over
+/// their kinds and documents.
 #[must_use]
 pub fn probes(passages: &[Passage], limit: usize) -> Vec<Probe> {
     let mut found: BTreeMap<(Kind, String), BTreeSet<String>> = BTreeMap::new();
@@ -253,7 +256,8 @@ pub struct Revision {
     /// SHA-256 over all documents and their hashes.
     pub hash: String,
     pub documents: usize,
-    /// The smallest hashes of documents: two versions share as many of theirs as they share documents (Broder, 1997).
+    /// The smallest hashes of documents: two versions share as many of theirs as they share
+    /// documents (Broder, 1997).
     sketch: Vec<String>,
 }
 
@@ -545,7 +549,8 @@ pub struct Decision {
     pub why: String,
 }
 
-/// What `answers.mode` comes to with these results. A server phrases for all of its sites or for none.
+/// What `answers.mode` comes to with these results. A server phrases for all of its sites or for
+/// none.
 #[must_use]
 pub fn decide(
     mode: Mode,

@@ -1,5 +1,6 @@
-//! Products that fit what the visitor said and what similar visitors bought, with the reason. Pure: what may be shown is decided by a
-//! site's rule, what is out of stock is never chosen, and a share of the visitors sees nothing, so that the difference can be measured.
+//! Products that fit what the visitor said and what similar visitors bought, with the reason. Pure:
+//! what may be shown is decided by a site's rule, what is out of stock is never chosen, and a share
+//! of the visitors sees nothing, so that the difference can be measured.
 
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
@@ -19,13 +20,15 @@ pub struct RecommendRule {
     pub enabled: bool,
     /// Messages a visitor has to have written.
     pub after_messages: u32,
-    /// Only for a visitor who named a product or a category, or asked about price, stock, delivery, discount or a comparison.
+    /// Only for a visitor who named a product or a category, or asked about price, stock, delivery,
+    /// discount or a comparison.
     pub asked_only: bool,
     /// Times that cards may come in one conversation.
     pub times: usize,
     /// Cards at once.
     pub cards: usize,
-    /// Share of visitors, 0 to 1, who see none, for comparison. The same visitor always falls on the same side. With 0 nothing is measured.
+    /// Share of visitors, 0 to 1, who see none, for comparison. The same visitor always falls on
+    /// the same side. With 0 nothing is measured.
     pub holdout: f64,
     /// Cosine between what was said and a product below which it doesn't fit.
     pub min_cosine: f32,
@@ -50,7 +53,8 @@ const UPSET: f32 = -0.5;
 /// Buyers that are asked what they bought, and how alike their conversation has to be.
 const NEIGHBOURS: usize = 20;
 const MIN_LIKENESS: f32 = 0.4;
-/// Conversations on each side from which a difference between them is told: below, its interval says little and misleads much.
+/// Conversations on each side from which a difference between them is told: below, its interval
+/// says little and misleads much.
 pub const MIN_GROUP: u32 = 30;
 /// The 97.5% quantile of the normal distribution: intervals hold 95%.
 const Z: f64 = 1.959_963_984_540_054;
@@ -89,7 +93,8 @@ impl RecommendRule {
     }
 }
 
-/// True for visitors who see no cards: a hash of site and visitor, spread evenly over 0…1, lies below the share. Stable, without memory.
+/// True for visitors who see no cards: a hash of site and visitor, spread evenly over 0…1, lies
+/// below the share. Stable, without memory.
 #[must_use]
 pub fn held_out(site: &str, visitor: &str, share: f64) -> bool {
     let mut hash = Sha256::new();
@@ -108,11 +113,13 @@ pub struct Purchase<'a> {
     pub products: &'a [String],
 }
 
-/// The best products for a conversation, best first; all are in stock, none was shown or bought in it already.
+/// The best products for a conversation, best first; all are in stock, none was shown or bought in
+/// it already.
 ///
-/// A product's score is the cosine of its description with what was said (last message and conversation, half each), plus 1 if it was named,
-/// 0.2 if its category was, plus half its share among the purchases of the most similar conversations, weighted by their likeness.
-/// `say` puts the reason into the visitor's words.
+/// A product's score is the cosine of its description with what was said (last message and
+/// conversation, half each), plus 1 if it was named, 0.2 if its category was, plus half its share
+/// among the purchases of the most similar conversations, weighted by their likeness. `say` puts
+/// the reason into the visitor's words.
 #[must_use]
 pub fn choose(
     rule: &RecommendRule,
@@ -177,7 +184,8 @@ pub fn choose(
     scored.into_iter().take(rule.cards).map(|(_, card)| card).collect()
 }
 
-/// Cards of before as they would be shown now: without those that can't be had any more, the others at the price of today.
+/// Cards of before as they would be shown now: without those that can't be had any more, the others
+/// at the price of today.
 #[must_use]
 pub fn renewed(cards: Vec<Card>, catalogue: &Goods, now_ms: u64) -> Vec<Card> {
     let now = |old: Card| {
@@ -267,11 +275,12 @@ pub struct Uplift {
     /// Conversations in which cards were shown, and cards opened.
     pub shown: u32,
     pub clicked: Rate,
-    /// Conversions among conversations with a known outcome in which cards were shown, and in which they were held back.
+    /// Conversions among conversations with a known outcome in which cards were shown, and in which
+    /// they were held back.
     pub with_cards: Rate,
     pub held_out: Rate,
-    /// Difference of the two rates and its 95% interval (Newcombe's hybrid score interval), in shares: 0.02 is two percentage points. `None` while one
-    /// side has fewer than [`MIN_GROUP`].
+    /// Difference of the two rates and its 95% interval (Newcombe's hybrid score interval), in
+    /// shares: 0.02 is two percentage points. `None` while one side has fewer than [`MIN_GROUP`].
     pub difference: Option<[f64; 3]>,
 }
 

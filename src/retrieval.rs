@@ -38,26 +38,31 @@ pub struct KnowledgeConfig {
     pub path: PathBuf,
     /// Directory of the embedded engine. One process at a time may have it open.
     pub index: PathBuf,
-    /// Address of a Qdrant server's gRPC port (`http://127.0.0.1:6334`). Empty: the embedded engine.
+    /// Address of a Qdrant server's gRPC port (`http://127.0.0.1:6334`). Empty: the embedded
+    /// engine.
     pub url: String,
-    /// API key for that server, if it wants one. Prefer the environment variable `FRONTDESK_KNOWLEDGE_API_KEY`.
+    /// API key for that server, if it wants one. Prefer the environment variable
+    /// `FRONTDESK_KNOWLEDGE_API_KEY`.
     pub api_key: String,
     /// File that the key stands in, instead.
     pub api_key_file: PathBuf,
     /// Collection on that server; all sites share it and every query filters by site.
     pub collection: String,
-    /// Passage length aimed at, in tokens of `tiktoken`'s `cl100k_base`. Longer ones give more context and blur the match.
+    /// Passage length aimed at, in tokens of `tiktoken`'s `cl100k_base`. Longer ones give more
+    /// context and blur the match.
     pub passage_tokens: usize,
-    /// Path of a second embedding GGUF, for questions in languages that `embedder.model` doesn't read; empty: none. The
-    /// default is left out where its file isn't there.
+    /// Path of a second embedding GGUF, for questions in languages that `embedder.model` doesn't
+    /// read; empty: none. The default is left out where its file isn't there.
     pub multilingual: PathBuf,
-    /// Path of a cross-encoder GGUF that judges question and text together; empty: none. The default is left out where
-    /// its file isn't there. Threads, GPU layers and the files allowed are those of `[embedder]`, as for `multilingual`.
+    /// Path of a cross-encoder GGUF that judges question and text together; empty: none. The
+    /// default is left out where its file isn't there. Threads, GPU layers and the files allowed
+    /// are those of `[embedder]`, as for `multilingual`.
     pub reranker: PathBuf,
     /// Passages that a question is answered from.
     pub passages: usize,
-    /// How many of the best passages the language model judges before the answer, to put the better ones first; 0 leaves the
-    /// search's order. Each costs a prompt of its length, and the answer waits for all of them.
+    /// How many of the best passages the language model judges before the answer, to put the better
+    /// ones first; 0 leaves the search's order. Each costs a prompt of its length, and the answer
+    /// waits for all of them.
     pub rerank: usize,
     /// Milliseconds that judging them may take; then the search's order stands.
     pub rerank_ms: u64,
@@ -65,12 +70,13 @@ pub struct KnowledgeConfig {
     pub max_document_mib: u64,
     /// Seconds that reading one document may take; a slower one is reported and left out.
     pub read_timeout_s: u64,
-    /// Memory that reading one PDF, Word or Excel document may take, in MiB. They are read by a process of their own; one
-    /// that needs more is reported and left out.
+    /// Memory that reading one PDF, Word or Excel document may take, in MiB. They are read by a
+    /// process of their own; one that needs more is reported and left out.
     pub reader_memory_mib: u64,
     /// Directory of the documents that were handed in over HTTP.
     pub uploads: PathBuf,
-    /// Seconds between looks at the folders of documents while serving; what changed is read again. 0 doesn't look.
+    /// Seconds between looks at the folders of documents while serving; what changed is read again.
+    /// 0 doesn't look.
     pub watch_s: u64,
 }
 
@@ -137,7 +143,8 @@ pub enum Audience {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passage {
     pub site: String,
-    /// The document's id within its site: its path below the knowledge folder, or the `id` of its JSON line.
+    /// The document's id within its site: its path below the knowledge folder, or the `id` of its
+    /// JSON line.
     pub document: String,
     /// Position among the document's passages, from 0.
     pub ordinal: u32,
@@ -174,7 +181,8 @@ pub struct Query {
     /// Earlier visitor messages, oldest first; they give follow-up questions their subject.
     pub history: Vec<String>,
     pub audience: Audience,
-    /// The question's language (ISO 639-1), which says by which model it is searched; empty: told from the text.
+    /// The question's language (ISO 639-1), which says by which model it is searched; empty: told
+    /// from the text.
     pub language: String,
     /// Only passages in these languages (ISO 639-1), or of unknown language; empty: all.
     pub languages: Vec<String>,
@@ -192,8 +200,8 @@ pub struct Hit {
     pub score: f32,
     /// Cosine between the query's and the passage's embedding, −1…1.
     pub cosine: Option<f32>,
-    /// The same by the second model, where the question was asked by it; unrelated texts have .7 to .8, so only its
-    /// differences within one list say something.
+    /// The same by the second model, where the question was asked by it; unrelated texts have .7 to
+    /// .8, so only its differences within one list say something.
     pub multilingual: Option<f32>,
     /// BM25 score; `None` if only the dense half found it.
     pub bm25: Option<f32>,
@@ -223,7 +231,8 @@ pub struct Retrieval {
 }
 
 impl Retrieval {
-    /// Passages for a question, best first; a follow-up is understood with the visitor's messages before it.
+    /// Passages for a question, best first; a follow-up is understood with the visitor's messages
+    /// before it.
     ///
     /// # Errors
     /// When the embedder or the index fails.
@@ -256,8 +265,8 @@ impl Retrieval {
         Ok(hits)
     }
 
-    /// Which model reads the question: English the first one, other languages the second if there is one, else the first if
-    /// it reads them.
+    /// Which model reads the question: English the first one, other languages the second if there
+    /// is one, else the first if it reads them.
     async fn reader(&self, query: &Query) -> Result<Reader<'_>, RetrievalError> {
         let language = match query.language.as_str() {
             "" => reads::stands_for(&query.text),
@@ -274,9 +283,10 @@ impl Retrieval {
         })
     }
 
-    /// The question's own vector, or its mean with that of the question after the visitor's last two messages: the one alone
-    /// misses what a follow-up is about, the other what it asks. nDCG@10 on the multi-turn questions of MTRAG, which it was chosen
-    /// by, estimated with the same vectors outside the product: .80 alone, .78 in context, .87 the mean of both.
+    /// The question's own vector, or its mean with that of the question after the visitor's last
+    /// two messages: the one alone misses what a follow-up is about, the other what it asks.
+    /// nDCG@10 on the multi-turn questions of MTRAG, which it was chosen by, estimated with the
+    /// same vectors outside the product: .80 alone, .78 in context, .87 the mean of both.
     async fn embed(&self, model: &Embedder, query: &Query) -> Result<Vec<f32>, RetrievalError> {
         let mut vectors = model.embed_queries(query.texts()).await?.into_iter();
         let mut mean = vectors.next().unwrap_or_default();
@@ -291,8 +301,8 @@ impl Retrieval {
         Ok(mean)
     }
 
-    /// What can be quoted, in reading order, with how near each piece is to the question: of the best passages where a fact is
-    /// asked for, else of the best document around its best passage.
+    /// What can be quoted, in reading order, with how near each piece is to the question: of the
+    /// best passages where a fact is asked for, else of the best document around its best passage.
     ///
     /// # Errors
     /// When the embedder fails.
@@ -304,7 +314,8 @@ impl Retrieval {
         self.near(question, units(question, hits), hits).await
     }
 
-    /// How near each piece is to the question, in meaning, or by words where the embedding says nothing.
+    /// How near each piece is to the question, in meaning, or by words where the embedding says
+    /// nothing.
     async fn near(
         &self,
         question: &str,
@@ -341,8 +352,9 @@ impl Retrieval {
             .collect())
     }
 
-    /// What can be quoted of the best passages, in reading order passage by passage, with how near each piece is to the question.
-    /// "Yes." and "No." stay only where the question is the one that they stand under.
+    /// What can be quoted of the best passages, in reading order passage by passage, with how near
+    /// each piece is to the question. "Yes." and "No." stay only where the question is the one that
+    /// they stand under.
     ///
     /// # Errors
     /// When the embedder fails.
@@ -363,8 +375,8 @@ impl Retrieval {
         Ok(grounding::with_own_verdicts(question, &scored))
     }
 
-    /// Does ahead what an answer to this question will need, where nobody waits for it: its embedding, and those of the sentences that
-    /// would be quoted.
+    /// Does ahead what an answer to this question will need, where nobody waits for it: its
+    /// embedding, and those of the sentences that would be quoted.
     ///
     /// # Errors
     /// When the embedder or the index fails.
@@ -401,13 +413,15 @@ enum Reader<'a> {
     None,
 }
 
-/// Passages whose sentences are weighed for a fact, how many bytes beyond the best passage an explanation may reach (the neighbours
-/// always belong to it), and how many pieces are weighed at most: each is embedded.
+/// Passages whose sentences are weighed for a fact, how many bytes beyond the best passage an
+/// explanation may reach (the neighbours always belong to it), and how many pieces are weighed at
+/// most: each is embedded.
 const QUOTED_PASSAGES: usize = 5;
 const QUOTED_AROUND: usize = 600;
 const QUOTED_UNITS: usize = 48;
 
-/// Passages whose pieces the cross-encoder may judge, those of a catalogue's rows among them, and their pieces.
+/// Passages whose pieces the cross-encoder may judge, those of a catalogue's rows among them, and
+/// their pieces.
 const JUDGED_PASSAGES: usize = 14;
 const JUDGED_ROWS: usize = 2;
 const JUDGED_PIECES: usize = 72;
@@ -447,8 +461,8 @@ fn units_of(which: Vec<usize>, hits: &[Hit]) -> Vec<Unit> {
     units
 }
 
-/// The answer to a question for the rules as a whole: how each section of the document on them begins. `None` for other questions, and
-/// where no document near the best is on it.
+/// The answer to a question for the rules as a whole: how each section of the document on them
+/// begins. `None` for other questions, and where no document near the best is on it.
 #[must_use]
 pub fn overview(question: &str, hits: &[Hit]) -> Option<Vec<Unit>> {
     let topic = grounding::general_topic(question)?;
@@ -492,14 +506,16 @@ pub fn judged_text(unit: &Unit, hits: &[Hit]) -> String {
     format!("{}: {}", headings.join(" › "), unit.text)
 }
 
-/// Which hits are quoted from, in reading order. Only hits: the engine has checked that the asker may see them.
+/// Which hits are quoted from, in reading order. Only hits: the engine has checked that the asker
+/// may see them.
 fn quotable(shape: Shape, hits: &[Hit]) -> Vec<usize> {
     let Some(best) = hits.first().map(|hit| &hit.passage) else { return Vec::new() };
     match shape {
         Shape::Fact => (0..hits.len().min(QUOTED_PASSAGES)).collect(),
         Shape::Explanation => {
             let all = of_document(hits, best);
-            // The next one on either side, and those behind it as long as what lies between is short.
+            // The next one on either side, and those behind it as long as what lies between is
+            // short.
             let reach = |side: &mut dyn Iterator<Item = &(u32, usize)>, mut last: u32| {
                 let (mut found, mut between) = (Vec::new(), 0);
                 for &(ordinal, at) in side {
@@ -533,7 +549,8 @@ impl Query {
         texts
     }
 
-    /// The question with what gives a follow-up its subject: the last two visitor messages before it.
+    /// The question with what gives a follow-up its subject: the last two visitor messages before
+    /// it.
     fn contextual(&self) -> String {
         let last = self.history.len().saturating_sub(2);
         let mut text: String =

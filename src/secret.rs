@@ -1,4 +1,5 @@
-//! Random ids and tokens, the hashes that are kept of them, and secrets that stand in files of their own.
+//! Random ids and tokens, the hashes that are kept of them, and secrets that stand in files of
+//! their own.
 
 use std::path::Path;
 
@@ -47,7 +48,8 @@ pub fn new_key() -> String {
 /// Longest secret of a file, in bytes; a PEM key has some hundred.
 const MAX_SECRET: usize = 16 * 1024;
 
-/// A secret that stands in a file of its own, as container platforms hand them out. A line break at its end is none of it.
+/// A secret that stands in a file of its own, as container platforms hand them out. A line break at
+/// its end is none of it.
 ///
 /// # Errors
 /// When the file can't be read, is empty, or can't be a secret.
@@ -79,8 +81,8 @@ pub fn fill(secret: &mut String, file: &Path, option: &str) -> anyhow::Result<()
     Ok(())
 }
 
-/// Writes a file that only the user of the process can read, with a line break at its end: whole or not at all, and on disk
-/// when it returns.
+/// Writes a file that only the user of the process can read, with a line break at its end: whole or
+/// not at all, and on disk when it returns.
 ///
 /// # Errors
 /// When it can't be written.

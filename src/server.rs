@@ -118,8 +118,8 @@ impl Server {
         self.tasks.failure().await;
     }
 
-    /// Stops: no new turns; running ones end or are checkpointed; clients are told to come back. True if every task ended by itself
-    /// in its time.
+    /// Stops: no new turns; running ones end or are checkpointed; clients are told to come back.
+    /// True if every task ended by itself in its time.
     ///
     /// # Errors
     /// When the store can't be closed cleanly.

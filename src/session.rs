@@ -1,10 +1,11 @@
 //! One visitor's conversation: `apply(command) → effects`, pure. No protocol, no clock, no disk.
 //!
-//! Who may answer is one token that a session always has exactly one of: the model, the line of those who wait for a person,
-//! or one agent ([`Holder`]). What the model drafts while a person has it is a suggestion, which no visitor sees.
+//! Who may answer is one token that a session always has exactly one of: the model, the line of
+//! those who wait for a person, or one agent ([`Holder`]). What the model drafts while a person has
+//! it is a suggestion, which no visitor sees.
 //!
-//! The task around it ([`live`]) runs the effects in order; an `Append` is on disk before any later effect is seen by
-//! anybody, which is how "acknowledged" comes to mean "stored".
+//! The task around it ([`live`]) runs the effects in order; an `Append` is on disk before any later
+//! effect is seen by anybody, which is how "acknowledged" comes to mean "stored".
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -33,34 +34,40 @@ pub mod shared;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SessionsConfig {
-    /// Hours without a word after which a session ends; the visitor's next message begins a new one.
+    /// Hours without a word after which a session ends; the visitor's next message begins a new
+    /// one.
     pub expire_after_h: u64,
     /// Days after which an ended session is erased from disk. 0 keeps everything.
     pub retain_days: u64,
-    /// Sessions of a site that one look at what is to be erased, each hour, erases at most; the rest waits for the next. A wrong clock
-    /// or a wrong `retain_days` can be noticed while most is still there. 0 sets no limit.
+    /// Sessions of a site that one look at what is to be erased, each hour, erases at most; the
+    /// rest waits for the next. A wrong clock or a wrong `retain_days` can be noticed while most is
+    /// still there. 0 sets no limit.
     pub erase_per_hour: u64,
-    /// Starts of the server after a crash that take up an answer which got no further since; what ends the process each time is
-    /// given up then. Drafts aren't counted. Higher keeps more answers of a server that is killed from outside again and again.
+    /// Starts of the server after a crash that take up an answer which got no further since; what
+    /// ends the process each time is given up then. Drafts aren't counted. Higher keeps more
+    /// answers of a server that is killed from outside again and again.
     pub answer_tries: u32,
-    /// Messages a visitor may send in a minute, in all conversations together; one more is refused with the time to wait. 0 sets no
-    /// limit.
+    /// Messages a visitor may send in a minute, in all conversations together; one more is refused
+    /// with the time to wait. 0 sets no limit.
     pub messages_per_minute: u32,
-    /// What else of a visitor's is stored, in a minute: ratings, clicks on products, asking for a person, ending a conversation, coming
-    /// back to one with attributes. One more is refused with the time to wait. 0 sets no limit.
+    /// What else of a visitor's is stored, in a minute: ratings, clicks on products, asking for a
+    /// person, ending a conversation, coming back to one with attributes. One more is refused with
+    /// the time to wait. 0 sets no limit.
     pub events_per_minute: u32,
-    /// New visitors, who show no token, that one network address may bring in a minute; one more is refused with the time to wait.
-    /// Lower keeps one machine from being many visitors, and may refuse people who share an address. Addresses of this machine and
-    /// of private networks aren't counted, since a proxy there speaks for everybody: a proxy on this machine names the visitor's in
-    /// `X-Forwarded-For`. Where a proxy elsewhere with a public address speaks for everybody, set 0, which sets no limit.
+    /// New visitors, who show no token, that one network address may bring in a minute; one more is
+    /// refused with the time to wait. Lower keeps one machine from being many visitors, and may
+    /// refuse people who share an address. Addresses of this machine and of private networks aren't
+    /// counted, since a proxy there speaks for everybody: a proxy on this machine names the
+    /// visitor's in `X-Forwarded-For`. Where a proxy elsewhere with a public address speaks for
+    /// everybody, set 0, which sets no limit.
     pub newcomers_per_minute: u32,
-    /// Times that a visitor may connect in a minute, by sockets and by messages over HTTP; one more is refused with the time to wait.
-    /// Each may read a whole conversation. 0 sets no limit.
+    /// Times that a visitor may connect in a minute, by sockets and by messages over HTTP; one more
+    /// is refused with the time to wait. Each may read a whole conversation. 0 sets no limit.
     pub connections_per_minute: u32,
     /// Messages a session may hold; one more is refused and a new session is to be begun.
     pub max_messages: usize,
-    /// Longest time between two checkpoints of a running answer, in milliseconds. After a crash at most this much of an
-    /// answer is written again.
+    /// Longest time between two checkpoints of a running answer, in milliseconds. After a crash at
+    /// most this much of an answer is written again.
     pub checkpoint_ms: u64,
     /// Seconds an unused session stays in memory.
     pub idle_s: u64,
@@ -662,7 +669,8 @@ impl Session {
         self.holder = holder;
     }
 
-    /// Takes up a checkpoint of the running answer. One that doesn't continue the text is passed over.
+    /// Takes up a checkpoint of the running answer. One that doesn't continue the text is passed
+    /// over.
     pub fn replay_checkpoint(&mut self, checkpoint: &Checkpoint) {
         let Some(running) = &mut self.running else { return };
         if running.turn == checkpoint.turn && running.chars == checkpoint.offset {
@@ -671,8 +679,8 @@ impl Session {
         }
     }
 
-    /// Decides what a command does. The session's own state already reflects the effects when this returns; if one can't be
-    /// carried out, the session is to be dropped and read from disk again.
+    /// Decides what a command does. The session's own state already reflects the effects when this
+    /// returns; if one can't be carried out, the session is to be dropped and read from disk again.
     pub fn apply(&mut self, command: Command, now_ms: u64) -> Vec<Effect> {
         let mut effects = Vec::new();
         match command {
@@ -895,7 +903,8 @@ impl Session {
         }
     }
 
-    /// Makes an agent the holder. A running answer ends first: its work is stopped before anything else is done.
+    /// Makes an agent the holder. A running answer ends first: its work is stopped before anything
+    /// else is done.
     fn take(
         &mut self,
         agent: &Agent,
@@ -1155,7 +1164,8 @@ impl Session {
         Ok(last.filter(|(_, known)| *known == rated(rating, text)).map(|(seq, _)| seq))
     }
 
-    /// What a command of the visitor counts as for [`pace`]; `None` if it changes nothing, or ends what a counted one began.
+    /// What a command of the visitor counts as for [`pace`]; `None` if it changes nothing, or ends
+    /// what a counted one began.
     #[must_use]
     pub fn deed(&self, command: &Command) -> Option<Deed> {
         match command {
@@ -1204,7 +1214,8 @@ impl Session {
                 written: running.text.clone(),
             });
         } else {
-            // The crash came between the message and the start of its answer, or in the middle of a draft.
+            // The crash came between the message and the start of its answer, or in the middle of a
+            // draft.
             self.answer_open(now_ms, effects);
         }
     }
@@ -1225,8 +1236,8 @@ impl Session {
         }
     }
 
-    /// True for a command that may be stored where the disk is nearly full: it was stored before, ends something, or decides who
-    /// holds the conversation. The reserve is for such.
+    /// True for a command that may be stored where the disk is nearly full: it was stored before,
+    /// ends something, or decides who holds the conversation. The reserve is for such.
     #[must_use]
     pub fn fits_the_reserve(&self, command: &Command) -> bool {
         match command {
@@ -1357,7 +1368,8 @@ fn act_key(agent: &Agent, id: &str) -> String {
     format!("{}/{id}", agent.id)
 }
 
-/// Levenshtein distance over the longer one's length, both in Unicode scalar values: 0 for the same, 1 for nothing in common.
+/// Levenshtein distance over the longer one's length, both in Unicode scalar values: 0 for the
+/// same, 1 for nothing in common.
 #[expect(clippy::cast_possible_truncation, reason = "a ratio")]
 fn distance(draft: &str, sent: &str) -> f32 {
     (1.0 - strsim::normalized_levenshtein(draft, sent)) as f32
@@ -1844,7 +1856,8 @@ mod tests {
         assert_eq!(session.holder, Holder::Queue { reason: HandoffReason::Agent });
     }
 
-    /// What an interleaving is made of; everything comes from two small numbers so that failures shrink.
+    /// What an interleaving is made of; everything comes from two small numbers so that failures
+    /// shrink.
     fn command(kind: u8, who: u8, session: &Session) -> Command {
         let by = agent(["mara", "jo"][usize::from(who % 2)]);
         let running = session.running.as_ref().map_or(2, |running| running.turn);
@@ -1895,8 +1908,9 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Promise 2: from an agent's joining to its leaving nothing of the model goes to the visitor, whatever comes in
-        /// whatever order; there is one holder at any time; and the log alone tells all of it.
+        /// Promise 2: from an agent's joining to its leaving nothing of the model goes to the
+        /// visitor, whatever comes in whatever order; there is one holder at any time; and the log
+        /// alone tells all of it.
         #[test]
         fn the_human_wins(steps: Vec<(u8, u8)>, suggest: bool, answers_waiting: bool) {
             let handoff = HandoffConfig { answer_while_waiting: answers_waiting, ..HandoffConfig::default() };

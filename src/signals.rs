@@ -1,9 +1,11 @@
-//! What happens in conversations, as numbers and labels; docs/signals.md is their schema. Off the answer path: events arrive over
-//! a bounded queue, and one that finds it full is counted and left out rather than letting a reply wait. It is on disk all the same, so
-//! that its signals are made up for from there once there is room, and so are those that a crash kept from the disk.
+//! What happens in conversations, as numbers and labels; docs/signals.md is their schema. Off the
+//! answer path: events arrive over a bounded queue, and one that finds it full is counted and left
+//! out rather than letting a reply wait. It is on disk all the same, so that its signals are made
+//! up for from there once there is room, and so are those that a crash kept from the disk.
 //!
-//! Signals are records of the session they belong to and nowhere else, so that erasing a session erases them. What is made of
-//! them ([`crate::features`], [`crate::insight`]) is computed from the log and never stored.
+//! Signals are records of the session they belong to and nowhere else, so that erasing a session
+//! erases them. What is made of them ([`crate::features`], [`crate::insight`]) is computed from the
+//! log and never stored.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,13 +39,16 @@ pub use words::Stance;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SignalsConfig {
-    /// Switches the log of signals on. Without it there is no intent score, no insight and no recommendation.
+    /// Switches the log of signals on. Without it there is no intent score, no insight and no
+    /// recommendation.
     pub enabled: bool,
-    /// Events that may wait to be read for signals; one more is counted in `frontdesk_signals_dropped_total` and read from the disk once there
-    /// is room. What is no event (where a visitor came from, cards and clicks) is lost then.
+    /// Events that may wait to be read for signals; one more is counted in
+    /// `frontdesk_signals_dropped_total` and read from the disk once there is room. What is no
+    /// event (where a visitor came from, cards and clicks) is lost then.
     pub queue: usize,
-    /// Keeps the meaning of each message (its embedding, in 8 bits a number) beside the other signals, 0.5 KiB a message.
-    /// Without it, features and recommendations know counts and words only.
+    /// Keeps the meaning of each message (its embedding, in 8 bits a number) beside the other
+    /// signals, 0.5 KiB a message. Without it, features and recommendations know counts and words
+    /// only.
     pub meanings: bool,
 }
 
@@ -53,7 +58,8 @@ impl Default for SignalsConfig {
     }
 }
 
-/// One thing that happened; when, is the record's `at_ms`. The set grows; readers pass over what they don't know.
+/// One thing that happened; when, is the record's `at_ms`. The set grows; readers pass over what
+/// they don't know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "signal", rename_all = "snake_case")]
 pub enum Signal {
@@ -123,7 +129,8 @@ pub enum Signal {
     Dwell {
         ms: u64,
     },
-    /// Cards were due: shown, or held back from the visitors that recommendations are measured against.
+    /// Cards were due: shown, or held back from the visitors that recommendations are measured
+    /// against.
     Recommended {
         products: Vec<String>,
         held_out: bool,
@@ -134,8 +141,8 @@ pub enum Signal {
     },
     /// What came of it, as the site reports it.
     Outcome(Outcome),
-    /// What the message with the record's `seq` is about, as a person says it; empty takes an earlier label back. Examples for the
-    /// classes, no feature.
+    /// What the message with the record's `seq` is about, as a person says it; empty takes an
+    /// earlier label back. Examples for the classes, no feature.
     Label {
         intent: String,
         /// An agent's id, or `admin`.
@@ -199,7 +206,8 @@ fn host(address: &str) -> Option<String> {
 }
 
 impl Attributes {
-    /// What is kept: with consent, the first 32 in the order of their names whose name and value aren't too long.
+    /// What is kept: with consent, the first 32 in the order of their names whose name and value
+    /// aren't too long.
     fn kept(self) -> impl Iterator<Item = Signal> {
         let fits = |(name, value): &(String, AttributeValue)| {
             let sound = match value {
@@ -218,8 +226,8 @@ impl Attributes {
     }
 }
 
-/// An embedding of length 1 in 8 bits a number, as base64 of 4 bytes scale (little-endian f32) and a signed byte per dimension.
-/// The cosine with the original is above 0.9999.
+/// An embedding of length 1 in 8 bits a number, as base64 of 4 bytes scale (little-endian f32) and
+/// a signed byte per dimension. The cosine with the original is above 0.9999.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Meaning {
     pub scale: f32,
@@ -347,7 +355,8 @@ pub struct SignalLog {
     closing: Arc<AtomicBool>,
 }
 
-/// Sessions with events that found no room, each with the last such event's number; at most [`MAX_MISSED`].
+/// Sessions with events that found no room, each with the last such event's number; at most
+/// [`MAX_MISSED`].
 type Missed = Arc<Mutex<HashMap<SessionKey, u64>>>;
 
 /// How long a stop waits for the meanings of the last messages: each costs an embedding.
@@ -356,8 +365,8 @@ const LAST: Duration = Duration::from_secs(3);
 /// What is beyond that stays lost: a session takes under 200 bytes.
 const MAX_MISSED: usize = 10_000;
 
-/// Sessions that are looked at for signals that a crash kept from the disk: the newest of a site, used in the hour before its last event. More than
-/// the queue ever held.
+/// Sessions that are looked at for signals that a crash kept from the disk: the newest of a site,
+/// used in the hour before its last event. More than the queue ever held.
 const RECENT: usize = 500;
 const RECENT_MS: u64 = 3_600_000;
 
@@ -369,7 +378,8 @@ enum Noted {
         at_ms: u64,
         event: Event,
     },
-    /// Signals that are no event: with `seq` 0, of a conversation that is on disk from its first message on.
+    /// Signals that are no event: with `seq` 0, of a conversation that is on disk from its first
+    /// message on.
     Signals {
         key: SessionKey,
         seq: u64,
@@ -397,16 +407,18 @@ pub struct SignalParts {
     pub products: catalogue::Catalogue,
     /// Told which sessions got signals.
     pub touched: Touched,
-    /// Takes the sessions whose signals are on disk, to score them. One that finds it full is left out: its next signal comes, too.
+    /// Takes the sessions whose signals are on disk, to score them. One that finds it full is left
+    /// out: its next signal comes, too.
     pub scoring: Option<mpsc::Sender<SessionKey>>,
 }
 
-/// Visitors who arrived and said nothing yet, whose arrival is remembered; beyond that the oldest are forgotten. An
-/// arrival takes under 1 KiB, at most some 12 KiB.
+/// Visitors who arrived and said nothing yet, whose arrival is remembered; beyond that the oldest
+/// are forgotten. An arrival takes under 1 KiB, at most some 12 KiB.
 const MAX_ARRIVALS: usize = 4096;
 
 impl SignalLog {
-    /// The handle, and the task to spawn: it ends after [`Self::close`], and when the last handle is dropped.
+    /// The handle, and the task to spawn: it ends after [`Self::close`], and when the last handle
+    /// is dropped.
     pub fn new(
         config: &SignalsConfig,
         parts: SignalParts,
@@ -448,14 +460,16 @@ impl SignalLog {
         self.send(Noted::Event { key: key.clone(), seq, at_ms, event });
     }
 
-    /// Notes what no event tells; `seq` is the last of the session, 0 before its first message. Never waits.
+    /// Notes what no event tells; `seq` is the last of the session, 0 before its first message.
+    /// Never waits.
     pub fn add(&self, key: &SessionKey, seq: u64, at_ms: u64, signals: Vec<Signal>) {
         if !signals.is_empty() {
             self.send(Noted::Signals { key: key.clone(), seq, at_ms, signals });
         }
     }
 
-    /// Forgets what came with a visitor who said nothing yet; what was said is forgotten with the log. Never waits.
+    /// Forgets what came with a visitor who said nothing yet; what was said is forgotten with the
+    /// log. Never waits.
     pub fn forget(&self, key: &SessionKey) {
         self.send(Noted::Forgotten { key: key.clone() });
     }
@@ -476,8 +490,9 @@ impl SignalLog {
         }
     }
 
-    /// Takes nothing more; the task ends when what was noted so far is on disk, except messages whose meaning couldn't be computed
-    /// within three seconds: [`Self::recover`] finds these at the next start.
+    /// Takes nothing more; the task ends when what was noted so far is on disk, except messages
+    /// whose meaning couldn't be computed within three seconds: [`Self::recover`] finds these at
+    /// the next start.
     pub async fn close(&self) {
         self.closing.store(true, Ordering::Release);
         if let Some(sender) = &self.sender {
@@ -486,8 +501,8 @@ impl SignalLog {
         }
     }
 
-    /// Notes what the last run left behind: events of recent conversations whose signals a crash kept from the disk. Call it before anything new
-    /// happens. Gives how many events that were.
+    /// Notes what the last run left behind: events of recent conversations whose signals a crash
+    /// kept from the disk. Call it before anything new happens. Gives how many events that were.
     ///
     /// # Errors
     /// When the store can't be read.
@@ -558,7 +573,8 @@ async fn write(
             }
             Noted::Close => receiver.close(),
             Noted::Forgotten { key } => drop(arrivals.take(&key)),
-            // While the server stops, what waits for no model goes first: what no event tells can't be written at the next start.
+            // While the server stops, what waits for no model goes first: what no event tells can't
+            // be written at the next start.
             Noted::Event { key, seq, event: Event::Said { .. }, .. }
                 if parts.embedder.is_some() && closing.load(Ordering::Acquire) =>
             {
@@ -570,7 +586,8 @@ async fn write(
                 } else {
                     Vec::new()
                 };
-                // Conversations have the disk first: a signal that finds the store busy comes later.
+                // Conversations have the disk first: a signal that finds the store busy comes
+                // later.
                 match parts.event(&key, seq, at_ms, &event, &arrival).await {
                     Err(StoreError::Overloaded { .. }) => {
                         if !arrival.is_empty() {
@@ -583,7 +600,8 @@ async fn write(
                 }
             }
         }
-        // All that was noted before an event that found no room is through when the queue is empty: what has no signals now won't get any.
+        // All that was noted before an event that found no room is through when the queue is empty:
+        // what has no signals now won't get any.
         if receiver.is_empty() && !closing.load(Ordering::Acquire) {
             let due = std::mem::take(&mut *missed.lock().unwrap_or_else(PoisonError::into_inner));
             for (key, seq) in due {
@@ -641,7 +659,8 @@ impl SignalParts {
         Ok(())
     }
 
-    /// Writes the signals that the session's events up to `upto` lack. What finds the store busy a second time is lost.
+    /// Writes the signals that the session's events up to `upto` lack. What finds the store busy a
+    /// second time is lost.
     async fn make_up(&self, key: &SessionKey, upto: u64, arrivals: &mut Arrivals) {
         let Ok(lost) = lost(&self.store, key, &self.products.goods(&key.site)).await else {
             return;
@@ -656,8 +675,8 @@ impl SignalParts {
     }
 }
 
-/// A session's events that should have left signals and didn't, in their order. Events and signals are told apart by number and kind, so that
-/// doing it again finds nothing.
+/// A session's events that should have left signals and didn't, in their order. Events and signals
+/// are told apart by number and kind, so that doing it again finds nothing.
 async fn lost(
     store: &Store,
     key: &SessionKey,
@@ -701,7 +720,8 @@ pub async fn append(
     store.append(Record { site, session, seq, at_ms, kind: RecordKind::Signal, body }).await
 }
 
-/// A message's embedding. It waits behind all questions; its answer has mostly computed it by then, or finds it remembered.
+/// A message's embedding. It waits behind all questions; its answer has mostly computed it by then,
+/// or finds it remembered.
 pub async fn meaning(embedder: Option<&Embedder>, text: &str) -> Option<Signal> {
     let vector = embedder?.embed_quietly(text.to_owned()).await.ok()?;
     Some(Signal::Meaning { vector: Meaning::of(&vector) })

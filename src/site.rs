@@ -26,7 +26,8 @@ pub mod widget;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Site {
-    /// 1 to 32 of a-z, 0-9, - and _. It is part of every stored key: renaming a site hides its conversations.
+    /// 1 to 32 of a-z, 0-9, - and _. It is part of every stored key: renaming a site hides its
+    /// conversations.
     pub id: String,
     /// What the assistant calls the shop.
     #[serde(default)]
@@ -37,8 +38,8 @@ pub struct Site {
     /// ISO 639-1 code of the language used where a question's own can't be told.
     #[serde(default = "english")]
     pub language: String,
-    /// Origins (`https://shop.example`) whose pages may connect, exactly as browsers send them. The server's own address is
-    /// always allowed. Programs that send no origin are allowed.
+    /// Origins (`https://shop.example`) whose pages may connect, exactly as browsers send them. The
+    /// server's own address is always allowed. Programs that send no origin are allowed.
     #[serde(default)]
     pub origins: Vec<String>,
     /// The site's documents; left out, `knowledge.path`.
@@ -62,14 +63,16 @@ pub struct Site {
     /// Webhooks that the assistant may call for a visitor.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<ActionConfig>,
-    /// Secret, at least 32 bytes, with which the site's server signs reports of what came of conversations.
+    /// Secret, at least 32 bytes, with which the site's server signs reports of what came of
+    /// conversations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcomes_secret: Option<String>,
     /// File that it stands in, instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcomes_secret_file: Option<PathBuf>,
-    /// Days without a report after which a conversation counts as one without a purchase, from the first report on; 0 never. A site that reports
-    /// orders alone has buyers only without it: no rate, no comparison and no training would tell anything. Shorter than visitors take to
+    /// Days without a report after which a conversation counts as one without a purchase, from the
+    /// first report on; 0 never. A site that reports orders alone has buyers only without it: no
+    /// rate, no comparison and no training would tell anything. Shorter than visitors take to
     /// decide calls late buyers lost until their order comes.
     #[serde(default = "two_weeks")]
     pub outcome_after_days: u32,
@@ -92,11 +95,13 @@ pub enum Answers {
     /// Answers go to the visitor as they are made.
     #[default]
     Send,
-    /// Nothing is sent without a person: every message is drafted, and an agent sends, edits or rejects the draft.
+    /// Nothing is sent without a person: every message is drafted, and an agent sends, edits or
+    /// rejects the draft.
     Suggest,
 }
 
-/// `[sites.jwt]`: tokens that the site's own server signs for its visitors, valid for at most 15 minutes.
+/// `[sites.jwt]`: tokens that the site's own server signs for its visitors, valid for at most 15
+/// minutes.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct JwtConfig {
@@ -269,7 +274,8 @@ impl Site {
         self.outcomes_secret_file.iter_mut().chain(of_jwt).chain(of_channels)
     }
 
-    /// Takes in the secrets that stand in files of their own. Returns what couldn't be read, or is given twice.
+    /// Takes in the secrets that stand in files of their own. Returns what couldn't be read, or is
+    /// given twice.
     pub(crate) fn read_secrets(&mut self) -> Vec<anyhow::Error> {
         let mut errors = Vec::new();
         if let Some(file) = &self.outcomes_secret_file {
@@ -293,8 +299,8 @@ impl Site {
 }
 
 impl JwtConfig {
-    /// The texts of the keys that a token's header allows: the one that it names, or all where it names none of ours. A kid
-    /// that isn't ours may be the main key's, which has no name here.
+    /// The texts of the keys that a token's header allows: the one that it names, or all where it
+    /// names none of ours. A kid that isn't ours may be the main key's, which has no name here.
     pub(crate) fn candidates(&self, kid: Option<&str>) -> Vec<&str> {
         let named = kid.and_then(|kid| self.keys.iter().find(|key| key.kid == kid));
         match (named, kid) {

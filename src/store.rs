@@ -1,7 +1,8 @@
-//! The append-only log of everything that was said, and what is derived from it. The only file that knows sled.
+//! The append-only log of everything that was said, and what is derived from it. The only file that
+//! knows sled.
 //!
-//! One named storage thread owns all writes: it drains what waits, writes it in one batch, flushes, and only then
-//! acknowledges. A second one reads.
+//! One named storage thread owns all writes: it drains what waits, writes it in one batch, flushes,
+//! and only then acknowledges. A second one reads.
 //!
 //! | Submodule | Holds |
 //! | --- | --- |
@@ -13,8 +14,9 @@
 //! | `engine` | sled, and what it needs from us |
 //!
 //! # The directory
-//! `lock` is locked while a process has the store open, `db/` is sled's. Erased and expired records leave the log at
-//! once; their bytes stay in free slots of sled's files until those are used again, or until [`Store::compact`].
+//! `lock` is locked while a process has the store open, `db/` is sled's. Erased and expired records
+//! leave the log at once; their bytes stay in free slots of sled's files until those are used
+//! again, or until [`Store::compact`].
 
 use std::fs::{File, TryLockError};
 use std::future::Future;
@@ -52,12 +54,14 @@ pub const MAX_NAME: usize = 128;
 /// Largest value of [`Store::put`], in bytes; its key may have 1 KiB.
 pub const MAX_VALUE: usize = 64 * 1024;
 const MAX_KEY: usize = 1024;
-/// Reads that may wait; each takes the reading thread well under a millisecond, so this is a second's worth.
+/// Reads that may wait; each takes the reading thread well under a millisecond, so this is a
+/// second's worth.
 const READ_QUEUE: usize = 1024;
 /// Opening gives up after so long without progress: a damaged page can make sled search forever.
 const OPEN_STALL: Duration = Duration::from_secs(300);
-/// Stack of the storage thread. sled opens a database in one frame of more than a megabyte where it isn't optimised, and a
-/// stack that overflows ends the process without a word; only what is used takes memory.
+/// Stack of the storage thread. sled opens a database in one frame of more than a megabyte where it
+/// isn't optimised, and a stack that overflows ends the process without a word; only what is used
+/// takes memory.
 const STACK_BYTES: usize = 16 << 20;
 /// Spaces of [`Store::put`] that describe this machine and stay out of exports start with this.
 pub const LOCAL_SPACE: &str = "local:";
@@ -70,14 +74,18 @@ const IMPORT_MARK: &[u8] = b"local:store\0importing";
 pub struct StoreConfig {
     /// Directory of the store. One process at a time may have it open.
     pub path: PathBuf,
-    /// Records that may wait for the disk; one more is refused at once as overload. A record is at most 64 KiB.
+    /// Records that may wait for the disk; one more is refused at once as overload. A record is at
+    /// most 64 KiB.
     pub queue: usize,
-    /// Free space on its disk, in MiB, below which nothing new is said: conversations can still be read and erased, and running answers
-    /// end. 0 turns this off; a disk that is full to the last byte ends the process.
+    /// Free space on its disk, in MiB, below which nothing new is said: conversations can still be
+    /// read and erased, and running answers end. 0 turns this off; a disk that is full to the last
+    /// byte ends the process.
     pub reserve_mib: u64,
-    /// Records written with one flush at most. Larger batches acknowledge more per second, each a little later.
+    /// Records written with one flush at most. Larger batches acknowledge more per second, each a
+    /// little later.
     pub batch: usize,
-    /// Memory that sled may use as page cache, in MiB. Up to four times as much is taken by pages written lately.
+    /// Memory that sled may use as page cache, in MiB. Up to four times as much is taken by pages
+    /// written lately.
     pub cache_mib: usize,
 }
 
@@ -94,10 +102,11 @@ impl Default for StoreConfig {
 pub enum RecordKind {
     /// A session event. Its `seq` is the session's last `seq` + 1, starting at 1.
     Event = 1,
-    /// A checkpoint of a running answer: `seq` repeats the session's last `seq`; the body holds only what is new.
-    /// Partials are dropped once an event with a higher `seq` stands.
+    /// A checkpoint of a running answer: `seq` repeats the session's last `seq`; the body holds
+    /// only what is new. Partials are dropped once an event with a higher `seq` stands.
     Partial = 2,
-    /// A conversation signal; carries the `seq` of the event it came from, at most the last, and doesn't advance it.
+    /// A conversation signal; carries the `seq` of the event it came from, at most the last, and
+    /// doesn't advance it.
     Signal = 3,
 }
 
@@ -176,7 +185,8 @@ pub struct Opened {
     pub clean: bool,
     /// Log records read again because the derived trees did not know them yet.
     pub replayed: u64,
-    /// Log records among them that can't be read. They stay where they are, and cost the session that they belong to.
+    /// Log records among them that can't be read. They stay where they are, and cost the session
+    /// that they belong to.
     pub unreadable: u64,
     /// An import into this store began and did not end. Running the same import again completes it.
     pub import_interrupted: bool,
@@ -197,7 +207,8 @@ pub struct StoreStats {
     pub paged: u64,
 }
 
-/// Why the store did not do as asked. Cheap to clone: all that waited for a failed flush get the same one.
+/// Why the store did not do as asked. Cheap to clone: all that waited for a failed flush get the
+/// same one.
 #[derive(Clone, Debug, Error)]
 pub enum StoreError {
     #[error("the store has {queue} requests waiting already; try again in a moment")]
@@ -241,8 +252,8 @@ pub enum StoreError {
     Transfer { what: &'static str, reason: String },
 }
 
-/// What was read of a session, or nothing if its records are damaged: that is said in the log, and stays with this one session. All
-/// other failures remain.
+/// What was read of a session, or nothing if its records are damaged: that is said in the log, and
+/// stays with this one session. All other failures remain.
 ///
 /// # Errors
 /// What isn't damage of the session's own.
@@ -313,7 +324,8 @@ impl Shared {
     }
 }
 
-/// A handle on the open store; clones share it. The store closes with [`Store::close`], or when the last handle goes.
+/// A handle on the open store; clones share it. The store closes with [`Store::close`], or when the
+/// last handle goes.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -338,12 +350,13 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the store, creating it if there is none, and replays what the last process did not get to. Blocks;
-    /// some tenths of a second for a store that was closed, a few seconds after a crash under load.
+    /// Opens the store, creating it if there is none, and replays what the last process did not get
+    /// to. Blocks; some tenths of a second for a store that was closed, a few seconds after a crash
+    /// under load.
     ///
     /// # Errors
-    /// [`StoreError::InUse`], [`StoreError::Directory`], or [`StoreError::Unusable`], which leaves the files as they
-    /// are: see [`Store::set_aside`].
+    /// [`StoreError::InUse`], [`StoreError::Directory`], or [`StoreError::Unusable`], which leaves
+    /// the files as they are: see [`Store::set_aside`].
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let path = &config.path;
         let directory = |error: std::io::Error| StoreError::Directory {
@@ -395,7 +408,8 @@ impl Store {
                 Err(RecvTimeoutError::Timeout) => {
                     let now = shared.replayed.load(Ordering::Relaxed);
                     if now == seen {
-                        // The thread hangs inside sled and cannot be ended; it keeps the lock, so nobody else tries.
+                        // The thread hangs inside sled and cannot be ended; it keeps the lock, so
+                        // nobody else tries.
                         let reason = format!("it made no progress for {} s", OPEN_STALL.as_secs());
                         return Err(StoreError::Unusable { path: path.clone(), reason });
                     }
@@ -429,10 +443,12 @@ impl Store {
         }
     }
 
-    /// Renames a store that does not open to `<path>.broken-<unix seconds>` and returns that path. Deletes nothing.
+    /// Renames a store that does not open to `<path>.broken-<unix seconds>` and returns that path.
+    /// Deletes nothing.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] if a process has it open, [`StoreError::Directory`] if it can't be renamed.
+    /// [`StoreError::InUse`] if a process has it open, [`StoreError::Directory`] if it can't be
+    /// renamed.
     pub fn set_aside(path: &Path, clock: &Clock) -> Result<PathBuf, StoreError> {
         let directory = |error: std::io::Error| StoreError::Directory {
             path: path.to_owned(),
@@ -457,13 +473,14 @@ impl Store {
         self.inner.opened
     }
 
-    /// Writes a record; ready once it is on disk. It is submitted by the call itself: dropping the future changes
-    /// nothing. Records submitted one after the other are written in that order.
+    /// Writes a record; ready once it is on disk. It is submitted by the call itself: dropping the
+    /// future changes nothing. Records submitted one after the other are written in that order.
     ///
     /// # Errors
-    /// [`StoreError::Overloaded`] at once if the queue is full, [`StoreError::Conflict`] if `seq` does not follow,
-    /// [`StoreError::TooLarge`], [`StoreError::Name`], [`StoreError::Broken`], [`StoreError::Closed`]. After `Broken`
-    /// the record may or may not be found when the store is opened again.
+    /// [`StoreError::Overloaded`] at once if the queue is full, [`StoreError::Conflict`] if `seq`
+    /// does not follow, [`StoreError::TooLarge`], [`StoreError::Name`], [`StoreError::Broken`],
+    /// [`StoreError::Closed`]. After `Broken` the record may or may not be found when the store is
+    /// opened again.
     pub fn append(
         &self,
         record: Record,
@@ -474,11 +491,13 @@ impl Store {
         outcome(pending)
     }
 
-    /// The session's records with a `seq` above `after_seq`, of the given kinds, as they were written; and, if partials
-    /// are asked for, those after the last event, whatever `after_seq` is. Empty if there is no such session.
+    /// The session's records with a `seq` above `after_seq`, of the given kinds, as they were
+    /// written; and, if partials are asked for, those after the last event, whatever `after_seq`
+    /// is. Empty if there is no such session.
     ///
     /// # Errors
-    /// [`StoreError::Overloaded`], [`StoreError::Corrupt`], [`StoreError::Broken`], [`StoreError::Closed`].
+    /// [`StoreError::Overloaded`], [`StoreError::Corrupt`], [`StoreError::Broken`],
+    /// [`StoreError::Closed`].
     pub async fn read(
         &self,
         site: &str,
@@ -490,8 +509,8 @@ impl Store {
         outcome(self.ask(|reply| Request::Read { site, session, after_seq, kinds, reply })).await
     }
 
-    /// The session's first events with a `seq` above `after_seq` and at most `through_seq`: no more than [`PAGE_RECORDS`] and
-    /// [`PAGE_BYTES`].
+    /// The session's first events with a `seq` above `after_seq` and at most `through_seq`: no more
+    /// than [`PAGE_RECORDS`] and [`PAGE_BYTES`].
     ///
     /// # Errors
     /// As [`Store::read`].
@@ -528,7 +547,8 @@ impl Store {
         outcome(self.ask(|reply| Request::Sessions { query, reply })).await
     }
 
-    /// Sessions of all sites whose last activity was at or after `since_ms` and before `before_ms`, the oldest first.
+    /// Sessions of all sites whose last activity was at or after `since_ms` and before `before_ms`,
+    /// the oldest first.
     ///
     /// # Errors
     /// As [`Store::read`].
@@ -540,8 +560,8 @@ impl Store {
         outcome(self.ask(|reply| Request::Active { since_ms, before_ms, reply })).await
     }
 
-    /// Removes all records of a session and leaves a tombstone that says so; true if there was something to remove.
-    /// It is gone when this returns. The session's next event has `seq` 1.
+    /// Removes all records of a session and leaves a tombstone that says so; true if there was
+    /// something to remove. It is gone when this returns. The session's next event has `seq` 1.
     ///
     /// # Errors
     /// As [`Store::append`].
@@ -554,7 +574,8 @@ impl Store {
         outcome(self.submit(|reply| Command::Erase { site, session, reply }))
     }
 
-    /// Removes the site's sessions whose last activity was before `at_ms`, at most `most`, in small portions, and returns how many.
+    /// Removes the site's sessions whose last activity was before `at_ms`, at most `most`, in small
+    /// portions, and returns how many.
     ///
     /// # Errors
     /// As [`Store::append`].
@@ -578,7 +599,8 @@ impl Store {
         Ok(total)
     }
 
-    /// Whether the disk has less room than `store.reserve_mib`; then nothing new is to be begun. As of the last look, a few seconds ago.
+    /// Whether the disk has less room than `store.reserve_mib`; then nothing new is to be begun. As
+    /// of the last look, a few seconds ago.
     #[must_use]
     pub fn is_short_of_room(&self) -> bool {
         self.inner.shared.short_of_room.load(Ordering::Relaxed)
@@ -602,8 +624,8 @@ impl Store {
         Ok(free)
     }
 
-    /// Keeps a value under a key in a space of its own; on disk when it returns. Spaces that start with
-    /// [`LOCAL_SPACE`] stay out of exports.
+    /// Keeps a value under a key in a space of its own; on disk when it returns. Spaces that start
+    /// with [`LOCAL_SPACE`] stay out of exports.
     ///
     /// # Errors
     /// As [`Store::append`].
@@ -686,7 +708,8 @@ impl Store {
         }
     }
 
-    /// Brings the derived trees up to date, so that a copy of the directory's snapshot opens without replay.
+    /// Brings the derived trees up to date, so that a copy of the directory's snapshot opens
+    /// without replay.
     ///
     /// # Errors
     /// As [`Store::append`].
@@ -694,8 +717,9 @@ impl Store {
         outcome(self.submit(|reply| Command::Checkpoint { reply }))
     }
 
-    /// Writes the database anew without the bytes of what was erased, which otherwise stay in free places of its files. Takes as much
-    /// room again as the store has, for its time; nothing is written meanwhile.
+    /// Writes the database anew without the bytes of what was erased, which otherwise stay in free
+    /// places of its files. Takes as much room again as the store has, for its time; nothing is
+    /// written meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Transfer`] when there is no room, and as [`Store::append`].
@@ -727,7 +751,8 @@ impl Store {
         if ended { Err(StoreError::Closed.to_string()) } else { Ok(()) }
     }
 
-    /// Sessions erased or expired since the store was opened: whoever keeps what belongs to sessions looks when it grew.
+    /// Sessions erased or expired since the store was opened: whoever keeps what belongs to
+    /// sessions looks when it grew.
     #[must_use]
     pub fn removals(&self) -> u64 {
         self.inner.shared.removals.load(Ordering::Relaxed)
@@ -746,8 +771,8 @@ impl Store {
         }
     }
 
-    /// Writes what waits, checkpoints, and closes; the directory is free when this returns. Later requests, through
-    /// other handles too, get [`StoreError::Closed`].
+    /// Writes what waits, checkpoints, and closes; the directory is free when this returns. Later
+    /// requests, through other handles too, get [`StoreError::Closed`].
     ///
     /// # Errors
     /// The failure that broke the store, if one did; what was acknowledged is safe all the same.
@@ -911,7 +936,8 @@ fn space_key(space: &str, key: &[u8]) -> Vec<u8> {
     [space.as_bytes(), &[0], key].concat()
 }
 
-/// The first key that no longer starts with `prefix`, which begins with a space and a NUL and so can be counted up.
+/// The first key that no longer starts with `prefix`, which begins with a space and a NUL and so
+/// can be counted up.
 fn after_prefix(mut prefix: Vec<u8>) -> Vec<u8> {
     while prefix.last() == Some(&u8::MAX) {
         prefix.pop();

@@ -1,7 +1,9 @@
-//! Replies drafted for agents: through the same turn as an answer, with the documents for agents, and rewritten on demand.
+//! Replies drafted for agents: through the same turn as an answer, with the documents for agents,
+//! and rewritten on demand.
 //!
-//! Nothing here reaches a visitor; an agent reads, edits and sends. All the same a draft invents nothing: a rewrite goes through
-//! the gate with the draft as its source, and a model that has not qualified for phrasing rewrites nothing.
+//! Nothing here reaches a visitor; an agent reads, edits and sends. All the same a draft invents
+//! nothing: a rewrite goes through the gate with the draft as its source, and a model that has not
+//! qualified for phrasing rewrites nothing.
 
 use std::collections::HashSet;
 
@@ -97,7 +99,8 @@ async fn agents_only(
     Ok(titles)
 }
 
-/// The model rewrites the draft; only what the draft and the conversation support goes into the new one.
+/// The model rewrites the draft; only what the draft and the conversation support goes into the new
+/// one.
 async fn rewrite(
     spine: &Spine,
     wanted: &Wanted<'_>,
@@ -162,7 +165,8 @@ async fn rewrite(
     Ok(Drafted::Made { verdict, note })
 }
 
-/// Without a model that may phrase: shorter by leaving sentences out, which invents nothing; the rest is impossible.
+/// Without a model that may phrase: shorter by leaving sentences out, which invents nothing; the
+/// rest is impossible.
 async fn unqualified(base: &Made, wish: Wish, out: &mut Outlet) -> Result<Drafted, TurnError> {
     if wish != Wish::Shorter {
         return Ok(Drafted::Unchanged(NoteCode::NotQualified));
@@ -181,14 +185,15 @@ fn verdict(end: AnswerEnd, citations: Vec<Citation>, confidence: f32) -> Verdict
     Verdict { citations, confidence, usage: Usage::default(), end, withheld: 0 }
 }
 
-/// How far a rewrite can be relied on: whole if nothing had to be withheld, less with each sentence that had.
+/// How far a rewrite can be relied on: whole if nothing had to be withheld, less with each sentence
+/// that had.
 #[expect(clippy::cast_precision_loss, reason = "sentence counts are small")]
 fn confidence(withheld: u32) -> f32 {
     1.0 / (1.0 + withheld as f32)
 }
 
-/// Lets a rewrite through sentence by sentence. A translation shares no words with its source, so there it is the facts that
-/// are checked: numbers, links, codes and addresses.
+/// Lets a rewrite through sentence by sentence. A translation shares no words with its source, so
+/// there it is the facts that are checked: numbers, links, codes and addresses.
 enum RewriteGate {
     Words(Gate),
     Facts { known: HashSet<String>, pending: String },

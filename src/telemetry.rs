@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
-    /// `error`, `warn`, `info`, `debug` or `trace`, or directives per module (`info,frontdesk::llm=debug`). The environment
-    /// variable `RUST_LOG` wins.
+    /// `error`, `warn`, `info`, `debug` or `trace`, or directives per module
+    /// (`info,frontdesk::llm=debug`). The environment variable `RUST_LOG` wins.
     pub level: String,
     /// `text` for people, `json` for log collectors.
     pub format: LogFormat,
@@ -30,13 +30,15 @@ impl Default for LogConfig {
 
 impl LogConfig {
     /// # Errors
-    /// When `level` has a word that is no level. `EnvFilter` takes such a word for a module and would log nothing else.
+    /// When `level` has a word that is no level. `EnvFilter` takes such a word for a module and
+    /// would log nothing else.
     pub fn check(&self) -> anyhow::Result<()> {
         const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
         let known = |level: &str| LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level));
         for directive in self.level.split(',').map(str::trim) {
             let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
-            // A directive with fields of spans, which have an equals sign of their own, is left to the parser.
+            // A directive with fields of spans, which have an equals sign of their own, is left to
+            // the parser.
             anyhow::ensure!(
                 known(level) || directive.contains('['),
                 "log.level has {directive:?}; a level is one of {}, for a module \"info,frontdesk::llm=debug\"",
@@ -57,9 +59,9 @@ pub enum LogFormat {
     Json,
 }
 
-/// The engines' own logs are for their developers: llama.cpp warns of a context larger than a model was trained for, which is
-/// shared by many conversations here, and of models without an end token of their own. Directives of the configuration come
-/// later and win.
+/// The engines' own logs are for their developers: llama.cpp warns of a context larger than a model
+/// was trained for, which is shared by many conversations here, and of models without an end token
+/// of their own. Directives of the configuration come later and win.
 const QUIET: &str = "llama-cpp-2=error,qdrant_edge=error";
 
 /// Sends logs to standard error. A second call changes nothing.
@@ -74,7 +76,8 @@ pub fn init_logs(config: &LogConfig) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(colours);
-    // It would tell on standard error that standard error can't be written to, and panic where that is a closed pipe.
+    // It would tell on standard error that standard error can't be written to, and panic where that
+    // is a closed pipe.
     let builder = builder.log_internal_errors(false);
     let _ = match config.format {
         LogFormat::Text => builder.try_init(),
@@ -137,7 +140,8 @@ pub struct Metrics {
     pub withheld_sentences: Counter,
     pub answers_without_model: Counter,
     pub signals_dropped: Counter,
-    /// Of the purchase model in use: the largest stability index of a column, the calibration error, and the warnings that stand.
+    /// Of the purchase model in use: the largest stability index of a column, the calibration
+    /// error, and the warnings that stand.
     pub intent_drift: Family<SiteLabels, Gauge<f64, AtomicU64>>,
     pub intent_calibration_error: Family<SiteLabels, Gauge<f64, AtomicU64>>,
     pub intent_warnings: Family<SiteLabels, Gauge>,
@@ -149,7 +153,8 @@ pub struct Metrics {
     /// 1 while nothing is erased for its age, because the clock can't be trusted.
     pub retention_held: Gauge,
     pub disk_free_bytes: Gauge,
-    /// When the last backup's export of the store ended, in seconds since the epoch; 0 if there was none.
+    /// When the last backup's export of the store ended, in seconds since the epoch; 0 if there was
+    /// none.
     pub last_backup: Gauge,
     pub sign_in_failures: Counter,
     pub first_text_seconds: Histogram,

@@ -1,4 +1,5 @@
-//! What models learn from, brought together: files, stored conversations, and the vectors of their texts.
+//! What models learn from, brought together: files, stored conversations, and the vectors of their
+//! texts.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -117,7 +118,8 @@ pub fn recorded(mut file: impl BufRead, label: &str) -> Result<Vec<Track>, Table
     Ok(conversations.iter().map(replay::Conversation::track).collect())
 }
 
-/// Vectors of all texts in tables, by the configured embedder; none is loaded when there are no texts.
+/// Vectors of all texts in tables, by the configured embedder; none is loaded when there are no
+/// texts.
 ///
 /// # Errors
 /// When the embedder fails.
@@ -174,7 +176,8 @@ pub fn parse_examples(lines: impl BufRead) -> anyhow::Result<Vec<Example>> {
     Ok(rows)
 }
 
-/// Examples' vectors, and what their classes are called with its vectors: all that [`crate::intent::classes::Classes::fit`] learns from.
+/// Examples' vectors, and what their classes are called with its vectors: all that
+/// [`crate::intent::classes::Classes::fit`] learns from.
 pub type Lessons = (Vec<Vec<f32>>, Vec<(Example, Vec<f32>)>);
 
 /// Embeds examples and what their classes are called.

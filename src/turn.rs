@@ -55,14 +55,16 @@ use rerank::{Rerank, rerank};
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AnswersConfig {
-    /// `quote` makes answers of the documents' own sentences, `generate` lets the model phrase them through the grounding
-    /// gate, `auto` does what the loaded model has qualified for by `frontdesk check --model`.
+    /// `quote` makes answers of the documents' own sentences, `generate` lets the model phrase them
+    /// through the grounding gate, `auto` does what the loaded model has qualified for by
+    /// `frontdesk check --model`.
     pub mode: Mode,
     /// Directory of prompt templates; a template that is missing there is the built-in one.
     pub prompts: PathBuf,
-    /// Confidence below which a question counts as not answered by the knowledge, 0…1. Lower answers more and is wrong more
-    /// often. Of the follow-up questions of MTRAG, the default answers 84% of the answerable and 11% of the unanswerable;
-    /// `frontdesk eval answers` tells what it does on yours.
+    /// Confidence below which a question counts as not answered by the knowledge, 0…1. Lower
+    /// answers more and is wrong more often. Of the follow-up questions of MTRAG, the default
+    /// answers 84% of the answerable and 11% of the unanswerable; `frontdesk eval answers` tells
+    /// what it does on yours.
     pub min_confidence: f32,
     /// Answers in the making at the same time; one more waits in line.
     pub parallel: usize,
@@ -301,7 +303,8 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
     Ok(Verdict { confidence, ..verdict })
 }
 
-/// What a visitor reads in place of an answer that failed before a word of it went out: that it did, and how to reach a person.
+/// What a visitor reads in place of an answer that failed before a word of it went out: that it
+/// did, and how to reach a person.
 pub async fn excuse(spine: &Spine, ask: &Ask, error: &TurnError, out: &mut Outlet) {
     if out.spoke()
         || !ask.written.is_empty()
@@ -354,7 +357,8 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
             let headings = passage.headings.join("\n");
             names.about_another(&about, &[&passage.text, &headings, &passage.title])
         };
-        // Of ten accounts that look alike, nine say nothing about the one, nor about how far it stands out.
+        // Of ten accounts that look alike, nine say nothing about the one, nor about how far it
+        // stands out.
         let of_others: Vec<bool> = hits
             .iter()
             .map(|hit| of_another(if about.nothing_else { &products } else { &names }, hit))
@@ -417,8 +421,8 @@ pub struct Phrased {
     pub shown: usize,
 }
 
-/// The model phrases. What the passages support goes out sentence by sentence; for what they don't, their own words do. Sends
-/// nothing if no sentence of the model's stands.
+/// The model phrases. What the passages support goes out sentence by sentence; for what they don't,
+/// their own words do. Sends nothing if no sentence of the model's stands.
 ///
 /// # Errors
 /// As [`answer`].
@@ -531,8 +535,8 @@ pub async fn generate(
     Ok((verdict, Phrased { refused: phrasing.refused(), shown: shown.len(), tally }))
 }
 
-/// How a unit reads in an answer: rows of catalogues and tables as sentences, with the columns that the question names where
-/// it names some, everything else as it stands.
+/// How a unit reads in an answer: rows of catalogues and tables as sentences, with the columns that
+/// the question names where it names some, everything else as it stands.
 fn told(hit: &Hit, unit: &Unit, question: &str, language: &str) -> String {
     let row = hit.passage.text.get(unit.range.clone()).unwrap_or_default();
     let product = hit.passage.product.as_ref();
@@ -678,7 +682,8 @@ async fn quote(
             citations.extend(cited.add_related(hit, unit.passage, &unit.heading, quote));
         }
     }
-    // After a crash the same question gives the same quotes; if the knowledge changed meanwhile, what was sent stays.
+    // After a crash the same question gives the same quotes; if the knowledge changed meanwhile,
+    // what was sent stays.
     let rest = text.strip_prefix(&ask.written).map_or_else(|| format!("\n\n{text}"), str::to_owned);
     out.send(Output::Text(rest)).await?;
     for citation in citations {
@@ -695,12 +700,13 @@ async fn quote(
     })
 }
 
-/// Passages found at least: the neighbours of the best one are quoted too, and how far the best stands out is measured against
-/// the twentieth.
+/// Passages found at least: the neighbours of the best one are quoted too, and how far the best
+/// stands out is measured against the twentieth.
 const QUOTED_FROM: usize = 40;
 /// Lines of the conversation that a question is understood from.
 const RECENT: usize = 20;
-/// Documents cited at most, and how near to the best score one must come to be cited without being quoted.
+/// Documents cited at most, and how near to the best score one must come to be cited without being
+/// quoted.
 const MAX_CITED: usize = 3;
 const ALSO_CITED: f32 = 0.75;
 
@@ -718,7 +724,8 @@ async fn say(
     Ok(Verdict { citations: Vec::new(), confidence, usage: Usage::default(), end, withheld: 0 })
 }
 
-/// "What does delivery to Germany cost?" and then "and to Norway?": the question before, asked of another place.
+/// "What does delivery to Germany cost?" and then "and to Norway?": the question before, asked of
+/// another place.
 fn moved(before: &str, question: &str) -> Option<String> {
     // "What about Cork?" asks for a place though nothing before its name says so.
     let to = places::destination(question).or_else(|| {
@@ -740,7 +747,8 @@ fn moved(before: &str, question: &str) -> Option<String> {
 const MAX_MOVED: usize = 200;
 
 impl Ask {
-    /// What may be meant: the question without its spelling mistakes, as it stands and with what it leaves to the conversation.
+    /// What may be meant: the question without its spelling mistakes, as it stands and with what it
+    /// leaves to the conversation.
     fn readings<'a>(&'a self, spine: &Spine) -> Vec<Cow<'a, Self>> {
         let meaning = |question: String| Cow::Owned(Self { question, ..self.clone() });
         let corrected = self.mended(spine);
@@ -775,8 +783,8 @@ impl Ask {
         }
     }
 
-    /// The message with its shorthand written out, its spelling mended and its words those of the knowledge, where anything is to be
-    /// changed.
+    /// The message with its shorthand written out, its spelling mended and its words those of the
+    /// knowledge, where anything is to be changed.
     fn mended(&self, spine: &Spine) -> Option<String> {
         let language = self.spoken().unwrap_or(&self.language);
         let spelling = &spine.retrieval.spelling;
@@ -811,7 +819,8 @@ impl Ask {
         About { text: format!("{reading}\n{before}"), nothing_else: leans }
     }
 
-    /// Titles to choose from, where the question can mean several things; none where it says too little to be answered at all.
+    /// Titles to choose from, where the question can mean several things; none where it says too
+    /// little to be answered at all.
     fn choices<'h>(&self, hits: &'h [Hit], unsure: bool) -> Option<Vec<&'h str>> {
         let mut documents: Vec<(&str, f32)> = Vec::new();
         for hit in hits {
@@ -851,7 +860,8 @@ impl Ask {
         before.get(before.len().saturating_sub(2)..).unwrap_or_default().to_vec()
     }
 
-    /// The language that the visitor writes: the question's, weighed with that of the messages before it and the site's.
+    /// The language that the visitor writes: the question's, weighed with that of the messages
+    /// before it and the site's.
     #[must_use]
     pub fn spoken(&self) -> Option<&'static str> {
         let before =
@@ -859,7 +869,8 @@ impl Ask {
         detect::spoken(&self.question, before, &self.language)
     }
 
-    /// What an answer may lean on: the passages with their headings, what the visitor said, and what the site sells.
+    /// What an answer may lean on: the passages with their headings, what the visitor said, and
+    /// what the site sells.
     fn evidence(&self, spine: &Spine, shown: &[Hit]) -> Evidence {
         let texts: Vec<_> = shown.iter().map(|hit| without_orders(&hit.passage.text)).collect();
         let contexts: Vec<String> = shown
@@ -956,7 +967,8 @@ impl Cited {
         Some(added.clone())
     }
 
-    /// The citation, if its passage wasn't cited yet. `heading` is the one within the passage, if any.
+    /// The citation, if its passage wasn't cited yet. `heading` is the one within the passage, if
+    /// any.
     fn add(&mut self, hit: &Hit, passage: usize, heading: &str, quote: &str) -> Option<Citation> {
         if self.passages.contains(&passage) {
             return None;
@@ -987,8 +999,8 @@ impl Cited {
     }
 }
 
-/// Puts passages of the visitor's language before those of another that come as near. None is left out: what stands in one
-/// language only is found in every other.
+/// Puts passages of the visitor's language before those of another that come as near. None is left
+/// out: what stands in one language only is found in every other.
 fn prefer_language(hits: &mut [Hit], language: &str) {
     for hit in &mut *hits {
         let own = &hit.passage.language;
@@ -999,6 +1011,7 @@ fn prefer_language(hits: &mut [Hit], language: &str) {
     hits.sort_by(|a, b| b.score.total_cmp(&a.score));
 }
 
-/// What the score of a passage in another language than the visitor's counts. Of 24 questions in English and Chinese on the
-/// sample shop, the right document is cited for .91 of the answered instead of .86 without, and none is answered less.
+/// What the score of a passage in another language than the visitor's counts. Of 24 questions in
+/// English and Chinese on the sample shop, the right document is cited for .91 of the answered
+/// instead of .86 without, and none is answered less.
 const OTHER_LANGUAGE: f32 = 0.85;

@@ -1,4 +1,5 @@
-// Builds what the binary serves, from web/ into web/dist. The output depends on the sources and the pinned tools alone.
+// Builds what the binary serves, from web/ into web/dist. The output depends on the sources and the
+// pinned tools alone.
 //
 //   node web/build.mjs            writes web/dist
 //   node web/build.mjs --check    fails if web/dist isn't what the sources give, or a part is larger than it may be
@@ -28,7 +29,8 @@ const styles = {
   },
 };
 
-// Browsers of the last three years: constructable style sheets, private fields, `:dir()`, `color-mix()`.
+// Browsers of the last three years: constructable style sheets, private fields, `:dir()`,
+// `color-mix()`.
 const TARGET = ['chrome111', 'firefox113', 'safari16.4'];
 // What agents use is kept up to date: `light-dark()`.
 const AGENTS_TARGET = ['chrome123', 'firefox120', 'safari17.5'];

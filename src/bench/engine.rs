@@ -1,8 +1,10 @@
-//! The engine by itself: how soon it answers and how fast it writes, alone or in turns with another server.
+//! The engine by itself: how soon it answers and how fast it writes, alone or in turns with another
+//! server.
 //!
-//! The other side is any OpenAI-compatible server, such as llama-server with the same GGUF. Both are driven through the
-//! same [`Llm`] handle with the same seeded texts, round by round in the order ours, theirs, theirs, ours, so that what
-//! else the machine does weighs on both alike. A ratio is the median of the rounds' own ratios.
+//! The other side is any OpenAI-compatible server, such as llama-server with the same GGUF. Both
+//! are driven through the same [`Llm`] handle with the same seeded texts, round by round in the
+//! order ours, theirs, theirs, ours, so that what else the machine does weighs on both alike. A
+//! ratio is the median of the rounds' own ratios.
 
 use std::collections::BTreeMap;
 
@@ -74,7 +76,8 @@ pub struct Side {
     pub median: f64,
     pub lowest: f64,
     pub highest: f64,
-    /// Over the single samples of all rounds, such as the chats' first tokens; of the rounds' values where there are none.
+    /// Over the single samples of all rounds, such as the chats' first tokens; of the rounds'
+    /// values where there are none.
     pub p50: f64,
     pub p95: f64,
     pub p99: f64,

@@ -35,7 +35,8 @@ const TARGET_MIB: f64 = 500.0;
 /// Writes a catalogue of `rows` rows as shops export them into `directory`, and reads it.
 ///
 /// # Errors
-/// When the scratch directory can't be written, the rows aren't all taken in, or the system doesn't tell the memory.
+/// When the scratch directory can't be written, the rows aren't all taken in, or the system doesn't
+/// tell the memory.
 pub async fn run(
     directory: &Path,
     rows: usize,

@@ -19,7 +19,8 @@ use crate::store::{Store, StoreConfig};
 pub struct InsightReport {
     pub sessions: usize,
     pub messages: usize,
-    /// Seconds from the store's records to every session's features; and when nothing changed since.
+    /// Seconds from the store's records to every session's features; and when nothing changed
+    /// since.
     pub features_s: f64,
     pub again_s: f64,
     /// Seconds for every figure of the page.

@@ -1,4 +1,5 @@
-//! What the cross-encoder costs: milliseconds per pair, by the pair's length and the number of threads.
+//! What the cross-encoder costs: milliseconds per pair, by the pair's length and the number of
+//! threads.
 
 use std::time::Instant;
 
@@ -30,7 +31,8 @@ pub struct Report {
     pub rows: Vec<Row>,
 }
 
-/// Each a word of English that a vocabulary holds whole, so that tokens can be counted without the model.
+/// Each a word of English that a vocabulary holds whole, so that tokens can be counted without the
+/// model.
 const WORDS: [&str; 16] = [
     "order", "price", "water", "house", "summer", "letter", "number", "green", "table", "river",
     "market", "garden", "window", "paper", "music", "street",
@@ -39,7 +41,8 @@ const QUESTION: &str = "what does the blue garden table cost";
 /// `[CLS]` and two `[SEP]`.
 const MARKS: usize = 3;
 
-/// Judges `pairs` texts of one question, `rounds` times for each length and number of threads. No pair comes twice.
+/// Judges `pairs` texts of one question, `rounds` times for each length and number of threads. No
+/// pair comes twice.
 ///
 /// # Errors
 /// When there is no reranker or it fails.

@@ -14,15 +14,17 @@ use serde::{Deserialize, Serialize};
 use crate::retrieval::index::Index;
 use crate::retrieval::{Audience, KnowledgeConfig, Passage, Query};
 
-/// Text → its embedding. It is called inside `tokio::task::block_in_place`, so it may wait for an embedder on another
-/// thread; that takes a runtime with several workers.
+/// Text → its embedding. It is called inside `tokio::task::block_in_place`, so it may wait for an
+/// embedder on another thread; that takes a runtime with several workers.
 pub type Embed<'a> = &'a dyn Fn(&str) -> anyhow::Result<Vec<f32>>;
 
 /// What to measure.
 pub struct RetrievalOptions<'a> {
-    /// JSON lines with `text` (or `content`) and perhaps `title`; passages are put together from their sentences.
+    /// JSON lines with `text` (or `content`) and perhaps `title`; passages are put together from
+    /// their sentences.
     pub articles: PathBuf,
-    /// JSON lines with `question`; without it the questions are pieces of sentences of the articles.
+    /// JSON lines with `question`; without it the questions are pieces of sentences of the
+    /// articles.
     pub questions: Option<PathBuf>,
     /// Numbers of passages, ascending.
     pub sizes: Vec<usize>,
@@ -103,8 +105,8 @@ const SENTENCES_PER_WINDOW: usize = 2;
 const WINDOWS_PER_PASSAGE: usize = 3;
 const SITE: &str = "bench";
 
-/// Fills an embedded index in the system's temporary directory and measures searches at each size. `progress` is told
-/// what is being done, and how much of how much is done.
+/// Fills an embedded index in the system's temporary directory and measures searches at each size.
+/// `progress` is told what is being done, and how much of how much is done.
 ///
 /// # Errors
 /// Where the articles cannot be read, the embedder fails or the index does.

@@ -1,4 +1,5 @@
-//! Memory of idle sockets, from outside the process: the resident size of a server of its own, before and after.
+//! Memory of idle sockets, from outside the process: the resident size of a server of its own,
+//! before and after.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,7 +20,8 @@ pub struct SocketsReport {
     pub before_kib: u64,
     pub after_kib: u64,
     pub kib_per_socket: f64,
-    /// Open files that the system allows; where it is too low, fewer sockets were opened than asked for.
+    /// Open files that the system allows; where it is too low, fewer sockets were opened than asked
+    /// for.
     pub open_files: u64,
 }
 

@@ -1,8 +1,9 @@
 //! How fast messages are acknowledged, against the disk they are acknowledged on.
 //!
-//! Every round appends through [`Store::append`], then writes the same framed bytes to one file in the same directory
-//! with an fsync after each, and with an fsync after as many as the store had flushed together. The two files show
-//! what the disk itself can do; ratios are taken within a round, and the median over rounds is reported.
+//! Every round appends through [`Store::append`], then writes the same framed bytes to one file in
+//! the same directory with an fsync after each, and with an fsync after as many as the store had
+//! flushed together. The two files show what the disk itself can do; ratios are taken within a
+//! round, and the median over rounds is reported.
 
 use std::fs::File;
 use std::io::Write;
@@ -20,7 +21,8 @@ use crate::store::{Progress, Record, RecordKind, Store, StoreConfig, framed};
 pub struct StoreBench {
     /// Directory on the disk to measure; a directory in it is made and removed again.
     pub directory: PathBuf,
-    /// Sessions that append at the same time, each waiting for its own acknowledgement; one measurement each.
+    /// Sessions that append at the same time, each waiting for its own acknowledgement; one
+    /// measurement each.
     pub in_flight: Vec<usize>,
     /// Messages of a round.
     pub messages: usize,
@@ -69,7 +71,8 @@ pub struct StoreRow {
     pub file_grouped: f64,
     /// `acknowledged / file_single` of the same round.
     pub ratio_single: f64,
-    /// `acknowledged / file_grouped` of the same round: how much of the disk's own limit the store reaches.
+    /// `acknowledged / file_grouped` of the same round: how much of the disk's own limit the store
+    /// reaches.
     pub ratio_grouped: f64,
 }
 

@@ -1,4 +1,5 @@
-//! Our own share of a turn: what is left when model, vector search's embedding and the disk's flush are taken away.
+//! Our own share of a turn: what is left when model, vector search's embedding and the disk's flush
+//! are taken away.
 
 use std::path::Path;
 use std::time::Instant;
@@ -19,7 +20,8 @@ pub struct Share {
     pub p99_ms: f64,
 }
 
-/// Turns measured one after another over a real socket, with the scripted engine, in conversations of twenty.
+/// Turns measured one after another over a real socket, with the scripted engine, in conversations
+/// of twenty.
 #[derive(Clone, Debug, Serialize)]
 pub struct TurnReport {
     pub turns: usize,

@@ -1,6 +1,7 @@
-//! Questions that the catalogue's rows answer: what there is, the cheapest of a kind, what costs less than a sum, what a product weighs, how
-//! two differ. Pure, and strict: a question of which one word isn't understood is none of these, and other answers are better. Only where
-//! things of a kind are looked for by price or weight, what isn't understood is left out, and named.
+//! Questions that the catalogue's rows answer: what there is, the cheapest of a kind, what costs
+//! less than a sum, what a product weighs, how two differ. Pure, and strict: a question of which
+//! one word isn't understood is none of these, and other answers are better. Only where things of a
+//! kind are looked for by price or weight, what isn't understood is left out, and named.
 
 use std::collections::HashSet;
 
@@ -21,7 +22,8 @@ use crate::retrieval::{Audience, Passage};
 #[derive(Clone, Copy)]
 pub struct Asked<'a> {
     pub question: &'a str,
-    /// Oldest first, without the question. Only a question that names nothing looks there for what it means.
+    /// Oldest first, without the question. Only a question that names nothing looks there for what
+    /// it means.
     pub history: &'a [Line],
     /// In which to answer, ISO 639-1.
     pub language: &'a str,
@@ -371,7 +373,8 @@ impl Shelf {
         Some(items)
     }
 
-    /// The one kind of goods that a question looks for by price or weight; what else it names is left out.
+    /// The one kind of goods that a question looks for by price or weight; what else it names is
+    /// left out.
     fn kind(&self, parsed: &mut Parsed, rows: &[usize]) -> Option<Subject> {
         let only_stock =
             parsed.asks.iter().all(|asks| matches!(asks, Property::Price | Property::Stock));
@@ -466,7 +469,8 @@ impl Shelf {
             if at == 0 && !run.words.iter().any(letters) {
                 return None;
             }
-            // "The Tarn 2 or 3", "the Cairn Alu or the Carbon": of the same family, unless another name begins so.
+            // "The Tarn 2 or 3", "the Cairn Alu or the Carbon": of the same family, unless another
+            // name begins so.
             let like = |row: &usize| {
                 all.iter().any(|other| self.rows[*row].begins_like(&self.rows[*other]))
             };
@@ -900,7 +904,8 @@ impl Answer<'_> {
         None
     }
 
-    /// One value of several rows: "229 EUR (Regular) or 249 EUR (Long, out of stock)". `labels` are told even if all have the same.
+    /// One value of several rows: "229 EUR (Regular) or 249 EUR (Long, out of stock)". `labels` are
+    /// told even if all have the same.
     fn folded(
         &mut self,
         rows: &[usize],
@@ -1145,7 +1150,8 @@ impl Answer<'_> {
     fn extreme(&mut self, rows: &[usize], measure: Measure, most: bool) -> Option<()> {
         let shelf = self.shelf;
         let best = |rows: &[usize]| -> Option<Vec<usize>> {
-            // A row without a price isn't offered at one; without another figure it could be the one asked for.
+            // A row without a price isn't offered at one; without another figure it could be the
+            // one asked for.
             let known =
                 |row: &usize| measure != Measure::Price || shelf.figure(measure, *row).is_some();
             let rows: Vec<usize> = rows.iter().copied().filter(known).collect();
@@ -1204,7 +1210,8 @@ impl Answer<'_> {
         Some(())
     }
 
-    /// Rows by what their prices are for, where that is said of each and isn't the same, and their currency is.
+    /// Rows by what their prices are for, where that is said of each and isn't the same, and their
+    /// currency is.
     fn by_unit(&self, rows: &[usize]) -> Option<Vec<Vec<usize>>> {
         let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
         let priced = |row: &&usize| self.shelf.figure(Measure::Price, **row).is_some();

@@ -1,5 +1,5 @@
-//! What a site sells, as far as conversations and recommendations need it: the rows of the index, variants of one name together, and
-//! found again in what visitors write.
+//! What a site sells, as far as conversations and recommendations need it: the rows of the index,
+//! variants of one name together, and found again in what visitors write.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -71,7 +71,8 @@ impl Goods {
             let mention =
                 Mention { product: Some(product.id.clone()), category: product.category.clone() };
             let full = stems(&product.name);
-            // "Tarn 2 tent" is also called "Tarn 2"; a single word that is left over says too little.
+            // "Tarn 2 tent" is also called "Tarn 2"; a single word that is left over says too
+            // little.
             let short = full.trim().rsplit_once(' ').map(|(short, _)| format!(" {short} "));
             let short = short.filter(|short| {
                 short.trim().contains(' ') && short.chars().any(|c| c.is_ascii_digit())
@@ -92,8 +93,9 @@ impl Goods {
         Self { products, by_id, names }
     }
 
-    /// The rows of a site that visitors may see. Rows of one name in one file are variants of one product: where a key makes each row a
-    /// document of its own, its id is the file's with `#` and the key.
+    /// The rows of a site that visitors may see. Rows of one name in one file are variants of one
+    /// product: where a key makes each row a document of its own, its id is the file's with `#` and
+    /// the key.
     #[must_use]
     pub fn of(listed: &[Listed]) -> Self {
         let mut products: Vec<ProductGroup> = Vec::new();
@@ -142,7 +144,8 @@ impl Goods {
         self.by_id.get(id).and_then(|at| self.products.get(*at))
     }
 
-    /// The products and categories that a text names, each once. A longer name hides the shorter ones that it holds.
+    /// The products and categories that a text names, each once. A longer name hides the shorter
+    /// ones that it holds.
     #[must_use]
     pub fn mentions(&self, text: &str) -> Vec<Mention> {
         if self.names.is_empty() {

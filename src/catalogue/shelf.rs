@@ -1,4 +1,5 @@
-//! A site's rows as they are asked about: what products, kinds of goods and columns are called, found again in a question. Pure.
+//! A site's rows as they are asked about: what products, kinds of goods and columns are called,
+//! found again in a question. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -14,7 +15,8 @@ pub struct Shelf {
     /// Stems of names and categories, and of what tells variants apart.
     names: HashSet<String>,
     options: HashSet<String>,
-    /// Whole names and kinds of goods: what names and categories end with, by words with spaces between.
+    /// Whole names and kinds of goods: what names and categories end with, by words with spaces
+    /// between.
     whole: HashSet<String>,
     /// The last words of these.
     heads: HashSet<String>,
@@ -31,7 +33,8 @@ pub(super) struct Row {
     pub(super) label: Option<String>,
     name: Vec<String>,
     category: Vec<String>,
-    /// Words of its category that no name in that category holds: "the Tarn 2 tent" where the row says "Tarn 2".
+    /// Words of its category that no name in that category holds: "the Tarn 2 tent" where the row
+    /// says "Tarn 2".
     also: Vec<String>,
     options: Vec<String>,
     /// Values by column.
@@ -59,7 +62,8 @@ pub(super) struct Meant {
     pub(super) whole: bool,
 }
 
-/// What costs less than this share of the dearest thing that the same words mean belongs to it: the footprint to the tent.
+/// What costs less than this share of the dearest thing that the same words mean belongs to it: the
+/// footprint to the tent.
 const ACCESSORY: f64 = 1.0 / 3.0;
 /// Names longer than this are no names.
 const MAX_NAME: usize = 120;
@@ -195,8 +199,8 @@ impl Shelf {
         found.next().filter(|_| found.next().is_none()).map(String::as_str)
     }
 
-    /// Whether words single a name out: they hold its last word, its first, or a number of it. "Tent" and "repair" don't mean a "tent pole
-    /// repair sleeve".
+    /// Whether words single a name out: they hold its last word, its first, or a number of it.
+    /// "Tent" and "repair" don't mean a "tent pole repair sleeve".
     fn singles_out(&self, words: &[String], name: &[String]) -> bool {
         let first = name.first().filter(|first| !self.heads.contains(*first));
         let number = |word: &&String| {

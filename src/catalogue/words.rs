@@ -756,7 +756,8 @@ pub(super) static MEANINGS: LazyLock<Meanings> = LazyLock::new(|| {
     meanings
 });
 
-/// Names of goods that mean the same. A shop's own names are whatever its rows say; this only leads to them from what else people call it.
+/// Names of goods that mean the same. A shop's own names are whatever its rows say; this only leads
+/// to them from what else people call it.
 const GOODS: &[&[&str]] = &[
     &["tent", "帐篷", "帳篷", "zelt", "zelte", "tente", "tienda de campaña"],
     &["sleeping bag", "睡袋", "schlafsack", "schlafsäcke", "sac de couchage", "saco de dormir"],
@@ -1169,7 +1170,8 @@ pub(super) fn say(key: Say, language: &str) -> &'static str {
     all[at]
 }
 
-/// A number of things left out, in a word: it is counted, so no row holds it. `None` from twenty on.
+/// A number of things left out, in a word: it is counted, so no row holds it. `None` from twenty
+/// on.
 pub(super) fn counted(count: usize, language: &str) -> Option<&'static str> {
     const WORDS: [&[&str]; 5] = [
         &[
@@ -1231,8 +1233,9 @@ pub(super) fn unspaced(c: char) -> bool {
     matches!(u32::from(c), 0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff)
 }
 
-/// The words of a text in lower case: runs of letters, numbers with their decimals, signs of money. `known` tells how many bytes of a rest in
-/// unspaced script are a word (0: none); what is none stays a character by itself, or becomes one word where `runs`.
+/// The words of a text in lower case: runs of letters, numbers with their decimals, signs of money.
+/// `known` tells how many bytes of a rest in unspaced script are a word (0: none); what is none
+/// stays a character by itself, or becomes one word where `runs`.
 pub(super) fn split(text: &str, known: &dyn Fn(&str) -> usize, runs: bool) -> Vec<String> {
     let lower = text.to_lowercase().replace(['’', '‘'], "'");
     let mut words: Vec<String> = Vec::new();

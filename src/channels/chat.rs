@@ -1,5 +1,6 @@
-//! The task around one conversation of a platform: reads what came in, follows the session, sends what the visitor is to
-//! read. The store is its memory; the task may end at any moment and another goes on.
+//! The task around one conversation of a platform: reads what came in, follows the session, sends
+//! what the visitor is to read. The store is its memory; the task may end at any moment and another
+//! goes on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,8 @@ pub(super) type Wake = Arc<Notify>;
 const IDLE: Duration = Duration::from_secs(120);
 /// Where a conversation finds no place in the line for a person: people answer in minutes.
 const NO_PLACE: Duration = Duration::from_secs(60);
-/// Longest question that is kept message by message, in bytes; a value of the store holds 64 KiB, with what stands around it.
+/// Longest question that is kept message by message, in bytes; a value of the store holds 64 KiB,
+/// with what stands around it.
 const MAX_ASKED: usize = 10 * 1024;
 /// After a failure of our own.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -74,8 +76,8 @@ struct Task {
     row: Chat,
     follow: Option<mpsc::Receiver<Arc<Update>>>,
     shown: Shown,
-    /// The turn of which nothing more is wanted there: the visitor stopped it where the platform ends it itself, or took its
-    /// question back.
+    /// The turn of which nothing more is wanted there: the visitor stopped it where the platform
+    /// ends it itself, or took its question back.
     stopped: u64,
 }
 
@@ -115,8 +117,8 @@ impl Task {
         self.row = inner.ledger.chat(&id, &self.chat).await?;
         self.watch().await?;
         let mut until_idle = Instant::now() + IDLE;
-        // When the session may be asked to take a turn, when the first part may be sent, when what the visitor said is
-        // taken to be all of it.
+        // When the session may be asked to take a turn, when the first part may be sent, when what
+        // the visitor said is taken to be all of it.
         let (mut say_at, mut send_at, mut read_at) = (Instant::now(), Instant::now(), None);
         loop {
             let unsaid = inner.ledger.turn(&id, &self.chat).await?;
@@ -127,7 +129,8 @@ impl Task {
             }
             let mut waiting = inner.ledger.waiting(&id, &self.chat).await?;
             if unsaid.is_some() {
-                // One turn is said before another is made; what comes before the next message counts at once.
+                // One turn is said before another is made; what comes before the next message
+                // counts at once.
                 let next = waiting.iter().position(|(_, event)| event.what.is_message());
                 waiting.truncate(next.unwrap_or(waiting.len()));
             }
@@ -221,8 +224,8 @@ impl Task {
         Ok(())
     }
 
-    /// Reads what waited: messages become one turn. An edit or a deletion changes what was asked as long as its answer isn't
-    /// whole; what is left of the question is asked anew.
+    /// Reads what waited: messages become one turn. An edit or a deletion changes what was asked as
+    /// long as its answer isn't whole; what is left of the question is asked anew.
     async fn take(&mut self, mut waiting: Vec<(Vec<u8>, Incoming)>) -> Result<(), Trouble> {
         let keys: Vec<Vec<u8>> = waiting.iter().map(|(key, _)| key.clone()).collect();
         let stored = self.channels.0.ledger.chat(&self.account.id(), &self.chat).await?;
@@ -342,7 +345,8 @@ impl Task {
         Ok(())
     }
 
-    /// The messages of the question that this one is of, if its answer isn't whole: from here on it counts as not asked.
+    /// The messages of the question that this one is of, if its answer isn't whole: from here on it
+    /// counts as not asked.
     async fn take_back(&mut self, message: &str) -> Result<Option<Vec<Message>>, Trouble> {
         let (ledger, id) = (&self.channels.0.ledger, self.account.id());
         let has = |messages: &[Message]| messages.iter().any(|(id, _)| id == message);
@@ -392,7 +396,8 @@ impl Task {
                 Refusal::RateLimited { retry_after_ms, .. } => {
                     return Ok(Some(Duration::from_millis(retry_after_ms.max(50))));
                 }
-                // The visitor waits with another conversation, or too many others do: a place becomes free.
+                // The visitor waits with another conversation, or too many others do: a place
+                // becomes free.
                 Refusal::LineFull { .. } | Refusal::WaitsElsewhere => return Ok(Some(NO_PLACE)),
                 refusal => {
                     tracing::warn!(account = self.account.id(), %refusal, "a message was refused")
@@ -448,7 +453,8 @@ impl Task {
             Event::AnswerDone { turn, text, citations, end, .. } => {
                 self.shown = Shown::default();
                 self.row.asked.take_if(|asked| asked.turn == turn);
-                // After a takeover a person speaks, and half an answer before it is only in the way.
+                // After a takeover a person speaks, and half an answer before it is only in the
+                // way.
                 let wanted = end != AnswerEnd::TakenOver && self.stopped != turn && !self.row.held;
                 (wanted && !text.trim().is_empty()).then_some((text, citations, false))
             }

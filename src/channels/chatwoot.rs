@@ -1,4 +1,5 @@
-//! An agent bot of Chatwoot: it answers while a conversation is `pending`; once it is opened, people do. Pure.
+//! An agent bot of Chatwoot: it answers while a conversation is `pending`; once it is opened,
+//! people do. Pure.
 
 use serde_json::{Value, json};
 
@@ -11,8 +12,9 @@ pub(super) fn read(body: &Value) -> Batch {
     let mut batch = Batch::default();
     match event(body) {
         Ok(event) => {
-            // The word that the conversation is ours again may come after the message that made it so. One that tells no
-            // time says nothing of it: it may have been written before an agent took over.
+            // The word that the conversation is ours again may come after the message that made it
+            // so. One that tells no time says nothing of it: it may have been written before an
+            // agent took over.
             if matches!(event.what, What::Said { .. }) && event.at_ms > 0 {
                 let Incoming { key, chat, user, .. } = &event;
                 let released = Incoming::new(format!("pending:{key}"), chat, user, What::Released);

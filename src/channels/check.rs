@@ -1,4 +1,5 @@
-//! What `frontdesk channels` does with an account: proves it against the platform, sends webhooks here, sends a text.
+//! What `frontdesk channels` does with an account: proves it against the platform, sends webhooks
+//! here, sends a text.
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
@@ -187,7 +188,8 @@ impl Account {
         let calls = match self.config.platform {
             Platform::Telegram => vec![telegram::register(&self.token, &address, secret)],
             Platform::Line => vec![line::register(&self.token, &address)],
-            // The command first: the address is tried as it is set, and takes commands from then on.
+            // The command first: the address is tried as it is set, and takes commands from then
+            // on.
             Platform::Discord => {
                 discord::register(&self.token, &self.config.app_id, &address).to_vec()
             }

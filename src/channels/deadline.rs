@@ -1,5 +1,5 @@
-//! What readers see while they wait, by when something must stand there, and how an answer goes out in time: one policy
-//! over the table of capabilities in `platform`. Pure: times are handed in.
+//! What readers see while they wait, by when something must stand there, and how an answer goes out
+//! in time: one policy over the table of capabilities in `platform`. Pure: times are handed in.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +10,12 @@ pub(super) enum Waiting {
     Nothing,
     /// A sign that somebody writes, again after so many milliseconds.
     Typing { every_ms: u64 },
-    /// The answer so far as a preview that leaves no message; without text a sign that somebody writes.
+    /// The answer so far as a preview that leaves no message; without text a sign that somebody
+    /// writes.
     Draft { every_ms: u64, typing_every_ms: u64 },
-    /// A message that holds the answer so far, and in the end the whole. It stands there `first_ms` after the question at
-    /// the latest, with an ellipsis if nothing is written yet; an answer that is ready earlier needs none.
+    /// A message that holds the answer so far, and in the end the whole. It stands there `first_ms`
+    /// after the question at the latest, with an ellipsis if nothing is written yet; an answer that
+    /// is ready earlier needs none.
     Edits { first_ms: u64, every_ms: u64 },
 }
 
@@ -22,11 +24,14 @@ pub(super) enum Waiting {
 pub(super) enum Due {
     /// In no other way.
     Message,
-    /// In the response to the request that brought the question, within so many milliseconds; messages of their own are few.
+    /// In the response to the request that brought the question, within so many milliseconds;
+    /// messages of their own are few.
     Response { within_ms: u64 },
-    /// By a token that came with the question, which holds so long and answers once; a message of its own costs.
+    /// By a token that came with the question, which holds so long and answers once; a message of
+    /// its own costs.
     Token { holds_ms: u64 },
-    /// The response said already that an answer comes; a token that holds so long puts it there, and adds to it.
+    /// The response said already that an answer comes; a token that holds so long puts it there,
+    /// and adds to it.
     Deferred { holds_ms: u64 },
     /// What came with the question is needed for every answer, and doesn't end.
     Standing,
@@ -102,7 +107,8 @@ pub(super) struct Seen {
     pub(super) placed: bool,
 }
 
-/// In how many milliseconds the reader is to see something more; `None` where there is nothing to show.
+/// In how many milliseconds the reader is to see something more; `None` where there is nothing to
+/// show.
 #[must_use]
 pub(super) fn show_in(waiting: Waiting, seen: Seen) -> Option<u64> {
     let again = |every_ms: u64| seen.shown_ms.map_or(0, |shown| every_ms.saturating_sub(shown));
@@ -123,8 +129,8 @@ pub(super) fn show_in(waiting: Waiting, seen: Seen) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Runs an answer on scripted time: it grows at these milliseconds and is whole at the last; gives when something was
-    /// shown, with whether text was there.
+    /// Runs an answer on scripted time: it grows at these milliseconds and is whole at the last;
+    /// gives when something was shown, with whether text was there.
     fn shown(waiting: Waiting, grows: &[u64], placed: bool) -> Vec<(u64, bool)> {
         let end = *grows.last().unwrap();
         let (mut now, mut last, mut seen_of, mut placed) = (0, None, 0, placed);

@@ -14,7 +14,8 @@ use super::{Account, smtp};
 use crate::address::{is_public, resolve};
 use crate::site::channel::Platform;
 
-/// Longest wait for an answer. Platforms answer within a second; after this it isn't known whether the message was taken.
+/// Longest wait for an answer. Platforms answer within a second; after this it isn't known whether
+/// the message was taken.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// Largest answer that is read.
 const MAX_ANSWER: usize = 256 * 1024;
@@ -24,12 +25,13 @@ const BREAKS_AFTER: u32 = 5;
 const BREAK_MS: u64 = 30_000;
 /// Tries of one part: with pauses that double from 2 s to 10 min they span most of a day.
 pub(super) const MAX_TRIES: u32 = 120;
-/// Tries after which a platform that tells shorter pauses isn't believed any more: they would be over in seconds.
+/// Tries after which a platform that tells shorter pauses isn't believed any more: they would be
+/// over in seconds.
 const BELIEVED: u32 = 9;
 
-/// Milliseconds to wait before a part is tried again, after so many tries: what the platform told, else 2 s doubling to ten
-/// minutes, a fifth more or less by `spread` (0…1), so that conversations don't come back all at once. After the tenth try
-/// the longer of the two.
+/// Milliseconds to wait before a part is tried again, after so many tries: what the platform told,
+/// else 2 s doubling to ten minutes, a fifth more or less by `spread` (0…1), so that conversations
+/// don't come back all at once. After the tenth try the longer of the two.
 #[must_use]
 pub(super) fn pause_ms(tries: u32, told_ms: Option<u64>, spread: f64) -> u64 {
     let base = 2_000_u64.saturating_mul(1 << tries.min(10)).min(600_000);
@@ -101,8 +103,8 @@ impl Delivery {
         let client = |allow_private: bool| {
             reqwest::Client::builder()
                 .timeout(TIMEOUT)
-                // A redirect would carry a token or a conversation to an address that nobody configured, and a proxy of the
-                // environment would look names up by itself.
+                // A redirect would carry a token or a conversation to an address that nobody
+                // configured, and a proxy of the environment would look names up by itself.
                 .redirect(reqwest::redirect::Policy::none())
                 .no_proxy()
                 .dns_resolver(Arc::new(Names { allow_private }))
@@ -154,7 +156,8 @@ impl Delivery {
         });
     }
 
-    /// Milliseconds until the account may be used again; 0 now, `None` not before an operator mended it.
+    /// Milliseconds until the account may be used again; 0 now, `None` not before an operator
+    /// mended it.
     pub(super) fn rest_ms(&self, id: &str, now_ms: u64) -> Option<u64> {
         let accounts = self.accounts();
         let Some(health) = accounts.get(id) else { return Some(0) };
@@ -255,7 +258,8 @@ impl Delivery {
     /// Asks the platform something that isn't a message.
     ///
     /// # Errors
-    /// When no answer comes, or one that says no; the text leaves out the address, which may hold a token.
+    /// When no answer comes, or one that says no; the text leaves out the address, which may hold a
+    /// token.
     pub(super) async fn ask(&self, account: &Account, call: &Call) -> anyhow::Result<Value> {
         let (status, retry_after_s, body) = match self.request(account, call).await {
             Ok(answered) => answered,

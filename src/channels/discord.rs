@@ -1,5 +1,6 @@
-//! Discord's interactions: commands and buttons in, answers through the interaction's token, later by the bot. Ordinary
-//! messages to a bot come over the Gateway alone, which isn't spoken here. Pure.
+//! Discord's interactions: commands and buttons in, answers through the interaction's token, later
+//! by the bot. Ordinary messages to a bot come over the Gateway alone, which isn't spoken here.
+//! Pure.
 
 use serde_json::{Value, json};
 
@@ -9,12 +10,14 @@ use super::text::Rich;
 /// First second of Discord's ids, in milliseconds since the Unix epoch.
 const EPOCH_MS: u64 = 1_420_070_400_000;
 
-/// What a request holds. A command is answered with "thinks" at once: within three seconds something must stand there.
+/// What a request holds. A command is answered with "thinks" at once: within three seconds
+/// something must stand there.
 #[must_use]
 pub(super) fn read(body: &Value) -> Batch {
     let mut batch = Batch::default();
     match (body["type"].as_u64(), &body["data"]) {
-        // The address of webhook events is tried with type 0 and read without a body, that of interactions with type 1.
+        // The address of webhook events is tried with type 0 and read without a body, that of
+        // interactions with type 1.
         (Some(0), _) => batch.reply = Some(Reply::Nothing),
         (Some(1), _) if body.get("event").is_none() => {
             batch.reply = Some(Reply::Json(json!({ "type": 1 })))

@@ -1,4 +1,5 @@
-//! E-mail as it travels (RFC 5322): what comes in is read, what goes out is described. `smtp` sends it. Pure.
+//! E-mail as it travels (RFC 5322): what comes in is read, what goes out is described. `smtp` sends
+//! it. Pure.
 
 use std::collections::HashMap;
 
@@ -14,12 +15,14 @@ mod authenticity;
 mod quoted;
 mod subject;
 
-/// Longest identifier of a message that is answered with, in bytes, and of all of them: an event brings 4 KiB along.
+/// Longest identifier of a message that is answered with, in bytes, and of all of them: an event
+/// brings 4 KiB along.
 const MAX_ID: usize = 300;
 const MAX_IDS: usize = 2_400;
 /// Longest subject, in characters.
 const MAX_SUBJECT: usize = 200;
-/// Messages of one sender that are answered within an hour: two machines that don't say that they are some must end.
+/// Messages of one sender that are answered within an hour: two machines that don't say that they
+/// are some must end.
 const MAX_AN_HOUR: u32 = 10;
 
 /// What an answer needs to stand in its thread.
@@ -27,12 +30,14 @@ const MAX_AN_HOUR: u32 = 10;
 struct Thread {
     to: String,
     subject: String,
-    /// Identifiers of the thread's messages without their brackets, oldest first; the last one is answered.
+    /// Identifiers of the thread's messages without their brackets, oldest first; the last one is
+    /// answered.
     ids: Vec<String>,
 }
 
-/// What a message holds. `own` are the addresses that mail for this account comes to, in lower case; `authserv_id` is the
-/// name of the mail server whose word about senders is believed, or empty.
+/// What a message holds. `own` are the addresses that mail for this account comes to, in lower
+/// case; `authserv_id` is the name of the mail server whose word about senders is believed, or
+/// empty.
 #[must_use]
 pub(super) fn read(raw: &[u8], own: &[String], authserv_id: &str) -> Batch {
     let mut batch = Batch::default();
@@ -120,7 +125,8 @@ fn first(addresses: Option<&Address<'_>>) -> Option<String> {
     (sound && !found.contains(['<', '>', '/'])).then_some(found)
 }
 
-/// Whether two addresses are one mailbox: what follows a plus sign is the receiver's own (RFC 5233).
+/// Whether two addresses are one mailbox: what follows a plus sign is the receiver's own (RFC
+/// 5233).
 fn same(own: &str, other: &str) -> bool {
     let plain = |text: &str| match text.rsplit_once('@') {
         Some((local, domain)) => {
@@ -193,7 +199,8 @@ fn thread_of(id: &str, own: &[String]) -> Option<String> {
 
 /// Why a message must not be answered (RFC 3834): a machine wrote it, or it went to many.
 fn automatic(message: &Message<'_>, sender: &str) -> Option<&'static str> {
-    /// Mailboxes behind which nobody reads (RFC 2142, RFC 5321 and custom), without their punctuation.
+    /// Mailboxes behind which nobody reads (RFC 2142, RFC 5321 and custom), without their
+    /// punctuation.
     const NOBODY: [&str; 6] =
         ["mailerdaemon", "postmaster", "noreply", "donotreply", "bounce", "bounces"];
     let header = |name: &'static str| {
@@ -231,7 +238,8 @@ fn automatic(message: &Message<'_>, sender: &str) -> Option<&'static str> {
     None
 }
 
-/// The text of a message, of HTML where there is no other. In replies, what mail programs mark as quoted in HTML is left out.
+/// The text of a message, of HTML where there is no other. In replies, what mail programs mark as
+/// quoted in HTML is left out.
 fn body(message: &Message<'_>, is_reply: bool) -> String {
     let mut texts = Vec::new();
     for part in message.text_bodies() {

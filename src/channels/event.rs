@@ -1,4 +1,5 @@
-//! What comes in from a platform, and what is sent to one, in words that every platform shares. Pure.
+//! What comes in from a platform, and what is sent to one, in words that every platform shares.
+//! Pure.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,7 +11,8 @@ use crate::grounding::smalltalk::FILES;
 pub struct Incoming {
     /// What the platform names it by; the same again is the same event.
     pub key: String,
-    /// The conversation on the platform, as its adapter writes to it. The same text is the same conversation.
+    /// The conversation on the platform, as its adapter writes to it. The same text is the same
+    /// conversation.
     pub chat: String,
     /// Who did it, as the platform names people within this account.
     pub user: String,
@@ -146,7 +148,8 @@ impl Attachment {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     pub events: Vec<Incoming>,
-    /// Kinds of what was passed over, for the counters: own echoes, unknown types, groups where nobody spoke to us.
+    /// Kinds of what was passed over, for the counters: own echoes, unknown types, groups where
+    /// nobody spoke to us.
     pub skipped: Vec<&'static str>,
     /// What the platform wants to read back, if it isn't an empty 200.
     pub reply: Option<Reply>,
@@ -213,7 +216,8 @@ pub enum Body {
 pub struct Mail {
     pub to: String,
     pub subject: String,
-    /// Its identifier without brackets, and those of the thread, oldest first: the last one is answered.
+    /// Its identifier without brackets, and those of the thread, oldest first: the last one is
+    /// answered.
     pub id: String,
     pub references: Vec<String>,
     /// No person wrote it.

@@ -1,9 +1,11 @@
 //! Any other system, over webhooks signed as Standard Webhooks says, both ways. Pure.
 //!
-//! In: `{"type": "message.created", "data": {"conversation", "user", "message", "text", "attachments"}}`; also
-//! `message.edited`, `message.deleted`, `answer.stopped`, `conversation.left`, `conversation.returned`,
-//! `conversation.held`, `conversation.released`. The header `webhook-id` is the event's key. Out: `{"type": "reply.created", "timestamp", "data": {"conversation", "reply", "text",
-//! "plain"}}`, where `text` is Markdown and `reply` the same for every try.
+//! In: `{"type": "message.created", "data": {"conversation", "user", "message", "text",
+//! "attachments"}}`; also `message.edited`, `message.deleted`, `answer.stopped`,
+//! `conversation.left`, `conversation.returned`, `conversation.held`, `conversation.released`. The
+//! header `webhook-id` is the event's key. Out: `{"type": "reply.created", "timestamp", "data":
+//! {"conversation", "reply", "text", "plain"}}`, where `text` is Markdown and `reply` the same for
+//! every try.
 
 use std::collections::BTreeMap;
 
@@ -152,7 +154,8 @@ pub(super) fn send(
 pub(super) fn judge(answered: Answered<'_>) -> Outcome {
     let why = format!("the receiver answered with status {}", answered.status);
     match answered.status {
-        // A redirect isn't followed: it would carry the conversation to an address that nobody configured.
+        // A redirect isn't followed: it would carry the conversation to an address that nobody
+        // configured.
         300..=399 => Outcome::Refused { why },
         _ => answered.by_status(why),
     }

@@ -28,8 +28,8 @@ const MESSAGE_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long is waited for news.
 #[derive(Clone, Copy, Debug)]
 struct Rhythm {
-    /// Longest IDLE. Servers may hang up after 30 minutes (RFC 2177), routers between forget a connection after less, and
-    /// none of them says so.
+    /// Longest IDLE. Servers may hang up after 30 minutes (RFC 2177), routers between forget a
+    /// connection after less, and none of them says so.
     idle: Duration,
     /// Between two looks where a server has no IDLE.
     poll: Duration,
@@ -246,8 +246,8 @@ impl Folder {
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// A time as IMAP writes it, `14-Nov-2023 22:20:00 +0100` with a space before days of one digit, in milliseconds since the
-/// Unix epoch.
+/// A time as IMAP writes it, `14-Nov-2023 22:20:00 +0100` with a space before days of one digit, in
+/// milliseconds since the Unix epoch.
 fn moment_ms(text: &str) -> Option<u64> {
     let mut words = text.split_whitespace();
     let (date, time, zone) = (words.next()?, words.next()?, words.next()?);

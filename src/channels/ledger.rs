@@ -1,6 +1,6 @@
-//! What the store keeps of channels: which events were seen, which wait to be read, where a conversation stands, and what
-//! is still to be sent. Every step from one to the next is one batch, so that a crash leaves either what was before it or
-//! what comes after.
+//! What the store keeps of channels: which events were seen, which wait to be read, where a
+//! conversation stands, and what is still to be sent. Every step from one to the next is one batch,
+//! so that a crash leaves either what was before it or what comes after.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,8 @@ use crate::conversation::SessionKey;
 use crate::store::{Store, StoreError};
 
 const SPACE: &str = "channels";
-/// Longest key, conversation or person that a platform may name, in bytes: keys of the store have 1 KiB.
+/// Longest key, conversation or person that a platform may name, in bytes: keys of the store have 1
+/// KiB.
 const MAX_NAME: usize = 320;
 /// What is wrong with [`Kept::Unnameable`], for who sent it.
 pub(super) const UNNAMEABLE: &str = "the names of conversation, user, message and event must have 1 to 320 bytes, none of them zero";
@@ -24,7 +25,8 @@ const MAX_FILES: usize = 10;
 const MAX_FILE_NAME: usize = 200;
 /// Longest token or address that an event brings along to be answered with, in bytes.
 const MAX_RIGHT: usize = 4_096;
-/// Platforms send an event again for up to seven days (Meta); longer than that nothing need be remembered.
+/// Platforms send an event again for up to seven days (Meta); longer than that nothing need be
+/// remembered.
 const REMEMBERED_MS: u64 = 8 * DAY_MS;
 /// A mailbox that was moved shows its old messages as new ones.
 pub(super) const MAIL_REMEMBERED_MS: u64 = 400 * DAY_MS;
@@ -39,7 +41,8 @@ pub(super) struct Place {
     pub(super) validity: u32,
     /// The number of the first message that wasn't looked at.
     pub(super) next: u32,
-    /// When the mailbox was connected, in milliseconds since the Unix epoch: what came before isn't answered.
+    /// When the mailbox was connected, in milliseconds since the Unix epoch: what came before isn't
+    /// answered.
     pub(super) since_ms: u64,
 }
 
@@ -54,7 +57,8 @@ pub(super) struct Chat {
     /// The visitor left: nothing may be sent.
     #[serde(default)]
     pub(super) left: bool,
-    /// The visitor left by saying so, where who comes back says that, too: a message alone is no consent.
+    /// The visitor left by saying so, where who comes back says that, too: a message alone is no
+    /// consent.
     #[serde(default)]
     pub(super) opted_out: bool,
     /// Somebody else answers there, on the platform.
@@ -77,7 +81,8 @@ pub(super) struct Chat {
 /// A message by the platform's name for it, and its words.
 pub(super) type Message = (String, String);
 
-/// A turn whose answer isn't whole yet: an edit or a deletion of one of its messages changes what was asked.
+/// A turn whose answer isn't whole yet: an edit or a deletion of one of its messages changes what
+/// was asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Asked {
     pub(super) turn: u64,
@@ -95,7 +100,8 @@ pub(super) struct Placed {
     pub(super) sequence: u64,
 }
 
-/// What a visitor said, as it goes into the session: said again after a crash it is the same message.
+/// What a visitor said, as it goes into the session: said again after a crash it is the same
+/// message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Turn {
     pub(super) id: String,
@@ -122,8 +128,8 @@ pub(super) struct Part {
     pub(super) id: String,
     pub(super) rich: Rich,
     pub(super) markdown: String,
-    /// A try has begun whose end isn't known, and the platform can't tell a second one from another message: the next
-    /// may send it twice.
+    /// A try has begun whose end isn't known, and the platform can't tell a second one from another
+    /// message: the next may send it twice.
     #[serde(default)]
     pub(super) begun: bool,
     #[serde(default)]

@@ -85,7 +85,8 @@ pub(super) fn reply(token: &str, right: &str, part: &Rich) -> Call {
     )
 }
 
-/// A message, pushed: it counts against the month's quota. `id` is the same for every try, and LINE takes it once.
+/// A message, pushed: it counts against the month's quota. `id` is the same for every try, and LINE
+/// takes it once.
 #[must_use]
 pub(super) fn send(token: &str, chat: &str, part: &Rich, id: &str) -> Call {
     let body = json!({ "to": chat, "messages": [{ "type": "text", "text": part.plain() }] });
@@ -117,7 +118,8 @@ pub(super) fn typing(token: &str, chat: &str) -> Call {
     Call::post("/v2/bot/chat/loading/start", headers, Body::Json(body))
 }
 
-/// The retry key has to look like a UUID: it is made of the id, so that it is the same for every try.
+/// The retry key has to look like a UUID: it is made of the id, so that it is the same for every
+/// try.
 fn uuid(id: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, id.as_bytes());
     let hex = hex(&digest.as_ref()[..16]);

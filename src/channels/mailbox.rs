@@ -1,8 +1,8 @@
-//! The task around one mailbox: what came since the last time goes into the store, then it is marked as read there, then
-//! the next is waited for.
+//! The task around one mailbox: what came since the last time goes into the store, then it is
+//! marked as read there, then the next is waited for.
 //!
-//! A message is known by its Message-ID, and how far the mailbox was read by the numbers of its messages. After a crash
-//! between two steps a message is looked at again, and known.
+//! A message is known by its Message-ID, and how far the mailbox was read by the numbers of its
+//! messages. After a crash between two steps a message is looked at again, and known.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,7 +137,8 @@ fn unstored(error: impl std::fmt::Display) -> Trouble {
     Trouble::Failed(format!("what came can't be stored: {error}"))
 }
 
-/// Stores a message, if it is one to be answered, and marks it as read afterwards. Others stay as they are, for people.
+/// Stores a message, if it is one to be answered, and marks it as read afterwards. Others stay as
+/// they are, for people.
 async fn take(
     channels: &Channels,
     account: &Arc<Account>,

@@ -81,7 +81,8 @@ fn handover(value: &Value) -> Option<Incoming> {
 fn whatsapp(message: &Value, value: &Value) -> Result<Incoming, &'static str> {
     let key = message["id"].as_str().ok_or("no message id")?.to_owned();
     let contacts = value["contacts"].as_array();
-    // People with a user name and no contact within 30 days show no phone number. Their own id stays when both are there.
+    // People with a user name and no contact within 30 days show no phone number. Their own id
+    // stays when both are there.
     let person = contacts
         .and_then(|all| all.iter().find(|one| one["wa_id"] == message["from"] || all.len() == 1));
     let named = |from: &Value, field: &str| from[field].as_str().map(str::to_owned);
@@ -159,7 +160,8 @@ fn messenger(event: &Value) -> Result<Incoming, &'static str> {
     let at_ms = event["timestamp"].as_u64().unwrap_or_default();
     let (key, what) = if let Some(message) = event.get("message") {
         if message["is_echo"] == true {
-            // What we send bears our mark; whatever else goes out was written by a person in the page's inbox.
+            // What we send bears our mark; whatever else goes out was written by a person in the
+            // page's inbox.
             if message["metadata"] == OURS || event["recipient"]["id"].is_null() {
                 return Err("our own message");
             }
@@ -192,7 +194,8 @@ fn messenger(event: &Value) -> Result<Incoming, &'static str> {
     } else if event.get("pass_thread_control").is_some()
         || event.get("take_thread_control").is_some()
     {
-        // Only who holds the conversation from now on is told of it otherwise: passing tells the new holder, taking the old.
+        // Only who holds the conversation from now on is told of it otherwise: passing tells the
+        // new holder, taking the old.
         let what =
             if event.get("take_thread_control").is_some() { What::Held } else { What::Released };
         (format!("control:{user}:{at_ms}"), what)
@@ -227,7 +230,8 @@ pub(super) fn typing_messenger(access: Access<'_>, chat: &str) -> Call {
     call(access, json!({ "recipient": { "id": chat }, "sender_action": "typing_on" }))
 }
 
-/// Requests prove that who holds the token also holds the app's secret, as apps can be set to ask for.
+/// Requests prove that who holds the token also holds the app's secret, as apps can be set to ask
+/// for.
 fn call(access: Access<'_>, body: Value) -> Call {
     let Access { token, secret, sender } = access;
     let headers = vec![("authorization", format!("Bearer {token}"))];

@@ -1,4 +1,5 @@
-//! Which platform an account is of: one closed list, so that every question about platforms is answered for each.
+//! Which platform an account is of: one closed list, so that every question about platforms is
+//! answered for each.
 
 use super::deadline::{Due, Right, Waiting, Way};
 use super::event::{Answered, Batch, Call, Outcome, Reply};
@@ -11,7 +12,8 @@ use super::{
 };
 use crate::site::channel::{Platform, SignedAs, mail_address};
 
-/// What a message may be on a platform, what its reader sees while one is made, and by when it is there.
+/// What a message may be on a platform, what its reader sees while one is made, and by when it is
+/// there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Capability {
     pub(super) unit: Unit,
@@ -64,14 +66,15 @@ impl Platform {
             due: Due::Message,
         };
         match self {
-            // Bot API: 4,096 characters after entities are read; the FAQ names one message a second to one chat. A draft
-            // is shown for 30 s and typing for 5 s.
+            // Bot API: 4,096 characters after entities are read; the FAQ names one message a second
+            // to one chat. A draft is shown for 30 s and typing for 5 s.
             Self::Telegram => Capability {
                 limit: 4_096,
                 waiting: Waiting::Draft { every_ms: 1_000, typing_every_ms: 4_000 },
                 ..plain
             },
-            // Slack counts characters of mrkdwn; 3,000 leave room for its marks. People expect something within 3 s.
+            // Slack counts characters of mrkdwn; 3,000 leave room for its marks. People expect
+            // something within 3 s.
             Self::Slack => Capability {
                 unit: Unit::Chars,
                 limit: 3_000,
@@ -79,7 +82,8 @@ impl Platform {
                 due: Due::Standing,
                 ..plain
             },
-            // One message in six seconds to one person, with bursts; each is billed, so parts are as long as they may be.
+            // One message in six seconds to one person, with bursts; each is billed, so parts are
+            // as long as they may be.
             Self::WhatsApp => Capability { limit: 3_900, spacing_ms: 6_000, ..plain },
             // `typing_on` is shown for about 20 s.
             Self::Messenger => Capability {
@@ -98,14 +102,16 @@ impl Platform {
             },
             // 1,600 characters, which travel as segments of 153.
             Self::Twilio => Capability { limit: 1_500, ..plain },
-            // The response to a command must come within 3 s, so it says that an answer comes; its token holds 15 minutes.
+            // The response to a command must come within 3 s, so it says that an answer comes; its
+            // token holds 15 minutes.
             Self::Discord => Capability {
                 limit: 1_900,
                 waiting: Waiting::Edits { first_ms: 2_500, every_ms: 1_500 },
                 due: Due::Deferred { holds_ms: 14 * MINUTE_MS },
                 ..plain
             },
-            // WeChat waits 5 s for a response, then lets five messages follow within 48 h: an answer is two at most.
+            // WeChat waits 5 s for a response, then lets five messages follow within 48 h: an
+            // answer is two at most.
             Self::WeChat => Capability {
                 unit: Unit::Bytes,
                 limit: 2_000,
@@ -142,7 +148,8 @@ impl Platform {
         }
     }
 
-    /// Whether the request is the platform's. Teams' needs keys that are fetched: see `Channels::prepare`.
+    /// Whether the request is the platform's. Teams' needs keys that are fetched: see
+    /// `Channels::prepare`.
     pub(super) fn verify(self, signed: Signed<'_>, account: &Account) -> Result<(), Rejected> {
         let secrets = &account.secrets;
         match self {
@@ -151,7 +158,8 @@ impl Platform {
             Self::WhatsApp | Self::Messenger => signature::meta(signed, secrets),
             Self::Line => signature::line(signed, secrets),
             Self::Twilio => {
-                // Twilio calls, and signs, the address with what it adds: the hash of a body that is no form.
+                // Twilio calls, and signs, the address with what it adds: the hash of a body that
+                // is no form.
                 let url = account.config.public_url.as_str();
                 let added = !signed.query.is_empty() && !url.contains('?');
                 let whole = if added { format!("{url}?{}", signed.query) } else { url.to_owned() };
@@ -311,7 +319,8 @@ impl Platform {
         }
     }
 
-    /// Shows the answer so far, or with no text that one is written; `None` where nothing can be shown.
+    /// Shows the answer so far, or with no text that one is written; `None` where nothing can be
+    /// shown.
     pub(super) fn show(self, target: Target<'_>, turn: u64, text: &str) -> Option<Call> {
         let Target { account, chat, token, right, placed } = target;
         let right = right.map(|right| right.token.as_str());
@@ -327,7 +336,8 @@ impl Platform {
                     Some(slack::start_stream(token, chat, right, text)).filter(|_| !text.is_empty())
                 }
                 Some(placed) => {
-                    // White space at the end isn't shown yet, and behind the longest message nothing is.
+                    // White space at the end isn't shown yet, and behind the longest message
+                    // nothing is.
                     let more =
                         text.strip_prefix(placed.text.as_str()).filter(|more| !more.is_empty())?;
                     Some(slack::append_stream(token, chat, &placed.id, more))
@@ -385,7 +395,8 @@ impl Platform {
         }
     }
 
-    /// Whether a message that is sent a second time stays one there: it carries a key, or replaces what it replaced.
+    /// Whether a message that is sent a second time stays one there: it carries a key, or replaces
+    /// what it replaced.
     pub(super) fn takes_once(self, account: &Account, chat: &str, way: Way) -> bool {
         match self {
             Self::Line => way == Way::Message,

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-/// How long an answer is kept in case that the platform asks again: WeChat does so three times within 15 s.
+/// How long an answer is kept in case that the platform asks again: WeChat does so three times
+/// within 15 s.
 const KEPT: Duration = Duration::from_secs(60);
 
-/// By account and conversation; a later request of the same conversation ends the waiting of the one before.
+/// By account and conversation; a later request of the same conversation ends the waiting of the
+/// one before.
 #[derive(Default)]
 pub(super) struct Responses(Mutex<HashMap<(String, String), Asked>>);
 
@@ -31,8 +33,8 @@ impl Responses {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says that a request waits; what it is answered with comes out of the receiver. One that was answered already asks
-    /// again because the answer didn't reach the platform: it is the same.
+    /// Says that a request waits; what it is answered with comes out of the receiver. One that was
+    /// answered already asks again because the answer didn't reach the platform: it is the same.
     pub(super) fn open(&self, account: &str, chat: &str, key: &str) -> oneshot::Receiver<String> {
         let (answer, answered) = oneshot::channel();
         let mut all = self.asked();

@@ -1,8 +1,8 @@
-//! Who sent a webhook: the signature schemes of the platforms, over the bytes as they came. Pure; every comparison of a
-//! secret or a signature takes the same time wherever they differ.
+//! Who sent a webhook: the signature schemes of the platforms, over the bytes as they came. Pure;
+//! every comparison of a secret or a signature takes the same time wherever they differ.
 //!
-//! A body is never parsed and written again before it is verified: Meta and LINE sign escapes that another writer leaves
-//! out.
+//! A body is never parsed and written again before it is verified: Meta and LINE sign escapes that
+//! another writer leaves out.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,8 @@ pub mod wechat;
 /// How far a sender's clock may be from ours, in seconds, before what it signed counts as replayed.
 pub const TOLERANCE_S: u64 = 300;
 
-/// Why a webhook isn't taken. The texts are for the operator's log and tell a sender nothing about the secret.
+/// Why a webhook isn't taken. The texts are for the operator's log and tell a sender nothing about
+/// the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
     #[error("it carries no signature")]
@@ -114,7 +115,8 @@ pub fn line(signed: Signed<'_>, secrets: &[String]) -> Result<(), Rejected> {
     })
 }
 
-/// WhatsApp and Messenger: `sha256=` and HMAC-SHA256 of the body in hexadecimal, by the app's secret.
+/// WhatsApp and Messenger: `sha256=` and HMAC-SHA256 of the body in hexadecimal, by the app's
+/// secret.
 ///
 /// # Errors
 /// When it is missing or forged.
@@ -126,9 +128,9 @@ pub fn meta(signed: Signed<'_>, secrets: &[String]) -> Result<(), Rejected> {
     })
 }
 
-/// Twilio: HMAC in Base64 over the public address and the form, names sorted, each name's values once and sorted; a JSON
-/// body stands in the address as `bodySHA256`. Without a settings header SHA-1 with the account's token, else what that
-/// header names.
+/// Twilio: HMAC in Base64 over the public address and the form, names sorted, each name's values
+/// once and sorted; a JSON body stands in the address as `bodySHA256`. Without a settings header
+/// SHA-1 with the account's token, else what that header names.
 ///
 /// `url` is the address that Twilio called, as configured: what a proxy passes on may differ.
 ///
@@ -227,7 +229,8 @@ pub fn form_bytes(pairs: &[(&'static str, String)]) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-/// A text as a part of an address (RFC 3986): all but unreserved characters and `also` as percent signs and hexadecimal.
+/// A text as a part of an address (RFC 3986): all but unreserved characters and `also` as percent
+/// signs and hexadecimal.
 pub(super) fn percent_encoded(text: &str, also: &[u8]) -> String {
     let plain =
         |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || also.contains(&byte);
@@ -240,8 +243,9 @@ fn digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// Standard Webhooks: space-separated `v1,` (HMAC-SHA256, secrets `whsec_…`) and `v1a,` (Ed25519, public keys `whpk_…`)
-/// over `ID.TIMESTAMP.BODY`; one that fits is enough. Source: the specification of standard-webhooks, version 1.
+/// Standard Webhooks: space-separated `v1,` (HMAC-SHA256, secrets `whsec_…`) and `v1a,` (Ed25519,
+/// public keys `whpk_…`) over `ID.TIMESTAMP.BODY`; one that fits is enough. Source: the
+/// specification of standard-webhooks, version 1.
 ///
 /// # Errors
 /// When it is missing, forged or stale.
@@ -273,8 +277,8 @@ fn fits(shown: &str, secret: &str, id: &str, at: &str, body: &[u8]) -> bool {
     }
 }
 
-/// Discord: Ed25519 over time and body; the secrets are the application's public key in hexadecimal. Discord tries wrong
-/// signatures, and removes an address that takes one.
+/// Discord: Ed25519 over time and body; the secrets are the application's public key in
+/// hexadecimal. Discord tries wrong signatures, and removes an address that takes one.
 ///
 /// # Errors
 /// When it is missing, forged or stale.

@@ -96,7 +96,8 @@ fn pressed(payload: &Value) -> Option<Incoming> {
     Some(Incoming::new(key, chat, user, what).with_right(team.map(|team| format!("{team}/{user}"))))
 }
 
-/// `CHANNEL`, or `CHANNEL/THREAD`: in a channel the thread is the conversation, and a mention begins one.
+/// `CHANNEL`, or `CHANNEL/THREAD`: in a channel the thread is the conversation, and a mention
+/// begins one.
 fn chat(event: &Value, message: &Value) -> Result<String, &'static str> {
     let channel = event["channel"].as_str().ok_or("no channel")?;
     let thread = message["thread_ts"].as_str().or_else(|| event["thread_ts"].as_str());

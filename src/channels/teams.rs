@@ -1,4 +1,5 @@
-//! Microsoft Teams by the Bot Framework: activities in, activities out, streamed in chats with one person. Pure.
+//! Microsoft Teams by the Bot Framework: activities in, activities out, streamed in chats with one
+//! person. Pure.
 
 use serde_json::{Value, json};
 
@@ -6,7 +7,8 @@ use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, V
 use super::signature::percent_encoded;
 use super::text::Rich;
 
-/// Where an activity wants to be answered, and on which platform it was made: what a token is checked against.
+/// Where an activity wants to be answered, and on which platform it was made: what a token is
+/// checked against.
 #[must_use]
 pub(super) fn origin(activity: &Value) -> (&str, &str) {
     let text = |name: &str| activity[name].as_str().unwrap_or_default();
@@ -122,7 +124,8 @@ fn message(part: &Rich, plain: bool) -> Value {
     }
 }
 
-/// The answer so far, whole: the first call begins the stream, later ones name it. `sequence` rises from 1.
+/// The answer so far, whole: the first call begins the stream, later ones name it. `sequence` rises
+/// from 1.
 #[must_use]
 pub(super) fn stream(to: To<'_>, stream: Option<&str>, sequence: u64, text: &str) -> Call {
     let kind = if stream.is_none() { "informative" } else { "streaming" };

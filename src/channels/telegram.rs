@@ -1,4 +1,5 @@
-//! Telegram's Bot API, as of version 10.3: updates in, `sendMessage` and `sendMessageDraft` out. Pure.
+//! Telegram's Bot API, as of version 10.3: updates in, `sendMessage` and `sendMessageDraft` out.
+//! Pure.
 
 use serde_json::{Value, json};
 
@@ -182,7 +183,8 @@ pub(super) fn send(token: &str, chat: &str, part: &Rich, plain: bool) -> Call {
     call(token, "sendMessage", body)
 }
 
-/// The answer so far, with a Stop button: a preview of 30 s, in private chats alone. `draft` isn't 0.
+/// The answer so far, with a Stop button: a preview of 30 s, in private chats alone. `draft` isn't
+/// 0.
 #[must_use]
 pub(super) fn draft(token: &str, chat: &str, draft: u64, text: &str) -> Call {
     let mut body = target(chat);

@@ -1,5 +1,5 @@
-//! Answers as messaging platforms show them: Markdown becomes text with spans, which is cut to a platform's length and
-//! written in its dialect. Pure.
+//! Answers as messaging platforms show them: Markdown becomes text with spans, which is cut to a
+//! platform's length and written in its dialect. Pure.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// Text with what is special about parts of it. Ranges are in bytes, at boundaries of characters, never empty.
+/// Text with what is special about parts of it. Ranges are in bytes, at boundaries of characters,
+/// never empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rich {
     pub text: String,
@@ -59,7 +60,8 @@ impl Unit {
 }
 
 impl Rich {
-    /// What a Markdown text says. HTML in it is text, tables are lines, pictures are their descriptions.
+    /// What a Markdown text says. HTML in it is text, tables are lines, pictures are their
+    /// descriptions.
     #[must_use]
     pub fn of_markdown(markdown: &str) -> Self {
         let mut writer = Writer::default();
@@ -84,11 +86,12 @@ impl Rich {
         }
     }
 
-    /// The parts it is sent in, each of at most `limit` units. Cuts are at the end of a paragraph, else of a line, a
-    /// sentence, a word, and only where nothing else fits between two characters; a span that is cut goes on in the next
-    /// part.
+    /// The parts it is sent in, each of at most `limit` units. Cuts are at the end of a paragraph,
+    /// else of a line, a sentence, a word, and only where nothing else fits between two characters;
+    /// a span that is cut goes on in the next part.
     ///
-    /// A part is measured without its dialect's marks: leave room for these in `limit` where they count.
+    /// A part is measured without its dialect's marks: leave room for these in `limit` where they
+    /// count.
     #[must_use]
     pub fn split(&self, unit: Unit, limit: usize) -> Vec<Self> {
         let mut parts = Vec::new();
@@ -103,7 +106,8 @@ impl Rich {
         parts
     }
 
-    /// As [`Rich::split`], in at most so many parts: the last of them ends in an ellipsis where more would follow.
+    /// As [`Rich::split`], in at most so many parts: the last of them ends in an ellipsis where
+    /// more would follow.
     #[must_use]
     pub fn split_in(&self, unit: Unit, limit: usize, most: usize) -> Vec<Self> {
         let mut parts = self.split(unit, limit);
@@ -163,7 +167,8 @@ impl Rich {
             .collect()
     }
 
-    /// Slack's mrkdwn. What a visitor could use to call a whole channel is escaped with everything else.
+    /// Slack's mrkdwn. What a visitor could use to call a whole channel is escaped with everything
+    /// else.
     #[must_use]
     pub fn mrkdwn(&self) -> String {
         let escape =
@@ -206,7 +211,8 @@ impl Rich {
         )
     }
 
-    /// Markdown again, as Discord, Teams and Chatwoot read it: what stands in the text and could be a mark is escaped.
+    /// Markdown again, as Discord, Teams and Chatwoot read it: what stands in the text and could be
+    /// a mark is escaped.
     #[must_use]
     pub fn markdown(&self) -> String {
         let escape = |text: &str, code: bool| {
@@ -254,7 +260,8 @@ impl Rich {
         escape: impl Fn(&str, bool) -> String,
         mark: impl Fn(&Style, bool) -> String,
     ) -> String {
-        // Spans that end come before those that begin at the same place; of those that begin, the longest first.
+        // Spans that end come before those that begin at the same place; of those that begin, the
+        // longest first.
         let mut marks: Vec<(usize, bool, usize, usize)> = Vec::new();
         for (i, span) in self.spans.iter().enumerate() {
             let length = span.range.len();
@@ -311,7 +318,8 @@ struct Writer {
     open: Vec<(usize, Style)>,
     /// The number of the next item of each list around, `None` where items have dots.
     lists: Vec<Option<u64>>,
-    /// A paragraph, item or row ended: what comes next begins on a new line, after an empty one or not.
+    /// A paragraph, item or row ended: what comes next begins on a new line, after an empty one or
+    /// not.
     gap: Gap,
     cells: usize,
 }

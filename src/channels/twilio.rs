@@ -55,7 +55,8 @@ pub(super) fn read(bytes: &[u8]) -> Batch {
     batch
 }
 
-/// A message. `account` is the account's SID, `from` the number or messaging service that it goes out by.
+/// A message. `account` is the account's SID, `from` the number or messaging service that it goes
+/// out by.
 #[must_use]
 pub(super) fn send(token: &str, account: &str, from: &str, chat: &str, part: &Rich) -> Call {
     let sender = if from.starts_with("MG") { "MessagingServiceSid" } else { "From" };
@@ -80,7 +81,8 @@ pub(super) fn who(token: &str, account: &str) -> Call {
     }
 }
 
-/// Typographic marks aren't in GSM-7: one of them makes a message cost two to three times as many segments.
+/// Typographic marks aren't in GSM-7: one of them makes a message cost two to three times as many
+/// segments.
 fn plain_quotes(text: &str) -> String {
     text.replace(['“', '”', '„'], "\"")
         .replace(['‘', '’', '‚'], "'")

@@ -1,4 +1,5 @@
-//! WeChat's official accounts: XML in, the customer-service API out, and within five seconds the response itself. Pure.
+//! WeChat's official accounts: XML in, the customer-service API out, and within five seconds the
+//! response itself. Pure.
 
 use serde_json::{Value, json};
 
@@ -71,7 +72,8 @@ pub(super) fn response(chat: &str, account: &str, text: &str, now_s: u64) -> Str
     )
 }
 
-/// A message of the customer-service API. JSON is written with characters as they are: WeChat shows escapes.
+/// A message of the customer-service API. JSON is written with characters as they are: WeChat shows
+/// escapes.
 #[must_use]
 pub(super) fn send(access: &str, chat: &str, text: &str) -> Call {
     let body = json!({ "touser": chat, "msgtype": "text", "text": { "content": text } });

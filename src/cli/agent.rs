@@ -1,4 +1,5 @@
-//! `agent`: accounts of the console. Talks to a running server over its admin listener, to the store itself otherwise.
+//! `agent`: accounts of the console. Talks to a running server over its admin listener, to the
+//! store itself otherwise.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _};
@@ -46,7 +47,8 @@ enum AgentCommand {
         /// What the agent may do there.
         #[arg(long, value_enum, default_value = "agent")]
         role: Role,
-        /// Conversations given to the agent at the same time on each site; console.limit by default.
+        /// Conversations given to the agent at the same time on each site; console.limit by
+        /// default.
         #[arg(long)]
         limit: Option<usize>,
         /// Print the account as JSON.

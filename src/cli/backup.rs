@@ -1,4 +1,5 @@
-//! `backup` and `restore`: everything that can't be made again, in one folder with a list of hashes.
+//! `backup` and `restore`: everything that can't be made again, in one folder with a list of
+//! hashes.
 
 use std::fs::File;
 use std::io::{BufReader, Read as _, Write as _};
@@ -36,7 +37,8 @@ pub struct BackupArgs {
 pub struct RestoreArgs {
     /// A folder that `frontdesk backup` made.
     pub folder: PathBuf,
-    /// Only check that the backup is whole and can be restored; nothing of this machine's is touched.
+    /// Only check that the backup is whole and can be restored; nothing of this machine's is
+    /// touched.
     #[arg(long)]
     pub check: bool,
 }
@@ -69,7 +71,8 @@ struct Listed {
 pub(super) async fn backup(config: &Config, args: &BackupArgs) -> anyhow::Result<ExitCode> {
     let folder = plain(&args.folder);
     ensure!(!folder.exists(), "{} exists already; name another folder", folder.display());
-    // A copy of a folder into itself would have no end, and what lies among the documents would be told to visitors.
+    // A copy of a folder into itself would have no end, and what lies among the documents would be
+    // told to visitors.
     if let Some(own) =
         read_by_the_server(config).into_iter().find(|own| real(&folder).starts_with(real(own)))
     {
@@ -89,7 +92,8 @@ pub(super) async fn backup(config: &Config, args: &BackupArgs) -> anyhow::Result
     );
     let above =
         folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Made by us, it could be the place of a disk that isn't mounted, and the backup would lie on another one.
+    // Made by us, it could be the place of a disk that isn't mounted, and the backup would lie on
+    // another one.
     ensure!(
         above.is_dir(),
         "there is no folder {} to put the backup in; make it first, or mount the disk that it is on",
@@ -278,7 +282,8 @@ fn on_disk(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("syncing {}", folder.display()))
 }
 
-/// An export of the store, by the server that has it open or, without one, from its directory. It is read again before it counts.
+/// An export of the store, by the server that has it open or, without one, from its directory. It
+/// is read again before it counts.
 async fn export(config: &Config, to: &Path) -> anyhow::Result<()> {
     let mut file = File::create(to).with_context(|| format!("can't write {}", to.display()))?;
     match Store::open(&config.store) {
@@ -404,8 +409,8 @@ fn measured(path: &Path) -> anyhow::Result<(u64, String)> {
     Ok((bytes, digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
-/// Copies a file or a folder, and has it on disk, for this user alone. What leaves a folder meanwhile is left out, since a running
-/// server removes documents; so are links.
+/// Copies a file or a folder, and has it on disk, for this user alone. What leaves a folder
+/// meanwhile is left out, since a running server removes documents; so are links.
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     if from.is_dir() {
         std::fs::create_dir_all(to).with_context(|| format!("making {}", to.display()))?;

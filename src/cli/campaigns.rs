@@ -58,10 +58,12 @@ pub struct Advise {
     /// How dates such as 3/4/2026 are written, where no date of a file shows it.
     #[arg(long, value_enum)]
     dates: Option<Dates>,
-    /// A platform's name of a campaign and the utm_campaign of its links: NAME=UTM. Again for others.
+    /// A platform's name of a campaign and the utm_campaign of its links: NAME=UTM. Again for
+    /// others.
     #[arg(long, value_name = "NAME=UTM")]
     rename: Vec<String>,
-    /// Files with other columns are of other advertising accounts: add up what they spent on a campaign of one name.
+    /// Files with other columns are of other advertising accounts: add up what they spent on a
+    /// campaign of one name.
     #[arg(long)]
     add_up: bool,
     /// Which random numbers: the same seed and figures give the same advice.

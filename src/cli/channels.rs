@@ -26,7 +26,8 @@ pub struct ChannelsArgs {
     /// Its site; every one by default.
     #[arg(long, global = true)]
     site: Option<String>,
-    /// The address that the platform reaches this server by; `server.public_origins` names it otherwise.
+    /// The address that the platform reaches this server by; `server.public_origins` names it
+    /// otherwise.
     #[arg(long, global = true)]
     origin: Option<String>,
 }

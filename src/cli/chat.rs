@@ -36,7 +36,8 @@ Exit codes: 0 answered, 3 declined (the knowledge holds no answer), 1 failed. Fr
 failed, else 3 if any was declined.
 Only ws:// is spoken: to reach a server behind TLS, run this on the server's side of the proxy.")]
 pub struct ChatArgs {
-    /// The server's address; left out, the one that the configuration serves at, or else ws://127.0.0.1:8080/v1/chat.
+    /// The server's address; left out, the one that the configuration serves at, or else
+    /// ws://127.0.0.1:8080/v1/chat.
     #[arg(long, env = "FRONTDESK_URL")]
     pub url: Option<String>,
     /// The site to talk to, as config.toml names it; left out, its first one.
@@ -51,7 +52,8 @@ pub struct ChatArgs {
     /// Longest time for an answer, with --once and from a pipe.
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub timeout: u64,
-    /// Who you are: the token of an earlier conversation, or a JWT signed by the site. Without one you are a new visitor.
+    /// Who you are: the token of an earlier conversation, or a JWT signed by the site. Without one
+    /// you are a new visitor.
     #[arg(long, env = "FRONTDESK_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
 }
@@ -62,13 +64,15 @@ const NETWORK_LIMIT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(60);
 /// Shortest and longest wait before another connection.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
-/// Orders and news that may wait between the connection and the screen; both sides are emptied all the time.
+/// Orders and news that may wait between the connection and the screen; both sides are emptied all
+/// the time.
 const QUEUE: usize = 64;
 
 /// Runs the command.
 ///
 /// # Errors
-/// When the server can't be reached, refuses the visitor, or gives no answer in time; the text says what to do.
+/// When the server can't be reached, refuses the visitor, or gives no answer in time; the text says
+/// what to do.
 pub async fn run(args: ChatArgs, config: &Path) -> anyhow::Result<ExitCode> {
     let target = target(&args, config)?;
     let typing = std::io::stdin().is_terminal();
@@ -97,7 +101,8 @@ struct Target {
     site: String,
 }
 
-/// What the arguments leave out is as the configuration has it, if there is one: this client may run far from the server.
+/// What the arguments leave out is as the configuration has it, if there is one: this client may
+/// run far from the server.
 fn target(args: &ChatArgs, config: &Path) -> anyhow::Result<Target> {
     let known = if config.exists() && (args.url.is_none() || args.site.is_none()) {
         match Config::load(config) {
@@ -164,7 +169,8 @@ enum Report {
     Anew,
 }
 
-/// The front of a conversation. The connection is a future that runs while something is awaited here.
+/// The front of a conversation. The connection is a future that runs while something is awaited
+/// here.
 struct Chat {
     /// `None` once it has ended.
     link: Option<Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>>,
@@ -464,7 +470,8 @@ impl Chat {
                 ));
                 self.screen.prompt()?;
             }
-            // A stop that came too late needs no words; what is over is begun anew by the connection.
+            // A stop that came too late needs no words; what is over is begun anew by the
+            // connection.
             News::Refused { code: ErrorCode::UnknownTurn, .. } => {}
             News::Refused { code, message, retry_after_ms, .. } => {
                 let wait = retry_after_ms
@@ -686,7 +693,8 @@ async fn send(socket: &mut Socket, message: &ClientMessage) -> Result<(), Ended>
     }
 }
 
-/// Lines of stdin. The thread isn't joined: a read from a terminal can't be interrupted, and ends with the process.
+/// Lines of stdin. The thread isn't joined: a read from a terminal can't be interrupted, and ends
+/// with the process.
 fn stdin_lines() -> anyhow::Result<mpsc::Receiver<std::io::Result<String>>> {
     let (sender, lines) = mpsc::channel(1);
     std::thread::Builder::new()
@@ -759,7 +767,8 @@ impl Screen {
         Ok(())
     }
 
-    /// The answer so far. Words that a restarted server took back can't be unprinted: the answer is printed again.
+    /// The answer so far. Words that a restarted server took back can't be unprinted: the answer is
+    /// printed again.
     fn stream(&mut self, text: &str) -> anyhow::Result<()> {
         if !self.streams {
             return Ok(());

@@ -1,4 +1,5 @@
-//! `frontdesk check`: configuration, prompts, models and knowledge without serving; with `--model`, whether the model may phrase.
+//! `frontdesk check`: configuration, prompts, models and knowledge without serving; with `--model`,
+//! whether the model may phrase.
 
 use std::process::ExitCode;
 

@@ -64,20 +64,23 @@ enum What {
     Retrieval {
         #[command(flatten)]
         asked: Asked,
-        /// Passages of each question that the language model judges to put them in order anew; knowledge.rerank if left out.
+        /// Passages of each question that the language model judges to put them in order anew;
+        /// knowledge.rerank if left out.
         #[arg(long)]
         rerank: Option<usize>,
-        /// Passages of each question that knowledge.reranker judges, mixed with the search's score at several weights.
+        /// Passages of each question that knowledge.reranker judges, mixed with the search's score
+        /// at several weights.
         #[arg(long, default_value_t = 0)]
         cross: usize,
-        /// The questions' language (ISO 639-1), which chooses the model; told from their text if left out.
+        /// The questions' language (ISO 639-1), which chooses the model; told from their text if
+        /// left out.
         #[arg(long, default_value = "")]
         language: String,
     },
     /// Are the answers right, supported, cited, and absent where the knowledge holds none?
     Answers(Asked),
-    /// Do messages as visitors write them get right replies? Asked of a site's own knowledge; each message names the facts
-    /// that a right reply holds.
+    /// Do messages as visitors write them get right replies? Asked of a site's own knowledge; each
+    /// message names the facts that a right reply holds.
     Desk {
         /// JSON Lines of messages with their facts.
         #[arg(long)]
@@ -91,17 +94,18 @@ enum What {
     },
     /// Are small knowledge folders, each with its own questions, read and answered rightly?
     Cases {
-        /// Folder of cases: in each, knowledge/ beside questions.jsonl (messages with their facts, as for desk), or
-        /// case.json (question, right) for a person to judge.
+        /// Folder of cases: in each, knowledge/ beside questions.jsonl (messages with their facts,
+        /// as for desk), or case.json (question, right) for a person to judge.
         folder: PathBuf,
         /// Only cases whose name holds this.
         #[arg(long)]
         only: Option<String>,
     },
-    /// Do orders hidden in documents and hostile messages get their way, and are harmless messages left alone?
+    /// Do orders hidden in documents and hostile messages get their way, and are harmless messages
+    /// left alone?
     Injection {
-        /// Folder of attacks: indirect*.json (orders), *contexts*.jsonl (documents to hide them in), jailbreak*.jsonl and
-        /// naughty*.json (messages), benign*.json (harmless messages).
+        /// Folder of attacks: indirect*.json (orders), *contexts*.jsonl (documents to hide them
+        /// in), jailbreak*.jsonl and naughty*.json (messages), benign*.json (harmless messages).
         #[arg(long)]
         attacks: PathBuf,
         /// What the hostile messages are asked over; the documents of the attacks if left out.
@@ -114,7 +118,8 @@ enum What {
         #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
         limit: usize,
     },
-    /// Which questions are one knowledge gap? By cosine, over questions labelled with what they mean.
+    /// Which questions are one knowledge gap? By cosine, over questions labelled with what they
+    /// mean.
     Gaps {
         /// JSON Lines of questions (text, intent).
         #[arg(long)]
@@ -123,15 +128,18 @@ enum What {
         #[arg(long, default_value_t = 10)]
         per_class: usize,
     },
-    /// Are drafts of help articles sourced and free of personal data, do they answer, and are contradictions found?
+    /// Are drafts of help articles sourced and free of personal data, do they answer, and are
+    /// contradictions found?
     Drafts {
-        /// JSON Lines of what agents wrote (gap, text, and where known session, seq, agent, at_ms, personal).
+        /// JSON Lines of what agents wrote (gap, text, and where known session, seq, agent, at_ms,
+        /// personal).
         #[arg(long)]
         replies: PathBuf,
         /// JSON Lines of what visitors asked (gap, text).
         #[arg(long)]
         questions: PathBuf,
-        /// Questions of each gap that its draft is made with, the first of the file; the others are held out.
+        /// Questions of each gap that its draft is made with, the first of the file; the others are
+        /// held out.
         #[arg(long, default_value_t = 1)]
         known: usize,
         /// At most so many held-out questions of each gap.
@@ -143,18 +151,21 @@ enum What {
     },
     /// Are the classes told apart, and the unknown from them?
     Intents(Labelled),
-    /// Do forecasts of daily counts hold, beside last week's counts? At days of the past, from what was known then.
+    /// Do forecasts of daily counts hold, beside last week's counts? At days of the past, from what
+    /// was known then.
     Forecast {
         #[command(flatten)]
         past: Past,
         /// Days ahead, 1 to 28.
         #[arg(long, default_value_t = 14)]
         horizon: usize,
-        /// Hide so many days at the end of what is known, as if the stock had been out: once left out, once read as 0.
+        /// Hide so many days at the end of what is known, as if the stock had been out: once left
+        /// out, once read as 0.
         #[arg(long, default_value_t = 0)]
         hide_stock: usize,
     },
-    /// Are warnings that a stock runs out right as often as they say? Stocks are drawn, demand is what came.
+    /// Are warnings that a stock runs out right as often as they say? Stocks are drawn, demand is
+    /// what came.
     Stockout {
         #[command(flatten)]
         past: Past,
@@ -162,7 +173,8 @@ enum What {
         #[arg(long, default_value_t = 14)]
         lead: usize,
     },
-    /// How much does a way to share out impressions lose against the best choice, and is "this one wins" right?
+    /// How much does a way to share out impressions lose against the best choice, and is "this one
+    /// wins" right?
     Allocation {
         /// CSV of tests of the past: test, impressions, clicks; a row for each choice.
         #[arg(long)]
@@ -181,16 +193,18 @@ enum What {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// What would a way to choose have brought? From a log of choices with the chances they were made with.
+    /// What would a way to choose have brought? From a log of choices with the chances they were
+    /// made with.
     Policy {
         /// CSV: action, reward, propensity, and columns that the policy's rules name.
         #[arg(long, required_unless_present = "randomised")]
         log: Option<PathBuf>,
-        /// JSON: {"rules": [{"when": {"months": {"min": 6}, "channel": "web"}, "actions": {"b": 1}}],
-        /// "otherwise": {"a": 0.5, "b": 0.5}}; the first rule that fits holds.
+        /// JSON: {"rules": [{"when": {"months": {"min": 6}, "channel": "web"}, "actions": {"b":
+        /// 1}}], "otherwise": {"a": 0.5, "b": 0.5}}; the first rule that fits holds.
         #[arg(long)]
         policy: PathBuf,
-        /// CSV of a randomised test: how often do values of the policy from biased logs of it hold the truth?
+        /// CSV of a randomised test: how often do values of the policy from biased logs of it hold
+        /// the truth?
         #[arg(long, conflicts_with = "log", requires = "sender")]
         randomised: Option<PathBuf>,
         /// JSON as --policy: how those logs were chosen.
@@ -596,7 +610,8 @@ pub(super) async fn run(config: &Config, args: EvalArgs) -> anyhow::Result<ExitC
     }
 }
 
-/// A desk's grades by language and kind, risk against coverage, every reply that isn't right, and what has changed.
+/// A desk's grades by language and kind, risk against coverage, every reply that isn't right, and
+/// what has changed.
 fn graded(report: &desk::Report, compared: bool) {
     let row = |name: &str, counts: &desk::Counts| {
         std::iter::once(name.to_owned())
@@ -634,7 +649,8 @@ fn graded(report: &desk::Report, compared: bool) {
     }
 }
 
-/// Every question of the cases with its reply beside what is right, and the grades of those that carry facts.
+/// Every question of the cases with its reply beside what is right, and the grades of those that
+/// carry facts.
 fn told(report: &cases::Report) {
     let mut case = "";
     for asked in &report.records {

@@ -60,14 +60,16 @@ enum Action {
         /// Write it as Markdown to this file, with its sources as front matter.
         #[arg(long)]
         out: Option<PathBuf>,
-        /// Ask the gap's questions, and others that were answered lately, as if it stood; needs a running server.
+        /// Ask the gap's questions, and others that were answered lately, as if it stood; needs a
+        /// running server.
         #[arg(long = "try")]
         trial: bool,
     },
     /// Publish a gap's draft for visitors; needs a running server.
     Publish {
         id: String,
-        /// What you made of it: Markdown, its first line the title (`# …`). The draft as it is, if left out.
+        /// What you made of it: Markdown, its first line the title (`# …`). The draft as it is, if
+        /// left out.
         #[arg(long)]
         text: Option<PathBuf>,
     },

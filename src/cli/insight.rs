@@ -70,7 +70,8 @@ Columns: order, converted, session or visitor; optionally amount, currency, prod
 
 #[derive(Debug, Subcommand)]
 pub enum DemoCommand {
-    /// Replay recorded conversations through the store, with the times they have, so that there is something to see.
+    /// Replay recorded conversations through the store, with the times they have, so that there is
+    /// something to see.
     #[command(after_help = "Examples:
   frontdesk demo import conversations.jsonl
   frontdesk demo import dialogues.jsonl --channel tau-bench

@@ -60,7 +60,8 @@ pub struct IntentArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Train on the earlier rows, evaluate on the later ones, compare with the deployed model, and keep the result as a version.
+    /// Train on the earlier rows, evaluate on the later ones, compare with the deployed model, and
+    /// keep the result as a version.
     #[command(after_help = "Examples:
   frontdesk intent train --deploy
   frontdesk intent train conversations.jsonl --label converted
@@ -104,7 +105,8 @@ Exit code 1 where the version is refused, with the reason.")]
     Rollback,
     /// Say how the deployed model does on conversations since its training: drift and calibration.
     Watch,
-    /// Say what a message is about, or take that back: an example for the next training of the classes.
+    /// Say what a message is about, or take that back: an example for the next training of the
+    /// classes.
     #[command(after_help = "Examples:
   frontdesk intent label We6xXZPr… 2 refund
   frontdesk intent label We6xXZPr… 2 \"\"")]
@@ -142,8 +144,9 @@ Exit code 1 where the version is refused, with the reason.")]
 
 #[derive(Debug, Args)]
 struct Rows {
-    /// CSV with any columns, or conversations as .jsonl; labelled texts (text, intent) for classes. Without it, the site's own
-    /// conversations with their reported outcomes, or what agents said that messages are about.
+    /// CSV with any columns, or conversations as .jsonl; labelled texts (text, intent) for classes.
+    /// Without it, the site's own conversations with their reported outcomes, or what agents said
+    /// that messages are about.
     data: Option<PathBuf>,
     /// The column that says whether it came to a purchase.
     #[arg(long, default_value = "converted")]
@@ -236,7 +239,8 @@ fn book(config: &Config, store: &Store) -> Book {
     Book::new(store.clone(), Touched::default()).patient(patience(&config.sites), Clock::system())
 }
 
-/// The site's own conversations with an outcome that a version did not learn from, the oldest first.
+/// The site's own conversations with an outcome that a version did not learn from, the oldest
+/// first.
 async fn own(
     config: &Config,
     site: &str,
@@ -652,7 +656,8 @@ async fn explain(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The intent of a stored conversation after each of the visitor's messages, or after one: by the running server, or here.
+/// The intent of a stored conversation after each of the visitor's messages, or after one: by the
+/// running server, or here.
 async fn explain_session(
     config: &Config,
     site: &str,

@@ -56,9 +56,11 @@ enum What {
         #[arg(long, default_value_t = 100_000)]
         rows: usize,
     },
-    /// From the log to the features of thousands of sessions, and to the figures of the insight page.
+    /// From the log to the features of thousands of sessions, and to the figures of the insight
+    /// page.
     Insight {
-        /// JSON Lines of recorded conversations, as `frontdesk demo import` reads them; replayed until there are enough.
+        /// JSON Lines of recorded conversations, as `frontdesk demo import` reads them; replayed
+        /// until there are enough.
         #[arg(long)]
         conversations: PathBuf,
         #[arg(long, default_value_t = 10_000)]
@@ -72,7 +74,8 @@ enum What {
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
         rounds: u16,
     },
-    /// The language model's engine by itself, or in turns with an OpenAI-compatible server such as llama-server.
+    /// The language model's engine by itself, or in turns with an OpenAI-compatible server such as
+    /// llama-server.
     Engine {
         /// Only these; all without it.
         #[arg(long, value_delimiter = ',')]
@@ -82,7 +85,8 @@ enum What {
         /// Texts are made from it: the same seed, the same texts.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Base URL of the other side; it should have the same GGUF. benches/llama-server builds one.
+        /// Base URL of the other side; it should have the same GGUF. benches/llama-server builds
+        /// one.
         #[arg(long)]
         against: Option<String>,
         /// Tokens of finished conversations that `sleeping` decodes beside.

@@ -1,5 +1,6 @@
-//! Where commands write. Who reads it may have had enough: `frontdesk check | head -1` closes the pipe, and the command
-//! then ends quietly, as one that SIGPIPE ends does. The standard library's macros would panic.
+//! Where commands write. Who reads it may have had enough: `frontdesk check | head -1` closes the
+//! pipe, and the command then ends quietly, as one that SIGPIPE ends does. The standard library's
+//! macros would panic.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
@@ -27,7 +28,8 @@ fn read_by_somebody<T>(written: io::Result<T>) -> io::Result<T> {
     written
 }
 
-/// A line on standard output. What can't be written for another reason, a full disk say, ends the command with a failure.
+/// A line on standard output. What can't be written for another reason, a full disk say, ends the
+/// command with a failure.
 pub(super) fn line(text: Arguments<'_>) {
     // One call for the whole line: lines of several threads don't mix.
     if let Err(error) = Output.write_all(format!("{text}\n").as_bytes()) {

@@ -33,7 +33,8 @@ pub struct Publish {
     /// The site; the first one by default.
     #[arg(long)]
     site: Option<String>,
-    /// The address that the folder is published under. Left out: the site's first origin, else where most documents say they are.
+    /// The address that the folder is published under. Left out: the site's first origin, else
+    /// where most documents say they are.
     #[arg(long)]
     base_url: Option<String>,
     /// Give up changes that somebody made to published files.

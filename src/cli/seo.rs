@@ -14,7 +14,8 @@ use crate::pages::check::{self, Report};
 
 #[derive(Debug, Subcommand)]
 pub enum SeoCommand {
-    /// Finds what keeps search engines from reading pages, with Lighthouse's and schema.org's verdicts.
+    /// Finds what keeps search engines from reading pages, with Lighthouse's and schema.org's
+    /// verdicts.
     Check(Check),
 }
 
@@ -31,7 +32,8 @@ docs/pages.md has what each audit looks at.")]
 pub struct Check {
     /// Folder or file of HTML pages.
     path: PathBuf,
-    /// The address under which the folder is published; told from the pages' canonical addresses if left out.
+    /// The address under which the folder is published; told from the pages' canonical addresses if
+    /// left out.
     #[arg(long)]
     base_url: Option<Url>,
     /// Warnings fail, too.

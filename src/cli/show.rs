@@ -1,4 +1,5 @@
-//! What commands show: progress on a terminal, and what came of it as a table or as JSON on standard output.
+//! What commands show: progress on a terminal, and what came of it as a table or as JSON on
+//! standard output.
 
 use std::process::ExitCode;
 

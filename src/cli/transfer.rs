@@ -32,7 +32,8 @@ pub struct ImportArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
-    /// Move a store that doesn't open aside, so that the next start begins a new one. Nothing is deleted.
+    /// Move a store that doesn't open aside, so that the next start begins a new one. Nothing is
+    /// deleted.
     #[arg(long)]
     pub set_aside: bool,
     /// Print the report as JSON.

@@ -1,5 +1,5 @@
-//! What is said of a configuration that can't be read. Values are never quoted, nor the lines they stand in: any text may be
-//! a secret, also one that was written under the wrong key.
+//! What is said of a configuration that can't be read. Values are never quoted, nor the lines they
+//! stand in: any text may be a secret, also one that was written under the wrong key.
 
 use serde::de::DeserializeOwned;
 use toml::de::Error;
@@ -65,8 +65,9 @@ fn position(text: &str, at: usize) -> String {
     format!("line {line}, column {}", before.get(start..).unwrap_or_default().chars().count() + 1)
 }
 
-/// The key whose value breaks off at a byte: of the last statement that begins before it. A statement begins where all that
-/// stands before it is TOML by itself, so that no line of a longer text is taken for a key.
+/// The key whose value breaks off at a byte: of the last statement that begins before it. A
+/// statement begins where all that stands before it is TOML by itself, so that no line of a longer
+/// text is taken for a key.
 fn key_of(text: &str, at: usize) -> Option<String> {
     /// A longer list or text has its key farther above, and is looked through in vain.
     const LINES: usize = 200;

@@ -1,5 +1,5 @@
-//! What options have to be so that a server can serve with them. Everything that is wrong is found in one go: whoever mends
-//! one mistake shouldn't learn of the next from the next start.
+//! What options have to be so that a server can serve with them. Everything that is wrong is found
+//! in one go: whoever mends one mistake shouldn't learn of the next from the next start.
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -13,7 +13,8 @@ use crate::http::address::Proxies;
 use crate::http::auth::{Key, Scope};
 use crate::site::{ORIGIN, Site};
 
-/// Room that a prompt needs at least beside the longest answer, in tokens: the built-in instructions and a passage.
+/// Room that a prompt needs at least beside the longest answer, in tokens: the built-in
+/// instructions and a passage.
 const LEAST_PROMPT: u32 = 512;
 /// No time in a configuration is longer; some are added to the time of day, which has an end.
 const MAX_YEARS: i64 = 100;
@@ -229,7 +230,8 @@ impl Config {
         check_times_of("", &table, mistakes);
     }
 
-    /// Looks at the files and folders that serving needs, beside what the parts look at when they open their own.
+    /// Looks at the files and folders that serving needs, beside what the parts look at when they
+    /// open their own.
     pub(super) fn check_files(&self, mistakes: &mut Mistakes) {
         for site in &self.sites {
             for channel in &site.channels {

@@ -1,9 +1,10 @@
 //! How much a way to split impressions loses against the best choice, and whether "this one wins"
 //! is right: tests of the past with many impressions stand for the truth, and are played again.
 //!
-//! The highest of several measured rates is likely one that luck raised, and would make every policy
-//! look worse than it is. So the truth is the rates drawn to their test's by as much as chance alone
-//! spreads them (empirical Bayes: Efron and Morris, 1975); the spread of true rates is estimated over all tests.
+//! The highest of several measured rates is likely one that luck raised, and would make every
+//! policy look worse than it is. So the truth is the rates drawn to their test's by as much as
+//! chance alone spreads them (empirical Bayes: Efron and Morris, 1975); the spread of true rates is
+//! estimated over all tests.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -49,11 +50,13 @@ pub struct Scores {
     pub policy: Policy,
     pub tests: usize,
     pub impressions: usize,
-    /// The coefficient of variation of true rates within a test; none where rates are taken as measured.
+    /// The coefficient of variation of true rates within a test; none where rates are taken as
+    /// measured.
     pub spread: Option<f64>,
     /// Mean share of the best choice's rate that was missed.
     pub short_of_best: f64,
-    /// Tests in which one choice was said to be the best with at least 95%, and how many were right.
+    /// Tests in which one choice was said to be the best with at least 95%, and how many were
+    /// right.
     pub claims: usize,
     pub claims_right: f64,
 }
@@ -153,8 +156,8 @@ fn luck(arm: &Seen, rate: f64) -> f64 {
     rate * (1.0 - rate) / arm.exposure
 }
 
-/// The coefficient of variation of true rates within a test: what the measured ones vary by, less what
-/// chance alone makes them vary by, each test alike.
+/// The coefficient of variation of true rates within a test: what the measured ones vary by, less
+/// what chance alone makes them vary by, each test alike.
 fn spread<'a>(tests: impl Iterator<Item = &'a Vec<Seen>>) -> f64 {
     let excess = |arms: &Vec<Seen>| {
         let (rate, measured) = (thompson::common(arms), super::mean(arms.iter().map(Seen::rate)));

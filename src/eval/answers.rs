@@ -35,13 +35,15 @@ pub struct Summary {
     pub mode: Mode,
     /// Share of the questions that were answered, neither declined nor asked back.
     pub answered: f64,
-    /// Numbers, links, addresses and codes in answers that stand neither in a cited passage nor in the conversation.
+    /// Numbers, links, addresses and codes in answers that stand neither in a cited passage nor in
+    /// the conversation.
     pub invented_facts: usize,
     /// Share of the sentences sent that a cited passage holds: all facts and most content words.
     pub supported_sentences: Option<f64>,
     /// Share of the answered that cite a right document, of those whose right documents are known.
     pub right_document_cited: Option<f64>,
-    /// Mean token F1 with the gold answer, of the questions that can be answered; one that isn't answered counts 0.
+    /// Mean token F1 with the gold answer, of the questions that can be answered; one that isn't
+    /// answered counts 0.
     pub token_f1: Option<f64>,
     /// Share of the unanswerable that were declined.
     pub declined_unanswerable: Option<f64>,
@@ -49,11 +51,13 @@ pub struct Summary {
     pub answered_answerable: Option<f64>,
     /// Share of the underspecified that were asked back.
     pub clarified_underspecified: Option<f64>,
-    /// Of those not answered, the share that couldn't be; of those that couldn't be, the share not answered.
+    /// Of those not answered, the share that couldn't be; of those that couldn't be, the share not
+    /// answered.
     pub abstention_precision: Option<f64>,
     pub abstention_recall: Option<f64>,
-    /// Expected calibration error of the confidence over ten bins (Naeini, Cooper, Hauskrecht, 2015), against whether the
-    /// question could be answered; where that isn't known, whether a right document was cited.
+    /// Expected calibration error of the confidence over ten bins (Naeini, Cooper, Hauskrecht,
+    /// 2015), against whether the question could be answered; where that isn't known, whether a
+    /// right document was cited.
     pub ece: Option<f64>,
     pub p50_ms: f64,
     pub p95_ms: f64,
@@ -121,7 +125,8 @@ pub async fn run(
     Ok(Report { summary: summary(&records, asker.spine.mode), records })
 }
 
-/// How an evaluation answers: no model has qualified on knowledge that stands in a scratch index, so that only `generate` phrases.
+/// How an evaluation answers: no model has qualified on knowledge that stands in a scratch index,
+/// so that only `generate` phrases.
 pub(super) fn mode(config: &Config) -> Mode {
     if config.answers.mode == Mode::Generate { Mode::Generate } else { Mode::Quote }
 }
@@ -419,7 +424,8 @@ fn share(values: impl Iterator<Item = f64>) -> Option<f64> {
     (!values.is_empty()).then(|| mean(values))
 }
 
-/// Mean distance between confidence and share of good outcomes over ten bins, weighted by their size.
+/// Mean distance between confidence and share of good outcomes over ten bins, weighted by their
+/// size.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bins of a share")]
 fn ece(outcomes: impl Iterator<Item = (f64, bool)>) -> Option<f64> {
     let mut bins = [(0.0, 0.0, 0.0); 10];
@@ -434,8 +440,9 @@ fn ece(outcomes: impl Iterator<Item = (f64, bool)>) -> Option<f64> {
     })
 }
 
-/// F1 of the words two texts share, each as often as both hold it (the measure of SQuAD; Rajpurkar and others, 2016): lower
-/// case, without punctuation and articles. Unspaced scripts count by pairs of characters.
+/// F1 of the words two texts share, each as often as both hold it (the measure of SQuAD; Rajpurkar
+/// and others, 2016): lower case, without punctuation and articles. Unspaced scripts count by pairs
+/// of characters.
 #[must_use]
 pub fn token_f1(answer: &str, gold: &str) -> f64 {
     let tokens = |text: &str| {

@@ -1,6 +1,7 @@
 //! Whether small knowledge folders, each with its own questions, are read and answered rightly.
 //!
-//! Every case is a site of its own in one index: nothing of one case answers another's question, and the models are loaded once.
+//! Every case is a site of its own in one index: nothing of one case answers another's question,
+//! and the models are loaded once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,8 @@ pub struct Asked {
     pub notes: Vec<String>,
 }
 
-/// Finds the cases below a folder, in the order of their names; with `only`, those whose name holds it.
+/// Finds the cases below a folder, in the order of their names; with `only`, those whose name holds
+/// it.
 ///
 /// # Errors
 /// When the folder or a case's questions can't be read, or no case is found.

@@ -1,4 +1,5 @@
-//! Whether messages as visitors write them get right replies: each comes with the facts that a right one holds.
+//! Whether messages as visitors write them get right replies: each comes with the facts that a
+//! right one holds.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -140,7 +141,8 @@ pub fn report(path: &Path) -> anyhow::Result<Report> {
         .with_context(|| format!("{} is no report of `frontdesk eval desk --json`", path.display()))
 }
 
-/// Asks every message of a site's own knowledge, a follow-up after its first message, and grades the replies.
+/// Asks every message of a site's own knowledge, a follow-up after its first message, and grades
+/// the replies.
 ///
 /// # Errors
 /// When the site or its knowledge can't be used, or a part fails.

@@ -1,5 +1,6 @@
-//! What drafts of help articles are worth: whether every sentence has its source and none holds personal data, whether
-//! the questions of a gap are answered once its draft is published, and whether contradictions are found.
+//! What drafts of help articles are worth: whether every sentence has its source and none holds
+//! personal data, whether the questions of a gap are answered once its draft is published, and
+//! whether contradictions are found.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -33,7 +34,8 @@ pub struct Options {
     pub replies: PathBuf,
     /// JSON Lines of what visitors asked: [`Asked`].
     pub questions: PathBuf,
-    /// Questions of each gap that the draft is made with, the first of the file; the others are held out.
+    /// Questions of each gap that the draft is made with, the first of the file; the others are
+    /// held out.
     pub known: usize,
     /// At most so many held-out questions of each gap.
     pub per_gap: usize,
@@ -114,8 +116,9 @@ pub struct Summary {
     pub answered: Option<f64>,
     /// Share that is answered from another draft.
     pub answered_by_another: Option<f64>,
-    /// Share of the questions on the other drafts that are answered from their own without a draft, and no longer once
-    /// it is published beside them: on average over the drafts, and of the worst.
+    /// Share of the questions on the other drafts that are answered from their own without a draft,
+    /// and no longer once it is published beside them: on average over the drafts, and of the
+    /// worst.
     pub others_worse_by: Option<f64>,
     pub others_worse_by_at_most: Option<f64>,
     /// Of the pairs that weren't looked at while thresholds were chosen.
@@ -327,7 +330,8 @@ fn gaps_questions<'a>(gaps: &Gaps<'a>, options: &Options) -> Vec<(&'a str, &'a s
     held_out
 }
 
-/// Share of the other gaps' questions that a draft draws away from the draft that would answer them.
+/// Share of the other gaps' questions that a draft draws away from the draft that would answer
+/// them.
 #[expect(clippy::cast_precision_loss, reason = "counts of questions")]
 fn worse_by(records: &[Record], gap: &str) -> Option<f64> {
     let others: Vec<&Record> = records.iter().filter(|record| record.gap != gap).collect();
@@ -338,8 +342,8 @@ fn worse_by(records: &[Record], gap: &str) -> Option<f64> {
     (!others.is_empty()).then(|| displaced as f64 / others.len() as f64)
 }
 
-/// Asks the held-out questions with all drafts published. Those that are answered from another draft are asked again
-/// without that one.
+/// Asks the held-out questions with all drafts published. Those that are answered from another
+/// draft are asked again without that one.
 async fn asking(
     config: &Config,
     index: &FreshIndex,

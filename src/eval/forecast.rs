@@ -17,7 +17,8 @@ use crate::training::Progress;
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub summary: Scores,
-    /// With days hidden at the end of what is known, as if the stock had been out; of the series that count on most days.
+    /// With days hidden at the end of what is known, as if the stock had been out; of the series
+    /// that count on most days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden: Option<Hidden>,
     pub records: Vec<Record>,
@@ -160,8 +161,8 @@ pub struct StockRecord {
 /// From which chance on warnings are judged.
 const WARNED_AT: f64 = 0.7;
 
-/// Draws a stock for each series at each origin, 0.4 to 2 times the mean demand of `lead` days by a hash of both, and compares
-/// the chance that it doesn't last with what came.
+/// Draws a stock for each series at each origin, 0.4 to 2 times the mean demand of `lead` days by a
+/// hash of both, and compares the chance that it doesn't last with what came.
 ///
 /// # Errors
 /// When the table is no such thing, or too short.

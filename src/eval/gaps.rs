@@ -1,5 +1,5 @@
-//! From which cosine on two questions are one gap: labelled questions go through the grouping that serves, at one threshold
-//! after the other.
+//! From which cosine on two questions are one gap: labelled questions go through the grouping that
+//! serves, at one threshold after the other.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -33,11 +33,13 @@ pub struct Scores {
     /// Share of what means the same as a question that is in its gap.
     pub recall: f64,
     pub f1: f64,
-    /// F-measure that counts precision twice: a question hidden in a wrong gap is lost, one gap listed twice is a nuisance.
+    /// F-measure that counts precision twice: a question hidden in a wrong gap is lost, one gap
+    /// listed twice is a nuisance.
     pub f_half: f64,
 }
 
-/// Groups questions labelled with what they mean (`text`, `intent`), in an order that mixes them; at most `per_class` of each.
+/// Groups questions labelled with what they mean (`text`, `intent`), in an order that mixes them;
+/// at most `per_class` of each.
 ///
 /// # Errors
 /// When the file isn't what it should be, or the embedder fails.

@@ -42,9 +42,11 @@ pub struct Scores {
     pub model: String,
     pub accuracy: f64,
     pub macro_f1: f64,
-    /// How well the known are told from the unknown: the area under the curve of [`crate::intent::classes::Guess::familiar`].
+    /// How well the known are told from the unknown: the area under the curve of
+    /// [`crate::intent::classes::Guess::familiar`].
     pub oos_auroc: Option<f64>,
-    /// Share of the unknown that the model's one threshold refuses, and of the known that it lets pass.
+    /// Share of the unknown that the model's one threshold refuses, and of the known that it lets
+    /// pass.
     pub oos_refused: Option<f64>,
     pub in_scope_kept: f64,
     pub ece: f64,

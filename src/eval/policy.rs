@@ -1,5 +1,5 @@
-//! What a policy would have brought, from a logged table of choices; and how often such a value and its
-//! interval are right, where a randomised table knows the truth.
+//! What a policy would have brought, from a logged table of choices; and how often such a value and
+//! its interval are right, where a randomised table knows the truth.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -214,12 +214,12 @@ struct Shown<'a> {
 
 /// Draws logs from a randomised table as a sender with a policy of its own would have written them,
 /// values another policy from each, and compares with what the whole table says of it. The table is
-/// taken for the population, so the truth is exact: rows are drawn with replacement and kept with the
-/// sender's chance of their action over that action's share among the rows of the same cases.
+/// taken for the population, so the truth is exact: rows are drawn with replacement and kept with
+/// the sender's chance of their action over that action's share among the rows of the same cases.
 ///
 /// # Errors
-/// When a file can't be read or isn't what it should be, or a policy wants an action that some of its
-/// cases don't have in the table.
+/// When a file can't be read or isn't what it should be, or a policy wants an action that some of
+/// its cases don't have in the table.
 pub fn coverage(
     thinned: &Thinned<'_>,
     columns: &Columns,

@@ -1,4 +1,5 @@
-//! How well purchases are predicted: by each kind of model, and by the one that the registry would deploy.
+//! How well purchases are predicted: by each kind of model, and by the one that the registry would
+//! deploy.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,10 +32,12 @@ pub struct Options {
 /// The measurement.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Of the model that the registry would deploy: in cross-validation, in each fold the one that training chose there.
+    /// Of the model that the registry would deploy: in cross-validation, in each fold the one that
+    /// training chose there.
     pub summary: Scores,
     pub models: Vec<Scores>,
-    /// Conversations as they stood after some of the visitor's messages, by the model of the summary.
+    /// Conversations as they stood after some of the visitor's messages, by the model of the
+    /// summary.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub turns: Vec<AfterTurns>,
     /// Predicted against observed, in ten bins, of the summary.
@@ -217,7 +220,8 @@ impl Pooled {
         for model in &trained.models {
             let probabilities = model.predict(test, vectors)?;
             let predict_ms = time_one(model, test, vectors)?;
-            // What a training of this kind alone would take; the one that is deployed comes out of all of them.
+            // What a training of this kind alone would take; the one that is deployed comes out of
+            // all of them.
             let own = trained.compared.iter().find(|compared| compared.kind == model.kind);
             let train_s = own.map_or(0.0, |compared| compared.train_s);
             let mut columns = vec![(self.by_kind.entry(model.kind).or_default(), train_s)];

@@ -1,4 +1,5 @@
-//! Whether search finds the documents that answer: by each half and fused, and as the language model puts them in order.
+//! Whether search finds the documents that answer: by each half and fused, and as the language
+//! model puts them in order.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -28,7 +29,8 @@ pub struct Report {
     /// With the best passages judged by the language model, if so many were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reranked: Option<Scores>,
-    /// With the best passages judged by the cross-encoder, if so many were asked for, by the weight of its judgement.
+    /// With the best passages judged by the cross-encoder, if so many were asked for, by the weight
+    /// of its judgement.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub crossed: Vec<Crossed>,
     /// Means of the questions.
@@ -65,7 +67,8 @@ pub struct Scores {
     pub recall_at_10: f64,
     /// One over the rank of the first right document.
     pub mrr: f64,
-    /// Discounted cumulative gain of the first ten over the best possible, gains 0 and 1 (Järvelin, Kekäläinen, 2002).
+    /// Discounted cumulative gain of the first ten over the best possible, gains 0 and 1 (Järvelin,
+    /// Kekäläinen, 2002).
     pub ndcg_at_10: f64,
 }
 
@@ -123,7 +126,8 @@ pub struct Judged {
     pub by_cross_encoder: usize,
 }
 
-/// Reads the knowledge and searches for every question, in `language` if one is named; has the best passages judged.
+/// Reads the knowledge and searches for every question, in `language` if one is named; has the best
+/// passages judged.
 ///
 /// # Errors
 /// When the knowledge or the questions can't be used, or a part fails.
@@ -219,8 +223,8 @@ pub async fn run(
     })
 }
 
-/// The first ten documents for each of [`WEIGHTS`], the first `count` passages put in order anew by the question's last
-/// message. Both scores are scaled to 0…1 within those.
+/// The first ten documents for each of [`WEIGHTS`], the first `count` passages put in order anew by
+/// the question's last message. Both scores are scaled to 0…1 within those.
 async fn crossed(
     reranker: &Reranker,
     question: &Question,

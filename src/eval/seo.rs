@@ -112,7 +112,8 @@ pub struct Missed {
     pub jsonld: Value,
 }
 
-/// Audits the pages of `cases`, and the blocks of `jsonld` as they are and with `faults` faults of each kind that fits.
+/// Audits the pages of `cases`, and the blocks of `jsonld` as they are and with `faults` faults of
+/// each kind that fits.
 ///
 /// # Errors
 /// When a file can't be read or a line is no case or block; the text names file and line.
@@ -236,7 +237,8 @@ fn judge(case: &Case, now_ms: u64) -> anyhow::Result<Vec<Finding>> {
     audit::run(&case.audit, &page).with_context(|| format!("there is no audit {:?}", case.audit))
 }
 
-/// Puts each kind of fault that fits into copies of a block, and looks whether something new is found.
+/// Puts each kind of fault that fits into copies of a block, and looks whether something new is
+/// found.
 fn put_in(
     block: &Block,
     before: &[Finding],

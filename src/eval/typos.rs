@@ -1,4 +1,5 @@
-//! Questions with spelling mistakes, the same ones for the same seed: whether search and answers bear them.
+//! Questions with spelling mistakes, the same ones for the same seed: whether search and answers
+//! bear them.
 
 use super::Question;
 use crate::language::content_words;
@@ -46,7 +47,8 @@ fn misspelt(text: &str, mistakes: usize, random: &mut Random) -> String {
     pieces.concat()
 }
 
-/// One slip of the fingers behind the first letter: a letter left out, doubled, swapped with the next, or another.
+/// One slip of the fingers behind the first letter: a letter left out, doubled, swapped with the
+/// next, or another.
 fn mistake(word: &str, random: &mut Random) -> String {
     const VOWELS: &[char] = &['a', 'e', 'i', 'o', 'u'];
     let mut letters: Vec<char> = word.chars().collect();

@@ -166,8 +166,8 @@ impl Naive {
         self.week[ahead % WEEK]
     }
 
-    /// Errors two weeks ahead spread √2 as far as those of one (Hyndman and Athanasopoulos, Forecasting: principles
-    /// and practice, 5.5).
+    /// Errors two weeks ahead spread √2 as far as those of one (Hyndman and Athanasopoulos,
+    /// Forecasting: principles and practice, 5.5).
     fn band(&self, ahead: usize, inside: f64) -> [f64; 2] {
         let at = |share: f64| {
             let place = (share * (self.errors.len().saturating_sub(1)) as f64).round() as usize;

@@ -5,10 +5,12 @@ pub const WEEK: usize = 7;
 /// Half-lives of the level that are tried, in days.
 pub const HALF_LIVES: [f64; 6] = [5.0, 10.0, 20.0, 40.0, 80.0, 160.0];
 
-/// Ways to estimate the level: a discounted arithmetic mean, then a geometric one, by each half-life.
+/// Ways to estimate the level: a discounted arithmetic mean, then a geometric one, by each
+/// half-life.
 pub const WAYS: usize = 2 * HALF_LIVES.len();
 
-/// Counts a day from which the geometric mean is tried. It isn't raised by a single day of news; of small counts it is too low.
+/// Counts a day from which the geometric mean is tried. It isn't raised by a single day of news; of
+/// small counts it is too low.
 const LARGE: f64 = 10.0;
 
 /// The least share of a weekday whose counts are divided by it.
@@ -31,8 +33,8 @@ pub struct Weekdays {
 }
 
 impl Weekdays {
-    /// The shares in a series, drawn to the shop's where given: the posterior mean of a Poisson rate
-    /// relative to the shop's, with a gamma prior of mean 1 worth `PRIOR_COUNTS` counts.
+    /// The shares in a series, drawn to the shop's where given: the posterior mean of a Poisson
+    /// rate relative to the shop's, with a gamma prior of mean 1 worth `PRIOR_COUNTS` counts.
     #[must_use]
     pub fn of(series: &[f64], first_day: i64, silent: &[bool], shop: Option<&Self>) -> Self {
         let (mut sums, mut days) = ([0.0; WEEK], [0.0; WEEK]);
@@ -75,7 +77,8 @@ pub struct Levels(pub [f64; WAYS]);
 impl Levels {
     /// Arithmetic: the discounted sum of counts over the discounted sum of weekday shares, i.e. the
     /// mean of a gamma distribution that forgets (Harvey and Fernandes, 1989). Geometric: the same
-    /// of `ln(1 + count / share)`. A day without an observation adds nothing and ages what is known.
+    /// of `ln(1 + count / share)`. A day without an observation adds nothing and ages what is
+    /// known.
     #[must_use]
     pub fn of(series: &[f64], first_day: i64, silent: &[bool], weekdays: &Weekdays) -> Self {
         const HALVES: usize = HALF_LIVES.len();

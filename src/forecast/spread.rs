@@ -246,8 +246,9 @@ impl Group {
         self.errors[below] + part * (self.errors[above] - self.errors[below])
     }
 
-    /// The smoothed share of errors above `least`: logistic kernels with Silverman's width, and two more errors that nobody saw, spread
-    /// three times as wide. From a finite past nothing is certain, and what lies far beyond it is less likely than what lies near.
+    /// The smoothed share of errors above `least`: logistic kernels with Silverman's width, and two
+    /// more errors that nobody saw, spread three times as wide. From a finite past nothing is
+    /// certain, and what lies far beyond it is less likely than what lies near.
     fn share_above(&self, least: f64) -> f64 {
         let count = self.errors.len();
         if count == 0 {

@@ -53,8 +53,8 @@ pub async fn compose(
     Ok(Composed { title, collected, contradictions })
 }
 
-/// The embeddings of the claims' subjects, empty for those that no other can contradict and for those that aren't
-/// English.
+/// The embeddings of the claims' subjects, empty for those that no other can contradict and for
+/// those that aren't English.
 ///
 /// # Errors
 /// When the embedder fails.

@@ -1,9 +1,9 @@
 //! Two replies that can't both be right: "14 days" and "30 days", "yes" and "no". Pure.
 //!
-//! Two sentences contradict each other if they speak of the same thing and say another figure of one
-//! unit, or the contrary. Whether they speak of the same thing is told by their words without the
-//! figures, and by how near their meanings are; a sentence with a condition or a place of its own
-//! speaks of something else.
+//! Two sentences contradict each other if they speak of the same thing and say another figure of
+//! one unit, or the contrary. Whether they speak of the same thing is told by their words without
+//! the figures, and by how near their meanings are; a sentence with a condition or a place of its
+//! own speaks of something else.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
@@ -63,8 +63,8 @@ enum Measured {
 }
 
 /// Cosine between two subjects from which they are the same whatever the words, and from which they
-/// are where half of the words are, too. Chosen by the pairs of `eval/drafts/pairs.toml` that aren't
-/// marked `check`; `frontdesk eval drafts` measures them on the others.
+/// are where half of the words are, too. Chosen by the pairs of `eval/drafts/pairs.toml` that
+/// aren't marked `check`; `frontdesk eval drafts` measures them on the others.
 const NEAR: f32 = 0.65;
 const NEAR_IN_WORDS: f32 = 0.46;
 /// The same for a yes and a no, which need half of the words in any case.
@@ -90,7 +90,8 @@ static NO_DENIAL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     ))
     .ok()
 });
-/// What says the contrary of another word, by language-free spelling: the first word stands for both.
+/// What says the contrary of another word, by language-free spelling: the first word stands for
+/// both.
 const CONTRARIES: [(&str, &[&str]); 23] = [
     ("possible", &["impossible"]),
     ("allowed", &["forbidden", "prohibited", "banned", "disallowed"]),
@@ -204,15 +205,15 @@ impl Claim {
         self.language == "en"
     }
 
-    /// How alike two subjects are in their words: the share that the shorter one has in common with the other,
-    /// and whether only a word or two stand in the place of others.
+    /// How alike two subjects are in their words: the share that the shorter one has in common with
+    /// the other, and whether only a word or two stand in the place of others.
     #[must_use]
     pub fn alike(&self, other: &Self) -> (f32, bool) {
         (self.shared(other), self.is_replaced(other))
     }
 
-    /// How two sentences contradict each other, with what each of them says; `nearness` is the cosine
-    /// between the embeddings of their subjects, `None` where only their words can tell.
+    /// How two sentences contradict each other, with what each of them says; `nearness` is the
+    /// cosine between the embeddings of their subjects, `None` where only their words can tell.
     #[must_use]
     pub fn contradicts(
         &self,
@@ -389,8 +390,8 @@ fn agree(a: &Amount, b: &Amount) -> Option<bool> {
     Some(inside(a, b) || inside(b, a))
 }
 
-/// Whether working days and a time by the calendar are apart whatever holidays come: so many working days
-/// are at most twice as many days and two.
+/// Whether working days and a time by the calendar are apart whatever holidays come: so many
+/// working days are at most twice as many days and two.
 fn apart_in_days(a: &Amount, b: &Amount) -> bool {
     let working = |amount: &Amount| amount.unit.kind == Kind::WorkingTime;
     let (work, time) = if working(a) { (a, b) } else { (b, a) };

@@ -1,5 +1,5 @@
-//! A help article drafted from what people answered: their own sentences, each with where it was said.
-//! Pure.
+//! A help article drafted from what people answered: their own sentences, each with where it was
+//! said. Pure.
 //!
 //! Nothing is worded here. A sentence is taken as it was written, or not at all: left out are
 //! courtesy, what tells of one customer's case, and what holds personal data.
@@ -96,8 +96,8 @@ const MAX_CHARS: usize = 600;
 /// Share of words from which two sentences with the same facts are the same.
 const REPEATED: f32 = 0.8;
 
-/// Takes the sentences out of replies that are worth telling everybody. `site_language` (ISO 639-1) is used where a
-/// reply doesn't show its own.
+/// Takes the sentences out of replies that are worth telling everybody. `site_language` (ISO 639-1)
+/// is used where a reply doesn't show its own.
 #[must_use]
 pub fn collect(replies: &[Reply], site_language: &str, known: &Known<'_>) -> Collected {
     let mut collected = Collected::default();
@@ -212,8 +212,8 @@ pub fn claims(sentences: &[Sentence], site_language: &str) -> Vec<Claim> {
     sentences.iter().map(read).collect()
 }
 
-/// The contradictions between claims that were said in different replies. `vectors` are the embeddings of their
-/// subjects, of length 1, or empty where it isn't known.
+/// The contradictions between claims that were said in different replies. `vectors` are the
+/// embeddings of their subjects, of length 1, or empty where it isn't known.
 #[must_use]
 pub fn contradictions(
     sentences: &[Sentence],
@@ -246,8 +246,8 @@ fn same_reply(a: Option<&Vec<Source>>, b: Option<&Vec<Source>>) -> bool {
     })
 }
 
-/// Which of several questions says best what all ask: the one nearest to the others on average, of those without
-/// personal data. `vectors` are their embeddings, of length 1.
+/// Which of several questions says best what all ask: the one nearest to the others on average, of
+/// those without personal data. `vectors` are their embeddings, of length 1.
 #[must_use]
 pub fn central(
     questions: &[String],

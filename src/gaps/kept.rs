@@ -1,6 +1,7 @@
-//! Drafts that are kept, by gap. A draft names for every sentence where it was said, so what a conversation left in it
-//! goes with the conversation. Of a published article the draft keeps no words, only which of its sentences was said
-//! where: one whose conversation is gone is named for review, since a person made the article their own.
+//! Drafts that are kept, by gap. A draft names for every sentence where it was said, so what a
+//! conversation left in it goes with the conversation. Of a published article the draft keeps no
+//! words, only which of its sentences was said where: one whose conversation is gone is named for
+//! review, since a person made the article their own.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,7 +24,8 @@ pub struct Draft {
     /// The gap's id.
     pub gap: String,
     pub made_at_ms: u64,
-    /// The question that stands for the others; empty where none is left, or each holds personal data.
+    /// The question that stands for the others; empty where none is left, or each holds personal
+    /// data.
     pub title: String,
     /// The conversation that the title was asked in.
     pub title_from: Option<String>,
@@ -51,7 +53,8 @@ pub struct Published {
 pub struct Mark {
     /// Lower-case hexadecimal SHA-256 of its words.
     pub sha256: String,
-    /// Where it was said, as far as those conversations are still there. A title, which a visitor asked, names no agent.
+    /// Where it was said, as far as those conversations are still there. A title, which a visitor
+    /// asked, names no agent.
     pub sources: Vec<Source>,
 }
 
@@ -103,8 +106,8 @@ impl Draft {
         self.sentences.is_empty() && self.published.is_none() && self.title.is_empty()
     }
 
-    /// Makes it the draft of a published article: what it keeps from now on is which of the article's sentences was
-    /// said where.
+    /// Makes it the draft of a published article: what it keeps from now on is which of the
+    /// article's sentences was said where.
     fn publish(&mut self, document: &str, article: &str, at_ms: u64, by: &str) {
         let written: HashSet<String> = words_of(article);
         let earlier = self.published.take().map(|published| published.marks).unwrap_or_default();
@@ -204,7 +207,8 @@ impl Drafts {
         Ok(drafts)
     }
 
-    /// Keeps a draft in the place of an earlier one of its gap; what is known of a published article stays.
+    /// Keeps a draft in the place of an earlier one of its gap; what is known of a published
+    /// article stays.
     ///
     /// # Errors
     /// When the store fails.

@@ -1,5 +1,5 @@
-//! How people who answer customers write: what only keeps the conversation up, and what is about one
-//! customer's case. From `data/`, a file for each language. Pure.
+//! How people who answer customers write: what only keeps the conversation up, and what is about
+//! one customer's case. From `data/`, a file for each language. Pure.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

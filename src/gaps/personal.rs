@@ -38,7 +38,8 @@ pub enum Personal {
     Sum,
 }
 
-/// Digits in a row, with or without letters, from which a token is a number that somebody was given.
+/// Digits in a row, with or without letters, from which a token is a number that somebody was
+/// given.
 const LONG: usize = 5;
 /// Digits of a token that has letters, too.
 const CODE: usize = 3;
@@ -186,7 +187,8 @@ fn number(text: &str, language: &str, manner: &Manner, known: &Known<'_>) -> boo
     })
 }
 
-/// Whether a sum is one customer's: "your refund of 34.90 EUR". A limit ("up to 500 EUR") is everybody's.
+/// Whether a sum is one customer's: "your refund of 34.90 EUR". A limit ("up to 500 EUR") is
+/// everybody's.
 fn own_sum(text: &str, language: &str, manner: &Manner) -> bool {
     let money = quantity::amounts(text, language)
         .into_iter()
@@ -233,8 +235,8 @@ fn name(text: &str, language: &str, manner: &Manner, known: &Known<'_>) -> bool 
         if NAMES.contains(lower.as_str()) {
             return !(known.is_public)(word);
         }
-        // Where nouns have capitals, they say nothing; nor do they at the beginning of a sentence. No list of words
-        // has all of the shortest.
+        // Where nouns have capitals, they say nothing; nor do they at the beginning of a sentence.
+        // No list of words has all of the shortest.
         let is_word = |word: &str| is_word(word) || word.strip_prefix("un").is_some_and(is_word);
         !opens
             && lower.chars().count() >= UNKNOWN

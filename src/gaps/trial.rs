@@ -1,5 +1,6 @@
-//! What a draft would answer, asked before it is published: the gap's own questions, and questions that were answered
-//! lately, each by the turn that answers visitors, over a copy of the site's index that holds the draft.
+//! What a draft would answer, asked before it is published: the gap's own questions, and questions
+//! that were answered lately, each by the turn that answers visitors, over a copy of the site's
+//! index that holds the draft.
 
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use crate::turn::{Mode, Spine, TurnError};
 
 /// Questions below which it isn't told how many are answered: no count of a group under five.
 pub const FEW: usize = 5;
-/// Answered questions that are asked again, and conversations that are looked at for them, the latest first.
+/// Answered questions that are asked again, and conversations that are looked at for them, the
+/// latest first.
 const OTHERS: usize = 20;
 const CONVERSATIONS: usize = 60;
 /// How often a question waits for a place, and how long.
@@ -30,7 +32,8 @@ const TRIES: usize = 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Trial {
     pub at_ms: u64,
-    /// How many of the gap's questions were asked and are answered from the draft; left out below five.
+    /// How many of the gap's questions were asked and are answered from the draft; left out below
+    /// five.
     pub count: Option<Answered>,
     /// Whether all or none of them are.
     pub all: bool,
@@ -62,7 +65,8 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Asks. `id` is the one that the article will be handed in under; `others` were answered before.
+    /// Asks. `id` is the one that the article will be handed in under; `others` were answered
+    /// before.
     ///
     /// # Errors
     /// When the copy can't be made, or every place for answers stays taken.
@@ -107,7 +111,8 @@ impl Bench<'_> {
         })
     }
 
-    /// A spine whose answers nobody hears: they show in no metric, call nothing and wait for no model.
+    /// A spine whose answers nobody hears: they show in no metric, call nothing and wait for no
+    /// model.
     fn quiet(&self, retrieval: crate::retrieval::Retrieval) -> Spine {
         let metrics = Metrics::new();
         let mut spine = Spine {
@@ -121,7 +126,8 @@ impl Bench<'_> {
         spine
     }
 
-    /// The document that answers a question, if one does. Visitors go first: where all places are taken, it waits.
+    /// The document that answers a question, if one does. Visitors go first: where all places are
+    /// taken, it waits.
     async fn ask(&self, spine: &Spine, asked: &str) -> anyhow::Result<Option<String>> {
         let ask = question(self.site, self.facts, self.language, Audience::Public, asked);
         for _ in 0..TRIES {

@@ -1,5 +1,6 @@
-//! Names of things that look alike: "Tarn 2" and "Tarn 3", "Blue account" and "True Blue account", a jacket and the trousers of one
-//! name. What is said of one doesn't answer a question about the other. Pure.
+//! Names of things that look alike: "Tarn 2" and "Tarn 3", "Blue account" and "True Blue account",
+//! a jacket and the trousers of one name. What is said of one doesn't answer a question about the
+//! other. Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -36,7 +37,8 @@ pub struct About {
 const MAX_WORDS: usize = 5;
 
 impl Names {
-    /// Reads names from products and from titles: what stands before a colon, and capitalised words that several titles hold.
+    /// Reads names from products and from titles: what stands before a colon, and capitalised words
+    /// that several titles hold.
     #[must_use]
     pub fn of<'a>(
         products: impl IntoIterator<Item = &'a str>,
@@ -96,8 +98,9 @@ impl Names {
         Self { names, kinds, called, subjects, single }
     }
 
-    /// The names that a piece of the knowledge holds, and its words that are of none. A name of one word is one where it is written as one: with a capital, and at
-    /// the beginning with the kind of thing behind it ("Ember gas stove", not "Leather dries slowly").
+    /// The names that a piece of the knowledge holds, and its words that are of none. A name of one
+    /// word is one where it is written as one: with a capital, and at the beginning with the kind
+    /// of thing behind it ("Ember gas stove", not "Leather dries slowly").
     fn told_beside(&self, text: &str) -> (Vec<&Vec<String>>, Vec<String>) {
         let (mut held, beside) = self.named_beside(text);
         held.retain(|name| {
@@ -140,21 +143,24 @@ impl Names {
         (found, words.into_iter().flatten().collect())
     }
 
-    /// A question with what its products are in place of their names: "Can I return the Corrie 45?" as "Can I return the backpack?".
-    /// What holds for everything of a kind is told without names. `None` where it names no product, or only one whose kind is unknown.
+    /// A question with what its products are in place of their names: "Can I return the Corrie 45?"
+    /// as "Can I return the backpack?". What holds for everything of a kind is told without names.
+    /// `None` where it names no product, or only one whose kind is unknown.
     #[must_use]
     pub fn in_general(&self, question: &str) -> Option<String> {
         // "The Skerry rain jacket" says what it is.
         self.said_otherwise(question, |kind, says| if says { "" } else { kind })
     }
 
-    /// A text with "it" in place of the products' names; `None` where it names none whose kind is known.
+    /// A text with "it" in place of the products' names; `None` where it names none whose kind is
+    /// known.
     #[must_use]
     pub fn nameless(&self, text: &str) -> Option<String> {
         self.said_otherwise(text, |_, _| "it")
     }
 
-    /// A text with something else in place of the products' names, made of a product's kind and of whether the kind follows the name.
+    /// A text with something else in place of the products' names, made of a product's kind and of
+    /// whether the kind follows the name.
     fn said_otherwise<'k>(
         &'k self,
         question: &str,
@@ -200,8 +206,9 @@ impl Names {
         !self.named(text).is_empty()
     }
 
-    /// Whether a piece of the knowledge is about something else than what is asked for, of a name that looks like it. `told` is the
-    /// piece, its heading, its title: the innermost that names anything tells.
+    /// Whether a piece of the knowledge is about something else than what is asked for, of a name
+    /// that looks like it. `told` is the piece, its heading, its title: the innermost that names
+    /// anything tells.
     #[must_use]
     pub fn about_another(&self, about: &About, told: &[&str]) -> bool {
         let asked = about.text.as_str();
@@ -220,7 +227,8 @@ impl Names {
             let alike = |name: &&Vec<String>| {
                 wanted.iter().any(|wanted| wanted.iter().any(|word| name.contains(word)))
             };
-            // "Platinum Plus Account" and "Gold Savings Account" are accounts, and one says nothing of the other.
+            // "Platinum Plus Account" and "Gold Savings Account" are accounts, and one says nothing
+            // of the other.
             let of_one_kind = |name: &&Vec<String>| {
                 let longer = |wanted: &Vec<String>| {
                     let full = self

@@ -22,10 +22,11 @@ pub struct Choice {
     pub lacks_kind: bool,
 }
 
-/// What a piece gains that is nearer to the question in meaning, by cosine: the cross-encoder goes by words where it knows neither.
+/// What a piece gains that is nearer to the question in meaning, by cosine: the cross-encoder goes
+/// by words where it knows neither.
 const NEAR: f32 = 5.0;
-/// What a piece gains that tells of the place that is asked for: that Belgium is an "other EU country" no cross-encoder of this size
-/// knows.
+/// What a piece gains that tells of the place that is asked for: that Belgium is an "other EU
+/// country" no cross-encoder of this size knows.
 const PLACED: f32 = 3.0;
 /// What a piece loses without the price, duration or number that is asked for.
 const LACKING: f32 = 1.5;
@@ -41,7 +42,8 @@ fn score(candidate: &Judged, nearest: f32) -> f32 {
     candidate.logit + NEAR * (candidate.scored.cosine - nearest) + placed
 }
 
-/// Chooses what answers: the best piece, and what comes near it in its section. `None` without candidates.
+/// Chooses what answers: the best piece, and what comes near it in its section. `None` without
+/// candidates.
 #[must_use]
 pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
     let shape = shape(question);
@@ -113,8 +115,8 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
     Some(Choice { units, lead, logit, margin, near: nearest, lacks_kind })
 }
 
-/// Whether a piece answers by itself. A question doesn't, nor does a label ("Returns"), and the single word of a list ("Amazon") says something
-/// only under the line that leads its list in.
+/// Whether a piece answers by itself. A question doesn't, nor does a label ("Returns"), and the
+/// single word of a list ("Amazon") says something only under the line that leads its list in.
 fn says_something(unit: &Unit, all: &[Scored]) -> bool {
     let text = unit.text.trim_end();
     if text.ends_with(['?', '？']) {

@@ -1,5 +1,5 @@
-//! What a sentence claims that can be checked against a source: numbers with their units, dates, names, and whether it denies
-//! something. Pure.
+//! What a sentence claims that can be checked against a source: numbers with their units, dates,
+//! names, and whether it denies something. Pure.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -27,7 +27,8 @@ pub(super) struct Name {
 /// Units that are money.
 pub(super) const MONEY: &[&str] = &["eur", "usd", "gbp", "chf", "cny"];
 
-/// The text with every number in ASCII digits: full-width ones, English number words, and Chinese numerals before a unit.
+/// The text with every number in ASCII digits: full-width ones, English number words, and Chinese
+/// numerals before a unit.
 pub(super) fn in_digits(text: &str) -> Cow<'_, str> {
     let wide = |c: char| matches!(c, '０'..='９' | 'Ａ'..='Ｚ' | 'ａ'..='ｚ' | '．' | '％');
     let mut text = Cow::Borrowed(text);
@@ -81,7 +82,8 @@ const CHINESE_UNITS: &[(&str, &str)] = &[
     ("个", ""),
 ];
 
-/// Chinese numerals before a unit as digits. A lone 一 is as often a word ("一般") as a number, and stays.
+/// Chinese numerals before a unit as digits. A lone 一 is as often a word ("一般") as a number, and
+/// stays.
 fn chinese(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -306,7 +308,8 @@ fn unit_before(before: &str) -> Option<&'static str> {
         .filter(|unit| MONEY.contains(unit) && word.bytes().all(|b| b.is_ascii_uppercase()))
 }
 
-/// Months and days of the week, in normal form. Short ones that are words, too ("sun", "may"), count with a date around them.
+/// Months and days of the week, in normal form. Short ones that are words, too ("sun", "may"),
+/// count with a date around them.
 pub(super) fn dates(text: &str) -> Vec<&'static str> {
     const NAMES: &[(&str, &[&str])] = &[
         ("january", &["jan", "一月"]),
@@ -416,7 +419,8 @@ fn words(text: &str) -> Vec<Word<'_>> {
     found
 }
 
-/// The words of a text, stemmed and lower-cased, each between spaces: what is looked for in it is put between spaces, too.
+/// The words of a text, stemmed and lower-cased, each between spaces: what is looked for in it is
+/// put between spaces, too.
 pub(super) fn spelling(text: &str) -> String {
     let mut spelling = String::from(" ");
     for word in words(text) {
@@ -427,7 +431,8 @@ pub(super) fn spelling(text: &str) -> String {
     spelling
 }
 
-/// Names in a text: two or more words of which each begins with a capital or is a number, the first of them a word.
+/// Names in a text: two or more words of which each begins with a capital or is a number, the first
+/// of them a word.
 pub(super) fn names(text: &str) -> Vec<Name> {
     let words = words(text);
     let capital = |word: &Word<'_>| word.text.chars().next().is_some_and(char::is_uppercase);
@@ -545,7 +550,8 @@ fn is_opener(word: &str) -> bool {
     OPENERS.contains(&lower.as_str()) || crate::language::STOP_WORDS.contains(&lower.as_str())
 }
 
-/// What tells a product of a catalogue: its name up to the last capitalised word or number, `Tarn 3` of `Tarn 3 tent`.
+/// What tells a product of a catalogue: its name up to the last capitalised word or number, `Tarn
+/// 3` of `Tarn 3 tent`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ProductName {
     key: String,
@@ -554,7 +560,8 @@ pub(super) struct ProductName {
     single: bool,
 }
 
-/// The distinctive names of products. One that begins with an ordinary word of the catalogue tells nothing.
+/// The distinctive names of products. One that begins with an ordinary word of the catalogue tells
+/// nothing.
 pub(super) fn products<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<ProductName> {
     let names: Vec<&str> = names.into_iter().collect();
     let ordinary: std::collections::HashSet<&str> = names

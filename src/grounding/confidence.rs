@@ -10,19 +10,22 @@ use crate::language::{content_words, coverage, meanings};
 pub struct Signs {
     /// Best cosine among the first five passages.
     pub cosine: f32,
-    /// How far the best cosine stands above the twentieth: a question that the knowledge knows has passages that stand out.
+    /// How far the best cosine stands above the twentieth: a question that the knowledge knows has
+    /// passages that stand out.
     pub lead: f32,
     /// Passages that were found at all, before those about other things were left out.
     pub passages: usize,
     /// Share of the question's content words that the first passage holds.
     pub covered: f32,
-    /// Share of the question's content words that the visitor didn't just use; 1 without a conversation.
+    /// Share of the question's content words that the visitor didn't just use; 1 without a
+    /// conversation.
     pub novelty: f32,
     /// Content words of the question.
     pub words: usize,
     /// The embedding says nothing about the question's language: the words alone do.
     pub by_words: bool,
-    /// A price, a duration or a number is asked for, and without one there is no answer ([`super::holds_what_is_asked`]).
+    /// A price, a duration or a number is asked for, and without one there is no answer
+    /// ([`super::holds_what_is_asked`]).
     pub kind_asked: bool,
 }
 
@@ -32,18 +35,21 @@ const MAX_WORDS: usize = 15;
 const FIRST: usize = 5;
 const BACKGROUND: usize = 20;
 
-/// What a knowledge of one passage is taken to stand out by, a little less than the .27 of right answers elsewhere; set by hand.
+/// What a knowledge of one passage is taken to stand out by, a little less than the .27 of right
+/// answers elsewhere; set by hand.
 const FEW: f32 = 0.2;
-/// What an answer without the price, duration or number that is asked for takes off the confidence's logit; set by hand.
+/// What an answer without the price, duration or number that is asked for takes off the
+/// confidence's logit; set by hand.
 pub(crate) const LACKS_KIND: f32 = 1.5;
 
-/// Logits that a name may add to a piece that answers, and what each further one takes off the confidence's logit.
+/// Logits that a name may add to a piece that answers, and what each further one takes off the
+/// confidence's logit.
 const NAME_ALONE: f32 = 6.0;
 const NAMED: f32 = 0.45;
 
 impl Signs {
-    /// `cosines` by rank of the passages, `first` the text of the first passage with its title and headings, `before` what the
-    /// visitor said just before.
+    /// `cosines` by rank of the passages, `first` the text of the first passage with its title and
+    /// headings, `before` what the visitor said just before.
     #[must_use]
     pub fn new(question: &str, before: &[&str], cosines: &[f32], first: &str) -> Self {
         let asked: HashSet<String> = content_words(question).collect();
@@ -83,14 +89,17 @@ impl Signs {
 
     /// Probability that the knowledge answers the question, 0…1.
     ///
-    /// A logistic model with ridge penalty (C = 0.1 on standardised signs), fitted on the 171 answerable and unanswerable turns
-    /// of the multi-turn set of MTRAG (Apache-2.0) with all-MiniLM-L6-v2. In ten-fold cross-validation by conversation its area
-    /// under the ROC curve is .91 (the best cosine alone: .87), its expected calibration error .07; where 85% of the answerable
-    /// are answered, 79% of the unanswerable are declined. Of the help-centre questions, none of which it has seen, it passes
-    /// 96% at that threshold. The signs were chosen among some 35 sets on the same turns: expect less elsewhere.
+    /// A logistic model with ridge penalty (C = 0.1 on standardised signs), fitted on the 171
+    /// answerable and unanswerable turns of the multi-turn set of MTRAG (Apache-2.0) with
+    /// all-MiniLM-L6-v2. In ten-fold cross-validation by conversation its area under the ROC curve
+    /// is .91 (the best cosine alone: .87), its expected calibration error .07; where 85% of the
+    /// answerable are answered, 79% of the unanswerable are declined. Of the help-centre questions,
+    /// none of which it has seen, it passes 96% at that threshold. The signs were chosen among some
+    /// 35 sets on the same turns: expect less elsewhere.
     ///
-    /// By words alone it is set by hand, so that the default threshold asks for three quarters of the question's words,
-    /// or two thirds where the answer has to hold a price, a duration or a number besides.
+    /// By words alone it is set by hand, so that the default threshold asks for three quarters of
+    /// the question's words, or two thirds where the answer has to hold a price, a duration or a
+    /// number besides.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "at most fifteen")]
     pub fn confidence(&self) -> f32 {
@@ -107,16 +116,21 @@ impl Signs {
         1.0 / (1.0 + (-logit).exp())
     }
 
-    /// Probability that what the cross-encoder chose answers the question, 0…1: with the chosen piece's `logit`, its `margin` over the best
-    /// piece of another document, in logits, the best cosine of a piece with the question, `near`, and what of the logit is owed to a
-    /// name, `by_name`; `lacks_kind` where a price, a duration or a number is asked for, and the answer holds none.
+    /// Probability that what the cross-encoder chose answers the question, 0…1: with the chosen
+    /// piece's `logit`, its `margin` over the best piece of another document, in logits, the best
+    /// cosine of a piece with the question, `near`, and what of the logit is owed to a name,
+    /// `by_name`; `lacks_kind` where a price, a duration or a number is asked for, and the answer
+    /// holds none.
     ///
-    /// A logistic model over 329 messages in English to four sites: follow-up questions (MTRAG), a help centre (WixQA), a bank (tau2-bench's
-    /// knowledge) and the sample shop, of which 37% had no answer there or none that was found. Its weights were chosen on a grid so that the
-    /// mean of the sites' areas under the ROC curve is high (MTRAG .94, shop .88, bank .88), and the constant so that no more is answered
-    /// wrongly than before. Where many documents look alike, as accounts of a bank do, the margin says little, and the logit much. What a
-    /// name takes off was set by hand after 90 answers to the shop, of which 24 were wrong. All of it was chosen on these messages: expect
-    /// less elsewhere; `frontdesk eval desk` tells risk against coverage on yours.
+    /// A logistic model over 329 messages in English to four sites: follow-up questions (MTRAG), a
+    /// help centre (WixQA), a bank (tau2-bench's knowledge) and the sample shop, of which 37% had
+    /// no answer there or none that was found. Its weights were chosen on a grid so that the mean
+    /// of the sites' areas under the ROC curve is high (MTRAG .94, shop .88, bank .88), and the
+    /// constant so that no more is answered wrongly than before. Where many documents look alike,
+    /// as accounts of a bank do, the margin says little, and the logit much. What a name takes off
+    /// was set by hand after 90 answers to the shop, of which 24 were wrong. All of it was chosen
+    /// on these messages: expect less elsewhere; `frontdesk eval desk` tells risk against coverage
+    /// on yours.
     #[must_use]
     pub fn judged(
         &self,
@@ -139,9 +153,10 @@ impl Signs {
     }
 }
 
-/// The titles to choose from, where a question can mean several things: it says little, or points at something that nobody named
-/// ("this tent"), and several documents come as near as the best. `said` is the conversation before it, `documents` are titles with
-/// scores, best first, none twice.
+/// The titles to choose from, where a question can mean several things: it says little, or points
+/// at something that nobody named ("this tent"), and several documents come as near as the best.
+/// `said` is the conversation before it, `documents` are titles with scores, best first, none
+/// twice.
 #[must_use]
 pub fn choices<'a>(
     question: &str,
@@ -205,7 +220,8 @@ fn dangles(question: &str) -> bool {
 
 /// Whether a question asks about "this …" or "these …" without anybody having named one.
 fn points_nowhere(question: &str, said: &[&str]) -> bool {
-    // What visitors point at without having named it, and mean where they are, when it is, or what they tell of.
+    // What visitors point at without having named it, and mean where they are, when it is, or what
+    // they tell of.
     const CLEAR: &[&str] = &[
         "week",
         "month",
@@ -269,7 +285,8 @@ fn points_nowhere(question: &str, said: &[&str]) -> bool {
 const POINTED_LINES: usize = 20;
 /// A longer question tells what it points at.
 const POINTING_WORDS: usize = 20;
-/// As [`NEAR`], for a question that points at one of several things: they come as near as their descriptions are alike.
+/// As [`NEAR`], for a question that points at one of several things: they come as near as their
+/// descriptions are alike.
 const NEAR_WHERE_POINTED: f32 = 0.75;
 const DANGLING_WORDS: usize = 2;
 const VAGUE_WORDS: usize = 1;

@@ -39,7 +39,8 @@ pub struct Computed {
 /// What became of a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ruling {
-    /// It is supported; `source` is the index of the source that supports it most, if a source does.
+    /// It is supported; `source` is the index of the source that supports it most, if a source
+    /// does.
     Send { text: String, source: Option<usize> },
     /// It is not; `reason` names what it lacks.
     Withhold { text: String, reason: String },
@@ -96,7 +97,8 @@ struct Claims {
 }
 
 impl Evidence {
-    /// Evidence from passages (which can be cited, in this order) and from the conversation (which can't).
+    /// Evidence from passages (which can be cited, in this order) and from the conversation (which
+    /// can't).
     #[must_use]
     pub fn new<'a>(
         passages: impl IntoIterator<Item = &'a str>,
@@ -128,8 +130,8 @@ impl Evidence {
         self
     }
 
-    /// Figures that code computed. One counts where every number that it was computed from stands in a source with its unit, or in
-    /// the conversation.
+    /// Figures that code computed. One counts where every number that it was computed from stands
+    /// in a source with its unit, or in the conversation.
     #[must_use]
     pub fn with_computed(mut self, figures: impl IntoIterator<Item = Computed>) -> Self {
         for Computed { figure, inputs } in figures {
@@ -156,17 +158,20 @@ impl Evidence {
         self
     }
 
-    /// Decides about one sentence: everything in it that can be checked stands in one source, and so do most of its words.
+    /// Decides about one sentence: everything in it that can be checked stands in one source, and
+    /// so do most of its words.
     ///
-    /// Numbers, codes and links may also come from the conversation; prices and names may not, since saying them again would
-    /// make them the shop's. Sent without a source is only what leads to the next sentence.
+    /// Numbers, codes and links may also come from the conversation; prices and names may not,
+    /// since saying them again would make them the shop's. Sent without a source is only what leads
+    /// to the next sentence.
     #[must_use]
     pub fn rule(&self, sentence: &str) -> Ruling {
         let text = sentence.to_owned();
         let claims = Claims::of(sentence);
         let plain = plain_text(&claims.text);
         if is_verdict(&plain) {
-            // By itself it says nothing that can be checked; a page of questions and answers may say it.
+            // By itself it says nothing that can be checked; a page of questions and answers may
+            // say it.
             let says = |source: &Held| {
                 source
                     .pieces
@@ -182,7 +187,8 @@ impl Evidence {
             };
         }
         if claims.words.is_empty() && claims.facts.is_empty() {
-            // "Yes, you can." has nothing to check, and yet it answers: it needs the first passage to say the same.
+            // "Yes, you can." has nothing to check, and yet it answers: it needs the first passage
+            // to say the same.
             let said = self.sources.first().is_some_and(|source| source.text.contains(&plain));
             return if plain.is_empty() || is_lead(&text) {
                 Ruling::Send { text, source: None }
@@ -289,8 +295,8 @@ impl Evidence {
         pieces.iter().max_by_key(fits).map(|piece| &piece.unit)
     }
 
-    /// What the sources say instead of a withheld sentence: the unit that shares most with it and with the question, and
-    /// wasn't said. `None` if none is about the same.
+    /// What the sources say instead of a withheld sentence: the unit that shares most with it and
+    /// with the question, and wasn't said. `None` if none is about the same.
     #[must_use]
     pub fn instead(&self, withheld: &str, question: &str, said: &str) -> Option<(usize, &Unit)> {
         let claims = Claims::of(withheld);
@@ -389,7 +395,8 @@ impl Held {
         None
     }
 
-    /// True if the statement that the sentence comes nearest to denies what it says, or says what it denies.
+    /// True if the statement that the sentence comes nearest to denies what it says, or says what
+    /// it denies.
     fn contradicts(&self, claims: &Claims) -> bool {
         let denies = claims::denies(&claims.text);
         let fits = |told: &&Statement| (claims.held(&told.words), told.denies == denies);
@@ -459,7 +466,8 @@ pub fn unmarked(line: &str) -> &str {
     numbered.or(bullet).unwrap_or(line)
 }
 
-/// A bare yes or no, as [`plain_text`] gives it, or one with a word that only stresses it: "No, never."
+/// A bare yes or no, as [`plain_text`] gives it, or one with a word that only stresses it: "No,
+/// never."
 pub(super) fn is_verdict(plain: &str) -> bool {
     const STRESSED: &[&str] = &[
         "always",
@@ -521,7 +529,8 @@ fn is_lead(sentence: &str) -> bool {
     sentence.trim_end().ends_with([':', '：']) && !is_verdict(&first.to_lowercase())
 }
 
-/// Letters and numbers alone, lower-cased, one space between: what stands in a text word for word stands in this, too.
+/// Letters and numbers alone, lower-cased, one space between: what stands in a text word for word
+/// stands in this, too.
 pub(super) fn plain_text(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {

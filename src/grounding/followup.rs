@@ -1,4 +1,5 @@
-//! Follow-up questions, said in full: "Is it waterproof?" after "I look at the Corrie 45" asks about the Corrie 45. Pure.
+//! Follow-up questions, said in full: "Is it waterproof?" after "I look at the Corrie 45" asks
+//! about the Corrie 45. Pure.
 
 use std::collections::HashSet;
 
@@ -16,7 +17,8 @@ pub struct Said<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InFull {
     pub text: String,
-    /// Whether the question can't be understood without: it says "it", and one product was spoken of. Else both may be meant.
+    /// Whether the question can't be understood without: it says "it", and one product was spoken
+    /// of. Else both may be meant.
     pub certain: bool,
 }
 
@@ -29,7 +31,8 @@ const MAX_BARE_WORDS: usize = 2;
 /// Lines that a subject is looked for in, from the last on.
 const LINES: usize = 6;
 
-/// Whether a question may need what was said before it: it points at something, goes on from it, or says too little alone.
+/// Whether a question may need what was said before it: it points at something, goes on from it, or
+/// says too little alone.
 #[must_use]
 pub fn leans_on_what_was_said(question: &str) -> bool {
     points_back(question)
@@ -37,8 +40,8 @@ pub fn leans_on_what_was_said(question: &str) -> bool {
         || content_words(question).nth(MAX_BARE_WORDS).is_none()
 }
 
-/// What a question means in its conversation, oldest line first; `None` if it stands for itself. `names` are the products that the site
-/// sells.
+/// What a question means in its conversation, oldest line first; `None` if it stands for itself.
+/// `names` are the products that the site sells.
 #[must_use]
 pub fn in_full<'a>(
     question: &str,
@@ -89,8 +92,8 @@ pub fn in_full<'a>(
     }
 }
 
-/// "What does the Gold account cost?" and then "and gold plus?": the question before, asked of what shares a word with what it
-/// was about.
+/// "What does the Gold account cost?" and then "and gold plus?": the question before, asked of what
+/// shares a word with what it was about.
 fn swapped(previous: &str, question: &str) -> Option<String> {
     let rest =
         without_opening(question)?.trim_end_matches(|c: char| !c.is_alphanumeric() && c != ')');
@@ -99,7 +102,8 @@ fn swapped(previous: &str, question: &str) -> Option<String> {
     let (start, shared) = words(rest).find(|(_, word)| says(&word.to_lowercase()))?;
     let other = rest.get(start..)?;
     let said = previous.to_lowercase().contains(&other.to_lowercase());
-    // "And gold?" after gold says nothing new, and more words than a name has ask something of their own.
+    // "And gold?" after gold says nothing new, and more words than a name has ask something of
+    // their own.
     if said || content.len() > MAX_NAME_WORDS || words(other).count() < 2 {
         return None;
     }
@@ -125,13 +129,15 @@ fn spaced(head: &str, subject: &str) -> String {
     if latin && head.is_ascii() { format!("the {subject}") } else { subject.to_owned() }
 }
 
-/// The product that was spoken of last: the last one that the visitor named, or the only one that an answer named.
+/// The product that was spoken of last: the last one that the visitor named, or the only one that
+/// an answer named.
 fn subject<'a>(before: &[Said<'_>], products: &'a [claims::ProductName]) -> Option<&'a str> {
     before.iter().rev().take(LINES).find_map(|line| {
         let named = claims::named(line.text, products);
         match (line.by_visitor, named.as_slice()) {
             (_, [one]) => Some(one.shown()),
-            // "Tarn 2" also stands in "Tarn 2 footprint": the longest name is meant; several are not one.
+            // "Tarn 2" also stands in "Tarn 2 footprint": the longest name is meant; several are
+            // not one.
             (true, [_, ..]) => {
                 named.iter().map(|product| product.shown()).max_by_key(|name| name.len())
             }
@@ -196,7 +202,8 @@ fn goes_on(question: &str) -> bool {
         || without_opening(question).is_some()
 }
 
-/// What follows the words by which a question goes on from what was said: "Cork?" of "And what about Cork?". `None` where it doesn't.
+/// What follows the words by which a question goes on from what was said: "Cork?" of "And what
+/// about Cork?". `None` where it doesn't.
 #[must_use]
 pub fn without_opening(question: &str) -> Option<&str> {
     let mut rest = question.trim_start();

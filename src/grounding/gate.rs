@@ -3,8 +3,8 @@
 use super::evidence::{Evidence, Ruling};
 use crate::language::sentence_end;
 
-/// Lets text through sentence by sentence, as it is written. A table comes row by row once it is whole: its header is worth
-/// nothing without a row below.
+/// Lets text through sentence by sentence, as it is written. A table comes row by row once it is
+/// whole: its header is worth nothing without a row below.
 #[derive(Debug)]
 pub struct Gate {
     evidence: Evidence,
@@ -37,7 +37,8 @@ impl Gate {
         rulings
     }
 
-    /// Rules on what is left when the writer ended. A sentence cut in the middle is withheld where `cut` says so.
+    /// Rules on what is left when the writer ended. A sentence cut in the middle is withheld where
+    /// `cut` says so.
     pub fn finish(&mut self, cut: bool) -> Vec<Ruling> {
         let mut rest = std::mem::take(&mut self.pending);
         let mut rulings = Vec::new();

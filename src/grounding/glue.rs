@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-/// Text taken out of a page often lost the gap between two blocks: "…in your account.To edit it:Click Edit." Cuts a sentence
-/// after a closing mark that follows two small letters and stands right before a capital one.
+/// Text taken out of a page often lost the gap between two blocks: "…in your account.To edit
+/// it:Click Edit." Cuts a sentence after a closing mark that follows two small letters and stands
+/// right before a capital one.
 pub(super) fn unglued(line: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
     let text = line.get(sentence.clone()).unwrap_or_default();
     let chars: Vec<(usize, char)> = text.char_indices().collect();

@@ -1,13 +1,13 @@
-//! What stands in documents and isn't meant for visitors: instructions to the shop's own staff, and templates that nobody
-//! filled in. Pure.
+//! What stands in documents and isn't meant for visitors: instructions to the shop's own staff, and
+//! templates that nobody filled in. Pure.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// True for a sentence that tells staff what to do with a customer ("Ask the customer for the code"), or that has a gap in
-/// place of its value ("costs [value not available]").
+/// True for a sentence that tells staff what to do with a customer ("Ask the customer for the
+/// code"), or that has a gap in place of its value ("costs [value not available]").
 #[must_use]
 pub fn is_internal(sentence: &str) -> bool {
     let lower = sentence.to_lowercase().replace('’', "'");

@@ -42,5 +42,6 @@ impl Section {
     }
 }
 
-/// The logit of a piece that wasn't judged: it is never the best, and completes a list or leads steps in.
+/// The logit of a piece that wasn't judged: it is never the best, and completes a list or leads
+/// steps in.
 pub const UNJUDGED: f32 = -30.0;

@@ -1,4 +1,5 @@
-//! What holds in general: "What is your return policy?" is answered by how each section of the document on returns begins. Pure.
+//! What holds in general: "What is your return policy?" is answered by how each section of the
+//! document on returns begins. Pure.
 
 use std::collections::HashSet;
 
@@ -25,7 +26,8 @@ const MAX_TOPIC_WORDS: usize = 3;
 const MAX_SENTENCES: usize = 6;
 const MAX_CHARS: usize = 700;
 
-/// What the rules that are asked for are about, if a question asks for rules as a whole: the question without the words for rules.
+/// What the rules that are asked for are about, if a question asks for rules as a whole: the
+/// question without the words for rules.
 #[must_use]
 pub fn general_topic(question: &str) -> Option<String> {
     let lower = question.to_lowercase();
@@ -55,8 +57,9 @@ pub fn is_on(topic: &str, title: &str) -> bool {
     content_words(topic).all(|word| held.contains(&word))
 }
 
-/// How each section begins, in the order of `units`, which is that of the document; sections that are a list, a table or steps have their own
-/// question. `None` where that is no more than one section.
+/// How each section begins, in the order of `units`, which is that of the document; sections that
+/// are a list, a table or steps have their own question. `None` where that is no more than one
+/// section.
 #[must_use]
 pub fn openings(units: Vec<Unit>) -> Option<Vec<Unit>> {
     let mut chosen: Vec<Unit> = Vec::new();

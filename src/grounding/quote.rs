@@ -92,13 +92,15 @@ pub fn shape(question: &str) -> Shape {
     }
 }
 
-/// Whether a question asks how something is done or works: for a section rather than for a sentence.
+/// Whether a question asks how something is done or works: for a section rather than for a
+/// sentence.
 #[must_use]
 pub fn asks_how(question: &str) -> bool {
     is_how_to(&question.to_lowercase()) && shape(question) == Shape::Explanation
 }
 
-/// Whether a message tells of a problem and asks nothing more than what to do about it: "my lamp is dead, no light at all".
+/// Whether a message tells of a problem and asks nothing more than what to do about it: "my lamp is
+/// dead, no light at all".
 #[must_use]
 pub fn tells_a_problem(question: &str) -> bool {
     const HELP: &[&str] = &[
@@ -164,17 +166,19 @@ const MAX_PHRASE_WORDS: usize = 5;
 /// A longer question tells a story, and wants more than a fact.
 const MAX_FACT_WORDS: usize = 14;
 const MAX_FACT_CHARS: usize = 30;
-/// Longest answer to a question for a fact, in Unicode scalar values, unless its first unit alone is longer.
+/// Longest answer to a question for a fact, in Unicode scalar values, unless its first unit alone
+/// is longer.
 const FACT_CHARS: usize = 600;
-/// Longest explanation in words (pairs of characters in unspaced scripts), unless one unit alone is longer.
+/// Longest explanation in words (pairs of characters in unspaced scripts), unless one unit alone is
+/// longer.
 const EXPLANATION_WORDS: usize = 130;
 /// A unit worth less than this weakens an explanation.
 const WORTH: f32 = 0.37;
 /// What an explanation has to gain from the next section to go on into it, in words times worth.
 const BORDER: f32 = 3.0;
 
-/// Chooses the units that answer, in the order in which they are read. `candidates` stand in reading order; for an
-/// explanation they are of one document. Empty if there are none.
+/// Chooses the units that answer, in the order in which they are read. `candidates` stand in
+/// reading order; for an explanation they are of one document. Empty if there are none.
 #[must_use]
 pub fn quote(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     let candidates = with_own_verdicts(question, candidates);
@@ -187,7 +191,8 @@ pub fn quote(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     }
 }
 
-/// The section that explains, of the document that the cross-encoder found. `candidates` stand in reading order and are of one document.
+/// The section that explains, of the document that the cross-encoder found. `candidates` stand in
+/// reading order and are of one document.
 #[must_use]
 pub fn explain(
     question: &str,
@@ -207,8 +212,8 @@ pub fn instruct(units: &[Unit]) -> bool {
         || units.iter().filter(|unit| Kind::of(unit) == Kind::Step).count() > 1
 }
 
-/// A "Yes." or "No." answers the question that it stands under, and no other: it stays, with the sentence behind it, where that is what
-/// was asked, and goes everywhere else.
+/// A "Yes." or "No." answers the question that it stands under, and no other: it stays, with the
+/// sentence behind it, where that is what was asked, and goes everywhere else.
 pub(crate) fn with_own_verdicts(question: &str, candidates: &[Scored]) -> Vec<Scored> {
     let mut kept: Vec<Scored> = Vec::with_capacity(candidates.len());
     let mut verdict: Option<&Scored> = None;
@@ -267,8 +272,9 @@ fn asks_the_same(heading: &str, question: &str) -> bool {
         && facts_of(question).is_subset(&facts_of(heading))
 }
 
-/// The run of units that is worth most, `Σ words · (worth − WORTH)`: coherent by construction, as long as it has something to
-/// say. Then it is made to begin and end where a reader would: a list of steps from its lead to its end.
+/// The run of units that is worth most, `Σ words · (worth − WORTH)`: coherent by construction, as
+/// long as it has something to say. Then it is made to begin and end where a reader would: a list
+/// of steps from its lead to its end.
 fn explanation(candidates: &[Scored], worths: &[f32]) -> Vec<Unit> {
     let words: Vec<f32> = candidates.iter().map(|scored| word_count(&scored.unit.text)).collect();
     let (mut best, mut run) = (f32::MIN, 0..0);
@@ -335,8 +341,8 @@ fn same_section(candidates: &[Scored], a: usize, b: usize) -> bool {
     heading(a) == heading(b)
 }
 
-/// Units as one text after a lead: sentences follow each other, steps stand on lines of their own, a remark between two steps
-/// below the step it belongs to.
+/// Units as one text after a lead: sentences follow each other, steps stand on lines of their own,
+/// a remark between two steps below the step it belongs to.
 #[must_use]
 pub fn compose(lead: String, units: &[Unit]) -> String {
     let mut text = lead;
@@ -414,13 +420,15 @@ pub fn nearest<'a>(question: &str, units: &'a [Unit]) -> Option<&'a Unit> {
 /// Steps added to a list that the best run cuts.
 const MAX_STEPS: usize = 6;
 
-/// How much each unit is expected to share with an answer that a person would write: a linear model of how near it and its
-/// neighbours are to the question, in meaning and in words, and what kind of unit it is. Fitted by ridge regression on the
-/// share of content words in the gold answers of the 55 help-centre questions of WixQA (MIT); the token F1 of the answers
-/// that come out of it is .43 in eleven-fold cross-validation by question, .41 for the best passage as it stands. Features,
+/// How much each unit is expected to share with an answer that a person would write: a linear model
+/// of how near it and its neighbours are to the question, in meaning and in words, and what kind of
+/// unit it is. Fitted by ridge regression on the share of content words in the gold answers of the
+/// 55 help-centre questions of WixQA (MIT); the token F1 of the answers that come out of it is .43
+/// in eleven-fold cross-validation by question, .41 for the best passage as it stands. Features,
 /// threshold and length were chosen on the same questions, so expect less on others.
 ///
-/// Where a cross-encoder has judged, its probabilities stand in for the words that the headings share with the question.
+/// Where a cross-encoder has judged, its probabilities stand in for the words that the headings
+/// share with the question.
 fn worths(
     question: &str,
     candidates: &[Scored],
@@ -474,14 +482,17 @@ fn worths(
         .collect()
 }
 
-/// Numbered steps are what "How do I …?" asks for. By hand: the questions that the rest is fitted on have hardly any.
+/// Numbered steps are what "How do I …?" asks for. By hand: the questions that the rest is fitted
+/// on have hardly any.
 const STEPS_ASKED: f32 = 0.2;
-/// What stands under a heading that says less of the question than another one does loses as much, times the difference. By hand, too.
+/// What stands under a heading that says less of the question than another one does loses as much,
+/// times the difference. By hand, too.
 const HEADED: f32 = 0.8;
 /// The same by what the cross-encoder says of the headings alone.
 const TITLED: f32 = 0.8;
 
-/// How likely a piece answers in the eyes of the cross-encoder, 0…1: its own logit, or the best of its section.
+/// How likely a piece answers in the eyes of the cross-encoder, 0…1: its own logit, or the best of
+/// its section.
 fn judgement(unit: &Unit, judged: &[Judged]) -> f32 {
     let here = judged.iter().filter(|judged| {
         let own = &judged.scored.unit;
@@ -501,8 +512,9 @@ fn judgement(unit: &Unit, judged: &[Judged]) -> f32 {
 /// Logits that make a probability half as far from even.
 const SPREAD: f32 = 3.0;
 
-/// How much worse the heading of each candidate's section says what is asked than the best one does, 0…1: "Steps to restore a backup" says
-/// it, and "Errors when restoring a backup" doesn't, however much its text has to do with it. 0 where headings weren't judged.
+/// How much worse the heading of each candidate's section says what is asked than the best one
+/// does, 0…1: "Steps to restore a backup" says it, and "Errors when restoring a backup" doesn't,
+/// however much its text has to do with it. 0 where headings weren't judged.
 fn titled(candidates: &[Scored], sections: &[Section]) -> Vec<f32> {
     let probability = |logit: f32| 1.0 / (1.0 + (-logit).exp());
     let best = sections.iter().map(|section| section.logit).fold(f32::MIN, f32::max);
@@ -516,7 +528,8 @@ fn titled(candidates: &[Scored], sections: &[Section]) -> Vec<f32> {
 /// How sure the best heading is taken to be, as a logit.
 const BEST_TITLED: f32 = 2.0;
 
-/// Share of the question's words in a heading; none where one of them denies what the other doesn't.
+/// Share of the question's words in a heading; none where one of them denies what the other
+/// doesn't.
 fn headed(asked: &HashSet<String>, question: &str, heading: &str) -> f32 {
     if asked.is_empty() || denies(question) != denies(heading) {
         return 0.0;
@@ -642,8 +655,8 @@ fn is_contents(text: &str) -> bool {
         .any(|words| lower.contains(words))
 }
 
-/// The best unit and what comes near it, at most three: passages by rank of their best unit, units of a passage as they stand
-/// there.
+/// The best unit and what comes near it, at most three: passages by rank of their best unit, units
+/// of a passage as they stand there.
 fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     let words: HashSet<String> = content_words(question).collect();
     let kind = AnswerType::of(question);
@@ -707,8 +720,8 @@ fn facts(question: &str, candidates: &[Scored]) -> Vec<Unit> {
     units
 }
 
-/// The whole list with the line that leads it in, where it is the list that answers: two or more of its items do, or its lead does. Half
-/// of what is accepted or excluded is no answer.
+/// The whole list with the line that leads it in, where it is the list that answers: two or more of
+/// its items do, or its lead does. Half of what is accepted or excluded is no answer.
 pub(super) fn list_of(candidates: &[Scored], chosen: &[&Unit]) -> Option<Vec<Unit>> {
     let unit = |at: usize| candidates.get(at).map(|scored| &scored.unit);
     let first = *chosen.first()?;
@@ -748,7 +761,8 @@ pub(super) fn list_of(candidates: &[Scored], chosen: &[&Unit]) -> Option<Vec<Uni
     (answers && fits).then(|| lead.into_iter().chain(list).cloned().collect())
 }
 
-/// Most items of a list that is quoted whole as an answer to a question for a fact, and its length in Unicode scalar values.
+/// Most items of a list that is quoted whole as an answer to a question for a fact, and its length
+/// in Unicode scalar values.
 const MAX_ITEMS: usize = 12;
 const LIST_CHARS: usize = 900;
 
@@ -765,7 +779,8 @@ fn subjects(question: &str) -> Vec<String> {
     words.enumerate().filter_map(names).flatten().collect()
 }
 
-/// Whether a unit says nothing that others don't: a table's row after the sentence with its numbers, a sentence in other words.
+/// Whether a unit says nothing that others don't: a table's row after the sentence with its
+/// numbers, a sentence in other words.
 pub(super) fn says_again<'a>(unit: &Unit, others: impl Iterator<Item = &'a Unit>) -> bool {
     let (mut words, mut facts): (HashSet<String>, HashSet<String>) =
         (HashSet::new(), HashSet::new());
@@ -789,14 +804,16 @@ pub fn asks_for_a_kind(question: &str) -> bool {
     AnswerType::of(question) != AnswerType::Any
 }
 
-/// Whether one of the texts holds the kind of thing that is asked for: a price, a duration, a number. True where none is asked for.
+/// Whether one of the texts holds the kind of thing that is asked for: a price, a duration, a
+/// number. True where none is asked for.
 #[must_use]
 pub fn holds_what_is_asked<'a>(question: &str, texts: impl IntoIterator<Item = &'a str>) -> bool {
     let kind = AnswerType::of(question);
     kind == AnswerType::Any || texts.into_iter().any(|text| kind.is_in(text))
 }
 
-/// Whether a unit holds what is asked for, or its heading does. A heading's number counts with its unit alone: the "Tarn 2" weighs no 2.
+/// Whether a unit holds what is asked for, or its heading does. A heading's number counts with its
+/// unit alone: the "Tarn 2" weighs no 2.
 pub(super) fn holds_under_heading(question: &str, unit: &Unit) -> bool {
     holds_what_is_asked(question, [unit.text.as_str()])
         || is_in_heading(AnswerType::of(question), &unit.heading)
@@ -810,8 +827,8 @@ fn is_in_heading(kind: AnswerType, heading: &str) -> bool {
         && (kind != AnswerType::Number || measured())
 }
 
-/// Has the first unit say its heading, too, where that holds the figure that is asked for and none of the units does: "Breakfast: 16 EUR a
-/// person" says more than what stands below it.
+/// Has the first unit say its heading, too, where that holds the figure that is asked for and none
+/// of the units does: "Breakfast: 16 EUR a person" says more than what stands below it.
 pub fn say_heading(question: &str, chosen: &mut [Unit]) {
     if holds_what_is_asked(question, chosen.iter().map(|unit| unit.text.as_str())) {
         return;
@@ -827,10 +844,11 @@ pub fn say_heading(question: &str, chosen: &mut [Unit]) {
     }
 }
 
-/// What a unit gains that holds the kind of thing that is asked for. Nearness in meaning alone finds a tent's description as
-/// good an answer to "How much is it?" as its price.
+/// What a unit gains that holds the kind of thing that is asked for. Nearness in meaning alone
+/// finds a tent's description as good an answer to "How much is it?" as its price.
 const TYPED: f32 = 0.12;
-/// What numbered steps and a table's row lose as answers to a question for a fact: the same said in a sentence reads better.
+/// What numbered steps and a table's row lose as answers to a question for a fact: the same said in
+/// a sentence reads better.
 const STEPS: f32 = 0.2;
 const ROW: f32 = 0.05;
 /// What a unit gains that speaks of everything that the question names.
@@ -914,7 +932,8 @@ impl AnswerType {
     }
 }
 
-/// Whether a text gives an amount, in figures or in words: "free of charge", "two weeks", "at once".
+/// Whether a text gives an amount, in figures or in words: "free of charge", "two weeks", "at
+/// once".
 pub(super) fn says_how_much(text: &str) -> bool {
     const WORDS: &[&str] = &[
         "free",
@@ -1104,7 +1123,8 @@ mod tests {
         );
         let excluded = "- Used filters cannot be returned.\n- Gift cards cannot be returned.\n- Open cartridges cannot be returned.";
         assert_eq!(told("What can't I return?", &[("Used", 0.6), ("Gift", 0.58)]), excluded);
-        // One item alone is what was asked for, and a sentence that says more than the list does is no part of it.
+        // One item alone is what was asked for, and a sentence that says more than the list does is
+        // no part of it.
         assert_eq!(
             told("Can I return a gift card?", &[("Gift", 0.8)]),
             "Gift cards cannot be returned."

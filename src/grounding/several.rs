@@ -24,8 +24,8 @@ const OPENERS: &[&str] = &[
 const JOINTS: &[&str] = &["and", "also", "und", "auch", "et", "aussi", "y", "también"];
 const CHINESE_JOINTS: &[&str] = &["另外", "还有", "以及", "而且"];
 
-/// The questions of a message in their order, each with the statements that lead up to it; empty if it asks one thing or none. Every part is
-/// a piece of the message.
+/// The questions of a message in their order, each with the statements that lead up to it; empty if
+/// it asks one thing or none. Every part is a piece of the message.
 #[must_use]
 pub fn questions(message: &str) -> Vec<&str> {
     let mut parts: Vec<Range<usize>> = Vec::new();
@@ -55,8 +55,9 @@ pub fn questions(message: &str) -> Vec<&str> {
     parts.into_iter().map(|part| unjoined(message.get(part).unwrap_or_default())).collect()
 }
 
-/// What a message asks without the statements that lead up to it, where that says enough: "how long may a shelf be" of "My wall has 3 m, how
-/// long may a shelf be?". `None` where it asks nothing beside them.
+/// What a message asks without the statements that lead up to it, where that says enough: "how long
+/// may a shelf be" of "My wall has 3 m, how long may a shelf be?". `None` where it asks nothing
+/// beside them.
 #[must_use]
 pub fn asked_alone(message: &str) -> Option<&str> {
     let begins = |text: &str| {

@@ -1,7 +1,9 @@
-//! Messages that ask nothing of the knowledge: greetings, thanks, goodbyes, "ok", and questions about the assistant itself. Pure.
+//! Messages that ask nothing of the knowledge: greetings, thanks, goodbyes, "ok", and questions
+//! about the assistant itself. Pure.
 //!
-//! A message is small talk as a whole or not at all: "Hi, how much is the tent?" is a question. So every word of it must belong
-//! to one of the phrases in `language/data/smalltalk/`, a file for each language.
+//! A message is small talk as a whole or not at all: "Hi, how much is the tent?" is a question. So
+//! every word of it must belong to one of the phrases in `language/data/smalltalk/`, a file for
+//! each language.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -77,7 +79,8 @@ pub fn small_talk(message: &str) -> Option<SmallTalk> {
     kind.map(|kind| SmallTalk { kind, language })
 }
 
-/// Words in small letters, one space apart, without marks and pictures; letters drawn out ("hiiii") count once.
+/// Words in small letters, one space apart, without marks and pictures; letters drawn out ("hiiii")
+/// count once.
 fn plain(message: &str) -> String {
     let mut text = String::with_capacity(message.len());
     let mut run = 0;
@@ -151,7 +154,8 @@ fn phrases() -> &'static [Phrase] {
     &PHRASES_BY_LENGTH
 }
 
-/// Phrases by language, `any` for what several use: as [`plain`] leaves them, by kind, and `along` for what only goes with one.
+/// Phrases by language, `any` for what several use: as [`plain`] leaves them, by kind, and `along`
+/// for what only goes with one.
 const DATA: &[(&str, &str)] = &[
     ("any", include_str!("../language/data/smalltalk/any.toml")),
     ("de", include_str!("../language/data/smalltalk/de.toml")),

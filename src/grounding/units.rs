@@ -1,4 +1,5 @@
-//! What can be quoted of a passage: sentences, list items, table rows with their header, steps all together. Pure.
+//! What can be quoted of a passage: sentences, list items, table rows with their header, steps all
+//! together. Pure.
 
 use std::ops::Range;
 
@@ -28,7 +29,8 @@ pub struct Unit {
 /// Longest answer to a marked question that is quoted whole, in bytes.
 const SHORT_ANSWER: usize = 300;
 
-/// Cuts a passage's text into what can be quoted: sentences, list items, table rows with their header, steps all together.
+/// Cuts a passage's text into what can be quoted: sentences, list items, table rows with their
+/// header, steps all together.
 #[must_use]
 pub fn units(passage: usize, text: &str) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
@@ -204,8 +206,9 @@ fn is_step(line: &str) -> bool {
         && line.get(digits..).is_some_and(|rest| rest.starts_with(". ") || rest.starts_with(") "))
 }
 
-/// A table row as a line of text: the first cell names it, the others follow with their column's name. Where the first is a
-/// number that only the shop knows it by, the second names it, and the number comes last.
+/// A table row as a line of text: the first cell names it, the others follow with their column's
+/// name. Where the first is a number that only the shop knows it by, the second names it, and the
+/// number comes last.
 fn row(header: &[String], cells: &[String]) -> String {
     if let ([code, own @ ..], [number, cells @ ..]) = (header, cells)
         && cells.len() > 1
@@ -236,8 +239,8 @@ fn row(header: &[String], cells: &[String]) -> String {
     if rest.is_empty() { name.to_owned() } else { format!("{name}: {}", rest.join(", ")) }
 }
 
-/// A row as a sentence: "Tarn 2: Price: 349 EUR, Weight: 1,900 g" is "Tarn 2: price 349 EUR, weight 1,900 g." Where the
-/// question names some of several columns, word by word, only these are told.
+/// A row as a sentence: "Tarn 2: Price: 349 EUR, Weight: 1,900 g" is "Tarn 2: price 349 EUR, weight
+/// 1,900 g." Where the question names some of several columns, word by word, only these are told.
 #[must_use]
 pub fn row_sentence(row: &str, question: &str) -> String {
     if is_labelled_row(row) {
@@ -276,8 +279,8 @@ pub fn row_sentence(row: &str, question: &str) -> String {
     format!("{name}: {}", parts.join(", "))
 }
 
-/// Of the rows of a two-way table that were chosen, those whose figure the question names: "3 days a week" is the row "Days a
-/// week 3".
+/// Of the rows of a two-way table that were chosen, those whose figure the question names: "3 days
+/// a week" is the row "Days a week 3".
 pub fn keep_asked_rows(question: &str, chosen: &mut Vec<Unit>) {
     let question = spaced(question);
     let is_asked = |unit: &Unit| {
@@ -311,8 +314,9 @@ pub fn keep_asked_rows(question: &str, chosen: &mut Vec<Unit>) {
     });
 }
 
-/// Of the items of a list that were chosen, those about the code that the question names, where some are: of "Error 101 …", "Error 903 …" the
-/// second, with the items up to the next one of its kind.
+/// Of the items of a list that were chosen, those about the code that the question names, where
+/// some are: of "Error 101 …", "Error 903 …" the second, with the items up to the next one of its
+/// kind.
 pub fn keep_asked_items(question: &str, chosen: &mut Vec<Unit>) {
     let is_code = |word: &str| {
         let digits = word.bytes().filter(u8::is_ascii_digit).count();

@@ -1,9 +1,11 @@
-//! Whether a visitor is angry or complains in so many words, in English, German, French, Spanish and Chinese. Pure.
+//! Whether a visitor is angry or complains in so many words, in English, German, French, Spanish
+//! and Chinese. Pure.
 //!
-//! Some words are angry by themselves ("fed up"). Others are so only about the shop: "you are useless" is, "useless without pegs"
-//! is not, and "is this a scam?" asks.
+//! Some words are angry by themselves ("fed up"). Others are so only about the shop: "you are
+//! useless" is, "useless without pegs" is not, and "is this a scam?" asks.
 
-/// True if the words are angry: abuse, threats to leave or to complain, or a message that is shouted.
+/// True if the words are angry: abuse, threats to leave or to complain, or a message that is
+/// shouted.
 #[must_use]
 pub(super) fn is_angry(text: &str) -> bool {
     let lower = text.to_lowercase().replace('’', "'");
@@ -425,7 +427,8 @@ fn in_chinese(lower: &str) -> bool {
     whole == "垃圾" || ANGRY.iter().any(|phrase| lower.contains(phrase))
 }
 
-/// Four words or more, nearly all letters capitals, and a word or mark of impatience: some people write so always.
+/// Four words or more, nearly all letters capitals, and a word or mark of impatience: some people
+/// write so always.
 fn is_shouted(text: &str, words: &[&str], asks: bool) -> bool {
     const IMPATIENT: &[&str] = &[
         "still",

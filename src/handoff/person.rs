@@ -1,8 +1,9 @@
-//! Whether a visitor asks for a person in so many words, in English, German, French, Spanish and Chinese. Pure.
+//! Whether a visitor asks for a person in so many words, in English, German, French, Spanish and
+//! Chinese. Pure.
 //!
-//! What asks is a verb with a person ("put me through to someone", "mit einem Menschen sprechen"), or a person alone ("agent",
-//! "human please"). A verb that is denied asks for nothing, and a person who is named without such a verb neither: "a travel
-//! agent", "customer service hours".
+//! What asks is a verb with a person ("put me through to someone", "mit einem Menschen sprechen"),
+//! or a person alone ("agent", "human please"). A verb that is denied asks for nothing, and a
+//! person who is named without such a verb neither: "a travel agent", "customer service hours".
 
 /// True if the visitor asks for a person in so many words.
 #[must_use]

@@ -1,7 +1,8 @@
 //! Where a request comes from, when proxies stand before the server.
 //!
-//! Each proxy adds the address that it was called from at the end of a header. So the header is read from its end, and the first
-//! address that isn't a trusted proxy's is the client's: whatever stands before it, the client may have written itself.
+//! Each proxy adds the address that it was called from at the end of a header. So the header is
+//! read from its end, and the first address that isn't a trusted proxy's is the client's: whatever
+//! stands before it, the client may have written itself.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -83,7 +84,8 @@ fn split(text: &str, separator: char) -> Vec<&str> {
     text.split(is_separator).map(str::trim).collect()
 }
 
-/// `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::7`, `[2001:db8::7]`, `[2001:db8::7]:4711`, each also in quotes.
+/// `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::7`, `[2001:db8::7]`, `[2001:db8::7]:4711`, each also
+/// in quotes.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim().trim_matches('"').trim();
     let bare = || text.parse::<IpAddr>().ok();

@@ -23,14 +23,15 @@ pub(super) async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz` on the public listener: 200 if a visitor would get an answer, else 503. What is wrong is told to operators alone.
+/// `GET /readyz` on the public listener: 200 if a visitor would get an answer, else 503. What is
+/// wrong is told to operators alone.
 pub(super) async fn readyz_for_visitors(State(app): State<App>) -> Response {
     let (ready, _) = readiness(&app).await;
     (status(ready), Json(json!({ "ready": ready }))).into_response()
 }
 
-/// `GET /readyz` on the admin listener: the same, and the body says what is wrong. Without a single passage every answer would be that
-/// there is none.
+/// `GET /readyz` on the admin listener: the same, and the body says what is wrong. Without a single
+/// passage every answer would be that there is none.
 pub(super) async fn readyz(State(app): State<App>) -> Response {
     let (ready, parts) = readiness(&app).await;
     (status(ready), Json(parts)).into_response()
@@ -171,7 +172,8 @@ pub(super) async fn session(
     Ok(Json(told).into_response())
 }
 
-/// `DELETE /v1/sites/{site}/sessions/{session}`: forgets a conversation with everything derived from it.
+/// `DELETE /v1/sites/{site}/sessions/{session}`: forgets a conversation with everything derived
+/// from it.
 pub(super) async fn erase(
     State(app): State<App>,
     Path((site, session)): Path<(String, String)>,

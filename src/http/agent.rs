@@ -1,7 +1,7 @@
 //! Who is signed in to the console, and what they may do where.
 //!
-//! A sign-in is a `__Host-` cookie. Pages of other origins are refused on every path, and what changes something needs the
-//! sign-in's CSRF token besides.
+//! A sign-in is a `__Host-` cookie. Pages of other origins are refused on every path, and what
+//! changes something needs the sign-in's CSRF token besides.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -15,7 +15,8 @@ use crate::http::{App, header_text};
 use crate::protocol::ErrorCode;
 use crate::protocol::console::Role;
 
-/// The cookie of a sign-in. Browsers take a `__Host-` cookie only with `Secure`, from the host itself, for all paths.
+/// The cookie of a sign-in. Browsers take a `__Host-` cookie only with `Secure`, from the host
+/// itself, for all paths.
 pub(super) const COOKIE: &str = "__Host-frontdesk";
 const CSRF_HEADER: &str = "x-csrf-token";
 
@@ -49,7 +50,8 @@ pub(super) fn not_signed_in() -> ApiError {
     )
 }
 
-/// Who asks: signed in, from a page of our own, and with the sign-in's CSRF token where the request changes something.
+/// Who asks: signed in, from a page of our own, and with the sign-in's CSRF token where the request
+/// changes something.
 pub(super) struct Caller(pub(super) SignedIn);
 
 impl FromRequestParts<App> for Caller {

@@ -1,4 +1,5 @@
-//! The built files of `web/dist`, embedded in the binary: the widget that any allowed page may load, and the demonstration shop.
+//! The built files of `web/dist`, embedded in the binary: the widget that any allowed page may
+//! load, and the demonstration shop.
 
 use std::io::Write as _;
 use std::sync::OnceLock;
@@ -13,11 +14,13 @@ use crate::http::error;
 use crate::http::extract::Path;
 use crate::http::header_text;
 
-/// Of pages that this server serves: nothing from anywhere else, nothing inline, and no string becomes markup or script.
+/// Of pages that this server serves: nothing from anywhere else, nothing inline, and no string
+/// becomes markup or script.
 pub(super) const STRICT_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// Long enough for a busy page, short enough that a new version of the widget is everywhere within minutes.
+/// Long enough for a busy page, short enough that a new version of the widget is everywhere within
+/// minutes.
 const SHORT: &str = "public, max-age=300, stale-while-revalidate=600";
 /// Of an address that names its content's hash.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
@@ -32,7 +35,8 @@ pub(super) struct Asset {
 }
 
 struct Made {
-    /// First 16 hexadecimal digits of the body's SHA-256, as `build.mjs` writes them into addresses.
+    /// First 16 hexadecimal digits of the body's SHA-256, as `build.mjs` writes them into
+    /// addresses.
     hash: String,
     gzip: Vec<u8>,
 }
@@ -143,7 +147,8 @@ pub(super) async fn part(
     from_anywhere(asset.answer(&headers, cache))
 }
 
-/// `GET /demo`: a page of the sample shop with the widget on it, under as strict a policy as a page can have.
+/// `GET /demo`: a page of the sample shop with the widget on it, under as strict a policy as a page
+/// can have.
 pub(super) async fn demo(headers: HeaderMap) -> Response {
     with_policy(DEMO[0].answer(&headers, REVALIDATE))
 }
@@ -156,7 +161,8 @@ pub(super) async fn demo_script(headers: HeaderMap) -> Response {
     DEMO[2].answer(&headers, REVALIDATE)
 }
 
-/// The files hold no secret: any page may read them. Which pages may talk is decided by the site's origins.
+/// The files hold no secret: any page may read them. Which pages may talk is decided by the site's
+/// origins.
 fn from_anywhere(mut response: Response) -> Response {
     for (name, value) in [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),

@@ -21,7 +21,8 @@ pub(super) struct Asked {
     from: Option<u64>,
 }
 
-/// `GET /v1/audit?from=`: entries as they are stored, from a number on; from the oldest without one.
+/// `GET /v1/audit?from=`: entries as they are stored, from a number on; from the oldest without
+/// one.
 async fn page(
     State(app): State<App>,
     Query(Asked { from }): Query<Asked>,

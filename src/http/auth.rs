@@ -32,7 +32,8 @@ pub struct Key {
     /// Lower-case hexadecimal SHA-256 of the key.
     pub sha256: String,
     pub scopes: Vec<Scope>,
-    /// The site it is limited to; left out, it is good for the whole server: every site, accounts, metrics.
+    /// The site it is limited to; left out, it is good for the whole server: every site, accounts,
+    /// metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
 }
@@ -41,16 +42,18 @@ pub struct Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// What OpenAI's API has: `/v1/chat/completions`, `/v1/responses`, `/v1/embeddings`, `/v1/rerank`.
+    /// What OpenAI's API has: `/v1/chat/completions`, `/v1/responses`, `/v1/embeddings`,
+    /// `/v1/rerank`.
     Chat,
     /// Reporting what came of conversations.
     Outcomes,
-    /// Everything on the admin listener; of a key that is limited to a site, what belongs to that site.
+    /// Everything on the admin listener; of a key that is limited to a site, what belongs to that
+    /// site.
     Admin,
     /// `/metrics`, which only a key for the whole server opens.
     Metrics,
-    /// `/v1/sites/{site}/documents`: handing documents in and removing them. On the public listener the key must name its
-    /// site.
+    /// `/v1/sites/{site}/documents`: handing documents in and removing them. On the public listener
+    /// the key must name its site.
     Knowledge,
 }
 
@@ -67,7 +70,8 @@ impl std::fmt::Display for Scope {
     }
 }
 
-/// Why a visitor isn't let in. The texts tell an honest client what to do and a dishonest one nothing.
+/// Why a visitor isn't let in. The texts tell an honest client what to do and a dishonest one
+/// nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     #[error("the token is not valid here; begin a new conversation without one")]
@@ -90,7 +94,8 @@ pub struct Visitor {
     pub token: String,
     /// What a token signed by the site says of the visitor.
     pub attributes: Option<Attributes>,
-    /// When a token signed by the site ends, in milliseconds since the epoch; the server's own don't.
+    /// When a token signed by the site ends, in milliseconds since the epoch; the server's own
+    /// don't.
     pub expires_at_ms: Option<u64>,
 }
 
@@ -100,8 +105,9 @@ const JWT_LEEWAY_S: u64 = 30;
 
 /// Mints and checks visitor tokens.
 ///
-/// An anonymous token is `v1.<visitor>.<mac>`: a random 128-bit visitor id and a 256-bit HMAC-SHA-256 over site, origin and
-/// visitor, so that it is good for one site and origin and needs no storage.
+/// An anonymous token is `v1.<visitor>.<mac>`: a random 128-bit visitor id and a 256-bit
+/// HMAC-SHA-256 over site, origin and visitor, so that it is good for one site and origin and needs
+/// no storage.
 #[derive(Clone)]
 pub struct Visitors {
     keys: VisitorKeys,
@@ -115,7 +121,8 @@ impl Visitors {
         Self { keys, clock }
     }
 
-    /// Lets a visitor in: a new one without a token, a known one with the token of an earlier visit or of the site.
+    /// Lets a visitor in: a new one without a token, a known one with the token of an earlier visit
+    /// or of the site.
     ///
     /// # Errors
     /// When the token is forged, expired, or belongs to another site or origin.
@@ -140,7 +147,8 @@ impl Visitors {
         let signed_with =
             |key: &&[u8; 32]| visitor_mac(key, site, origin, id).verify_slice(&mac).is_ok();
         let key = keys.iter().find(signed_with).ok_or(AuthError::BadToken)?;
-        // Who comes back with a token of an earlier key gets one of the newest: the earlier one ends some day.
+        // Who comes back with a token of an earlier key gets one of the newest: the earlier one
+        // ends some day.
         let token = if key == newest { token.to_owned() } else { minted(newest, site, origin, id) };
         Ok(Visitor { id: id.to_owned(), token, attributes: None, expires_at_ms: None })
     }
@@ -273,7 +281,8 @@ impl Keys {
         self.shown(authorization, scope).find(|key| key.reaches(reach))
     }
 
-    /// The key that was shown, if it is known and has the scope, whatever sites it is good for: that is still to be asked.
+    /// The key that was shown, if it is known and has the scope, whatever sites it is good for:
+    /// that is still to be asked.
     #[must_use]
     pub fn any(&self, authorization: Option<&str>, scope: Scope) -> Option<Arc<Key>> {
         self.shown(authorization, scope).next()

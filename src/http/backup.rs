@@ -1,5 +1,6 @@
-//! A copy of the store while it is in use, for `frontdesk backup`, and the store written anew. Keys, documents and
-//! models are files, which the command copies itself: no request of the network names a path.
+//! A copy of the store while it is in use, for `frontdesk backup`, and the store written anew.
+//! Keys, documents and models are files, which the command copies itself: no request of the network
+//! names a path.
 
 use std::io::{self, Write};
 
@@ -16,7 +17,8 @@ use crate::http::routes::{Access, Table};
 use crate::protocol::ErrorCode;
 use crate::store::{Store, StoreError};
 
-/// Where it is kept when the store was exported last, in seconds since the epoch. Local: another machine's store knows nothing of it.
+/// Where it is kept when the store was exported last, in seconds since the epoch. Local: another
+/// machine's store knows nothing of it.
 const LAST: (&str, &[u8]) = ("local:backup", b"last");
 /// When to try again where another export runs.
 const BUSY_MS: u64 = 30_000;
@@ -33,8 +35,8 @@ pub(super) fn private() -> Table {
     )
 }
 
-/// `GET /v1/store/export`: all that was acknowledged before the request, as `frontdesk import` reads it. One that breaks off has no
-/// trailer, and is refused there.
+/// `GET /v1/store/export`: all that was acknowledged before the request, as `frontdesk import`
+/// reads it. One that breaks off has no trailer, and is refused there.
 async fn export(State(app): State<App>) -> Result<Response, ApiError> {
     let place = app.exporting.clone().try_acquire_owned().map_err(|_| {
         ApiError::new(ErrorCode::Overloaded, "the store is being exported already; try again later")
@@ -97,7 +99,8 @@ pub async fn last(store: &Store) -> Result<u64, StoreError> {
     Ok(kept.and_then(|at_s| String::from_utf8(at_s).ok()?.parse().ok()).unwrap_or_default())
 }
 
-/// `POST /v1/store/compact`: writes the store anew without the bytes of what was erased. Messages wait meanwhile.
+/// `POST /v1/store/compact`: writes the store anew without the bytes of what was erased. Messages
+/// wait meanwhile.
 async fn compact(State(app): State<App>) -> Result<StatusCode, ApiError> {
     let begun = std::time::Instant::now();
     app.store.compact().await?;

@@ -1,5 +1,5 @@
-//! Large bodies. They are read only once the request was found allowed, and those in memory have a common limit: a body that
-//! finds no room is refused before it is read, and doesn't wait.
+//! Large bodies. They are read only once the request was found allowed, and those in memory have a
+//! common limit: a body that finds no room is refused before it is read, and doesn't wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,11 +49,12 @@ impl Room {
         )))
     }
 
-    /// Reads a body of at most `limit` bytes; `option` names what sets the limit, where something does.
+    /// Reads a body of at most `limit` bytes; `option` names what sets the limit, where something
+    /// does.
     ///
     /// # Errors
-    /// [`ErrorCode::TooLarge`], [`ErrorCode::Overloaded`] before anything is read, [`ErrorCode::TooSlow`], and
-    /// [`ErrorCode::BadMessage`] if it breaks off.
+    /// [`ErrorCode::TooLarge`], [`ErrorCode::Overloaded`] before anything is read,
+    /// [`ErrorCode::TooSlow`], and [`ErrorCode::BadMessage`] if it breaks off.
     pub(super) async fn read(
         &self,
         body: Body,

@@ -1,4 +1,5 @@
-//! Webhooks of messaging platforms, on the public listener, and what is known of their accounts, on the admin one.
+//! Webhooks of messaging platforms, on the public listener, and what is known of their accounts, on
+//! the admin one.
 
 use axum::Json;
 use axum::body::{Body, Bytes, HttpBody as _};
@@ -130,7 +131,8 @@ fn refusal(error: AcceptError) -> ApiError {
     }
 }
 
-/// `GET /v1/sites/{site}/channels`, and the console's: for each account whether it is connected, and what last went wrong.
+/// `GET /v1/sites/{site}/channels`, and the console's: for each account whether it is connected,
+/// and what last went wrong.
 async fn accounts(State(app): State<App>, Path(site): Path<String>) -> Result<Response, ApiError> {
     Ok(Json(json!({ "channels": app.channels.state(&site).await? })).into_response())
 }

@@ -31,7 +31,8 @@ use crate::telemetry::GaugeGuard;
 
 /// Largest frame a visitor may send. A message of 4,000 characters fits in any script.
 const MAX_FRAME: usize = 16 * 1024;
-/// Read buffer of a socket. The library's default of 128 KiB would be most of an idle socket's memory; what visitors write is short.
+/// Read buffer of a socket. The library's default of 128 KiB would be most of an idle socket's
+/// memory; what visitors write is short.
 const READ_BUFFER: usize = 2 * 1024;
 /// Outbound bytes that may wait before a write fails.
 const MAX_WRITE_BUFFER: usize = 512 * 1024;
@@ -87,7 +88,8 @@ pub(super) async fn upgrade(
                 typing: Throttle::of_typing(),
                 drafts: Throttle::new(DRAFT_PAUSE),
             });
-            // A task of its own: the one that made the upgrade would keep its room as long as the socket lives.
+            // A task of its own: the one that made the upgrade would keep its room as long as the
+            // socket lives.
             tasks.spawn("socket", async move {
                 connection.run().await;
                 drop((count, permit));
@@ -142,7 +144,8 @@ struct Seat {
 }
 
 impl Seat {
-    /// Ends the connection once its token is over. The client connects again with a new one and resumes.
+    /// Ends the connection once its token is over. The client connects again with a new one and
+    /// resumes.
     fn still_signed(&self, app: &App) -> Result<(), Close> {
         if self.expires_at_ms.is_some_and(|at_ms| at_ms <= app.spine.clock.now_ms()) {
             return Err(Close(Some((
@@ -175,7 +178,8 @@ impl Connection {
         result
     }
 
-    /// What happens is boxed while it happens: an idle socket holds no room for the largest thing that could.
+    /// What happens is boxed while it happens: an idle socket holds no room for the largest thing
+    /// that could.
     async fn converse(&mut self, seat: &mut Seat) -> Result<std::convert::Infallible, Close> {
         let (ping, dead) = (
             Duration::from_secs(self.app.config.ping_s),
@@ -313,8 +317,8 @@ impl Connection {
         }
     }
 
-    /// Sends what the client missed, a page at a time: what it reads slowly isn't held here. Gives the last event's `seq` and the
-    /// turn that it completes.
+    /// Sends what the client missed, a page at a time: what it reads slowly isn't held here. Gives
+    /// the last event's `seq` and the turn that it completes.
     async fn replay(
         &mut self,
         seat: &Seat,
@@ -337,7 +341,8 @@ impl Connection {
         }
     }
 
-    /// A frame as a message. `None` for frames that carry none, and for mistakes, which are answered.
+    /// A frame as a message. `None` for frames that carry none, and for mistakes, which are
+    /// answered.
     async fn read(
         &mut self,
         frame: Option<Result<Message, axum::Error>>,
@@ -445,7 +450,8 @@ impl Connection {
                 seat.handle.command(Command::Cancel { turn }).await.map_err(ApiError::from)
             }
             ClientMessage::Human {} => match seat.handle.command(Command::RequestHuman).await {
-                // The request stands and has passed here already: what there is to say is how far it got.
+                // The request stands and has passed here already: what there is to say is how far
+                // it got.
                 Ok(accepted) if accepted.seq <= self.seen => {
                     return match self.app.registry.board().waiting(&seat.handle.key) {
                         Some((place, available)) => self.tell_waiting(seat, place, available).await,
@@ -514,8 +520,8 @@ impl Connection {
         self.send(cards).await
     }
 
-    /// Whether the visitor can have clicked on the product. A page may still show what came over a socket before this one: then
-    /// the log is asked, once.
+    /// Whether the visitor can have clicked on the product. A page may still show what came over a
+    /// socket before this one: then the log is asked, once.
     async fn was_shown(&mut self, key: &SessionKey, product: &str) -> bool {
         let shown = &mut self.shown;
         if !shown.whole && !shown.ids.iter().any(|id| id == product) {
@@ -532,7 +538,8 @@ impl Connection {
         shown.ids.iter().any(|id| id == product)
     }
 
-    /// Erases the conversation, and others of the same visitor. What can't be erased is said, and the connection stays.
+    /// Erases the conversation, and others of the same visitor. What can't be erased is said, and
+    /// the connection stays.
     async fn forget(&mut self, seat: &Seat, also: Vec<String>) -> Result<(), Close> {
         let site = &seat.handle.key.site;
         for key in also.iter().take(MAX_FORGOTTEN).filter_map(|id| SessionKey::named(site, id)) {
@@ -747,8 +754,8 @@ pub(super) fn update_message(update: &Update) -> Option<ServerMessage> {
         }
         Update::Withheld { turn, reason } => ServerMessage::AnswerWithheld { turn, reason },
         Update::AgentTyping { name } => ServerMessage::AgentTyping { name },
-        // Agents' updates don't enter a visitor's queue; if one did, it would end here. Who waits is told by the connection,
-        // which knows the site's contact.
+        // Agents' updates don't enter a visitor's queue; if one did, it would end here. Who waits
+        // is told by the connection, which knows the site's contact.
         Update::DraftStarted { .. }
         | Update::DraftDelta { .. }
         | Update::DraftCitation { .. }

@@ -1,4 +1,5 @@
-//! The console's edge: what agents may do, lists and settings over HTTP. What is live goes over `socket`.
+//! The console's edge: what agents may do, lists and settings over HTTP. What is live goes over
+//! `socket`.
 
 use std::net::SocketAddr;
 
@@ -88,7 +89,8 @@ pub(super) fn routes() -> Table {
         .nest("/v1/console/sites/{site}", site)
 }
 
-/// What operators reach: accounts, for `frontdesk agent`. An account may have roles on any site, so it takes a key for all.
+/// What operators reach: accounts, for `frontdesk agent`. An account may have roles on any site, so
+/// it takes a key for all.
 pub(super) fn private_routes() -> Table {
     const SERVER: Access = Access::Server(Scope::Admin);
     Table::default()
@@ -347,7 +349,8 @@ async fn passages(
     Ok(private(Json(Passages { turn, question, passages: passages.collect() })))
 }
 
-/// `GET …/sessions/{session}/classes`: what the visitor's messages are about, by the deployed classes and by people's labels.
+/// `GET …/sessions/{session}/classes`: what the visitor's messages are about, by the deployed
+/// classes and by people's labels.
 async fn classes(
     State(app): State<App>,
     OfSite { site, .. }: OfSite,
@@ -361,7 +364,8 @@ async fn classes(
     Ok(private(Json(json!({ "names": names, "messages": messages }))))
 }
 
-/// `POST …/sessions/{session}/label` with `{"seq": 2, "intent": "refund"}`: an agent says, or corrects, what a message is about.
+/// `POST …/sessions/{session}/label` with `{"seq": 2, "intent": "refund"}`: an agent says, or
+/// corrects, what a message is about.
 async fn label_message(
     State(app): State<App>,
     OfSite { who, site, .. }: OfSite,

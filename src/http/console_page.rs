@@ -1,4 +1,5 @@
-//! The console's page: one document for all of its addresses, its script and its style sheet, embedded in the binary.
+//! The console's page: one document for all of its addresses, its script and its style sheet,
+//! embedded in the binary.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
@@ -6,7 +7,8 @@ use axum::response::Response;
 use crate::http::assets::{Asset, REVALIDATE};
 use crate::http::routes::{Access, Table};
 
-/// Nothing from anywhere else, nothing inline, and no string becomes markup or script. The icon is a `data:` picture.
+/// Nothing from anywhere else, nothing inline, and no string becomes markup or script. The icon is
+/// a `data:` picture.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                    base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                    require-trusted-types-for 'script'; trusted-types 'none'";
@@ -27,8 +29,8 @@ static STYLE: Asset = Asset::new(
     include_bytes!("../../web/dist/console.css"),
 );
 
-/// The page's addresses. What a path after `/console/` means is the page's own business; it asks for a sign-in itself, and holds
-/// nothing that isn't public.
+/// The page's addresses. What a path after `/console/` means is the page's own business; it asks
+/// for a sign-in itself, and holds nothing that isn't public.
 pub(super) fn routes() -> Table {
     Table::default()
         .get("/console", Access::Anyone, page)

@@ -6,7 +6,8 @@ use tokio::sync::oneshot;
 use crate::audit::Deed;
 use crate::http::App;
 
-/// A deed that is under way. It is noted without an outcome if whoever asked for it leaves before it is done, or it crashes.
+/// A deed that is under way. It is noted without an outcome if whoever asked for it leaves before
+/// it is done, or it crashes.
 pub(super) struct UnderWay {
     app: App,
     deed: Option<Deed>,
@@ -39,7 +40,8 @@ pub(super) async fn note(app: &App, deed: Deed) {
     let _ = write(app, deed).await;
 }
 
-/// Writes in a task of its own, which goes on when the request's sender leaves. A log that can't be written stops nobody's work.
+/// Writes in a task of its own, which goes on when the request's sender leaves. A log that can't be
+/// written stops nobody's work.
 fn write(app: &App, deed: Deed) -> oneshot::Receiver<()> {
     let (written, wait) = oneshot::channel();
     let audit = app.audit.clone();

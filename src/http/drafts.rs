@@ -1,5 +1,5 @@
-//! Drafts of help articles from knowledge gaps: made, tried, published by a person, thrown away. On the admin listener
-//! with an admin key, and below the console for agents.
+//! Drafts of help articles from knowledge gaps: made, tried, published by a person, thrown away. On
+//! the admin listener with an admin key, and below the console for agents.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,7 +23,8 @@ use crate::protocol::ErrorCode;
 use crate::retrieval::ingest::UPLOAD_PREFIX;
 use crate::site::Site;
 
-/// Longest title and text of an article, in Unicode scalar values: a page of a help centre has 2,000 to 10,000.
+/// Longest title and text of an article, in Unicode scalar values: a page of a help centre has
+/// 2,000 to 10,000.
 pub(super) const MAX_TITLE_CHARS: usize = 200;
 pub(super) const MAX_TEXT_CHARS: usize = 40_000;
 /// Who publishes with a key.
@@ -217,7 +218,8 @@ pub(super) fn article(title: &str, text: &str) -> String {
     format!("# {title}\n\n{text}\n")
 }
 
-/// `POST …/drafts/{gap}/trial`: asks the gap's questions, and others that were answered lately, as if the article stood.
+/// `POST …/drafts/{gap}/trial`: asks the gap's questions, and others that were answered lately, as
+/// if the article stood.
 async fn attempt(
     State(app): State<App>,
     Path((site, id)): Path<(String, String)>,
@@ -265,7 +267,8 @@ async fn run_trial(
         .map_err(|error| failed("the draft can't be tried now; try again", &format!("{error:#}")))
 }
 
-/// `POST …/drafts/{gap}/publish`: hands the article in for visitors. An open gap closes once its question is answered.
+/// `POST …/drafts/{gap}/publish`: hands the article in for visitors. An open gap closes once its
+/// question is answered.
 async fn publish(
     State(app): State<App>,
     Path((site, id)): Path<(String, String)>,

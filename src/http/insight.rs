@@ -1,7 +1,7 @@
 //! Reports of what came of conversations, and what a marketer sees.
 //!
-//! The page is one document for both listeners: on the admin listener it asks for a key, on the public one the console's
-//! sign-in is the key, of admins of the site.
+//! The page is one document for both listeners: on the admin listener it asks for a key, on the
+//! public one the console's sign-in is the key, of admins of the site.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,7 +23,8 @@ use crate::protocol::ErrorCode;
 /// Reports of one request.
 const MAX_REPORTS: usize = 1000;
 
-/// `POST /v1/sites/{site}/outcomes`: signed by the site's server, or with a key of the scope `outcomes`.
+/// `POST /v1/sites/{site}/outcomes`: signed by the site's server, or with a key of the scope
+/// `outcomes`.
 pub(super) async fn outcomes(
     State(app): State<App>,
     headers: HeaderMap,
@@ -92,7 +93,8 @@ pub(super) async fn sites(State(app): State<App>, headers: HeaderMap) -> Respons
     Json(json!({ "sites": sites })).into_response()
 }
 
-/// `GET /v1/sites/{site}/insight?from_ms=&to_ms=`: everything the page shows, from the store as it is now.
+/// `GET /v1/sites/{site}/insight?from_ms=&to_ms=`: everything the page shows, from the store as it
+/// is now.
 pub(super) async fn report(
     State(app): State<App>,
     Path(site): Path<String>,
@@ -113,7 +115,8 @@ pub(super) async fn report_of(app: &App, site: &str, range: Range) -> Result<Res
         learned_until_ms: deployed.as_ref().map_or(0, |known| known.version.learned_until_ms()),
         warnings: app.intents.watch(site).map(|watch| watch.warnings.clone()).unwrap_or_default(),
     };
-    // Aggregating thousands of sessions takes a while; it must not hold up the threads that serve visitors.
+    // Aggregating thousands of sessions takes a while; it must not hold up the threads that serve
+    // visitors.
     let made =
         tokio::task::spawn_blocking(move || report::report(&entries, &catalogue, &scorer)).await;
     made.map(|report| Json(report).into_response()).map_err(|_| failed())
@@ -139,7 +142,8 @@ pub(super) struct Lines {
     converted: Option<bool>,
 }
 
-/// `GET /v1/sites/{site}/insight/sessions`: the conversations that a part of a plot stands for, the newest first, at most 200.
+/// `GET /v1/sites/{site}/insight/sessions`: the conversations that a part of a plot stands for, the
+/// newest first, at most 200.
 pub(super) async fn sessions(
     State(app): State<App>,
     Path(site): Path<String>,
@@ -208,7 +212,8 @@ static SCRIPT: Asset = Asset::new(
     include_bytes!("../../web/dist/insight.js"),
 );
 
-/// The page and its parts, on either listener. It holds nothing that isn't public: what it shows is asked for.
+/// The page and its parts, on either listener. It holds nothing that isn't public: what it shows is
+/// asked for.
 pub(super) fn page_routes() -> Table {
     let part = |asset: &'static Asset| {
         async move |headers: HeaderMap| console_page::answer(asset, &headers)

@@ -1,4 +1,5 @@
-//! The models of what visitors want, over the admin API: what there is, train, evaluate, deploy, roll back, explain, watch; and labels.
+//! The models of what visitors want, over the admin API: what there is, train, evaluate, deploy,
+//! roll back, explain, watch; and labels.
 
 use std::sync::Arc;
 
@@ -38,7 +39,8 @@ pub(super) struct ClassScore {
     probability: f32,
 }
 
-/// The class of a session's last message by the deployed classes. A failure is logged, and there is none.
+/// The class of a session's last message by the deployed classes. A failure is logged, and there is
+/// none.
 pub(super) async fn class_of_last(app: &App, site: &str, events: &[Event]) -> Option<ClassScore> {
     let deployed = app.intents.classes(site)?;
     let text = events.iter().rev().find_map(|event| match event {
@@ -70,8 +72,8 @@ pub(super) struct Moment {
 /// Moments told at once.
 const MAX_MOMENTS: usize = 200;
 
-/// `GET /v1/sites/{site}/sessions/{session}/intent?turns=3`: the purchase intent after each of the visitor's messages, or after one of
-/// them, with what moved it.
+/// `GET /v1/sites/{site}/sessions/{session}/intent?turns=3`: the purchase intent after each of the
+/// visitor's messages, or after one of them, with what moved it.
 pub(super) async fn explain(
     State(app): State<App>,
     Path((site, session)): Path<(String, String)>,
@@ -120,7 +122,8 @@ pub(super) struct Wanted {
     force: bool,
 }
 
-/// `POST /v1/sites/{site}/intent/{head}/deploy` with `{"version": 3}`: takes a version in use, without a dropped session.
+/// `POST /v1/sites/{site}/intent/{head}/deploy` with `{"version": 3}`: takes a version in use,
+/// without a dropped session.
 pub(super) async fn deploy(
     State(app): State<App>,
     Path((site, head)): Path<(String, Head)>,
@@ -164,9 +167,11 @@ fn converted() -> String {
     "converted".into()
 }
 
-/// `POST /v1/sites/{site}/intent/{head}/train?label=…` with the rows as body: CSV (`text/csv`), or JSON Lines; without a body it learns from
-/// the site's own conversations, their reported outcomes and their labels. Answers with the new version and the comparison; deploying is a
-/// call of its own. One training at a time; it gives way to conversations, which is why it takes a minute or two.
+/// `POST /v1/sites/{site}/intent/{head}/train?label=…` with the rows as body: CSV (`text/csv`), or
+/// JSON Lines; without a body it learns from the site's own conversations, their reported outcomes
+/// and their labels. Answers with the new version and the comparison; deploying is a call of its
+/// own. One training at a time; it gives way to conversations, which is why it takes a minute or
+/// two.
 pub(super) async fn train(
     State(app): State<App>,
     headers: HeaderMap,
@@ -272,8 +277,9 @@ pub(super) struct Measured {
     label: String,
 }
 
-/// `POST /v1/sites/{site}/intent/purchase/eval?label=…&version=…` with rows as for training, or without a body over the site's own conversations
-/// that it did not learn from: how the deployed model does on them, with drift and calibration.
+/// `POST /v1/sites/{site}/intent/purchase/eval?label=…&version=…` with rows as for training, or
+/// without a body over the site's own conversations that it did not learn from: how the deployed
+/// model does on them, with drift and calibration.
 pub(super) async fn evaluate(
     State(app): State<App>,
     headers: HeaderMap,
@@ -305,8 +311,8 @@ pub(super) async fn evaluate(
     Ok(Json(evaluation).into_response())
 }
 
-/// `GET /v1/sites/{site}/intent/purchase/watch`: how the deployed model does on conversations since its training. The last regular look;
-/// `?now=true` looks again.
+/// `GET /v1/sites/{site}/intent/purchase/watch`: how the deployed model does on conversations since
+/// its training. The last regular look; `?now=true` looks again.
 pub(super) async fn watch(
     State(app): State<App>,
     Path(site): Path<String>,
@@ -361,8 +367,8 @@ pub(super) async fn put_label(
     })
 }
 
-/// `GET /v1/sites/{site}/intent/classes/labels`: what people said that messages are about, the oldest first; the rows that training
-/// without a body learns from.
+/// `GET /v1/sites/{site}/intent/classes/labels`: what people said that messages are about, the
+/// oldest first; the rows that training without a body learns from.
 pub(super) async fn labelled(
     State(app): State<App>,
     Path(site): Path<String>,

@@ -1,5 +1,6 @@
-//! The signatures of visitors' JWTs, computed by ring. jsonwebtoken's own choices bring either RSA in pure Rust, whose
-//! timing leaks, or a second C library; the two algorithms that a site can pin need neither.
+//! The signatures of visitors' JWTs, computed by ring. jsonwebtoken's own choices bring either RSA
+//! in pure Rust, whose timing leaks, or a second C library; the two algorithms that a site can pin
+//! need neither.
 
 use std::sync::Once;
 
@@ -10,7 +11,8 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey};
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 use ring::{error::Unspecified, hmac};
 
-/// Makes jsonwebtoken compute with ring, from the first call on. To be called before a token is signed or checked.
+/// Makes jsonwebtoken compute with ring, from the first call on. To be called before a token is
+/// signed or checked.
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

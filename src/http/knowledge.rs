@@ -1,5 +1,5 @@
-//! Documents over HTTP: hand in, replace, remove, list; and runs over the folders. On the admin listener with an admin
-//! or `knowledge` key; on the public one with a `knowledge` key of the site.
+//! Documents over HTTP: hand in, replace, remove, list; and runs over the folders. On the admin
+//! listener with an admin or `knowledge` key; on the public one with a `knowledge` key of the site.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,7 +26,8 @@ use crate::retrieval::ingest::{Explained, IngestProgress, IngestReport};
 
 /// Documents listed at once at most.
 const MAX_LISTED: usize = 1_000;
-/// Lines of a run's progress that may wait for its reader; more are left out, the next one counts further anyway.
+/// Lines of a run's progress that may wait for its reader; more are left out, the next one counts
+/// further anyway.
 const PROGRESS_QUEUE: usize = 64;
 
 /// What integrators reach with a `knowledge` key of their site.
@@ -128,8 +129,8 @@ fn no_document(id: &str) -> Response {
 /// What can be said about a document, as query parameters.
 const ABOUT: [&str; 6] = ["title", "url", "language", "audience", "valid_from", "valid_until"];
 
-/// `PUT /v1/sites/{site}/documents/{id}`: 201 for a new document, 200 for a changed or the same one, 422 for one of which
-/// nothing can be used.
+/// `PUT /v1/sites/{site}/documents/{id}`: 201 for a new document, 200 for a changed or the same
+/// one, 422 for one of which nothing can be used.
 async fn hand_in(
     State(app): State<App>,
     headers: HeaderMap,
@@ -160,7 +161,8 @@ async fn hand_in(
     Ok((status, Json(HandInAnswer { change, document })).into_response())
 }
 
-/// Carries a change out though its client leaves: a document half taken in or half removed would go on being answered from.
+/// Carries a change out though its client leaves: a document half taken in or half removed would go
+/// on being answered from.
 pub(super) async fn to_its_end<T: Send + 'static>(
     app: &App,
     name: &'static str,
@@ -245,7 +247,8 @@ async fn explain(
 #[derive(Debug, Default, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct IngestRequest {
-    /// Files and folders in the site's own folder of documents; none reads that folder and what was handed in.
+    /// Files and folders in the site's own folder of documents; none reads that folder and what was
+    /// handed in.
     pub paths: Vec<PathBuf>,
     /// Read again what hasn't changed, too.
     pub force: bool,

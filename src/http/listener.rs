@@ -27,21 +27,26 @@ use crate::lifecycle::Tasks;
 /// What one listener allows.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections that speak HTTP at the same time, idle ones too. One that became a socket no longer counts here.
+    /// Connections that speak HTTP at the same time, idle ones too. One that became a socket no
+    /// longer counts here.
     pub connections: usize,
-    /// For the head of a request, between two pieces of its body, and until the client takes a piece of a response.
+    /// For the head of a request, between two pieces of its body, and until the client takes a
+    /// piece of a response.
     pub patience: Duration,
 }
 
-/// Files that the process needs beside its connections: store, index, log, models, and what commands and threads open.
+/// Files that the process needs beside its connections: store, index, log, models, and what
+/// commands and threads open.
 const OWN_FILES: usize = 128;
-/// After an accept that failed: files are short, and looking again at once would only take a processor.
+/// After an accept that failed: files are short, and looking again at once would only take a
+/// processor.
 const PAUSE: Duration = Duration::from_millis(200);
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Raises the limit of open files as far as the system lets us, and divides it: gives how many visitors' sockets and how many HTTP
-/// connections of the public and the admin listener there may be. What was wanted, unless files are short; the log says so then.
+/// Raises the limit of open files as far as the system lets us, and divides it: gives how many
+/// visitors' sockets and how many HTTP connections of the public and the admin listener there may
+/// be. What was wanted, unless files are short; the log says so then.
 #[must_use]
 pub fn divide_files(sockets: usize, connections: usize, admin: usize) -> (usize, usize, usize) {
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
@@ -96,7 +101,8 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, tasks:
                     ));
                 }
                 Err(_) => {
-                    // What doesn't go out at once doesn't go out: nobody waits for someone who may not listen.
+                    // What doesn't go out at once doesn't go out: nobody waits for someone who may
+                    // not listen.
                     let _ = stream.try_write(FULL);
                 }
             },

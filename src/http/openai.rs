@@ -1,8 +1,10 @@
-//! The same turn for programs that speak OpenAI's API: `/v1/chat/completions`, stateless, to which the client sends the history,
-//! and `/v1/responses`; and the models behind the search, as `/v1/embeddings` and `/v1/rerank`.
+//! The same turn for programs that speak OpenAI's API: `/v1/chat/completions`, stateless, to which
+//! the client sends the history, and `/v1/responses`; and the models behind the search, as
+//! `/v1/embeddings` and `/v1/rerank`.
 //!
-//! Wire format: <https://platform.openai.com/docs/api-reference/chat>. Beyond it the answer carries `citations`, `confidence` and
-//! `end`; unknown request fields are passed over as that API's clients expect, and `null` is a field that isn't there.
+//! Wire format: <https://platform.openai.com/docs/api-reference/chat>. Beyond it the answer carries
+//! `citations`, `confidence` and `end`; unknown request fields are passed over as that API's
+//! clients expect, and `null` is a field that isn't there.
 
 use std::convert::Infallible;
 
@@ -38,7 +40,8 @@ mod vectors;
 pub use responses::Remembered;
 pub use vectors::AT_ONCE;
 
-/// Largest body: as many messages as may be, as long as they may be, of characters that JSON writes in six bytes.
+/// Largest body: as many messages as may be, as long as they may be, of characters that JSON writes
+/// in six bytes.
 const MAX_BODY: usize = MAX_MESSAGES * MAX_MESSAGE_CHARS * 6 + 64 * 1024;
 /// Messages a request may carry.
 const MAX_MESSAGES: usize = 200;
@@ -329,8 +332,8 @@ fn take(
     let by_visitor = match role {
         "user" => true,
         "assistant" => false,
-        // The site's own prompt decides how answers are made; instructions from outside are not passed on, however long. What
-        // other programs' tools found is no knowledge of the site.
+        // The site's own prompt decides how answers are made; instructions from outside are not
+        // passed on, however long. What other programs' tools found is no knowledge of the site.
         "system" | "developer" | "tool" | "function" => return Ok(()),
         role => return Err(bad(param(), format!("{}: the role {role:?} is not taken", param()))),
     };
@@ -423,7 +426,8 @@ async fn run(
     ticket.run(None, limit, answer).await
 }
 
-/// Keeps an answer within `stop` and `max_tokens`, whatever it is made of: quotes and templates know neither.
+/// Keeps an answer within `stop` and `max_tokens`, whatever it is made of: quotes and templates
+/// know neither.
 struct Clip {
     stops: TextStream,
     max_tokens: Option<u32>,

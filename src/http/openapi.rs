@@ -1,6 +1,6 @@
-//! What each listener offers, as OpenAPI 3.1. Paths, methods, path parameters and who may call come from the tables of routes,
-//! queries, bodies and answers from the types that the handlers take and give; `openapi/notes.rs` says which, and what a route
-//! is for.
+//! What each listener offers, as OpenAPI 3.1. Paths, methods, path parameters and who may call come
+//! from the tables of routes, queries, bodies and answers from the types that the handlers take and
+//! give; `openapi/notes.rs` says which, and what a route is for.
 
 use std::collections::BTreeMap;
 
@@ -125,7 +125,8 @@ fn operation(
     operation
 }
 
-/// The parameters that a path names, as axum writes them: `{site}`, and `{*id}` for one that may hold slashes.
+/// The parameters that a path names, as axum writes them: `{site}`, and `{*id}` for one that may
+/// hold slashes.
 fn path_parameters(path: &str) -> Vec<Value> {
     let named = path.split('{').skip(1).filter_map(|part| part.split_once('}'));
     named
@@ -166,7 +167,8 @@ fn query_parameters(schema: &Schema) -> Value {
     parameters.collect()
 }
 
-/// Who may call, in words and as OpenAPI's requirements. One of the list is enough; within one, all are needed.
+/// Who may call, in words and as OpenAPI's requirements. One of the list is enough; within one, all
+/// are needed.
 fn callers(access: Access, method: &Method) -> (String, Value) {
     let key = json!([{ "key": [] }]);
     let signed_in = if method.is_safe() {

@@ -1,4 +1,5 @@
-//! How many connections one visitor has: without a limit, one visitor could take every place there is.
+//! How many connections one visitor has: without a limit, one visitor could take every place there
+//! is.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -1,5 +1,6 @@
-//! The tables of routes: every path with its method and who may use it. There is no other way to serve a path, so a handler
-//! can't be reached without an [`Access`], which is checked before anything else of the request is looked at.
+//! The tables of routes: every path with its method and who may use it. There is no other way to
+//! serve a path, so a handler can't be reached without an [`Access`], which is checked before
+//! anything else of the request is looked at.
 
 use std::sync::Arc;
 
@@ -20,7 +21,8 @@ use crate::http::{App, header_text};
 use crate::protocol::ErrorCode;
 use crate::secret::key_hash;
 
-/// Paths that show what visitors said, or much of it at once: who reads there is noted in the audit log.
+/// Paths that show what visitors said, or much of it at once: who reads there is noted in the audit
+/// log.
 const READS: [&str; 6] =
     ["/sessions/{session}", "/visitors/{visitor}", "/search", "/export", "/labels", "/v1/audit"];
 /// Characters of a name in a path that are noted.
@@ -35,10 +37,11 @@ pub enum Access {
     Visitor,
     /// Who knows a login and its password, on a page of our own.
     Password,
-    /// The server of the site that the path names: by a signature over the body, which the handler checks, or by a key with
-    /// the scope `outcomes` or `admin`.
+    /// The server of the site that the path names: by a signature over the body, which the handler
+    /// checks, or by a key with the scope `outcomes` or `admin`.
     Reporter,
-    /// The messaging platform that the path's account is of: by a signature over the body, which the handler checks.
+    /// The messaging platform that the path's account is of: by a signature over the body, which
+    /// the handler checks.
     Platform,
     /// A key with the scope, or `admin`, that is good for the whole server.
     Server(Scope),
@@ -48,7 +51,8 @@ pub enum Access {
     OwnSite(Scope),
     /// A key with just the scope, whatever sites it is good for: the handler shows those alone.
     ItsSites(Scope),
-    /// An agent who is signed in, from a page of our own, with the CSRF token where something is changed.
+    /// An agent who is signed in, from a page of our own, with the CSRF token where something is
+    /// changed.
     SignedIn,
     /// The same, with a role on the site that the path names.
     Agent,
@@ -243,7 +247,8 @@ fn has_key(
     Ok(())
 }
 
-/// What the audit log is to say of a request, if anything: it notes what somebody inside changes, and who looks at conversations.
+/// What the audit log is to say of a request, if anything: it notes what somebody inside changes,
+/// and who looks at conversations.
 async fn deed(app: &App, access: Access, path: &str, parts: &mut Parts) -> Option<Deed> {
     let changes = !parts.method.is_safe();
     if !changes && !READS.iter().any(|read| path.contains(read)) {

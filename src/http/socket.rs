@@ -51,9 +51,9 @@ impl Throttle {
 pub(super) async fn farewell(socket: &mut WebSocket, code: u16, reason: &'static str) {
     let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
     if let Ok(Ok(())) = timeout(WRITE_LIMIT, socket.send(frame)).await {
-        // The client has a moment to answer the close, so that it sees our last words before the connection ends. A
-        // frame that was refused can't be read to its end, and a socket that is closed with something unread is
-        // reset, last words and all: then we only wait.
+        // The client has a moment to answer the close, so that it sees our last words before the
+        // connection ends. A frame that was refused can't be read to its end, and a socket that is
+        // closed with something unread is reset, last words and all: then we only wait.
         let answered = async {
             loop {
                 match socket.recv().await {

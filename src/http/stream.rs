@@ -24,7 +24,8 @@ use crate::secret::random_id;
 use crate::session::mailbox::Past;
 use crate::session::{Command, Update};
 
-/// How often a stream looks whether the token that the site signed has ended, and the stream with it.
+/// How often a stream looks whether the token that the site signed has ended, and the stream with
+/// it.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Body of `POST /v1/chat/messages`.
@@ -34,7 +35,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) struct Body {
     site: String,
     text: String,
-    /// The client's id of the message; one is made if it is left out, and then a resend is a new message.
+    /// The client's id of the message; one is made if it is left out, and then a resend is a new
+    /// message.
     #[serde(default)]
     id: Option<String>,
     #[serde(default)]
@@ -43,9 +45,9 @@ pub(super) struct Body {
     session: Option<String>,
 }
 
-/// `POST /v1/chat/messages`: answers with the events of the turn, named as in the socket protocol, until `answer.done`. Where a
-/// person has the conversation, until the person's reply, or until `answers.timeout_s` is over; a later one comes with the next
-/// request or over a socket.
+/// `POST /v1/chat/messages`: answers with the events of the turn, named as in the socket protocol,
+/// until `answer.done`. Where a person has the conversation, until the person's reply, or until
+/// `answers.timeout_s` is over; a later one comes with the next request or over a socket.
 pub(super) async fn message(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -60,7 +62,8 @@ pub(super) async fn message(
     with_origin(caller.origin.as_deref(), response)
 }
 
-/// Browsers ask before they post JSON from another origin. The origin itself is checked with the message, when its site is known.
+/// Browsers ask before they post JSON from another origin. The origin itself is checked with the
+/// message, when its site is known.
 pub(super) async fn preflight(headers: HeaderMap) -> Response {
     let origin = super::header_text(&headers, header::ORIGIN);
     let allowed = [

@@ -29,7 +29,8 @@ pub(super) fn private() -> Table {
     Table::default().get(VISITOR, ADMIN, export).delete(VISITOR, ADMIN, erase)
 }
 
-/// What an erasure leaves: proof of what was done, and nothing that tells who it was to who doesn't know already.
+/// What an erasure leaves: proof of what was done, and nothing that tells who it was to who doesn't
+/// know already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Receipt {
     pub site: String,
@@ -39,8 +40,8 @@ pub struct Receipt {
     pub sessions: Vec<String>,
     /// Events in them.
     pub events: u64,
-    /// Conversations of the site that are damaged, so that nobody can tell whose they are. They are not erased;
-    /// `frontdesk verify` names them.
+    /// Conversations of the site that are damaged, so that nobody can tell whose they are. They are
+    /// not erased; `frontdesk verify` names them.
     pub unreadable: usize,
     /// When it was done, in milliseconds since the epoch.
     pub erased_at_ms: u64,
@@ -51,7 +52,8 @@ fn unknown() -> ApiError {
     ApiError::new(ErrorCode::NotFound, text)
 }
 
-/// `GET /v1/sites/{site}/visitors/{visitor}`: one line of JSON for each conversation, with all that is stored of it.
+/// `GET /v1/sites/{site}/visitors/{visitor}`: one line of JSON for each conversation, with all that
+/// is stored of it.
 async fn export(
     State(app): State<App>,
     Path((site, visitor)): Path<(String, String)>,
@@ -87,8 +89,9 @@ async fn export(
     Ok((headers, Body::from_stream(lines)).into_response())
 }
 
-/// `DELETE /v1/sites/{site}/visitors/{visitor}`: erases every conversation with what is derived from it, and gives a
-/// [`Receipt`]. Goes on to its end when the request's sender leaves; where it broke off, the same request goes on with it.
+/// `DELETE /v1/sites/{site}/visitors/{visitor}`: erases every conversation with what is derived
+/// from it, and gives a [`Receipt`]. Goes on to its end when the request's sender leaves; where it
+/// broke off, the same request goes on with it.
 async fn erase(
     State(app): State<App>,
     Path((site, visitor)): Path<(String, String)>,
@@ -112,8 +115,8 @@ async fn erase_all(app: &App, site: String, visitor: &str) -> Result<Receipt, Ap
         }
         for key in found.0 {
             events += app.store.session(&key.site, &key.id).await?.map_or(0, |info| info.last_seq);
-            // The conversation leads to what platforms are still to be sent, so that goes first; and again, since the
-            // conversation went on until it was erased.
+            // The conversation leads to what platforms are still to be sent, so that goes first;
+            // and again, since the conversation went on until it was erased.
             app.channels.forget(&key).await?;
             app.registry.erase(&key).await?;
             app.channels.forget(&key).await?;

@@ -15,7 +15,8 @@ use crate::protocol::ErrorCode;
 use crate::site::widget::LogoError;
 use crate::site::{Answers, Site};
 
-/// `GET /v1/sites/{site}/widget.json`: what the widget has to know of its site, for pages that may connect.
+/// `GET /v1/sites/{site}/widget.json`: what the widget has to know of its site, for pages that may
+/// connect.
 pub(super) async fn settings(
     State(app): State<App>,
     headers: HeaderMap,

@@ -1,4 +1,5 @@
-//! What is known of a site's sessions, made of the log and kept in memory only: erasing a session leaves nothing of it here.
+//! What is known of a site's sessions, made of the log and kept in memory only: erasing a session
+//! leaves nothing of it here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
@@ -34,10 +35,12 @@ const MAX_ASKED_CHARS: usize = 160;
 pub struct Entry {
     pub id: String,
     pub state: State,
-    /// The purchase intent, 0…1, when the conversation ended or its outcome came: by the deployed model, or by the sum without one.
+    /// The purchase intent, 0…1, when the conversation ended or its outcome came: by the deployed
+    /// model, or by the sum without one.
     pub score: f32,
     pub asked: Vec<Asked>,
-    /// What its messages are about by the deployed classes, each once; empty without them, and for messages about none of them.
+    /// What its messages are about by the deployed classes, each once; empty without them, and for
+    /// messages about none of them.
     pub classes: BTreeSet<String>,
     seen: Seen,
 }
@@ -103,7 +106,8 @@ pub struct Book {
     store: Store,
     touched: Touched,
     models: Option<Live>,
-    /// A std mutex: it is held for a look. Each site has a lock of its own, since reading one takes a while.
+    /// A std mutex: it is held for a look. Each site has a lock of its own, since reading one takes
+    /// a while.
     sites: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<Site>>>>>,
     /// Sessions that the store is too busy to read.
     #[cfg(test)]
@@ -132,7 +136,8 @@ impl Book {
         Self { models: Some(models), ..self }
     }
 
-    /// Sessions count as not bought when nothing was reported of them for so many days ([`silence::silent`]).
+    /// Sessions count as not bought when nothing was reported of them for so many days
+    /// ([`silence::silent`]).
     #[must_use]
     pub fn patient(self, days: HashMap<String, u32>, clock: Clock) -> Self {
         Self { patience: Some((Arc::new(days), clock)), ..self }
@@ -201,8 +206,8 @@ impl Book {
         let mut reading =
             futures_util::stream::iter(changed.into_iter().map(read)).buffered(READING);
         let mut unjudged: Vec<Unjudged> = Vec::new();
-        // A session stays touched until what was read of it is known here. A read that fails half way keeps what it has; the next one
-        // goes on from there.
+        // A session stays touched until what was read of it is known here. A read that fails half
+        // way keeps what it has; the next one goes on from there.
         let mut touches: Vec<(SessionKey, u64)> = Vec::new();
         let mut failure = None;
         loop {
@@ -338,8 +343,9 @@ impl Book {
         Ok(tracks)
     }
 
-    /// What is known of a session's purchase intent after the visitor's first `turns` messages, or now: by the deployed model, or by
-    /// the sum. A model that can't compute is logged, and the sum remains.
+    /// What is known of a session's purchase intent after the visitor's first `turns` messages, or
+    /// now: by the deployed model, or by the sum. A model that can't compute is logged, and the sum
+    /// remains.
     ///
     /// # Errors
     /// When the store can't be read.
@@ -432,7 +438,8 @@ impl Judges {
         }
     }
 
-    /// Takes sessions up with what the models say of them; one that can't compute is logged, and the sum remains.
+    /// Takes sessions up with what the models say of them; one that can't compute is logged, and
+    /// the sum remains.
     async fn judge(
         &self,
         known: &mut HashMap<String, Arc<Entry>>,
@@ -472,7 +479,8 @@ impl Judges {
     }
 }
 
-/// What a model says, or nothing if it can't compute. A panic must not take the sessions with it that were to be judged.
+/// What a model says, or nothing if it can't compute. A panic must not take the sessions with it
+/// that were to be judged.
 fn or_nothing<T>(judge: impl FnOnce() -> Result<Vec<T>, TrainError>) -> Vec<T> {
     match std::panic::catch_unwind(AssertUnwindSafe(judge)) {
         Ok(Ok(said)) => said,

@@ -18,7 +18,8 @@ use crate::language::topics::Topic;
 
 /// Conversations below which nothing is said of a subject: no group under five.
 pub const LEAST: usize = 5;
-/// Days of history that count; older conversations are not looked at. A table of counts is read whole.
+/// Days of history that count; older conversations are not looked at. A table of counts is read
+/// whole.
 const MAX_DAYS: i64 = 730;
 /// Days of history that a line shows.
 const SHOWN: usize = 90;

@@ -3,7 +3,8 @@
 //!
 //! Three estimators: inverse propensity weighting (Horvitz and Thompson, 1952), the same
 //! self-normalised (Swaminathan and Joachims, 2015), and doubly robust (Dudík, Langford and Li,
-//! 2011). A model of the rewards alone is none of them: its interval doesn't know what it got wrong.
+//! 2011). A model of the rewards alone is none of them: its interval doesn't know what it got
+//! wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -173,9 +174,9 @@ impl Model {
     }
 }
 
-/// A ratio of means with its 95% interval: Student's, with the effective rows' degrees of freedom, on
-/// the linearised ratio (Cochran, 1977, chapter 6), corrected for skewness by the cubic transformation
-/// of Hall (1992). Weighted rewards are skewed: a symmetric interval ends too low.
+/// A ratio of means with its 95% interval: Student's, with the effective rows' degrees of freedom,
+/// on the linearised ratio (Cochran, 1977, chapter 6), corrected for skewness by the cubic
+/// transformation of Hall (1992). Weighted rewards are skewed: a symmetric interval ends too low.
 fn estimate(rows: &[(f64, f64)], effective: f64) -> Value {
     let count = rows.len() as f64;
     let (above, below) = rows.iter().fold((0.0, 0.0), |(a, b), row| (a + row.0, b + row.1));

@@ -1,5 +1,6 @@
-//! Recorded conversations as sessions of the real store: their words, their time, their outcome, and nothing made up. The time within a
-//! conversation is unknown, so all of one stands at its beginning; answers are others', so they have no confidence.
+//! Recorded conversations as sessions of the real store: their words, their time, their outcome,
+//! and nothing made up. The time within a conversation is unknown, so all of one stands at its
+//! beginning; answers are others', so they have no confidence.
 
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
@@ -57,12 +58,14 @@ pub struct ReplayReport {
 /// Longest text that is taken over, in Unicode scalar values; what the visitor protocol allows.
 const MAX_CHARS: usize = crate::protocol::MAX_MESSAGE_CHARS;
 
-/// Conversations written at the same time, and records of one that wait for the disk: together half of the store's queue as it comes.
+/// Conversations written at the same time, and records of one that wait for the disk: together half
+/// of the store's queue as it comes.
 const AT_ONCE: usize = 32;
 const WAITING: usize = 64;
 
-/// Reads one conversation a line, in either form that `frontdesk demo import --help` describes. `otherwise_ms` is the time of those that tell none;
-/// `label` names the field that says what came of it.
+/// Reads one conversation a line, in either form that `frontdesk demo import --help` describes.
+/// `otherwise_ms` is the time of those that tell none; `label` names the field that says what came
+/// of it.
 ///
 /// # Errors
 /// With the number of the line that is no conversation.
@@ -137,7 +140,8 @@ fn parse(line: &str, otherwise_ms: u64, label: &str) -> anyhow::Result<Conversat
     Ok(Conversation { id, at_ms, turns, attributes, outcome })
 }
 
-/// `user: …`, `assistant: …`, `tool: …`, each until the next. Calls of tools, their results and markers of the simulation are nobody's words.
+/// `user: …`, `assistant: …`, `tool: …`, each until the next. Calls of tools, their results and
+/// markers of the simulation are nobody's words.
 fn displayed(text: &str) -> Vec<(bool, String)> {
     let mut turns: Vec<(Option<bool>, String)> = Vec::new();
     for line in text.lines() {
@@ -180,7 +184,8 @@ fn stamped(id: &str) -> Option<u64> {
     {
         return None;
     }
-    // Days since the epoch in the Gregorian calendar, with the year beginning in March (Howard Hinnant, "chrono-compatible date algorithms").
+    // Days since the epoch in the Gregorian calendar, with the year beginning in March (Howard
+    // Hinnant, "chrono-compatible date algorithms").
     let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
     Some(((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000)
@@ -287,7 +292,8 @@ impl Conversation {
         signals
     }
 
-    /// What training sees of it: the signals that it would have left, and its words instead of their meanings.
+    /// What training sees of it: the signals that it would have left, and its words instead of
+    /// their meanings.
     #[must_use]
     pub fn track(&self) -> Track {
         let none = Goods::default();

@@ -57,7 +57,8 @@ pub struct Report {
 pub struct Scorer {
     /// Version and kind of the model.
     pub version: Option<(u32, String)>,
-    /// Conversations that began no later may be among those that the model learned from; 0 for the sum.
+    /// Conversations that began no later may be among those that the model learned from; 0 for the
+    /// sum.
     pub learned_until_ms: u64,
     pub warnings: Vec<Notice<Warning>>,
 }
@@ -94,8 +95,8 @@ pub struct Step {
     pub at_ms: u64,
     pub sessions: u32,
     pub converted: u32,
-    /// Sessions that asked about each topic, in the order of [`Report::topics`]' names in the log: price, stock, delivery, discount, payment,
-    /// comparison, returns, complaint.
+    /// Sessions that asked about each topic, in the order of [`Report::topics`]' names in the log:
+    /// price, stock, delivery, discount, payment, comparison, returns, complaint.
     pub topics: [u32; Topic::ALL.len()],
     /// Sessions with a message about each of [`Report::classes`], in their order.
     pub classes: Vec<u32>,
@@ -124,7 +125,8 @@ pub struct Scores {
     /// What made the scores: the kind of the model and its version, or the sum.
     pub model: String,
     pub version: Option<u32>,
-    /// Sessions with an outcome that everything here is about, and those that were left out because the model may have learned from them.
+    /// Sessions with an outcome that everything here is about, and those that were left out because
+    /// the model may have learned from them.
     pub sessions: usize,
     pub learned: usize,
     /// The moment from which on sessions count; 0 if all do.
@@ -137,7 +139,8 @@ pub struct Scores {
     pub auroc: Option<f64>,
     /// Up to ten groups of about equal size by score, for calibration.
     pub bins: Vec<Bin>,
-    /// Mean squared difference of score and outcome, and what always saying the mean rate would give.
+    /// Mean squared difference of score and outcome, and what always saying the mean rate would
+    /// give.
     pub brier: Option<f64>,
     pub brier_of_mean: Option<f64>,
     /// Expected calibration error over the bins.
@@ -241,8 +244,8 @@ fn rate<'a>(entries: impl Iterator<Item = &'a Entry>) -> Rate {
     Rate::new(count, of)
 }
 
-/// The stages, in the order in which most purchases come about. Each counts the conversations in which it happened: who bought need not have
-/// asked before.
+/// The stages, in the order in which most purchases come about. Each counts the conversations in
+/// which it happened: who bought need not have asked before.
 const STAGES: [&str; 4] = ["wrote", "kept on (3 messages)", "asked about buying", "bought"];
 
 /// Which of [`STAGES`] happened.

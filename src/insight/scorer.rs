@@ -1,5 +1,5 @@
-//! Scores running conversations by the deployed models, after every signal and off the answer path: what is scored is the log as it is on
-//! disk, so that a score is what training would see.
+//! Scores running conversations by the deployed models, after every signal and off the answer path:
+//! what is scored is the log as it is on disk, so that a score is what training would see.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -18,7 +18,8 @@ use crate::telemetry::{Metrics, SiteLabels};
 
 /// Sessions that may wait to be scored. One that finds no room is scored with its next signal.
 pub const QUEUE: usize = 4096;
-/// Between two looks for a model that was deployed or rolled back: open conversations are scored anew then.
+/// Between two looks for a model that was deployed or rolled back: open conversations are scored
+/// anew then.
 const VERSIONS: Duration = Duration::from_secs(1);
 /// Conversations that a look at drift and calibration reads, the newest.
 pub const WATCHED: usize = 2_000;
@@ -78,8 +79,8 @@ pub async fn run(parts: Parts, mut queue: mpsc::Receiver<SessionKey>) {
     }
 }
 
-/// Looks from time to time at how the deployed models do on new conversations. A warning is logged when it is new, counted in the metrics, and
-/// stands on the insight page.
+/// Looks from time to time at how the deployed models do on new conversations. A warning is logged
+/// when it is new, counted in the metrics, and stands on the insight page.
 pub async fn watch(parts: Parts) {
     let pause = Duration::from_secs(parts.config.watch_min.max(1).saturating_mul(60));
     let mut told: HashMap<String, Vec<Notice<Warning>>> = HashMap::new();

@@ -1,5 +1,6 @@
-//! Groups of visitors who behave alike: k-means over standardised features, each group described by what sets it apart. The start is
-//! chosen by distance, not by chance, so the same sessions always give the same groups.
+//! Groups of visitors who behave alike: k-means over standardised features, each group described by
+//! what sets it apart. The start is chosen by distance, not by chance, so the same sessions always
+//! give the same groups.
 
 use std::collections::HashSet;
 use std::sync::Arc;

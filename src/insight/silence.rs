@@ -7,7 +7,8 @@ use crate::features::State;
 /// What of a conversation decides whether silence tells something about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Reported<'a> {
-    /// Recordings are reported for by themselves, channel by channel; `None` for conversations of this server.
+    /// Recordings are reported for by themselves, channel by channel; `None` for conversations of
+    /// this server.
     pub channel: Option<&'a str>,
     pub started_at_ms: u64,
     pub last_at_ms: u64,
@@ -27,9 +28,10 @@ impl<'a> Reported<'a> {
     }
 }
 
-/// Which conversations of a site count as not bought because nothing was reported of them for `after_days` days: a site that reports its orders
-/// alone would otherwise know buyers only. That takes reports: a conversation older than the oldest with one stays unknown. With 0 days
-/// silence tells nothing. Pure.
+/// Which conversations of a site count as not bought because nothing was reported of them for
+/// `after_days` days: a site that reports its orders alone would otherwise know buyers only. That
+/// takes reports: a conversation older than the oldest with one stays unknown. With 0 days silence
+/// tells nothing. Pure.
 #[must_use]
 pub fn silent(told: &[Reported<'_>], after_days: u32, now_ms: u64) -> Vec<bool> {
     let after_ms = u64::from(after_days) * 86_400_000;

@@ -92,7 +92,8 @@ pub struct Campaign {
 pub enum Verdict {
     /// This one brings the most back, with at least 95%.
     Best { campaign: String },
-    /// It can't be told yet; about so many more weeks at this pace would, `None` for more than a year.
+    /// It can't be told yet; about so many more weeks at this pace would, `None` for more than a
+    /// year.
     CannotTell { weeks: Option<u32> },
     /// Orders are too few to compare anything: fewer than five of any campaign.
     TooFew,
@@ -122,8 +123,8 @@ pub struct Limits {
 
 /// Draws of what a campaign brings back for each unit spent: the orders' rate by its gamma
 /// posterior, times the mean of a Bayesian bootstrap of their amounts (Rubin, 1981). The prior is
-/// `prior` orders of the common amount and rate. Refunds are lost money with a bootstrap of their own:
-/// they may be of orders that came earlier.
+/// `prior` orders of the common amount and rate. Refunds are lost money with a bootstrap of their
+/// own: they may be of orders that came earlier.
 fn backs<R: Rng>(
     spent: f64,
     came: &Came,

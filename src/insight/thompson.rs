@@ -11,11 +11,11 @@ pub struct Seen {
     pub exposure: f64,
 }
 
-/// Events that the prior of a figure is worth, at the rate of all choices together: a choice without
-/// events is not called hopeless.
+/// Events that the prior of a figure is worth, at the rate of all choices together: a choice
+/// without events is not called hopeless.
 pub const PRIOR: usize = 1;
-/// The same where choices are compared. Rates of campaigns differ by half of their mean rather than by
-/// all of it, and whoever doesn't know that calls a lucky one the best too soon.
+/// The same where choices are compared. Rates of campaigns differ by half of their mean rather than
+/// by all of it, and whoever doesn't know that calls a lucky one the best too soon.
 pub const COMPARED: usize = 4;
 
 impl Seen {
@@ -54,9 +54,10 @@ pub fn best(seen: &[Seen], draws: usize, random: &mut impl Rng) -> Vec<f64> {
     wins.into_iter().map(|wins| wins / draws.max(1) as f64).collect()
 }
 
-/// The shares that each choice gets: in proportion to the square of its chance to be the best. Shares
-/// as large as the chances (Thompson, 1933) keep exploring what a few weeks don't pay back; Chapelle
-/// and Li (2011) explore less by narrowing the draws, this by raising the chances to a power.
+/// The shares that each choice gets: in proportion to the square of its chance to be the best.
+/// Shares as large as the chances (Thompson, 1933) keep exploring what a few weeks don't pay back;
+/// Chapelle and Li (2011) explore less by narrowing the draws, this by raising the chances to a
+/// power.
 #[must_use]
 pub fn shares(chances: &[f64]) -> Vec<f64> {
     let sum: f64 = chances.iter().map(|chance| chance * chance).sum();
@@ -82,7 +83,8 @@ pub fn moved(now: &[f64], wanted: &[f64], floor: f64, step: f64) -> Vec<f64> {
     let fits = |floor: f64| now.iter().map(|share| least(*share, floor)).sum::<f64>() <= 1.0;
     let mut floor = floor.min(1.0 / count);
     if !fits(floor) {
-        // One large share can't give all others their floor within a step: the highest floor that fits.
+        // One large share can't give all others their floor within a step: the highest floor that
+        // fits.
         let (mut low, mut high) = (0.0, floor);
         for _ in 0..60 {
             let middle = f64::midpoint(low, high);
@@ -91,7 +93,8 @@ pub fn moved(now: &[f64], wanted: &[f64], floor: f64, step: f64) -> Vec<f64> {
         floor = low;
     }
     let bounds = |at: usize| (least(now[at], floor), (now[at] + step).min(1.0));
-    // The shares nearest to what is wanted within the bounds: all are shifted alike until they sum to 1.
+    // The shares nearest to what is wanted within the bounds: all are shifted alike until they sum
+    // to 1.
     let at_shift = |shift: f64| -> Vec<f64> {
         (0..now.len()).map(|at| (wanted[at] + shift).clamp(bounds(at).0, bounds(at).1)).collect()
     };

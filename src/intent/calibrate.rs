@@ -12,14 +12,15 @@ pub enum Calibration {
     Isotonic { points: Vec<(f32, f32)> },
 }
 
-/// Isotonic regression has as many free values as the data asks for; below this many rows it fits noise.
+/// Isotonic regression has as many free values as the data asks for; below this many rows it fits
+/// noise.
 const ISOTONIC_ROWS: usize = 1000;
 /// Parts of the cross-validation that chooses the method.
 const FOLDS: usize = 5;
 
 impl Calibration {
-    /// Fits both methods to scores that were predicted without having seen their row, and takes the one with the lower cross-validated
-    /// squared error.
+    /// Fits both methods to scores that were predicted without having seen their row, and takes the
+    /// one with the lower cross-validated squared error.
     #[must_use]
     pub fn fit(scores: &[f32], labels: &[bool]) -> Self {
         if labels.len() < ISOTONIC_ROWS {
@@ -49,8 +50,8 @@ impl Calibration {
         }
     }
 
-    /// The two numbers of Platt's sigmoid by Newton's method, with his targets (N₊ + 1) / (N₊ + 2) and 1 / (N₋ + 2), as Lin, Lin and
-    /// Weng (2007) have it.
+    /// The two numbers of Platt's sigmoid by Newton's method, with his targets (N₊ + 1) / (N₊ + 2)
+    /// and 1 / (N₋ + 2), as Lin, Lin and Weng (2007) have it.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -108,7 +109,8 @@ impl Calibration {
         Self::Platt { slope: slope as f32, offset: offset as f32 }
     }
 
-    /// Pools neighbours that break the order (Ayer et al. 1955), and draws lines between the pools' means.
+    /// Pools neighbours that break the order (Ayer et al. 1955), and draws lines between the pools'
+    /// means.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "seven digits are enough")]
     pub fn isotonic(scores: &[f32], labels: &[bool]) -> Self {
@@ -181,8 +183,8 @@ mod tests {
     use super::*;
     use crate::intent::metrics::ece;
 
-    /// Scores whose true probability is known: the k-th of 2,000 has log-odds from −4 to 4, and its label follows a fixed low-discrepancy
-    /// sequence.
+    /// Scores whose true probability is known: the k-th of 2,000 has log-odds from −4 to 4, and its
+    /// label follows a fixed low-discrepancy sequence.
     #[expect(clippy::cast_possible_truncation, reason = "test rows")]
     fn world() -> (Vec<f32>, Vec<bool>) {
         (0..2000)

@@ -1,6 +1,8 @@
-//! What a visitor wants, as one of the site's own classes, or none of them. A linear layer over the text's embedding beside its words and
-//! pieces of words is mixed with a discriminant over the embedding alone; a few examples a class suffice. Where there are many, support
-//! vector machines over embedding and words take part, or take over, as far as they do better on texts that none of them saw.
+//! What a visitor wants, as one of the site's own classes, or none of them. A linear layer over the
+//! text's embedding beside its words and pieces of words is mixed with a discriminant over the
+//! embedding alone; a few examples a class suffice. Where there are many, support vector machines
+//! over embedding and words take part, or take over, as far as they do better on texts that none of
+//! them saw.
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use serde::{Deserialize, Serialize};
@@ -29,8 +31,8 @@ pub struct Classes {
     discriminant: Discriminant,
     /// `None` where they don't do better than the other two.
     margins: Option<Words>,
-    /// What the outputs of layer, discriminant and margins count in the mix; so chosen that the probabilities are as often right as they
-    /// say.
+    /// What the outputs of layer, discriminant and margins count in the mix; so chosen that the
+    /// probabilities are as often right as they say.
     weights: [f32; 3],
     /// The mean vector of each class, of length 1.
     centers: Vec<Vec<f32>>,
@@ -58,9 +60,11 @@ pub struct Guess {
     pub in_scope: bool,
 }
 
-/// Rows with this label are about none of the classes: they set the threshold and are no class themselves.
+/// Rows with this label are about none of the classes: they set the threshold and are no class
+/// themselves.
 pub const OUT_OF_SCOPE: &[&str] = &["oos", "out_of_scope", "none"];
-/// Places that words and pieces of words are hashed into: few where each costs a weight in a dense layer, many for the machines.
+/// Places that words and pieces of words are hashed into: few where each costs a weight in a dense
+/// layer, many for the machines.
 const HASHED: usize = 2048;
 const HASHED_FOR_MARGINS: usize = 1 << 14;
 /// By how much the machines must be right more often to take part.
@@ -73,8 +77,9 @@ const KEPT: f32 = 0.95;
 const FOLDS: usize = 5;
 
 impl Classes {
-    /// Learns from examples and their vectors (each of length 1). `called` are further examples that are learned from and never measured on: what
-    /// classes are called, see [`called`]. `progress` hears of each of the `total` fits.
+    /// Learns from examples and their vectors (each of length 1). `called` are further examples
+    /// that are learned from and never measured on: what classes are called, see [`called`].
+    /// `progress` hears of each of the `total` fits.
     ///
     /// # Errors
     /// When there are fewer than two classes.
@@ -273,7 +278,8 @@ impl Classes {
         let class = logits.iter().position(|z| *z == top).unwrap_or(0);
         let sum: f32 = logits.iter().map(|z| (z - top).exp()).sum();
         let probability = sum.recip();
-        // Liu et al. (2020): ln Σ exp(z) tells the unknown better than the largest probability; the distance adds what the layer doesn't see.
+        // Liu et al. (2020): ln Σ exp(z) tells the unknown better than the largest probability; the
+        // distance adds what the layer doesn't see.
         let energy = top + sum.ln();
         let familiar = energy + NEAR_WEIGHT * output.near;
         Guess { class, probability, familiar, in_scope: familiar >= self.threshold }
@@ -320,7 +326,8 @@ const SCALE: f32 = 5.0;
 /// What a cosine of 1 counts beside the energy.
 const NEAR_WEIGHT: f32 = 10.0;
 
-/// What the classes of examples are called, as an example of each: `card_arrival` says "card arrival". With few examples it says a lot.
+/// What the classes of examples are called, as an example of each: `card_arrival` says "card
+/// arrival". With few examples it says a lot.
 #[must_use]
 pub fn called(examples: &[Example]) -> Vec<Example> {
     let names: std::collections::BTreeSet<&str> = examples
@@ -462,8 +469,9 @@ fn spread(labels: &[u32], folds: usize) -> Vec<usize> {
     next.collect()
 }
 
-/// What the three count in the mix. Layer and discriminant: the shares with the lowest log loss on texts that neither saw. The machines
-/// join them half and half or alone where that is right clearly more often. For each a common factor (a temperature, Guo et al. 2017).
+/// What the three count in the mix. Layer and discriminant: the shares with the lowest log loss on
+/// texts that neither saw. The machines join them half and half or alone where that is right
+/// clearly more often. For each a common factor (a temperature, Guo et al. 2017).
 fn mix(outside: &[(Output, u32)]) -> [f32; 3] {
     let loss = |weights: [f32; 3]| -> f32 {
         let each = outside.iter().map(|(output, label)| {
@@ -519,8 +527,8 @@ fn lowest(of: impl Fn(f32) -> f32) -> f32 {
     f32::midpoint(low, high).exp()
 }
 
-/// Where as many of both sides as possible are told apart, each side counted alike; in the middle of the widest gap where
-/// several places do so equally well.
+/// Where as many of both sides as possible are told apart, each side counted alike; in the middle
+/// of the widest gap where several places do so equally well.
 #[expect(clippy::cast_precision_loss, reason = "counts")]
 fn best_threshold(inside: &[f32], foreign: &[f32]) -> f32 {
     let right = |threshold: f32| {
@@ -550,7 +558,8 @@ pub struct ClassQuality {
 }
 
 impl Classes {
-    /// Measures guesses against labels. A label that is no class is a wrong guess whatever the guess is.
+    /// Measures guesses against labels. A label that is no class is a wrong guess whatever the
+    /// guess is.
     #[must_use]
     pub fn quality(&self, guesses: &[Guess], intents: &[&str]) -> ClassQuality {
         let predicted: Vec<usize> = guesses.iter().map(|guess| guess.class).collect();

@@ -1,5 +1,6 @@
-//! Columns of a table → numbers for the models. What is learned here (edges, names, means) comes from training rows alone and is kept with
-//! the model, so that serving does exactly what training did. Pure.
+//! Columns of a table → numbers for the models. What is learned here (edges, names, means) comes
+//! from training rows alone and is kept with the model, so that serving does exactly what training
+//! did. Pure.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,17 +26,21 @@ struct Encoding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ratio: Option<(String, String)>,
     form: Form,
-    /// Rows of the training table per bin, against which drift is measured; the last bin counts missing values.
+    /// Rows of the training table per bin, against which drift is measured; the last bin counts
+    /// missing values.
     seen: Vec<u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Form {
-    /// Rising edges of quantile bins, and whole numbers that stand for something (a region, a browser), if the column looks like it.
+    /// Rising edges of quantile bins, and whole numbers that stand for something (a region, a
+    /// browser), if the column looks like it.
     Number { edges: Vec<f32>, codes: Vec<i32> },
-    /// Known names with the log-odds of a purchase in training, drawn towards the mean of all by [`PRIOR_ROWS`].
+    /// Known names with the log-odds of a purchase in training, drawn towards the mean of all by
+    /// [`PRIOR_ROWS`].
     Category { names: Vec<String>, odds: Vec<f32>, unknown: f32 },
-    /// The mean of the lines' vectors, shifted and divided so that a training row's length is about 1.
+    /// The mean of the lines' vectors, shifted and divided so that a training row's length is about
+    /// 1.
     Text { mean: Vec<f32>, scale: f32 },
 }
 
@@ -43,8 +48,8 @@ enum Form {
 const BINS: usize = 12;
 /// Whole numbers of up to this many distinct values are names as well as numbers.
 const CODES: usize = 24;
-/// Rows that have a name, at least, for the model to keep it. A name that one visitor brought would stay in the model after that
-/// visitor was erased, and is worth next to nothing for others.
+/// Rows that have a name, at least, for the model to keep it. A name that one visitor brought would
+/// stay in the model after that visitor was erased, and is worth next to nothing for others.
 const LEAST_ROWS: usize = 3;
 /// A name's share of purchases counts as if this many rows more had behaved like all.
 const PRIOR_ROWS: f32 = 20.0;
@@ -96,9 +101,10 @@ impl Encoder {
         self.columns.iter().map(Encoding::width).sum()
     }
 
-    /// The first view, row after row: piecewise-linear codes of numbers (Gorishniy et al. 2022: one number per quantile bin, 0 below it, 1
-    /// above it, in between the share of it that is passed), one-of-n codes of names, and texts as vectors. Missing is all zeros and a flag.
-    /// A network's first layer makes embeddings of the one-of-n codes.
+    /// The first view, row after row: piecewise-linear codes of numbers (Gorishniy et al. 2022: one
+    /// number per quantile bin, 0 below it, 1 above it, in between the share of it that is passed),
+    /// one-of-n codes of names, and texts as vectors. Missing is all zeros and a flag. A network's
+    /// first layer makes embeddings of the one-of-n codes.
     #[must_use]
     pub fn dense(&self, table: &Table, vectors: &Vectors) -> Vec<f32> {
         let places = self.places(table);
@@ -111,7 +117,8 @@ impl Encoder {
         numbers
     }
 
-    /// The second view, column after column, one per column that isn't text: numbers as they are, names as their log-odds, `NaN` for missing.
+    /// The second view, column after column, one per column that isn't text: numbers as they are,
+    /// names as their log-odds, `NaN` for missing.
     #[must_use]
     pub fn plain(&self, table: &Table) -> Vec<f64> {
         let places = self.places(table);
@@ -195,12 +202,14 @@ impl Place {
     }
 }
 
-/// What the second column of a pair sums up over the things that the first counts, by the end of its name: `pages` and `pages_duration`.
+/// What the second column of a pair sums up over the things that the first counts, by the end of
+/// its name: `pages` and `pages_duration`.
 const SUMS: [&str; 10] =
     ["duration", "time", "seconds", "minutes", "ms", "s", "amount", "value", "total", "sum"];
 
-/// Pairs of columns of which one counts things and the other sums something up over the same things, as their names tell: the sum for each
-/// thing is what neither trees nor straight lines make of the two by themselves. Sum first.
+/// Pairs of columns of which one counts things and the other sums something up over the same
+/// things, as their names tell: the sum for each thing is what neither trees nor straight lines
+/// make of the two by themselves. Sum first.
 fn ratios(columns: &[Column]) -> Vec<(usize, usize)> {
     let numbers = || columns.iter().enumerate().filter(|(_, column)| column.kind == Kind::Number);
     let sums_up = |sum: &Column, count: &Column| {

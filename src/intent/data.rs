@@ -18,7 +18,8 @@ pub struct Data {
 }
 
 impl Data {
-    /// A row for each moment of each conversation, and one for its end. Those without a reported outcome are passed over.
+    /// A row for each moment of each conversation, and one for its end. Those without a reported
+    /// outcome are passed over.
     #[must_use]
     pub fn of_tracks(tracks: &[Track], like: Option<&[Column]>) -> Self {
         let known: Vec<Track> =
@@ -26,7 +27,8 @@ impl Data {
         Self { unlabelled: tracks.len() - known.len(), ..Self::at_all_moments(&known, like) }
     }
 
-    /// A row for each moment of each conversation. Of those without a reported outcome the label means nothing.
+    /// A row for each moment of each conversation. Of those without a reported outcome the label
+    /// means nothing.
     #[must_use]
     pub fn at_all_moments(tracks: &[Track], like: Option<&[Column]>) -> Self {
         let whole = Table::of_tracks(tracks, None, like);
@@ -60,8 +62,9 @@ impl Data {
         }
     }
 
-    /// The rows in time: the earlier part and the last `share` (0…1) of them. A conversation is in one part with all its moments. Without
-    /// moments in time, the order of the file is taken for it.
+    /// The rows in time: the earlier part and the last `share` (0…1) of them. A conversation is in
+    /// one part with all its moments. Without moments in time, the order of the file is taken for
+    /// it.
     #[must_use]
     pub fn split_in_time(&self, share: f32) -> (Self, Self) {
         let group = |row: usize| self.groups.as_ref().map_or(row, |groups| groups[row]);

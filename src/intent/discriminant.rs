@@ -1,5 +1,6 @@
-//! Linear discriminant analysis: classes are clouds of one shape around their means, and the shape is learned from all of them
-//! together. A few examples a class suffice for the means, and how far a text is from every cloud tells whether it belongs to any. Pure.
+//! Linear discriminant analysis: classes are clouds of one shape around their means, and the shape
+//! is learned from all of them together. A few examples a class suffice for the means, and how far
+//! a text is from every cloud tells whether it belongs to any. Pure.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,11 +18,13 @@ pub struct Discriminant {
     center: Vec<f32>,
 }
 
-/// Share of the shape that is a ball of the same size, so that directions that few examples say nothing of count as well.
+/// Share of the shape that is a ball of the same size, so that directions that few examples say
+/// nothing of count as well.
 pub const SHRINKAGE: f64 = 0.3;
 
 impl Discriminant {
-    /// Learns from vectors and their classes (0…`count` − 1). `shrinkage` is 0…1, see [`SHRINKAGE`].
+    /// Learns from vectors and their classes (0…`count` − 1). `shrinkage` is 0…1, see
+    /// [`SHRINKAGE`].
     ///
     /// # Errors
     /// When the rows are not of one width.
@@ -80,8 +83,9 @@ impl Discriminant {
         network::product(&vectors.concat(), &self.whiten, self.dims)
     }
 
-    /// For each vector the log-likelihood ratio of each class against a cloud of the same shape around the mean of all, row after row:
-    /// half the squared distance from that mean less half the squared distance from the class's (the "relative" distance of Ren et al. 2021).
+    /// For each vector the log-likelihood ratio of each class against a cloud of the same shape
+    /// around the mean of all, row after row: half the squared distance from that mean less half
+    /// the squared distance from the class's (the "relative" distance of Ren et al. 2021).
     ///
     /// # Errors
     /// When the vectors aren't as long as in training.
@@ -103,7 +107,8 @@ impl Discriminant {
     }
 }
 
-/// The inverse of the Cholesky factor of a symmetric positive matrix, transposed: `x ↦ x · root` makes its cloud a ball.
+/// The inverse of the Cholesky factor of a symmetric positive matrix, transposed: `x ↦ x · root`
+/// makes its cloud a ball.
 #[expect(clippy::cast_possible_truncation, reason = "seven digits are enough")]
 fn inverse_root(matrix: &[f64], dims: usize) -> Vec<f32> {
     // matrix = L Lᵀ
@@ -135,7 +140,8 @@ fn inverse_root(matrix: &[f64], dims: usize) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    /// Two long, flat clouds side by side: which one a point belongs to shows along the short side alone.
+    /// Two long, flat clouds side by side: which one a point belongs to shows along the short side
+    /// alone.
     #[test]
     fn the_common_shape_tells_which_direction_counts() {
         let points: Vec<([f32; 2], u32)> = (0..200_u16)

@@ -1,5 +1,5 @@
-//! What a message is about, as agents say it: labels are signals of the session that they are given in, so that they are forgotten with
-//! it, and examples for the next training of the classes.
+//! What a message is about, as agents say it: labels are signals of the session that they are given
+//! in, so that they are forgotten with it, and examples for the next training of the classes.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,8 @@ pub struct Labelled {
     pub at_ms: u64,
 }
 
-/// Notes what the message `seq` is about; an empty `intent` takes the label back. It is on disk when this returns.
+/// Notes what the message `seq` is about; an empty `intent` takes the label back. It is on disk
+/// when this returns.
 ///
 /// # Errors
 /// When there is no such message, the name is none, or the store fails.

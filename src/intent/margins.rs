@@ -1,6 +1,7 @@
-//! Linear support vector machines, one class against the rest, over a text's embedding beside its hashed words: with many examples they
-//! draw the borders between neighbouring classes sharper than a logistic layer. Trained by dual coordinate descent (Hsieh et al. 2008,
-//! L2-regularised, squared hinge loss). Pure; the same rows and seed give the same weights.
+//! Linear support vector machines, one class against the rest, over a text's embedding beside its
+//! hashed words: with many examples they draw the borders between neighbouring classes sharper than
+//! a logistic layer. Trained by dual coordinate descent (Hsieh et al. 2008, L2-regularised, squared
+//! hinge loss). Pure; the same rows and seed give the same weights.
 
 use std::num::NonZero;
 
@@ -34,15 +35,17 @@ pub(super) struct Margins {
     machines: Vec<Machine>,
 }
 
-/// What a row on the wrong side of its margin costs, against the weights' length. Chosen on validation rows of BANKING77, where .2 to
-/// .5 differ by .003.
+/// What a row on the wrong side of its margin costs, against the weights' length. Chosen on
+/// validation rows of BANKING77, where .2 to .5 differ by .003.
 const COST: f64 = 0.5;
-/// Passes over the rows at most, and how far from the optimum (largest difference of projected gradients) they may end.
+/// Passes over the rows at most, and how far from the optimum (largest difference of projected
+/// gradients) they may end.
 const PASSES: usize = 40;
 const TOLERANCE: f64 = 0.1;
 
 impl Margins {
-    /// Learns from rows and their classes (0…`count` − 1); `places` is how many places the sparse parts have. Takes every processor.
+    /// Learns from rows and their classes (0…`count` − 1); `places` is how many places the sparse
+    /// parts have. Takes every processor.
     pub(super) fn fit(
         rows: &[Row<'_>],
         labels: &[u32],
@@ -65,7 +68,8 @@ impl Margins {
         Self { machines: machines.into_iter().flatten().collect() }
     }
 
-    /// How far a text is on each class's side, 1 being the margin; `None` if its embedding isn't as long as in training.
+    /// How far a text is on each class's side, 1 being the margin; `None` if its embedding isn't as
+    /// long as in training.
     pub(super) fn of(&self, row: &Row<'_>) -> Option<Vec<f32>> {
         let side = |machine: &Machine| {
             if machine.dense.values.len() != row.dense.len() {

@@ -57,7 +57,8 @@ impl Quality {
     }
 }
 
-/// Area under the receiver operating characteristic: the Mann–Whitney statistic, where ties count half. 0.5 if one class is absent.
+/// Area under the receiver operating characteristic: the Mann–Whitney statistic, where ties count
+/// half. 0.5 if one class is absent.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
 pub fn auroc(scores: &[f32], labels: &[bool]) -> f64 {
@@ -82,8 +83,8 @@ pub fn auroc(scores: &[f32], labels: &[bool]) -> f64 {
     (rank_sum - positives * (positives + 1.0) / 2.0) / (positives * negatives)
 }
 
-/// Average precision: Σ (recallₙ − recallₙ₋₁) · precisionₙ over falling thresholds, without interpolation. Rows of equal score share a
-/// threshold. 0 without positives.
+/// Average precision: Σ (recallₙ − recallₙ₋₁) · precisionₙ over falling thresholds, without
+/// interpolation. Rows of equal score share a threshold. 0 without positives.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
 pub fn auprc(scores: &[f32], labels: &[bool]) -> f64 {
@@ -138,8 +139,8 @@ pub fn reliability(probabilities: &[f32], labels: &[bool]) -> Vec<Bin> {
         .collect()
 }
 
-/// Expected calibration error (Naeini et al. 2015): the gap between predicted and observed share, over ten equally wide bins, weighted by
-/// their rows.
+/// Expected calibration error (Naeini et al. 2015): the gap between predicted and observed share,
+/// over ten equally wide bins, weighted by their rows.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
 pub fn ece(probabilities: &[f32], labels: &[bool]) -> f64 {
@@ -179,8 +180,9 @@ pub fn macro_f1(predicted: &[usize], actual: &[usize]) -> f64 {
     seen.iter().sum::<f64>() / seen.len().max(1) as f64
 }
 
-/// Population stability index of two distributions over the same bins: Σ (aᵢ − eᵢ) · ln(aᵢ / eᵢ), with half a row added to every bin. Above
-/// 0.1 is a shift worth a look, above 0.25 a large one (the usual reading in credit scoring).
+/// Population stability index of two distributions over the same bins: Σ (aᵢ − eᵢ) · ln(aᵢ / eᵢ),
+/// with half a row added to every bin. Above 0.1 is a shift worth a look, above 0.25 a large one
+/// (the usual reading in credit scoring).
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
 pub fn psi(expected: &[u64], actual: &[u64]) -> f64 {

@@ -1,5 +1,6 @@
-//! A small feed-forward network, and with no hidden layer a logistic regression. Trained by AdamW on the processor; every random choice
-//! comes from the seed, so the same rows give the same weights.
+//! A small feed-forward network, and with no hidden layer a logistic regression. Trained by AdamW
+//! on the processor; every random choice comes from the seed, so the same rows give the same
+//! weights.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
 use rand::rngs::StdRng;
@@ -18,7 +19,8 @@ pub enum Error {
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// Weights of a trained network. One output is the log-odds of a purchase, several are the log-weights of classes.
+/// Weights of a trained network. One output is the log-odds of a purchase, several are the
+/// log-weights of classes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Network {
     layers: Vec<Layer>,
@@ -47,8 +49,8 @@ pub struct Recipe {
     pub decay: f64,
     /// Share of hidden units that are left out of each step.
     pub dropout: f32,
-    /// Passes without a better loss on rows held out for it (an eighth) after which training stops and the best weights are taken. `None`
-    /// trains on all rows to the end.
+    /// Passes without a better loss on rows held out for it (an eighth) after which training stops
+    /// and the best weights are taken. `None` trains on all rows to the end.
     pub patience: Option<usize>,
     pub seed: u64,
 }
@@ -164,7 +166,8 @@ impl Network {
     }
 }
 
-/// Sums of products of the columns of `rows`, `width` numbers each: `rowsᵀ · rows`, `width` rows of `width`.
+/// Sums of products of the columns of `rows`, `width` numbers each: `rowsᵀ · rows`, `width` rows of
+/// `width`.
 ///
 /// # Errors
 /// When the numbers don't make whole rows.
@@ -205,7 +208,8 @@ struct Weights {
     bias: Array1<f32>,
 }
 
-/// Weights uniform in ±√(6 / inputs) before a hidden layer (He et al. 2015, for ReLU), zeros before the outputs.
+/// Weights uniform in ±√(6 / inputs) before a hidden layer (He et al. 2015, for ReLU), zeros before
+/// the outputs.
 fn initial(recipe: &Recipe, width: usize, outputs: usize, random: &mut StdRng) -> Vec<Weights> {
     let mut layers = Vec::new();
     let mut inputs = width;
@@ -267,7 +271,8 @@ impl Pass {
     }
 }
 
-/// Adam with decoupled weight decay (Loshchilov and Hutter 2019), with the usual β₁ = .9, β₂ = .999 and ε = 1e-8.
+/// Adam with decoupled weight decay (Loshchilov and Hutter 2019), with the usual β₁ = .9, β₂ = .999
+/// and ε = 1e-8.
 struct AdamW {
     decay: f64,
     steps: i32,
@@ -319,7 +324,8 @@ impl AdamW {
     }
 }
 
-/// Random numbers drawn once: each step's masks are windows into them at random places, which costs nothing.
+/// Random numbers drawn once: each step's masks are windows into them at random places, which costs
+/// nothing.
 struct Masks {
     pool: Vec<f32>,
 }
@@ -350,8 +356,8 @@ impl Masks {
     }
 }
 
-/// Mean cross-entropy of the chosen rows, and its slope along their logits. For one output, ln(1 + eᶻ) − z·y in a form that
-/// can't overflow.
+/// Mean cross-entropy of the chosen rows, and its slope along their logits. For one output, ln(1 +
+/// eᶻ) − z·y in a form that can't overflow.
 fn loss(logits: &Array2<f32>, chosen: &[usize], targets: Targets<'_>) -> (f32, Array2<f32>) {
     #[expect(clippy::cast_precision_loss, reason = "rows of a batch")]
     let share = 1.0 / chosen.len().max(1) as f32;

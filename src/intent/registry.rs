@@ -1,10 +1,11 @@
-//! Versions of trained models, kept as files beside a manifest: train → evaluate on later rows → compare with the deployed one → deploy or
-//! refuse, and roll back. Each site has its own; nothing that one site's visitors did moves another's score.
+//! Versions of trained models, kept as files beside a manifest: train → evaluate on later rows →
+//! compare with the deployed one → deploy or refuse, and roll back. Each site has its own; nothing
+//! that one site's visitors did moves another's score.
 //!
 //! ```text
 //! data/intent/<site>/<head>/manifest.json      what there is, and which version is deployed
 //! data/intent/<site>/<head>/<version>.model    a line that says what it is, then JSON
-//! data/intent/<site>/<head>/lock               held by who changes any of it, in this process or another
+//! data/intent/<site>/<head>/lock               held by who changes any of it, in any process
 //! ```
 
 use std::collections::HashMap;
@@ -29,16 +30,19 @@ use crate::intent::watch::Watch;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IntentConfig {
-    /// Directory of the trained models. Without one that is deployed, the purchase score is a transparent sum.
+    /// Directory of the trained models. Without one that is deployed, the purchase score is a
+    /// transparent sum.
     pub models: PathBuf,
-    /// Share of the rows, the latest in time, on which a new model is compared with the deployed one. They are not trained on.
+    /// Share of the rows, the latest in time, on which a new model is compared with the deployed
+    /// one. They are not trained on.
     pub later_share: f32,
-    /// Population stability index of a column from which its drift is warned about. 0.1 is a shift, 0.25 a large one.
+    /// Population stability index of a column from which its drift is warned about. 0.1 is a shift,
+    /// 0.25 a large one.
     pub drift: f64,
     /// Calibration error from which a warning is given and a new model is refused.
     pub calibration: f64,
-    /// Minutes between two looks at how the deployed purchase model does on new conversations (drift, calibration). A look reads the
-    /// newest 2,000 conversations off the answer path.
+    /// Minutes between two looks at how the deployed purchase model does on new conversations
+    /// (drift, calibration). A look reads the newest 2,000 conversations off the answer path.
     pub watch_min: u64,
 }
 
@@ -114,7 +118,8 @@ pub struct Version {
     /// First and last moment of all rows, where they have one.
     pub from_ms: Option<u64>,
     pub to_ms: Option<u64>,
-    /// Last moment of the rows that it learned from: what began after it was never seen. Missing in versions of before this was noted.
+    /// Last moment of the rows that it learned from: what began after it was never seen. Missing in
+    /// versions of before this was noted.
     #[serde(default)]
     pub learned_to_ms: Option<u64>,
     /// Measured on the later rows.
@@ -128,8 +133,9 @@ pub struct Version {
 }
 
 impl Version {
-    /// The moment after which conversations are surely new to the model, in milliseconds since 1970: where its rows had no time, or nobody noted
-    /// how far it learned, that of the last row or of the training.
+    /// The moment after which conversations are surely new to the model, in milliseconds since
+    /// 1970: where its rows had no time, or nobody noted how far it learned, that of the last row
+    /// or of the training.
     #[must_use]
     pub fn learned_until_ms(&self) -> u64 {
         self.learned_to_ms.or(self.to_ms).unwrap_or(self.trained_at_ms)
@@ -159,7 +165,8 @@ pub struct Registry {
     head: Head,
 }
 
-/// First line of every model file. The number changes when an older version's files can't be read any more.
+/// First line of every model file. The number changes when an older version's files can't be read
+/// any more.
 const MAGIC: &str = "frontdesk intent model 1";
 
 impl Registry {
@@ -183,8 +190,8 @@ impl Registry {
         }
     }
 
-    /// Keeps a trained model as the next version; `version`, `sha256` and `bytes` are filled in. Waits while somebody else changes
-    /// the models.
+    /// Keeps a trained model as the next version; `version`, `sha256` and `bytes` are filled in.
+    /// Waits while somebody else changes the models.
     ///
     /// # Errors
     /// When it can't be written.
@@ -264,8 +271,8 @@ impl Registry {
         Ok(Deployed { version: known, model: self.load(version)? })
     }
 
-    /// Makes a version the deployed one, unless it doesn't earn its place and `force` isn't given. Its file is checked first. Waits
-    /// while somebody else changes the models.
+    /// Makes a version the deployed one, unless it doesn't earn its place and `force` isn't given.
+    /// Its file is checked first. Waits while somebody else changes the models.
     ///
     /// # Errors
     /// When it is refused, or as [`Self::load`].
@@ -321,8 +328,8 @@ impl Registry {
         RegistryError::NoVersion { head: self.head.name(), version, known }
     }
 
-    /// Waits until nobody else, in this process or another, reads the manifest to write it. Where there is no folder yet, there is
-    /// nothing to change.
+    /// Waits until nobody else, in this process or another, reads the manifest to write it. Where
+    /// there is no folder yet, there is nothing to change.
     fn lock(&self) -> Result<Option<fs::File>, RegistryError> {
         let path = self.directory.join("lock");
         let file = match fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path)
@@ -364,8 +371,8 @@ fn parse<M: DeserializeOwned>(path: &Path, head: Head, bytes: &[u8]) -> Result<M
     serde_json::from_slice(rest).map_err(|error| foreign(error.to_string()))
 }
 
-/// Writes beside the target and renames, so that a crash leaves the old file or the new one. On disk when it returns, with
-/// everything that was written into the folder before.
+/// Writes beside the target and renames, so that a crash leaves the old file or the new one. On
+/// disk when it returns, with everything that was written into the folder before.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
     let failed = |error| RegistryError::Io { doing: "write", path: path.to_owned(), error };
     let beside = path.with_extension("part");
@@ -400,8 +407,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The deployed models, in memory. Clones share them; a swap replaces one pointer, so that a session that is being scored ends with the model
-/// that it began with.
+/// The deployed models, in memory. Clones share them; a swap replaces one pointer, so that a
+/// session that is being scored ends with the model that it began with.
 #[derive(Clone)]
 pub struct Live {
     inner: Arc<Inner>,
@@ -416,7 +423,8 @@ struct Inner {
     classes: RwLock<HashMap<String, Arc<Deployed<Classes>>>>,
     /// What was last seen of each site's purchase model in use.
     watches: RwLock<HashMap<String, Arc<Watch>>>,
-    /// Each manifest as it was last read. Times of change are too coarse to tell two deployments of one moment apart.
+    /// Each manifest as it was last read. Times of change are too coarse to tell two deployments of
+    /// one moment apart.
     seen: Mutex<HashMap<(String, Head), Seen>>,
 }
 
@@ -442,8 +450,8 @@ fn in_words(column: &str, value: &Value) -> Option<String> {
 }
 
 impl Deployed<Model> {
-    /// A conversation as it stood after the visitor's first `turns` messages, or as it stands: the probability of a purchase and what
-    /// moved it. The row is made as those of training are.
+    /// A conversation as it stood after the visitor's first `turns` messages, or as it stands: the
+    /// probability of a purchase and what moved it. The row is made as those of training are.
     ///
     /// # Errors
     /// When the rows are not of one width.
@@ -507,7 +515,8 @@ impl Live {
         self.inner.classes.read().unwrap_or_else(PoisonError::into_inner).get(site).cloned()
     }
 
-    /// How the deployed purchase model of a site did when it was last looked at; nothing for a version that isn't deployed any more.
+    /// How the deployed purchase model of a site did when it was last looked at; nothing for a
+    /// version that isn't deployed any more.
     #[must_use]
     pub fn watch(&self, site: &str) -> Option<Arc<Watch>> {
         let watch =
@@ -528,8 +537,8 @@ impl Live {
         Registry::new(&self.inner.models, site, head)
     }
 
-    /// Takes in what was deployed since, by this process or another one. A model that can't be read leaves the one before in its place.
-    /// Reads files: call it off the async threads.
+    /// Takes in what was deployed since, by this process or another one. A model that can't be read
+    /// leaves the one before in its place. Reads files: call it off the async threads.
     ///
     /// # Errors
     /// The first thing that went wrong; the other head is refreshed all the same.
@@ -585,8 +594,8 @@ impl Live {
     }
 }
 
-/// Why a purchase model doesn't earn its place, if it doesn't: it must beat the mean of all rows and the deployed one, both on the later
-/// rows, and mean its probabilities.
+/// Why a purchase model doesn't earn its place, if it doesn't: it must beat the mean of all rows
+/// and the deployed one, both on the later rows, and mean its probabilities.
 #[must_use]
 pub fn objection(
     candidate: &crate::intent::metrics::Quality,

@@ -1,5 +1,5 @@
-//! One round of a model's life: train on earlier rows, evaluate on later ones, compare with what is deployed, keep the version with the
-//! verdict.
+//! One round of a model's life: train on earlier rows, evaluate on later ones, compare with what is
+//! deployed, keep the version with the verdict.
 
 use std::collections::HashMap;
 
@@ -38,13 +38,13 @@ pub struct Evaluation {
     pub warnings: Vec<Notice<Warning>>,
 }
 
-/// Conversations below which a drift, and outcomes below which a calibration error, is chance as often as not: with ten bins, 200 outcomes
-/// of a perfect model have an error of about 0.06.
+/// Conversations below which a drift, and outcomes below which a calibration error, is chance as
+/// often as not: with ten bins, 200 outcomes of a perfect model have an error of about 0.06.
 const MIN_SESSIONS: usize = 100;
 const MIN_OUTCOMES: usize = 200;
 
-/// Compares conversations with what a model learned from: their features with those of training, its probabilities with what came of
-/// them. Pure.
+/// Compares conversations with what a model learned from: their features with those of training,
+/// its probabilities with what came of them. Pure.
 ///
 /// # Errors
 /// When the model can't compute.
@@ -175,7 +175,8 @@ pub fn train_purchase(
     })
 }
 
-/// Why a model can't serve conversations, if it can't: each lacks what it learned from, so that it would say the same of everybody.
+/// Why a model can't serve conversations, if it can't: each lacks what it learned from, so that it
+/// would say the same of everybody.
 fn blind(model: &Model) -> Option<String> {
     let foreign: Vec<&str> = model
         .columns()
@@ -210,7 +211,8 @@ pub fn train_classes(
     now_ms: u64,
     progress: &mut dyn FnMut(usize, usize),
 ) -> anyhow::Result<Round> {
-    // Every class has its later examples: files of labelled texts are ordered by class as often as by time.
+    // Every class has its later examples: files of labelled texts are ordered by class as often as
+    // by time.
     let mut seen: HashMap<&str, (usize, usize)> = HashMap::new();
     for example in examples {
         seen.entry(&example.intent).or_default().0 += 1;
@@ -348,8 +350,8 @@ mod tests {
     use crate::language::topics::Topic;
     use crate::signals::{Outcome, Signal};
 
-    /// Conversations that began at `from_ms` and after, of which those with a price question come to a purchase with the probability
-    /// `bought`, the others rarely; `words` to a message.
+    /// Conversations that began at `from_ms` and after, of which those with a price question come
+    /// to a purchase with the probability `bought`, the others rarely; `words` to a message.
     fn tracks(count: u64, from_ms: u64, words: u32, bought: u64) -> Vec<Track> {
         (0..count)
             .map(|i| {
@@ -496,7 +498,8 @@ mod tests {
         let refused = registry.deploy(visits.version.version, false).unwrap_err().to_string();
         assert!(refused.contains("PageValues"), "{refused}");
 
-        // The features that were exported: what came of it is in no column, and rows without an outcome are passed over.
+        // The features that were exported: what came of it is in no column, and rows without an
+        // outcome are passed over.
         let mut tracks = tracks(400, 1_000, 8, 800);
         let learned = train(&Data::of_tracks(&tracks, None));
         for track in &mut tracks[..9] {
@@ -519,7 +522,8 @@ mod tests {
         );
         let round = train(&exported);
         assert_eq!(round.unlabelled, 9);
-        // The other version learned from the same, so the reason may be that it is no better; it isn't that it is blind.
+        // The other version learned from the same, so the reason may be that it is no better; it
+        // isn't that it is blind.
         assert!(!round.version.objection.unwrap_or_default().contains("columns"));
         assert!(round.version.metrics["auroc"] < 0.95, "{:?}", round.version.metrics);
         // A model of the store's conversations is measured on them; what the file lacks is missing.

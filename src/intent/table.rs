@@ -1,5 +1,6 @@
-//! Rows to learn from: columns of numbers, categories and texts, and whether it came to a purchase. Read from CSV with any columns,
-//! or made of conversations' signals, the same way for recorded, stored and running ones.
+//! Rows to learn from: columns of numbers, categories and texts, and whether it came to a purchase.
+//! Read from CSV with any columns, or made of conversations' signals, the same way for recorded,
+//! stored and running ones.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::Read;
@@ -16,7 +17,8 @@ pub struct Table {
     pub rows: Vec<Vec<Value>>,
     /// Whether it came to a purchase, one per row.
     pub labels: Vec<bool>,
-    /// When each row was known, in milliseconds since 1970. Without it, the order of the rows is taken for the order in time.
+    /// When each row was known, in milliseconds since 1970. Without it, the order of the rows is
+    /// taken for the order in time.
     pub at_ms: Option<Vec<u64>>,
 }
 
@@ -33,8 +35,8 @@ pub enum Kind {
     Number,
     /// One of a few names.
     Category,
-    /// What somebody wrote: one message a line. Lines are embedded one by one, so that a conversation that grows by a message costs
-    /// one embedding.
+    /// What somebody wrote: one message a line. Lines are embedded one by one, so that a
+    /// conversation that grows by a message costs one embedding.
     Text,
 }
 
@@ -72,24 +74,28 @@ pub enum TableError {
     Unlabelled { rows: usize, label: String },
 }
 
-/// A category has at most this many distinct values, or fewer than a tenth of the rows; else the column is text.
+/// A category has at most this many distinct values, or fewer than a tenth of the rows; else the
+/// column is text.
 const MAX_CATEGORIES: usize = 64;
-/// Words in an average value from which a column of many distinct values is text rather than identifiers.
+/// Words in an average value from which a column of many distinct values is text rather than
+/// identifiers.
 const TEXT_WORDS: usize = 2;
 
 impl Table {
-    /// Reads CSV with a header. Kinds are inferred: a column of numbers is [`Kind::Number`], one of few distinct values a category, one of many
-    /// wordy values text. A column of many distinct single words (an identifier) tells nothing about new rows and is left out, and so are the
-    /// columns of an export that say whose row it is or what came of it (`session`, `amount`, …). Its columns `meaning_000`… together are
-    /// [`SAID`]. `at_ms` gives the moments.
+    /// Reads CSV with a header. Kinds are inferred: a column of numbers is [`Kind::Number`], one of
+    /// few distinct values a category, one of many wordy values text. A column of many distinct
+    /// single words (an identifier) tells nothing about new rows and is left out, and so are the
+    /// columns of an export that say whose row it is or what came of it (`session`, `amount`, …).
+    /// Its columns `meaning_000`… together are [`SAID`]. `at_ms` gives the moments.
     ///
-    /// With `like`, the columns are those, in their order and with their kinds: further ones are passed over, and one that the file lacks has
-    /// missing values.
+    /// With `like`, the columns are those, in their order and with their kinds: further ones are
+    /// passed over, and one that the file lacks has missing values.
     ///
     /// Rows without a label are in it, too; the second part says which rows have one.
     ///
     /// # Errors
-    /// When it is no CSV, has no rows, the label is missing or no yes or no, or a column of `like` is no number or all of them are missing.
+    /// When it is no CSV, has no rows, the label is missing or no yes or no, or a column of `like`
+    /// is no number or all of them are missing.
     pub fn csv(
         file: impl Read,
         label: &str,
@@ -179,8 +185,9 @@ impl Table {
         Ok((table, labelled))
     }
 
-    /// A row for each conversation as it stood after the visitor's first `turns` messages, or at its end. Nothing later is seen.
-    /// The columns are [`features::COLUMNS`], the visitors' attributes, and what was said; with `like`, those and no others.
+    /// A row for each conversation as it stood after the visitor's first `turns` messages, or at
+    /// its end. Nothing later is seen. The columns are [`features::COLUMNS`], the visitors'
+    /// attributes, and what was said; with `like`, those and no others.
     #[must_use]
     pub fn of_tracks(tracks: &[Track], turns: Option<usize>, like: Option<&[Column]>) -> Self {
         let states: Vec<State> = tracks.iter().map(|track| track.state(turns)).collect();
@@ -245,7 +252,8 @@ impl Table {
         }
     }
 
-    /// The rows in time: the earlier part and the last `share` (0…1) of them, on which a model is evaluated that never saw them.
+    /// The rows in time: the earlier part and the last `share` (0…1) of them, on which a model is
+    /// evaluated that never saw them.
     #[must_use]
     pub fn split_in_time(&self, share: f32) -> (Self, Self) {
         let mut order: Vec<usize> = (0..self.len()).collect();
@@ -273,8 +281,8 @@ enum Cells {
     Missing,
 }
 
-/// Columns of `frontdesk signals export --features`, and of others' exports, that say whose row it is or what came of it: the one tells nothing
-/// about new rows, the other gives the answer away.
+/// Columns of `frontdesk signals export --features`, and of others' exports, that say whose row it
+/// is or what came of it: the one tells nothing about new rows, the other gives the answer away.
 const TOLD: [&str; 7] = ["site", "session", "converted", "amount", "currency", "order", "outcome"];
 
 /// `meaning_000` and so on, as an export has them.
@@ -356,8 +364,8 @@ fn parse_label(row: usize, value: &str) -> Result<bool, TableError> {
     }
 }
 
-/// A conversation as training and serving see it: its signals in the order of the log, and what came of it. One fold of
-/// them ([`State`]) makes the rows of both.
+/// A conversation as training and serving see it: its signals in the order of the log, and what
+/// came of it. One fold of them ([`State`]) makes the rows of both.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Track {
     /// The moment of each record, in milliseconds since 1970, and its signals.
@@ -368,7 +376,8 @@ pub struct Track {
     pub converted: Option<bool>,
 }
 
-/// Columns of every conversation beside [`features::COLUMNS`]: the mean of what the visitor's messages mean, and the last one.
+/// Columns of every conversation beside [`features::COLUMNS`]: the mean of what the visitor's
+/// messages mean, and the last one.
 pub const SAID: &str = "visitor_said";
 pub const LAST: &str = "visitor_said_last";
 
@@ -394,8 +403,9 @@ impl Track {
         state
     }
 
-    /// What was known after the record with the visitor's message number `turns`, or at the end. With the first report of an outcome
-    /// the conversation is at its end: what was said afterwards can be about it.
+    /// What was known after the record with the visitor's message number `turns`, or at the end.
+    /// With the first report of an outcome the conversation is at its end: what was said afterwards
+    /// can be about it.
     #[must_use]
     pub fn state(&self, turns: Option<usize>) -> State {
         let mut state = State::default();
@@ -438,7 +448,8 @@ impl Track {
         self.records.first().map_or(0, |(at_ms, _)| *at_ms)
     }
 
-    /// True for a column that a conversation can have: a model that learned from others is blind to every visitor.
+    /// True for a column that a conversation can have: a model that learned from others is blind to
+    /// every visitor.
     #[must_use]
     pub fn has(column: &str) -> bool {
         features::COLUMNS.contains(&column)

@@ -1,5 +1,6 @@
-//! Rows with outcomes → a purchase model: a logistic baseline, a small network, boosted trees and a blend of them, compared on rows that
-//! they didn't see. What is best calibrated there is the model, not a favourite.
+//! Rows with outcomes → a purchase model: a logistic baseline, a small network, boosted trees and a
+//! blend of them, compared on rows that they didn't see. What is best calibrated there is the
+//! model, not a favourite.
 
 use std::time::Instant;
 
@@ -74,7 +75,8 @@ impl Kind {
 pub struct Model {
     pub kind: Kind,
     encoder: Encoder,
-    /// Means of the first view over the training rows: the average visitor, whom explanations compare with.
+    /// Means of the first view over the training rows: the average visitor, whom explanations
+    /// compare with.
     center: Vec<f32>,
     /// The log-odds is the sum of the parts' log-odds times their weights.
     parts: Vec<(f32, Part)>,
@@ -110,7 +112,8 @@ pub struct Compared {
 /// The outcome of a training.
 #[derive(Debug)]
 pub struct Trained {
-    /// The kind that [`Self::models`] should be deployed as: the lowest cross-validated log loss after calibration.
+    /// The kind that [`Self::models`] should be deployed as: the lowest cross-validated log loss
+    /// after calibration.
     pub chosen: Kind,
     pub compared: Vec<Compared>,
     /// Fitted on all rows; every kind, or only the chosen one.
@@ -122,7 +125,8 @@ pub struct Trained {
 pub struct Training<'a> {
     pub table: &'a Table,
     pub vectors: &'a Vectors,
-    /// Rows of the same conversation have the same number and are never split between training and comparison.
+    /// Rows of the same conversation have the same number and are never split between training and
+    /// comparison.
     pub groups: Option<&'a [usize]>,
     pub seed: u64,
     /// Keep a model of every kind, for an evaluation that shows them side by side.
@@ -146,7 +150,8 @@ pub fn train(
     if positives < MIN_OF_EACH || rows - positives < MIN_OF_EACH {
         return Err(TrainError::TooFew { rows, positives });
     }
-    // In the end each part by itself, and those of the blend; parts that weigh nothing in it aren't fitted again.
+    // In the end each part by itself, and those of the blend; parts that weigh nothing in it aren't
+    // fitted again.
     let last = if training.keep_all { 2 } else { 1 };
     let total = (FOLDS + last) * Kind::PARTS.len();
     let mut done = 0;
@@ -246,7 +251,8 @@ impl Model {
         &self.encoder
     }
 
-    /// Calibrated probabilities of a purchase, one per row. Columns that the table lacks count as missing.
+    /// Calibrated probabilities of a purchase, one per row. Columns that the table lacks count as
+    /// missing.
     ///
     /// # Errors
     /// When the rows are not of one width.
@@ -259,10 +265,11 @@ impl Model {
         Ok(sums.into_iter().map(|z| self.calibration.probability(z)).collect())
     }
 
-    /// What moved the prediction of the first row, strongest first, in log-odds before calibration against an average row:
-    /// the weighted sum of what moved each part. For the logistic part Σ w·(x − x̄) over a column's numbers, which is exact; for trees
-    /// Shapley values, exact too; for networks the output minus the output with the column's numbers replaced by x̄, so that what two columns
-    /// do only together is counted for both.
+    /// What moved the prediction of the first row, strongest first, in log-odds before calibration
+    /// against an average row: the weighted sum of what moved each part. For the logistic part Σ
+    /// w·(x − x̄) over a column's numbers, which is exact; for trees Shapley values, exact too; for
+    /// networks the output minus the output with the column's numbers replaced by x̄, so that what
+    /// two columns do only together is counted for both.
     ///
     /// # Errors
     /// When the rows are not of one width.
@@ -428,7 +435,8 @@ fn trees_recipe(seed: u64) -> trees::Recipe {
     }
 }
 
-/// Weights in steps of a tenth that add up to 1, with the lowest log loss after Platt's calibration.
+/// Weights in steps of a tenth that add up to 1, with the lowest log loss after Platt's
+/// calibration.
 fn blend(unseen: &[Vec<f32>], labels: &[bool]) -> Vec<f32> {
     let mut best = (f64::INFINITY, vec![1.0, 0.0, 0.0]);
     for a in 0..=10_u8 {
@@ -473,7 +481,8 @@ mod tests {
     use super::*;
     use crate::intent::table::{Kind as Holds, Value};
 
-    /// Visits by formula: whoever looked at many pages for long buys, more so in November, and a third column tells nothing.
+    /// Visits by formula: whoever looked at many pages for long buys, more so in November, and a
+    /// third column tells nothing.
     fn visits() -> Table {
         let column = |name: &str, kind| Column { name: name.into(), kind };
         let mut table = Table {
@@ -485,7 +494,8 @@ mod tests {
             ..Table::default()
         };
         for i in 0_u16..600 {
-            // Three low-discrepancy sequences (Weyl): spread evenly, and not in step with each other.
+            // Three low-discrepancy sequences (Weyl): spread evenly, and not in step with each
+            // other.
             let at = |step: f32| (f32::from(i) * step).fract();
             let (pages, november, screen, luck) =
                 (at(0.618_034), at(0.414_214) > 0.5, at(0.732_051), at(0.302_776));

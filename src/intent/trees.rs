@@ -114,7 +114,8 @@ impl Trees {
         sums.into_iter().map(|sum| (sum / self.boosters.len().max(1) as f64) as f32).collect()
     }
 
-    /// Shapley values of one row (Lundberg et al. 2018): what each column adds to the log-odds of an average row, exact for these trees.
+    /// Shapley values of one row (Lundberg et al. 2018): what each column adds to the log-odds of
+    /// an average row, exact for these trees.
     #[must_use]
     pub fn contributions(&self, row: &[f64]) -> Vec<f32> {
         let mut sums = vec![0.0; row.len()];
@@ -160,7 +161,8 @@ mod tests {
 
     #[test]
     fn they_learn_an_interaction_and_say_what_moved_a_row() {
-        // Bought when both or neither of two things is above the middle; a third column tells nothing, and some of it is missing.
+        // Bought when both or neither of two things is above the middle; a third column tells
+        // nothing, and some of it is missing.
         let row = |i: u32| {
             (
                 f64::from(i % 20),

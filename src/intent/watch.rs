@@ -31,7 +31,8 @@ impl<T> Display for Notice<T> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "warning", rename_all = "snake_case")]
 pub enum Warning {
-    /// Columns whose population stability index is above the limit, how many there are, and those that are furthest off.
+    /// Columns whose population stability index is above the limit, how many there are, and those
+    /// that are furthest off.
     Drifted {
         columns: usize,
         of: usize,
@@ -85,7 +86,8 @@ impl Display for Warning {
 pub struct Watch {
     pub at_ms: u64,
     pub version: u32,
-    /// Conversations that began after the last one of training, and how many of them have a reported outcome.
+    /// Conversations that began after the last one of training, and how many of them have a
+    /// reported outcome.
     pub sessions: usize,
     pub outcomes: usize,
     /// On those with an outcome, at their end.

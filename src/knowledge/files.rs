@@ -1,5 +1,5 @@
-//! The files that a site knows, and how each is understood: which line is the header, what the columns are taken for, what
-//! was left out and why. Nothing of it changes the index.
+//! The files that a site knows, and how each is understood: which line is the header, what the
+//! columns are taken for, what was left out and why. Nothing of it changes the index.
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -9,7 +9,8 @@ use crate::retrieval::ingest::{
     self, Explained, Failure, FolderFile, IngestOptions, UPLOAD_PREFIX,
 };
 
-/// Files that are read at once for nobody's index: each takes a thread, or a process, until `knowledge.read_timeout_s`.
+/// Files that are read at once for nobody's index: each takes a thread, or a process, until
+/// `knowledge.read_timeout_s`.
 pub(super) const AT_ONCE: usize = 2;
 
 /// What a site's documents are read from.
@@ -17,7 +18,8 @@ pub(super) const AT_ONCE: usize = 2;
 pub struct SiteFiles {
     /// Those of its folder, then those handed in, whose ids begin with `api:`; both by id.
     pub files: Vec<FolderFile>,
-    /// What stands in the folder and is of no kind that is read, or can't be; and what was handed in and can't be used.
+    /// What stands in the folder and is of no kind that is read, or can't be; and what was handed
+    /// in and can't be used.
     pub left_out: Vec<Failure>,
 }
 
@@ -43,8 +45,8 @@ impl Knowledge {
         Ok(all)
     }
 
-    /// How one of [`Knowledge::files`] is understood, by its id; none if it is none of them. No other file is read,
-    /// whatever the id looks like.
+    /// How one of [`Knowledge::files`] is understood, by its id; none if it is none of them. No
+    /// other file is read, whatever the id looks like.
     ///
     /// # Errors
     /// When the site is not known, as many files are being read already, or the disk fails.

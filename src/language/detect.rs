@@ -1,8 +1,9 @@
 //! Which language a text is in, also for messages of a few words.
 //!
-//! The script decides where it can. Latin letters are weighed by `lingua`'s letter statistics and by the common words of
-//! `data/common/`, and what the conversation and the site say about the visitor's language tips the scales between near ones.
-//! Of 52 short messages to shops in eight languages, written after the lists of common words, the statistics alone tell 50, both 51.
+//! The script decides where it can. Latin letters are weighed by `lingua`'s letter statistics and
+//! by the common words of `data/common/`, and what the conversation and the site say about the
+//! visitor's language tips the scales between near ones. Of 52 short messages to shops in eight
+//! languages, written after the lists of common words, the statistics alone tell 50, both 51.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -19,31 +20,34 @@ use super::{gloss, is_unspaced};
 const SURE: f64 = 0.5;
 /// Probability below which a message is taken to be in the language of the messages before it.
 const GUESS: f64 = 0.3;
-/// The same for a message of so many letters at most, which may be a name or be said in many languages ("ok", "Tarn").
+/// The same for a message of so many letters at most, which may be a name or be said in many
+/// languages ("ok", "Tarn").
 const GUESS_OF_WORD: f64 = 0.6;
 const WORD: usize = 6;
-/// How much likelier a language is for each common word of a text that no other language has; a word of `n` languages counts
-/// its `n`th root.
+/// How much likelier a language is for each common word of a text that no other language has; a
+/// word of `n` languages counts its `n`th root.
 const COMMON_WORD: f64 = 5.0;
 /// The same for a word that shops and their customers use, where it is no common one.
 const WORD_OF_SHOPS: f64 = 4.0;
-/// How much likelier a language is that the visitor wrote before, for each message, and one that is the site's. The site's says
-/// little: who writes in another has come nevertheless.
+/// How much likelier a language is that the visitor wrote before, for each message, and one that is
+/// the site's. The site's says little: who writes in another has come nevertheless.
 const WRITTEN_BEFORE: f64 = 4.0;
 const OF_THE_SITE: f64 = 1.5;
-/// The weight of the site's language at least where no statistics know it, beside 1 for all others: where the words are
-/// common ones of another language, and where they aren't.
+/// The weight of the site's language at least where no statistics know it, beside 1 for all others:
+/// where the words are common ones of another language, and where they aren't.
 const UNKNOWN_BESIDE: f64 = 0.1;
 const UNKNOWN_ALONE: f64 = 1.5;
 /// Earlier messages that count.
 const RECENT: usize = 3;
-/// The share that a language has at least beside its common words, so that these count where the statistics see none.
+/// The share that a language has at least beside its common words, so that these count where the
+/// statistics see none.
 const LEAST: f64 = 0.01;
 
 /// Languages with their probabilities, the likeliest first.
 pub(super) type Weights = Vec<(&'static str, f64)>;
 
-/// The languages that are weighed against each other, with their common words; one without statistics is told by its words alone.
+/// The languages that are weighed against each other, with their common words; one without
+/// statistics is told by its words alone.
 const LATIN: &[(&str, Option<Language>, &str)] = &[
     ("en", Some(Language::English), include_str!("data/common/en.txt")),
     ("de", Some(Language::German), include_str!("data/common/de.txt")),
@@ -77,8 +81,8 @@ pub fn language_of(text: &str) -> Option<&'static str> {
     (share >= SURE).then_some(language)
 }
 
-/// The language that a visitor writes: what a message itself says, weighed with the messages before it (the latest first) and
-/// the site's language. `None` where none of the messages says anything.
+/// The language that a visitor writes: what a message itself says, weighed with the messages before
+/// it (the latest first) and the site's language. `None` where none of the messages says anything.
 #[must_use]
 pub fn spoken<'a>(
     message: &str,
@@ -88,8 +92,9 @@ pub fn spoken<'a>(
     let mut weights = weights(message);
     let before: Vec<&'static str> =
         before.into_iter().take(RECENT).filter_map(language_of).collect();
-    // A site in a language that no statistics know is visited by those who write it, and the statistics take that for its
-    // nearest neighbour. Two common words of another language tell that it is another.
+    // A site in a language that no statistics know is visited by those who write it, and the
+    // statistics take that for its nearest neighbour. Two common words of another language tell
+    // that it is another.
     let unknown = !LATIN.iter().any(|(code, statistics, _)| *code == site && statistics.is_some());
     if unknown
         && weights.iter().any(|(language, _)| *language == LATIN[0].0)
@@ -132,8 +137,9 @@ pub(super) fn candidates(text: &str) -> Weights {
     weights
 }
 
-/// The languages that a text may be in with their probabilities, the likeliest first; none for a text that shows no language.
-/// A turn asks this of the same text several times: the last answers are remembered under hashes.
+/// The languages that a text may be in with their probabilities, the likeliest first; none for a
+/// text that shows no language. A turn asks this of the same text several times: the last answers
+/// are remembered under hashes.
 fn weights(text: &str) -> Weights {
     static KNOWN: LazyLock<(RandomState, Cache<u64, Weights>)> =
         LazyLock::new(|| (RandomState::new(), Cache::new(1_024)));
@@ -161,7 +167,8 @@ fn weigh(text: &str) -> Weights {
     }
 }
 
-/// A text without what is the same in every language: links, addresses, codes, and names that stand within a sentence.
+/// A text without what is the same in every language: links, addresses, codes, and names that stand
+/// within a sentence.
 fn telling(text: &str) -> String {
     let mut words = String::with_capacity(text.len());
     let is_name = |word: &str| {

@@ -1,7 +1,9 @@
-//! What a text of another language says, word for word in English, for models that read English alone. Pure.
+//! What a text of another language says, word for word in English, for models that read English
+//! alone. Pure.
 //!
-//! A gloss is no translation: words keep their order, endings are gone, and what the lists of `data/gloss/` don't hold stays as it
-//! is. It is enough for a cross-encoder to tell what is asked; nobody is shown one.
+//! A gloss is no translation: words keep their order, endings are gone, and what the lists of
+//! `data/gloss/` don't hold stays as it is. It is enough for a cross-encoder to tell what is asked;
+//! nobody is shown one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -18,8 +20,8 @@ pub struct Gloss {
     pub known: f32,
 }
 
-/// The gloss of a text; `None` for a language without a list. `is_name` tells of a lower-case word whether it means the same in
-/// every language: the names that a shop's own documents hold.
+/// The gloss of a text; `None` for a language without a list. `is_name` tells of a lower-case word
+/// whether it means the same in every language: the names that a shop's own documents hold.
 #[must_use]
 pub fn gloss(text: &str, language: &str, is_name: impl Fn(&str) -> bool) -> Option<Gloss> {
     let lexicon = LEXICONS.get(language)?;
@@ -74,7 +76,8 @@ pub fn gloss(text: &str, language: &str, is_name: impl Fn(&str) -> bool) -> Opti
     Some(said.gloss())
 }
 
-/// Whether the list of a language holds a word, by itself or within a phrase; the word is right as it is written.
+/// Whether the list of a language holds a word, by itself or within a phrase; the word is right as
+/// it is written.
 #[must_use]
 pub fn is_word(language: &str, word: &str) -> bool {
     let Some(lexicon) = LEXICONS.get(language) else { return false };
@@ -85,7 +88,8 @@ pub fn is_word(language: &str, word: &str) -> bool {
     lexicon.longest(&[&folded]).is_some() || lexicon.parts(&folded).is_some() || in_phrase()
 }
 
-/// The languages of which a word of customers and shops is, as far as the lists tell; English by what they say in it.
+/// The languages of which a word of customers and shops is, as far as the lists tell; English by
+/// what they say in it.
 pub(super) fn languages(word: &str) -> Vec<&'static str> {
     static ENGLISH: LazyLock<HashSet<String>> = LazyLock::new(|| {
         let all = LEXICONS.values().flat_map(|lexicon| lexicon.spaced.values().flatten());
@@ -238,7 +242,8 @@ impl Lexicon {
             let rest = words.get(before.len()).filter(|_| begins)?.strip_prefix(last.as_str())?;
             let fits = rest.is_empty() || entry.open;
             let found = Found { entry, rest: rest.len() };
-            // Behind a short beginning only an ending follows; what is longer is another word, or a compound.
+            // Behind a short beginning only an ending follows; what is longer is another word, or a
+            // compound.
             let word = words.first().copied().unwrap_or_default();
             let strays = || {
                 last.len() < MIN_PART
@@ -255,7 +260,8 @@ impl Lexicon {
         })
     }
 
-    /// The English of a compound whose beginning an entry with an open end stands for: "Lederpflege".
+    /// The English of a compound whose beginning an entry with an open end stands for:
+    /// "Lederpflege".
     fn compound(&self, word: &str, found: &Found<'_>) -> Option<String> {
         if !self.compounds || found.entry.words.len() > 1 || found.rest < MIN_PART {
             return None;
@@ -356,7 +362,8 @@ const DATA: &[(&str, &str, bool)] = &[
     ("zh", include_str!("data/gloss/zh.txt"), false),
 ];
 
-/// Words (folded but for those of unspaced scripts, numbers in one piece), runs of unspaced scripts, and marks.
+/// Words (folded but for those of unspaced scripts, numbers in one piece), runs of unspaced
+/// scripts, and marks.
 fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut word = String::new();

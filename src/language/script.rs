@@ -71,8 +71,9 @@ pub fn is_kana(c: char) -> bool {
     matches!(c, '\u{3041}'..='\u{309F}' | '\u{30A1}'..='\u{30FA}' | '\u{30FC}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' | '\u{FF66}'..='\u{FF9F}')
 }
 
-/// The script of most of a text. A character of a script without spaces says as much as three letters, so that a product's name
-/// in Latin letters doesn't make a Chinese question an English one. `None` for a text without letters.
+/// The script of most of a text. A character of a script without spaces says as much as three
+/// letters, so that a product's name in Latin letters doesn't make a Chinese question an English
+/// one. `None` for a text without letters.
 #[must_use]
 pub fn of(text: &str) -> Option<Script> {
     let mut counts: Vec<(Script, usize)> = Vec::new();

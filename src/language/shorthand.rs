@@ -10,8 +10,9 @@ static MEANT: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
     lines.filter_map(|line| line.split_once('\t')).collect()
 });
 
-/// An English text with its shorthand written out. Search and models know the words, and a spelling check would take "wont" for
-/// "want". Capitals stay as they are: "U" may be a size, and "R" a name.
+/// An English text with its shorthand written out. Search and models know the words, and a spelling
+/// check would take "wont" for "want". Capitals stay as they are: "U" may be a size, and "R" a
+/// name.
 #[must_use]
 pub fn written_out(text: &str) -> Cow<'_, str> {
     let meant = |word: &str| {
@@ -32,7 +33,8 @@ pub fn written_out(text: &str) -> Cow<'_, str> {
     Cow::Owned(written)
 }
 
-/// "Whats" as "whats"; a single capital letter, and what is written in capitals throughout, is left alone.
+/// "Whats" as "whats"; a single capital letter, and what is written in capitals throughout, is left
+/// alone.
 fn lowered_first(word: &str) -> Option<String> {
     let mut chars = word.chars();
     let first = chars.next().filter(|first| first.is_uppercase())?;

@@ -1,5 +1,5 @@
-//! A question in the words of the knowledge: who asks for a torch finds the flashlights. Search and models know some of these words, and
-//! judge much higher what uses the question's own. Pure.
+//! A question in the words of the knowledge: who asks for a torch finds the flashlights. Search and
+//! models know some of these words, and judge much higher what uses the question's own. Pure.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// A term as it may be written, in the words of its line. Terms of several words are found by their first.
+/// A term as it may be written, in the words of its line. Terms of several words are found by their
+/// first.
 static TERMS: LazyLock<HashMap<&'static str, Vec<Term>>> = LazyLock::new(|| {
     let lines = include_str!("data/synonyms.txt")
         .lines()
@@ -39,8 +40,8 @@ struct Term {
     meant: Vec<&'static str>,
 }
 
-/// An English text with the words that the knowledge doesn't have said as it says them, where it does. `has` tells whether the knowledge
-/// has a lower-case word, in whatever form.
+/// An English text with the words that the knowledge doesn't have said as it says them, where it
+/// does. `has` tells whether the knowledge has a lower-case word, in whatever form.
 #[must_use]
 pub fn in_known_words(text: &str, has: impl Fn(&str) -> bool) -> Cow<'_, str> {
     let words: Vec<(usize, &str)> = text.unicode_word_indices().collect();
@@ -119,7 +120,8 @@ mod tests {
         check("Which postcode? My torch.", &knowledge, "Which zip code? My flashlight.");
         check("Is there a cash machine?", &knowledge, "Is there a atm?");
         check("Cash machines: where?", &knowledge, "atms: where?");
-        // Its own words stay, as do those that no line has, or whose line the knowledge has nothing of.
+        // Its own words stay, as do those that no line has, or whose line the knowledge has nothing
+        // of.
         check("The zip of the sofa sticks", &knowledge, "The zip of the sofa sticks");
         check("", &knowledge, "");
     }

@@ -1,8 +1,10 @@
-//! Whether a message asks for a person or is angry, learnt from examples: what rules of words don't foresee. Pure.
+//! Whether a message asks for a person or is angry, learnt from examples: what rules of words don't
+//! foresee. Pure.
 //!
-//! A linear model (softmax over three classes) on kinds of words and on the words themselves. Kinds ("someone", "contact",
-//! "harsh" …) are listed for each language in `data/tone/`, so what is learnt of them in one language holds in all. The
-//! examples stand in the same files; the weights are learnt from them at the first message, in some milliseconds.
+//! A linear model (softmax over three classes) on kinds of words and on the words themselves. Kinds
+//! ("someone", "contact", "harsh" …) are listed for each language in `data/tone/`, so what is
+//! learnt of them in one language holds in all. The examples stand in the same files; the weights
+//! are learnt from them at the first message, in some milliseconds.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
@@ -53,15 +55,16 @@ pub fn tone(message: &str) -> Option<Tone> {
 
 /// A longer message tells a story; its tone is told by the rules of words alone.
 const MAX_CHARS: usize = 300;
-/// Probability from which a tone counts. Of messages that nothing was learnt from, see the test below for what it finds. Of the
-/// 1,540 validation questions of BANKING77 (CC BY 4.0), a prototype of the same features took 6 for angry and none for a wish
-/// for a person at .6.
+/// Probability from which a tone counts. Of messages that nothing was learnt from, see the test
+/// below for what it finds. Of the 1,540 validation questions of BANKING77 (CC BY 4.0), a prototype
+/// of the same features took 6 for angry and none for a wish for a person at .6.
 const SURE: f64 = 0.72;
 /// The language whose words are looked for where a message's own can't be told.
 const FALLBACK: &str = "en";
 
 const CLASSES: usize = 3;
-/// How much a word counts beside a kind of words: few examples hold for each word, many for each kind.
+/// How much a word counts beside a kind of words: few examples hold for each word, many for each
+/// kind.
 const OF_WORDS: f64 = 0.5;
 /// AdaGrad (Duchi et al. 2011): rounds over the examples, step size, and L2 penalty.
 const ROUNDS: usize = 30;
@@ -146,7 +149,8 @@ impl Model {
             named.iter().map(|(features, class)| (self.numbered(features), *class)).collect();
         let mut squares = vec![[1e-6; CLASSES]; self.numbers.len()];
         for round in 0..ROUNDS {
-            // Each round in another order, the same at every start: a stride without a common divisor with their number.
+            // Each round in another order, the same at every start: a stride without a common
+            // divisor with their number.
             let stride = (1..)
                 .map(|step| 7 + 4 * (round + step))
                 .find(|stride| divisor(*stride, examples.len()) == 1);
@@ -202,8 +206,8 @@ impl Model {
         features.iter().any(|(feature, _)| named.contains(&Some(feature)))
     }
 
-    /// The features of a message, by name: kinds of words, alone and in pairs; words and pairs of neighbours (of characters, in
-    /// scripts without spaces); marks and length.
+    /// The features of a message, by name: kinds of words, alone and in pairs; words and pairs of
+    /// neighbours (of characters, in scripts without spaces); marks and length.
     fn named(&self, message: &str, language: &str) -> BTreeMap<String, f64> {
         let lower = message.to_lowercase().replace('’', "'");
         let unspaced = lower.chars().any(super::is_unspaced);

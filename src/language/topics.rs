@@ -45,7 +45,8 @@ impl Topic {
     }
 }
 
-/// The words that show a topic, in lower case. A phrase of unspaced script is looked for anywhere, others at word borders.
+/// The words that show a topic, in lower case. A phrase of unspaced script is looked for anywhere,
+/// others at word borders.
 const TOPICS: &[(Topic, &[&str])] = &[
     (
         Topic::Price,
@@ -159,7 +160,8 @@ pub fn topics(text: &str) -> Vec<Topic> {
     TOPICS.iter().filter(|(_, phrases)| phrases.iter().any(has)).map(|(topic, _)| *topic).collect()
 }
 
-/// The words of a lower-case text with one space around each: `" in stock "` can be looked for at word borders.
+/// The words of a lower-case text with one space around each: `" in stock "` can be looked for at
+/// word borders.
 #[must_use]
 pub fn spaced(lower: &str) -> String {
     let mut all = String::with_capacity(lower.len() + 2);

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-/// Text of scripts that put no spaces between words (Han, kana, Thai, Lao, Khmer, Myanmar), and of Hangul, whose particles
-/// hang on the word, as character pairs: `退货政策` → `退货 货政 政策`, a single character as it stands. Everything else
-/// stays as it is, so the tokeniser after it finds words there and pairs here.
+/// Text of scripts that put no spaces between words (Han, kana, Thai, Lao, Khmer, Myanmar), and of
+/// Hangul, whose particles hang on the word, as character pairs: `退货政策` → `退货 货政 政策`, a single
+/// character as it stands. Everything else stays as it is, so the tokeniser after it finds words
+/// there and pairs here.
 #[must_use]
 pub fn split_unspaced(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unspaced) {
@@ -19,7 +20,8 @@ pub fn split_unspaced(text: &str) -> Cow<'_, str> {
         } else if char.is_alphanumeric() {
             run.push(char);
         }
-        // A tone mark or virama inside a run is left out: it is no letter, and the tokeniser would cut the pair there.
+        // A tone mark or virama inside a run is left out: it is no letter, and the tokeniser would
+        // cut the pair there.
     }
     push_pairs(&mut split, &mut run);
     Cow::Owned(split)

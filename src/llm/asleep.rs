@@ -1,17 +1,20 @@
-//! Conversations that sleep: what of them left the KV cache for memory, and which of it a prompt can have back. Pure
-//! bookkeeping; the worker holds the bytes.
+//! Conversations that sleep: what of them left the KV cache for memory, and which of it a prompt
+//! can have back. Pure bookkeeping; the worker holds the bytes.
 //!
-//! A step attends over all cells in use, those of paused conversations among them. So a finished conversation keeps its cells
-//! only while few are kept; then its own part, what no other sequence refers to, becomes a snapshot and its cells are free. A
-//! prompt that goes on with it has the snapshot put back, which takes milliseconds where computing it again takes seconds.
+//! A step attends over all cells in use, those of paused conversations among them. So a finished
+//! conversation keeps its cells only while few are kept; then its own part, what no other sequence
+//! refers to, becomes a snapshot and its cells are free. A prompt that goes on with it has the
+//! snapshot put back, which takes milliseconds where computing it again takes seconds.
 //!
-//! A snapshot is used only for a prompt that begins with the very tokens that it was computed from, all of them.
+//! A snapshot is used only for a prompt that begins with the very tokens that it was computed from,
+//! all of them.
 
 use super::tokens::{TokenId, common_prefix};
 
 /// A snapshot's number.
 pub type SnapshotId = u64;
-/// Whose conversation a sequence is; `None` where that is not known, and then it is forgotten with anybody's.
+/// Whose conversation a sequence is; `None` where that is not known, and then it is forgotten with
+/// anybody's.
 pub type Owner = Option<u64>;
 
 /// A snapshot that helps with fewer tokens is not worth putting back.
@@ -95,8 +98,8 @@ impl Asleep {
         self.put_back
     }
 
-    /// Notes a snapshot of a sequence's positions from `from` on. Returns its number, or `None` if it isn't worth one; and
-    /// the snapshots that make room for it, the least recently used first.
+    /// Notes a snapshot of a sequence's positions from `from` on. Returns its number, or `None` if
+    /// it isn't worth one; and the snapshots that make room for it, the least recently used first.
     pub fn add(
         &mut self,
         tokens: &[TokenId],
@@ -155,8 +158,8 @@ impl Asleep {
         }
     }
 
-    /// Notes that a snapshot is put back. One of which nothing is left over is of no more use: the conversation is awake.
-    /// Returns false if it is gone.
+    /// Notes that a snapshot is put back. One of which nothing is left over is of no more use: the
+    /// conversation is awake. Returns false if it is gone.
     #[must_use]
     pub fn wake(&mut self, waking: Waking) -> bool {
         let known = self.sleepers.iter().any(|sleeper| sleeper.id == waking.id);

@@ -5,8 +5,9 @@ use std::sync::OnceLock;
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 
-/// llama.cpp's backend. The first call initialises it and sends llama.cpp's own log lines to `tracing`, target
-/// `llama-cpp-2`, at the levels llama.cpp gives them; that target is chatty at `info`, so filters keep it at `warn`.
+/// llama.cpp's backend. The first call initialises it and sends llama.cpp's own log lines to
+/// `tracing`, target `llama-cpp-2`, at the levels llama.cpp gives them; that target is chatty at
+/// `info`, so filters keep it at `warn`.
 ///
 /// # Errors
 ///

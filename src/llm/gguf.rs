@@ -11,14 +11,16 @@ use sha2::{Digest, Sha256};
 /// What the header says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct GgufFacts {
-    /// Lower-case hexadecimal; `None` unless [`check`] was given a list to compare it with. [`sha256`] computes it.
+    /// Lower-case hexadecimal; `None` unless [`check`] was given a list to compare it with.
+    /// [`sha256`] computes it.
     pub sha256: Option<String>,
     pub size_bytes: u64,
     /// `general.architecture`, for example `llama` or `bert`.
     pub architecture: String,
     /// `general.name`; empty if the file has none.
     pub name: String,
-    /// `general.file_type` in words, for example `Q4_0`; the most frequent tensor type where the key is missing.
+    /// `general.file_type` in words, for example `Q4_0`; the most frequent tensor type where the
+    /// key is missing.
     pub file_type: String,
     pub tensors: u64,
     /// Sum of the tensors' elements.
@@ -29,12 +31,14 @@ pub struct GgufFacts {
     pub pooling: Option<u32>,
     /// `<architecture>.context_length`.
     pub context_length: Option<u32>,
-    /// `frontdesk.query_prefix` and `frontdesk.passage_prefix`: what an embedder wants before a question and a passage.
+    /// `frontdesk.query_prefix` and `frontdesk.passage_prefix`: what an embedder wants before a
+    /// question and a passage.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub query_prefix: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub passage_prefix: String,
-    /// `frontdesk.segment_offset`: a cross-encoder's vocabulary stands twice, from this id on for the second text of a pair.
+    /// `frontdesk.segment_offset`: a cross-encoder's vocabulary stands twice, from this id on for
+    /// the second text of a pair.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segment_offset: Option<u32>,
 }
@@ -64,10 +68,11 @@ pub enum GgufError {
     NotAllowed { path: PathBuf, sha256: String },
 }
 
-/// Reads the header of `path` and, if `allowed_sha256` (hexadecimal, any case) isn't empty, the whole file's hash.
+/// Reads the header of `path` and, if `allowed_sha256` (hexadecimal, any case) isn't empty, the
+/// whole file's hash.
 ///
-/// The header's every count and length is held against the file's size, so a file that is cut off, or isn't a GGUF at
-/// all, is an error here and not a crash in llama.cpp.
+/// The header's every count and length is held against the file's size, so a file that is cut off,
+/// or isn't a GGUF at all, is an error here and not a crash in llama.cpp.
 ///
 /// # Errors
 ///
@@ -95,7 +100,8 @@ pub fn check(path: &Path, allowed_sha256: &[String]) -> Result<GgufFacts, GgufEr
     Ok(facts)
 }
 
-/// Lower-case hexadecimal SHA-256 of a file, read in pieces. 100 MB take 0.1 to 0.3 s, so ask for it only when it is shown.
+/// Lower-case hexadecimal SHA-256 of a file, read in pieces. 100 MB take 0.1 to 0.3 s, so ask for
+/// it only when it is shown.
 ///
 /// # Errors
 ///
@@ -115,8 +121,8 @@ pub fn sha256(path: &Path) -> std::io::Result<String> {
     Ok(format!("{:x}", hasher.finalize()))
 }
 
-/// The words that a model's vocabulary holds whole, of four letters or more, in lower case: what it was trained on held them
-/// often, so they are hardly ever spelling mistakes.
+/// The words that a model's vocabulary holds whole, of four letters or more, in lower case: what it
+/// was trained on held them often, so they are hardly ever spelling mistakes.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! A bounded line in front of engines that have no scheduler of their own: so many run, so many wait, one more is refused.
+//! A bounded line in front of engines that have no scheduler of their own: so many run, so many
+//! wait, one more is refused.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -15,7 +15,8 @@ use super::tokens::TokenId;
 use super::{ChatMessage, LlmConfig, LlmError, ModelFacts, backend, gguf, yes_share};
 use crate::clock::Clock;
 
-/// Larger files are hashed only when the configuration lists sums: it would take long at every start.
+/// Larger files are hashed only when the configuration lists sums: it would take long at every
+/// start.
 const HASHED_UP_TO_BYTES: u64 = 2 << 30;
 
 /// A loaded model; shared between the thread that computes and everybody who counts tokens.
@@ -37,7 +38,8 @@ const YES: [&str; 6] = ["Yes", "yes", "YES", " Yes", " yes", " YES"];
 const NO: [&str; 6] = ["No", "no", "NO", " No", " no", " NO"];
 
 impl Model {
-    /// Checks and loads the file that the configuration names. Blocks for as long as reading it takes.
+    /// Checks and loads the file that the configuration names. Blocks for as long as reading it
+    /// takes.
     pub(crate) fn load(config: &LlmConfig, clock: Clock) -> anyhow::Result<Self> {
         let path = PathBuf::from(&config.model);
         let checked = gguf::check(&path, &config.allowed_sha256)?;
@@ -116,8 +118,9 @@ impl Model {
         &self.llama
     }
 
-    /// Whether a beginning of a sequence can be shared by others: every token's state stands in its own cell and stays there.
-    /// Recurrent models have one state for all, and sliding windows reuse the cells they have passed.
+    /// Whether a beginning of a sequence can be shared by others: every token's state stands in its
+    /// own cell and stays there. Recurrent models have one state for all, and sliding windows reuse
+    /// the cells they have passed.
     pub(crate) fn shares_prefixes(&self) -> bool {
         let window = self
             .llama
@@ -127,8 +130,8 @@ impl Model {
         !(self.llama.is_recurrent() || self.llama.is_hybrid() || sliding)
     }
 
-    /// A prompt's tokens: the rendered conversation, up to where the next token of the answer goes; and what takes the thoughts
-    /// out of that answer, which may have so many tokens of them.
+    /// A prompt's tokens: the rendered conversation, up to where the next token of the answer goes;
+    /// and what takes the thoughts out of that answer, which may have so many tokens of them.
     pub(crate) fn prompt(
         &self,
         messages: &[ChatMessage],
@@ -246,7 +249,8 @@ fn threads(configured: u32) -> u32 {
     u32::try_from((usable / threads_per_core()).max(1)).unwrap_or(1)
 }
 
-/// How many logical processors share a core: two threads on one core are slower than one at this work.
+/// How many logical processors share a core: two threads on one core are slower than one at this
+/// work.
 #[cfg(target_arch = "x86_64")]
 fn threads_per_core() -> usize {
     let cpuid = raw_cpuid::CpuId::new();
@@ -263,7 +267,8 @@ fn threads_per_core() -> usize {
     1
 }
 
-/// The processor and the instruction sets that llama.cpp's kernels were compiled for, for the start-up log.
+/// The processor and the instruction sets that llama.cpp's kernels were compiled for, for the
+/// start-up log.
 #[must_use]
 pub fn instruction_sets() -> String {
     let mut compiled: Vec<&str> = Vec::new();

@@ -1,9 +1,9 @@
 //! How many rows a step may have, learned from the steps before it. Pure: no clock.
 //!
-//! llama.cpp can't be interrupted, so whoever reads an answer waits for the whole step. The time of a step is modelled as
-//! `base + rows · (each + deep · cells in use)`: each row passes through the weights and attends over the cells. ggml computes
-//! attention in tiles of [`TILE_ROWS`] rows, and row by row in smaller steps, at half the speed or less; so there are two
-//! models, one for each.
+//! llama.cpp can't be interrupted, so whoever reads an answer waits for the whole step. The time of
+//! a step is modelled as `base + rows · (each + deep · cells in use)`: each row passes through the
+//! weights and attends over the cells. ggml computes attention in tiles of [`TILE_ROWS`] rows, and
+//! row by row in smaller steps, at half the speed or less; so there are two models, one for each.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ pub const TILE_ROWS: usize = 64;
 pub struct StepTimes {
     /// While somebody reads an answer: the gap between two of its tokens.
     pub gap: Duration,
-    /// The gap that is accepted where a smaller one would leave a prompt less than a tile. Text that comes at this pace is
-    /// still faster than people read.
+    /// The gap that is accepted where a smaller one would leave a prompt less than a tile. Text
+    /// that comes at this pace is still faster than people read.
     pub longest_gap: Duration,
     /// While nobody reads: so long a newcomer waits for the step before its own.
     pub unread: Duration,
@@ -34,7 +34,8 @@ pub struct Pace {
 
 /// Prompt rows that a step carries at least, however slow the machine is.
 const LEAST_PROMPT_ROWS: usize = 8;
-/// A step may have so many times the rows of the largest before it: the model is no more certain than that.
+/// A step may have so many times the rows of the largest before it: the model is no more certain
+/// than that.
 const GROWTH: f64 = 4.0;
 
 impl Pace {
@@ -58,7 +59,8 @@ impl Pace {
         self.largest = (self.largest * Fit::KEEP).max(rows as f64).max(TILE_ROWS as f64 / GROWTH);
     }
 
-    /// Rows that the next step should have, `answering` of them for answers that are being read; at most `most`.
+    /// Rows that the next step should have, `answering` of them for answers that are being read; at
+    /// most `most`.
     #[must_use]
     pub fn rows(&self, answering: usize, cells: usize, most: usize) -> usize {
         let known = (self.largest * GROWTH) as usize;
@@ -92,14 +94,15 @@ impl Pace {
     }
 }
 
-/// What a step's time depends on: a constant, its rows, and its rows times the cells they attend over.
+/// What a step's time depends on: a constant, its rows, and its rows times the cells they attend
+/// over.
 fn features(rows: usize, cells: usize) -> [f64; 3] {
     let rows = rows as f64 / TILE_ROWS as f64;
     [1.0, rows, rows * cells as f64 / 1024.0]
 }
 
-/// Least squares with exponential forgetting. Where the steps were too alike to tell the three causes apart, it stays near
-/// their usual proportion at the speed that was measured.
+/// Least squares with exponential forgetting. Where the steps were too alike to tell the three
+/// causes apart, it stays near their usual proportion at the speed that was measured.
 #[derive(Clone, Debug, Default)]
 struct Fit {
     /// Sums of the features' products, of features times milliseconds, and of milliseconds.
@@ -109,13 +112,15 @@ struct Fit {
 }
 
 impl Fit {
-    /// How much of the past each step keeps: an odd step, slowed down by something else, is soon forgotten.
+    /// How much of the past each step keeps: an odd step, slowed down by something else, is soon
+    /// forgotten.
     const KEEP: f64 = 0.95;
     /// The usual proportion of the three causes.
     const USUAL: [f64; 3] = [0.15, 1.0, 0.4];
     /// How strongly it stays near them.
     const RIDGE: f64 = 0.3;
-    /// A step that took longer than so many times what was expected counts as that: something else ran meanwhile.
+    /// A step that took longer than so many times what was expected counts as that: something else
+    /// ran meanwhile.
     const ODD: f64 = 3.0;
 
     fn is_empty(&self) -> bool {

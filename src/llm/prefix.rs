@@ -1,11 +1,14 @@
-//! Which sequences of the KV cache hold which tokens, and what of them a new prompt can share. Pure bookkeeping.
+//! Which sequences of the KV cache hold which tokens, and what of them a new prompt can share. Pure
+//! bookkeeping.
 //!
-//! The cache is one pool of cells, one cell for each token of context. Copying a prefix from one sequence to another makes
-//! both refer to the same cells, so a system prompt that sixteen conversations share is computed and stored once. This
-//! module mirrors that with reference counts and says what to do as [`Op`]s; the worker carries them out.
+//! The cache is one pool of cells, one cell for each token of context. Copying a prefix from one
+//! sequence to another makes both refer to the same cells, so a system prompt that sixteen
+//! conversations share is computed and stored once. This module mirrors that with reference counts
+//! and says what to do as [`Op`]s; the worker carries them out.
 //!
-//! A prefix is shared only where the token ids are the same from the first one on. Attention at a position depends on
-//! nothing but the tokens up to it, so sharing tells a conversation nothing that it did not bring itself.
+//! A prefix is shared only where the token ids are the same from the first one on. Attention at a
+//! position depends on nothing but the tokens up to it, so sharing tells a conversation nothing
+//! that it did not bring itself.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +46,8 @@ pub struct Match {
 /// The KV cache as the scheduler sees it.
 #[derive(Debug)]
 pub struct Cache {
-    /// Whether a prefix of a sequence may be shared: not with recurrent models, whose state has no positions.
+    /// Whether a prefix of a sequence may be shared: not with recurrent models, whose state has no
+    /// positions.
     sharing: bool,
     cells: Cells,
     seqs: Vec<Option<Sequence>>,
@@ -56,7 +60,8 @@ pub struct Cache {
 struct Sequence {
     tokens: Vec<TokenId>,
     cells: Vec<u32>,
-    /// A running request writes to it. Otherwise it is kept for a next turn and may go when room is needed.
+    /// A running request writes to it. Otherwise it is kept for a next turn and may go when room is
+    /// needed.
     live: bool,
     owner: Owner,
     used_at: u64,
@@ -73,7 +78,8 @@ struct Cells {
 }
 
 impl Cache {
-    /// A cache of `capacity` tokens for at most `sequences` sequences, with snapshots of at most `asleep` tokens beside it.
+    /// A cache of `capacity` tokens for at most `sequences` sequences, with snapshots of at most
+    /// `asleep` tokens beside it.
     #[must_use]
     pub fn new(sequences: usize, capacity: usize, sharing: bool, asleep: usize) -> Self {
         let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
@@ -135,8 +141,8 @@ impl Cache {
         self.seqs.get(seq).and_then(Option::as_ref).map_or(&[], |seq| &seq.tokens)
     }
 
-    /// The sequence that has most of `prompt` from its beginning. The last token is never taken from the cache: it has to be
-    /// computed for its logits.
+    /// The sequence that has most of `prompt` from its beginning. The last token is never taken
+    /// from the cache: it has to be computed for its logits.
     #[must_use]
     pub fn longest_match(&self, prompt: &[TokenId]) -> Option<Match> {
         if !self.sharing {
@@ -152,7 +158,8 @@ impl Cache {
             })
     }
 
-    /// How many tokens of `prompt` needn't be computed: those that a sequence has, and those that snapshots have after them.
+    /// How many tokens of `prompt` needn't be computed: those that a sequence has, and those that
+    /// snapshots have after them.
     #[must_use]
     pub fn reach(&self, prompt: &[TokenId]) -> usize {
         let limit = prompt.len().saturating_sub(1);
@@ -179,8 +186,8 @@ impl Cache {
             .count()
     }
 
-    /// Opens a live sequence for `prompt` with as much of it as the cache has. Returns the sequence and how many tokens it
-    /// shares; `None` if every sequence is live.
+    /// Opens a live sequence for `prompt` with as much of it as the cache has. Returns the sequence
+    /// and how many tokens it shares; `None` if every sequence is live.
     pub fn open(
         &mut self,
         prompt: &[TokenId],
@@ -221,8 +228,8 @@ impl Cache {
         Some((seq, self.wake(seq, shared, prompt, ops)))
     }
 
-    /// Puts back what snapshots have of `prompt` after its first `have` tokens, which `seq` holds. Returns how many it holds
-    /// then.
+    /// Puts back what snapshots have of `prompt` after its first `have` tokens, which `seq` holds.
+    /// Returns how many it holds then.
     fn wake(
         &mut self,
         seq: SeqId,
@@ -234,7 +241,8 @@ impl Cache {
         while self.sharing
             && let Some(waking) = self.asleep.longest_match(&prompt[..limit], have)
         {
-            // All of it is put back for a moment, and what the prompt doesn't have in common with it is dropped again.
+            // All of it is put back for a moment, and what the prompt doesn't have in common with
+            // it is dropped again.
             if self.free() + self.evictable() < waking.cells {
                 break;
             }
@@ -255,8 +263,8 @@ impl Cache {
         have
     }
 
-    /// Notes that `tokens` were computed at the end of a live sequence. Returns false, and changes nothing, if there is no
-    /// room: [`Cache::make_room`] comes first.
+    /// Notes that `tokens` were computed at the end of a live sequence. Returns false, and changes
+    /// nothing, if there is no room: [`Cache::make_room`] comes first.
     #[must_use]
     pub fn append(&mut self, seq: SeqId, tokens: &[TokenId]) -> bool {
         if self.cells.free.len() < tokens.len() {
@@ -290,7 +298,8 @@ impl Cache {
         }
     }
 
-    /// Puts kept sequences to sleep, the least recently used first, until `tokens` cells are free. Returns whether they are.
+    /// Puts kept sequences to sleep, the least recently used first, until `tokens` cells are free.
+    /// Returns whether they are.
     pub fn make_room(&mut self, tokens: usize, ops: &mut Vec<Op>) -> bool {
         while self.free() < tokens {
             let Some(seq) = self.least_recently_used(None) else { return false };
@@ -299,7 +308,8 @@ impl Cache {
         true
     }
 
-    /// Puts one kept sequence to sleep, the least recently used one, if kept sequences alone hold more than `most` cells.
+    /// Puts one kept sequence to sleep, the least recently used one, if kept sequences alone hold
+    /// more than `most` cells.
     pub fn retire(&mut self, most: usize, ops: &mut Vec<Op>) {
         if self.asleep.is_on()
             && self.evictable() > most
@@ -314,8 +324,8 @@ impl Cache {
         self.forget(|_| true, ops)
     }
 
-    /// Forgets the kept sequences and snapshots whose owner `forget` says so of. Running ones aren't kept when they end.
-    /// Returns whether anything was forgotten.
+    /// Forgets the kept sequences and snapshots whose owner `forget` says so of. Running ones
+    /// aren't kept when they end. Returns whether anything was forgotten.
     pub fn forget(&mut self, forget: impl Fn(Owner) -> bool, ops: &mut Vec<Op>) -> bool {
         let before = ops.len();
         for seq in 0..self.seqs.len() {
@@ -375,7 +385,8 @@ impl Cache {
             .map(|(_, seq)| seq)
     }
 
-    /// Frees a sequence id by forgetting a kept sequence; the one about to be shared only if there is no other.
+    /// Frees a sequence id by forgetting a kept sequence; the one about to be shared only if there
+    /// is no other.
     fn make_sequence_free(
         &mut self,
         found: &mut Option<Match>,
@@ -438,8 +449,8 @@ impl Cells {
     }
 }
 
-/// Whether `prompt` should wait for a request that is computing `other`'s prompt right now: how long a prefix they share, if
-/// that is enough more than `cached` to be worth the wait.
+/// Whether `prompt` should wait for a request that is computing `other`'s prompt right now: how
+/// long a prefix they share, if that is enough more than `cached` to be worth the wait.
 #[must_use]
 pub fn worth_waiting(prompt: &[TokenId], other: &[TokenId], cached: usize) -> Option<usize> {
     let limit = prompt.len().saturating_sub(1);
@@ -448,7 +459,8 @@ pub fn worth_waiting(prompt: &[TokenId], other: &[TokenId], cached: usize) -> Op
 }
 
 impl Cache {
-    /// Says what is wrong with the books, for tests: every cell is counted as often as sequences refer to it.
+    /// Says what is wrong with the books, for tests: every cell is counted as often as sequences
+    /// refer to it.
     ///
     /// # Errors
     /// The first contradiction found.
@@ -492,7 +504,8 @@ mod tests {
 
     use super::*;
 
-    /// Opens a sequence for `prompt`, computes the rest of it, and returns the sequence and what was shared.
+    /// Opens a sequence for `prompt`, computes the rest of it, and returns the sequence and what
+    /// was shared.
     fn fill(cache: &mut Cache, prompt: &[TokenId], ops: &mut Vec<Op>) -> (SeqId, usize) {
         let (seq, shared) = cache.open(prompt, None, ops).expect("a sequence is free");
         assert!(cache.make_room(prompt.len() - shared, ops), "there is room");

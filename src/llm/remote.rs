@@ -38,7 +38,8 @@ const TOP_LOGPROBS: u32 = 20;
 /// What chat formats add to each message, about.
 const TOKENS_PER_MESSAGE: usize = 4;
 
-/// Failures in a row from which the server counts as failing; a single one may be that request's own.
+/// Failures in a row from which the server counts as failing; a single one may be that request's
+/// own.
 const FAILING_FROM: u32 = 3;
 
 /// How the last requests went.
@@ -101,13 +102,15 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// Makes a client for the base URL in `config.engine`; nothing is sent before the first request.
+    /// Makes a client for the base URL in `config.engine`; nothing is sent before the first
+    /// request.
     pub(crate) fn start(config: &LlmConfig) -> anyhow::Result<Self> {
         // The first client of the process decides; an error means that one was there already.
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT)
-            // Only the named server is called: no proxy from the environment, no redirect elsewhere.
+            // Only the named server is called: no proxy from the environment, no redirect
+            // elsewhere.
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
@@ -161,7 +164,8 @@ impl Remote {
         }
     }
 
-    /// Gets in line; the request is sent when its turn has come, and given up when the stream is dropped.
+    /// Gets in line; the request is sent when its turn has come, and given up when the stream is
+    /// dropped.
     pub(crate) fn submit(&self, request: Request) -> Result<TokenStream, LlmError> {
         let mut place = self.line.enter()?;
         let estimate = prompt_tokens(&request.messages) + count_tokens(&request.prefix);
@@ -242,7 +246,8 @@ impl Remote {
         Ok(Box::pin(answer.inspect(move |told| pulse.note(told))))
     }
 
-    /// How likely the server's model says yes rather than no, 0…1. Where the server gives no probabilities, the word itself: 1 or
+    /// How likely the server's model says yes rather than no, 0…1. Where the server gives no
+    /// probabilities, the word itself: 1 or
     /// 0. What is sent is given up when the future is dropped.
     pub(crate) async fn judge(&self, messages: &[ChatMessage]) -> Result<f32, LlmError> {
         if self.line.closed() {
@@ -350,8 +355,9 @@ struct Door {
 }
 
 impl Door {
-    /// Sends a request and waits for the answer's beginning. What the model's chat template calls thinking is switched by
-    /// vLLM's, llama-server's and SGLang's field for it; a server that refuses the field is asked again without.
+    /// Sends a request and waits for the answer's beginning. What the model's chat template calls
+    /// thinking is switched by vLLM's, llama-server's and SGLang's field for it; a server that
+    /// refuses the field is asked again without.
     async fn open(&self, body: Value, think: bool, line: &Line) -> Result<Response, LlmError> {
         if !self.plain.load(Ordering::Relaxed) {
             let mut switched = body.clone();
@@ -586,7 +592,8 @@ impl Word {
 }
 
 impl Likely {
-    /// A word that isn't among the likeliest counts as likely as the last of them, which it can't exceed.
+    /// A word that isn't among the likeliest counts as likely as the last of them, which it can't
+    /// exceed.
     fn yes_share(&self) -> Option<f32> {
         let of = |word: Word| -> Vec<f32> {
             let said =
@@ -628,7 +635,8 @@ fn finish_of(reason: &str) -> Finish {
     if reason == "length" { Finish::Length } else { Finish::Stop }
 }
 
-/// What an error's body says, shortened: `{"error": {"message": ..}}`, `{"error": ".."}`, or the text itself.
+/// What an error's body says, shortened: `{"error": {"message": ..}}`, `{"error": ".."}`, or the
+/// text itself.
 fn error_message(body: &[u8]) -> String {
     let text = match serde_json::from_slice::<Value>(body) {
         Ok(value) => {

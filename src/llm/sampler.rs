@@ -9,13 +9,16 @@ use super::Sampling;
 const PENALTY_LAST_N: i32 = 64;
 /// Candidates at least kept by each filter.
 const MIN_KEEP: usize = 1;
-/// Only so many of the likeliest tokens are looked at: sorting a whole vocabulary costs more than small models' decoding.
+/// Only so many of the likeliest tokens are looked at: sorting a whole vocabulary costs more than
+/// small models' decoding.
 const TOP_K: i32 = 128;
 
-/// The chain for one sequence: penalties → top-k → top-p → min-p → temperature → draw, or the likeliest at temperature 0.
+/// The chain for one sequence: penalties → top-k → top-p → min-p → temperature → draw, or the
+/// likeliest at temperature 0.
 ///
-/// `already` are the answer's tokens that stand before generation goes on; only they and new ones are penalised, never the
-/// prompt: a price that stands in the passages must not become unlikely by standing there.
+/// `already` are the answer's tokens that stand before generation goes on; only they and new ones
+/// are penalised, never the prompt: a price that stands in the passages must not become unlikely by
+/// standing there.
 pub(crate) fn chain(
     sampling: &Sampling,
     n_vocab: i32,

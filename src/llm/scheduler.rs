@@ -1,16 +1,19 @@
 //! Who computes what in the next step. Pure: no llama.cpp, no clock, no channels.
 //!
-//! Continuous batching: every step carries one token of each running answer first and fills what is left of its budget with
-//! prompts, in chunks, so a long prompt never stops the others' tokens and a new request joins at the next step. The budget
-//! follows the measured speed ([`pace`](super::pace)) and who waits: whole batches while nobody reads an answer, short steps
+//! Continuous batching: every step carries one token of each running answer first and fills what is
+//! left of its budget with prompts, in chunks, so a long prompt never stops the others' tokens and
+//! a new request joins at the next step. The budget follows the measured speed
+//! ([`pace`](super::pace)) and who waits: whole batches while nobody reads an answer, short steps
 //! while somebody does.
 //!
-//! Requests have priorities: one is admitted when nobody of a higher one waits, goes back into its line when somebody comes for
-//! whom there is no slot or room, and its prompt gets what the higher ones leave of a step.
+//! Requests have priorities: one is admitted when nobody of a higher one waits, goes back into its
+//! line when somebody comes for whom there is no slot or room, and its prompt gets what the higher
+//! ones leave of a step.
 //!
-//! Invariants, which the property tests hold it to: a request owns at most one sequence and a sequence at most one request; a
-//! step has at most `batch_tokens` tokens; every admitted request has room for its prompt and its longest answer; requests are
-//! admitted by priority and then in the order in which they came, and every one of them ends once none of a higher one comes.
+//! Invariants, which the property tests hold it to: a request owns at most one sequence and a
+//! sequence at most one request; a step has at most `batch_tokens` tokens; every admitted request
+//! has room for its prompt and its longest answer; requests are admitted by priority and then in
+//! the order in which they came, and every one of them ends once none of a higher one comes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -23,7 +26,8 @@ use super::tokens::TokenId;
 /// A request's number, increasing in the order of arrival.
 pub type RequestId = u64;
 
-/// Share of the prompt budget that the longest-running prompt gets, before the shortest ones take the rest.
+/// Share of the prompt budget that the longest-running prompt gets, before the shortest ones take
+/// the rest.
 const GRANT_SHARE: usize = 4;
 
 /// What the scheduler may spend.
@@ -41,8 +45,9 @@ pub struct Limits {
     pub kept_awake: usize,
 }
 
-/// Who goes first. A request that finds no slot or room sends one of a lower priority back into its line, the last one that
-/// was admitted; so a lower priority may wait as long as a higher one keeps the engine full.
+/// Who goes first. A request that finds no slot or room sends one of a lower priority back into its
+/// line, the last one that was admitted; so a lower priority may wait as long as a higher one keeps
+/// the engine full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     /// A visitor waits for the answer.
@@ -216,8 +221,9 @@ impl Scheduler {
         self.running.iter().find(|running| running.id == id).map_or(0, |running| running.cached)
     }
 
-    /// Takes a request in line. A job that has no prompt, can't generate, or could never fit the cache comes back, and so does
-    /// one more than the line holds. Judgements have a line of the same length.
+    /// Takes a request in line. A job that has no prompt, can't generate, or could never fit the
+    /// cache comes back, and so does one more than the line holds. Judgements have a line of the
+    /// same length.
     ///
     /// # Errors
     /// The job itself.
@@ -241,13 +247,15 @@ impl Scheduler {
         self.end(id, false);
     }
 
-    /// Ends a running request whose answer is complete. Its KV is kept for a next turn as long as there is room.
+    /// Ends a running request whose answer is complete. Its KV is kept for a next turn as long as
+    /// there is room.
     pub fn finish(&mut self, id: RequestId) {
         self.end(id, true);
     }
 
-    /// Puts the request that was admitted last back at the head of the line, with what it has generated, and forgets its
-    /// KV. For a decode that found no room in spite of the books. Returns false if only one runs.
+    /// Puts the request that was admitted last back at the head of the line, with what it has
+    /// generated, and forgets its KV. For a decode that found no room in spite of the books.
+    /// Returns false if only one runs.
     pub fn requeue_last(&mut self) -> bool {
         if self.running.len() < 2 {
             return false;
@@ -261,7 +269,8 @@ impl Scheduler {
         self.cache.clear_kept(&mut self.ops)
     }
 
-    /// Forgets what is kept of one conversation, awake and asleep, and what is kept of nobody's in particular.
+    /// Forgets what is kept of one conversation, awake and asleep, and what is kept of nobody's in
+    /// particular.
     pub fn forget(&mut self, owner: u64) {
         let concerned = |of: Owner| of.is_none_or(|of| of == owner);
         self.cache.forget(concerned, &mut self.ops);
@@ -272,9 +281,10 @@ impl Scheduler {
         }
     }
 
-    /// The operation at `at` of a plan's failed. Where that leaves sequences without tokens that the books say they have, their
-    /// requests begin again: its own, and those that share what is missing. A snapshot that couldn't be put back is given
-    /// up. Returns whether any request begins again, so that the plan is void.
+    /// The operation at `at` of a plan's failed. Where that leaves sequences without tokens that
+    /// the books say they have, their requests begin again: its own, and those that share what is
+    /// missing. A snapshot that couldn't be put back is given up. Returns whether any request
+    /// begins again, so that the plan is void.
     pub fn restart(&mut self, ops: &[Op], at: usize) -> bool {
         // Sequences with the number of tokens that they really have.
         let mut lacking: Vec<(SeqId, usize)> = Vec::new();
@@ -311,7 +321,8 @@ impl Scheduler {
         std::mem::take(&mut self.ops)
     }
 
-    /// Admits who fits and plans the next step. An empty step means that nobody has anything to compute.
+    /// Admits who fits and plans the next step. An empty step means that nobody has anything to
+    /// compute.
     pub fn plan(&mut self) -> Plan {
         let mut plan = Plan { started: self.admit(), ..Plan::default() };
         self.open_sequences();
@@ -325,8 +336,8 @@ impl Scheduler {
         }
         let answering = plan.chunks.len();
         let rows = self.pace.rows(answering, self.cache.used(), self.limits.batch_tokens);
-        // Prompts first: attention is computed in tiles of rows, and a tile that belongs to one conversation skips the cells of
-        // all others.
+        // Prompts first: attention is computed in tiles of rows, and a tile that belongs to one
+        // conversation skips the cells of all others.
         let prompts = self.share_out(rows.saturating_sub(answering));
         let prompts =
             prompts.into_iter().filter_map(|(at, tokens)| chunk_of(&self.running[at], tokens));
@@ -354,7 +365,8 @@ impl Scheduler {
         }
     }
 
-    /// Adds a token to a running answer. Returns false when the answer has its longest length and can't go on.
+    /// Adds a token to a running answer. Returns false when the answer has its longest length and
+    /// can't go on.
     #[must_use]
     pub fn push(&mut self, id: RequestId, token: TokenId) -> bool {
         let Some(running) = self.running.iter_mut().find(|running| running.id == id) else {
@@ -384,14 +396,15 @@ impl Scheduler {
         self.lines[priority as usize].push_front(job);
     }
 
-    /// Moves requests from the lines to the running ones, in order, while there is a slot and room for all they may need.
+    /// Moves requests from the lines to the running ones, in order, while there is a slot and room
+    /// for all they may need.
     fn admit(&mut self) -> Vec<RequestId> {
         let mut started = Vec::new();
         while let Some(job) = self.lines.iter().find_map(VecDeque::front) {
             let priority = job.priority;
             let Some(follows) = self.fits(job) else {
-                // Who gives way goes back into line, the last one of the lowest priority first; what was computed stays as long
-                // as there is room.
+                // Who gives way goes back into line, the last one of the lowest priority first;
+                // what was computed stays as long as there is room.
                 let lower = self
                     .running
                     .iter()
@@ -426,7 +439,8 @@ impl Scheduler {
         started
     }
 
-    /// Whether there is a slot and room for all that a job may need; if so, whose prompt it waits for, and for how much of it.
+    /// Whether there is a slot and room for all that a job may need; if so, whose prompt it waits
+    /// for, and for how much of it.
     #[expect(
         clippy::option_option,
         reason = "no room, or room with or without somebody to wait for"
@@ -447,8 +461,8 @@ impl Scheduler {
                 Some((other.id, shared))
             })
             .max_by_key(|&(id, shared)| (shared, std::cmp::Reverse(id)));
-        // A request that waits for another one's prompt may have to compute it itself if that one is cancelled, so it
-        // reserves everything; the others only what the cache doesn't have.
+        // A request that waits for another one's prompt may have to compute it itself if that one
+        // is cancelled, so it reserves everything; the others only what the cache doesn't have.
         let total = job.prompt.len() + job.max_new;
         let (reserve, pinned) = match (follows, found) {
             (None, Some(found)) => (total - found.tokens, self.cache.kept_cells(found)),
@@ -485,9 +499,9 @@ impl Scheduler {
         running.cached = cached;
     }
 
-    /// Shares the prompt budget out: a part to the prompt that was admitted first, so that none starves, the rest to the
-    /// shortest remaining ones, which are the soonest to answer; what is left then to those that give way. Returns indices into
-    /// `running` and tokens.
+    /// Shares the prompt budget out: a part to the prompt that was admitted first, so that none
+    /// starves, the rest to the shortest remaining ones, which are the soonest to answer; what is
+    /// left then to those that give way. Returns indices into `running` and tokens.
     fn share_out(&self, budget: usize) -> Vec<(usize, usize)> {
         let (mut shares, mut left) = (Vec::new(), budget);
         for priority in Priority::ALL {
@@ -562,7 +576,8 @@ mod tests {
         Job { priority: Priority::Judgement, ..job(id, prompt, 1) }
     }
 
-    /// Carries a plan out in no time; answers each draw with `token`, and finishes answers at their longest. Returns who drew.
+    /// Carries a plan out in no time; answers each draw with `token`, and finishes answers at their
+    /// longest. Returns who drew.
     fn step(scheduler: &mut Scheduler, token: TokenId) -> (Plan, Vec<RequestId>) {
         let plan = scheduler.plan();
         scheduler.done(&plan, MS);
@@ -618,7 +633,8 @@ mod tests {
         scheduler.enqueue(job(2, 1000..1010, 5)).unwrap();
         scheduler.enqueue(job(3, 2000..2020, 5)).unwrap();
         let (plan, _) = step(&mut scheduler, 500);
-        // Of 64 tokens the oldest gets a quarter, then the shortest take theirs, then the oldest has what is left.
+        // Of 64 tokens the oldest gets a quarter, then the shortest take theirs, then the oldest
+        // has what is left.
         assert_eq!(sizes(&plan), [(2, 10), (3, 20), (1, 34)]);
     }
 
@@ -673,7 +689,8 @@ mod tests {
         let (plan, _) = step(&mut scheduler, 500);
         assert_eq!(plan.started, [4], "the slot of 2");
         assert_eq!(scheduler.ids().collect::<Vec<_>>(), [1, 4, 2, 3]);
-        // An answer never waits for the prompt of one that gives way, but has what is computed of it.
+        // An answer never waits for the prompt of one that gives way, but has what is computed of
+        // it.
         scheduler.cancel(4);
         scheduler.enqueue(job(5, 1000..1090, 20)).unwrap();
         let (plan, drew) = step(&mut scheduler, 500);
@@ -853,7 +870,8 @@ mod tests {
             Ok(())
         }
 
-        /// Carries all but one operation out. Those that need what that one would have made do as much as they can.
+        /// Carries all but one operation out. Those that need what that one would have made do as
+        /// much as they can.
         fn without(&mut self, ops: &[Op], lost: usize) {
             for (_, op) in ops.iter().enumerate().filter(|(at, _)| *at != lost) {
                 if self.ops(&[*op]).is_err()

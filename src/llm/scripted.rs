@@ -1,16 +1,19 @@
-//! `engine = "scripted"`: answers without a model, the same ones each time. For tests, demonstrations and front-end work.
+//! `engine = "scripted"`: answers without a model, the same ones each time. For tests,
+//! demonstrations and front-end work.
 //!
-//! `llm.model` names the script. `faithful` says of the passages the sentence that shares most words with the question;
-//! `inventive` says things that no passage holds. Any other says what the prompt decides:
-//! 1. `[[say …]]` in the last user message: the text up to `]]`. `[[fail]]` there makes the engine fail after it.
-//! 2. Otherwise, if a message has a line that begins with `Passages` (as `Passages:` or `## Passages`): the lines after it, up
-//!    to one that begins with `Question`, joined with spaces.
+//! `llm.model` names the script. `faithful` says of the passages the sentence that shares most
+//! words with the question; `inventive` says things that no passage holds. Any other says what the
+//! prompt decides:
+//! 1. `[[say …]]` in the last user message: the text up to `]]`. `[[fail]]` there makes the engine
+//!    fail after it.
+//! 2. Otherwise, if a message has a line that begins with `Passages` (as `Passages:` or `##
+//!    Passages`): the lines after it, up to one that begins with `Question`, joined with spaces.
 //! 3. Otherwise the last user message itself.
 //!
 //! A prompt is judged by the share of the question's content words that what follows it holds.
 //!
-//! A word with the white space after it counts as a token. `scripted_token_ms` sets the time for each, so that an answer can
-//! be cut in the middle.
+//! A word with the white space after it counts as a token. `scripted_token_ms` sets the time for
+//! each, so that an answer can be cut in the middle.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -120,7 +123,8 @@ impl Scripted {
 }
 
 impl Scripted {
-    /// How much of the question the passage holds, 0…1, after the time of one token. `[[fail]]` in the question makes it fail.
+    /// How much of the question the passage holds, 0…1, after the time of one token. `[[fail]]` in
+    /// the question makes it fail.
     pub(crate) async fn judge(&self, messages: &[ChatMessage]) -> Result<f32, LlmError> {
         if self.line.closed() {
             return Err(LlmError::ShuttingDown);

@@ -1,9 +1,9 @@
 //! The chat template that comes with a model: messages → the text that the model was trained on.
 //!
-//! A template is Jinja, rendered as the `transformers` library does (`trim_blocks`, `lstrip_blocks`, `raise_exception`,
-//! `strftime_now`, Python's string methods). It never sees what people wrote: it is rendered over placeholders, and
-//! [`Segment`]s tell the tokenizer which text is the template's own. So nobody can end their message early by writing
-//! `<|im_end|>` into it.
+//! A template is Jinja, rendered as the `transformers` library does (`trim_blocks`,
+//! `lstrip_blocks`, `raise_exception`, `strftime_now`, Python's string methods). It never sees what
+//! people wrote: it is rendered over placeholders, and [`Segment`]s tell the tokenizer which text
+//! is the template's own. So nobody can end their message early by writing `<|im_end|>` into it.
 
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 use minijinja_contrib::pycompat::unknown_method_callback;
@@ -47,7 +47,8 @@ pub enum TemplateError {
     /// The template is not valid Jinja, or uses something unknown.
     #[error("the model's chat template can't be read: {0}")]
     Invalid(String),
-    /// The template refused the messages, also with the system prompt moved into the first question.
+    /// The template refused the messages, also with the system prompt moved into the first
+    /// question.
     #[error("the model's chat template refuses the conversation: {0}")]
     Refused(String),
     /// The template left a message out.
@@ -73,8 +74,8 @@ pub struct Segment {
 }
 
 impl Template {
-    /// Compiles a template. `bos` and `eos` are the texts of the model's special tokens, empty if it has none. `clock` is
-    /// for templates that put the date into the prompt.
+    /// Compiles a template. `bos` and `eos` are the texts of the model's special tokens, empty if
+    /// it has none. `clock` is for templates that put the date into the prompt.
     ///
     /// # Errors
     /// [`TemplateError::Invalid`] if it is not valid.
@@ -104,9 +105,10 @@ impl Template {
         })
     }
 
-    /// Renders a conversation up to the place where the assistant's next words go, and `prefix` after it. A template that
-    /// knows no system role, or wants strictly alternating roles, gets the messages merged so that it takes them. The model may
-    /// think so many tokens before; with 0 the prompt ends behind an empty thought, where the template has thoughts.
+    /// Renders a conversation up to the place where the assistant's next words go, and `prefix`
+    /// after it. A template that knows no system role, or wants strictly alternating roles, gets
+    /// the messages merged so that it takes them. The model may think so many tokens before; with 0
+    /// the prompt ends behind an empty thought, where the template has thoughts.
     ///
     /// # Errors
     /// [`TemplateError`] if the template can't be made to take the messages.
@@ -204,8 +206,9 @@ fn length(value: &Value) -> Result<usize, Error> {
         .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{kind} has no length")))
 }
 
-/// Joins pieces to as few segments as possible, so that words are tokenised as in one text. Content in which a control token's
-/// text occurs, in full or together with what stands beside it, becomes a segment of its own in which none is recognised.
+/// Joins pieces to as few segments as possible, so that words are tokenised as in one text. Content
+/// in which a control token's text occurs, in full or together with what stands beside it, becomes
+/// a segment of its own in which none is recognised.
 #[must_use]
 pub fn segments(pieces: &[Piece], control_tokens: &[String]) -> Vec<Segment> {
     let mut text = String::new();
@@ -253,7 +256,8 @@ fn occurrences(text: &str, control_tokens: &[String]) -> Vec<(usize, usize)> {
         .collect()
 }
 
-/// Cuts rendered text at its placeholders and puts the contents in. Also says which messages were used.
+/// Cuts rendered text at its placeholders and puts the contents in. Also says which messages were
+/// used.
 fn split(text: &str, messages: &[ChatMessage]) -> (Vec<Piece>, Vec<bool>) {
     let mut pieces = Vec::new();
     let mut used = vec![false; messages.len()];
@@ -377,7 +381,8 @@ fn strftime(format: &str, now_ms: u64) -> String {
     out
 }
 
-/// Year, month and day of a count of days since 1970-01-01. Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
+/// Year, month and day of a count of days since 1970-01-01. Howard Hinnant, "chrono-Compatible
+/// Low-Level Date Algorithms".
 pub(crate) fn civil_from_days(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let era = days / 146_097;
@@ -611,7 +616,8 @@ mod tests {
             let whole: String = segments.iter().map(|segment| segment.text.as_str()).collect();
             let expected: String = contents.iter().map(|content| format!("<|x|>{content}<end>")).collect();
             prop_assert_eq!(whole, expected);
-            // As many control tokens are recognised as the template wrote, however the contents look.
+            // As many control tokens are recognised as the template wrote, however the contents
+            // look.
             let recognised: usize = segments
                 .iter()
                 .filter(|segment| segment.parse_special)

@@ -11,8 +11,9 @@ pub struct Piece {
 
 /// Joins the bytes of tokens to text.
 ///
-/// A token may end in the middle of a character, and a stop string may be spread over several tokens. So an unfinished
-/// character and the longest ending that could still become a stop string are held back until they are decided.
+/// A token may end in the middle of a character, and a stop string may be spread over several
+/// tokens. So an unfinished character and the longest ending that could still become a stop string
+/// are held back until they are decided.
 #[derive(Clone, Debug, Default)]
 pub struct TextStream {
     stops: Vec<String>,
@@ -33,8 +34,8 @@ impl TextStream {
         }
     }
 
-    /// Takes the bytes of one token. Bytes that can't be UTF-8 are left out: half a character, as small models write them, tells a reader
-    /// nothing.
+    /// Takes the bytes of one token. Bytes that can't be UTF-8 are left out: half a character, as
+    /// small models write them, tells a reader nothing.
     pub fn push(&mut self, bytes: &[u8]) -> Piece {
         if self.stopped {
             return Piece { text: String::new(), stopped: true };
@@ -184,7 +185,8 @@ mod tests {
                 stopped |= piece.stopped;
             }
             out.push_str(&stream.finish());
-            // Cut finely, a stop that ends first wins over one that begins first; both end the answer before a stop.
+            // Cut finely, a stop that ends first wins over one that begins first; both end the
+            // answer before a stop.
             let (whole, found) = expected(&text, &stops);
             prop_assert_eq!(stopped, found);
             prop_assert!(text.starts_with(&out));

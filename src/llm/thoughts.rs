@@ -1,8 +1,9 @@
 //! What a model thinks before it answers, and the marks that chat formats put around it. Pure.
 //!
-//! Thoughts are no answer: they go to nobody and through no gate. Where a template can't be told to leave them out, its prompt
-//! is ended behind an empty thought; a thought that begins all the same is cut after its allowance by writing its closing mark
-//! in the model's place, as llama-server's `--reasoning-budget` does.
+//! Thoughts are no answer: they go to nobody and through no gate. Where a template can't be told to
+//! leave them out, its prompt is ended behind an empty thought; a thought that begins all the same
+//! is cut after its allowance by writing its closing mark in the model's place, as llama-server's
+//! `--reasoning-budget` does.
 
 /// How one chat format marks thoughts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +37,11 @@ impl Marks {
     }
 }
 
-/// The formats in use in 2026, as their templates have them. The first two let every answer begin with a thought.
+/// The formats in use in 2026, as their templates have them. The first two let every answer begin
+/// with a thought.
 const FORMATS: &[Marks] = &[
-    // gpt-oss: thoughts are messages of their own, and what is for the reader follows the last of these marks.
+    // gpt-oss: thoughts are messages of their own, and what is for the reader follows the last of
+    // these marks.
     Marks {
         open: "",
         close: "<|channel|>final<|message|>",
@@ -74,7 +77,8 @@ pub fn marks_of(template: &str) -> Option<Marks> {
         .copied()
 }
 
-/// What is appended to a prompt so that the answer follows without a thought; empty if it does anyway. `prompt` is its end.
+/// What is appended to a prompt so that the answer follows without a thought; empty if it does
+/// anyway. `prompt` is its end.
 #[must_use]
 pub fn left_out(marks: &Marks, prompt: &str) -> String {
     match () {
@@ -94,8 +98,8 @@ enum Place {
     Answer,
 }
 
-/// Takes thoughts out of what a model writes. Only what stands before the answer is a thought: a page about these marks may be
-/// quoted.
+/// Takes thoughts out of what a model writes. Only what stands before the answer is a thought: a
+/// page about these marks may be quoted.
 #[derive(Clone, Debug)]
 pub struct Thoughts {
     formats: Vec<Marks>,
@@ -112,7 +116,8 @@ pub struct Thoughts {
 }
 
 impl Thoughts {
-    /// For a model whose template knows these marks. `prompt` is the end of the prompt, which may have begun a thought.
+    /// For a model whose template knows these marks. `prompt` is the end of the prompt, which may
+    /// have begun a thought.
     #[must_use]
     pub fn of(marks: Marks, prompt: &str) -> Self {
         let open = marks.are_open_in(prompt);
@@ -132,8 +137,8 @@ impl Thoughts {
         Self { place: Place::Answer, ..Self::with(Vec::new()) }
     }
 
-    /// For a template that names no marks, or isn't known: any format may come but those in which every answer begins with a
-    /// thought, which can't be told from an answer.
+    /// For a template that names no marks, or isn't known: any format may come but those in which
+    /// every answer begins with a thought, which can't be told from an answer.
     #[must_use]
     pub fn of_unknown() -> Self {
         Self::with(FORMATS.iter().filter(|marks| !marks.open.is_empty()).copied().collect())
@@ -151,7 +156,8 @@ impl Thoughts {
         }
     }
 
-    /// Takes a token's bytes: `marked` with the text of control tokens, `plain` without. Gives what belongs to the answer.
+    /// Takes a token's bytes: `marked` with the text of control tokens, `plain` without. Gives what
+    /// belongs to the answer.
     pub fn push(&mut self, marked: &[u8], plain: &[u8]) -> Vec<u8> {
         if self.place == Place::Answer {
             return plain.to_vec();
@@ -177,7 +183,8 @@ impl Thoughts {
                         return Vec::new();
                     };
                     self.marked.drain(..at + marks.close.len());
-                    // What follows in the same token is text of the answer: no token is half a control token.
+                    // What follows in the same token is text of the answer: no token is half a
+                    // control token.
                     self.plain = self.marked.clone();
                     self.ended_one = true;
                     self.place = if marks.open.is_empty() { Place::Answer } else { Place::Before };
@@ -222,8 +229,8 @@ impl Thoughts {
         }
     }
 
-    /// What was held back, now that nothing more comes: the beginning of a mark that never came whole. A thought that never
-    /// ended is none of it.
+    /// What was held back, now that nothing more comes: the beginning of a mark that never came
+    /// whole. A thought that never ended is none of it.
     #[must_use]
     pub fn finish(&mut self) -> Vec<u8> {
         if self.place == Place::Thought { Vec::new() } else { std::mem::take(&mut self.plain) }
@@ -241,7 +248,8 @@ impl Thoughts {
         self.tokens
     }
 
-    /// The mark that ends a thought, where the template has one: in the middle of an answer a small model repeats itself.
+    /// The mark that ends a thought, where the template has one: in the middle of an answer a small
+    /// model repeats itself.
     #[must_use]
     pub fn mark(&self) -> Option<&'static str> {
         let [marks] = &self.formats[..] else { return None };

@@ -1,5 +1,5 @@
-//! The thread that owns llama.cpp's context: it takes requests, lets the [`Scheduler`] plan each step, computes it, and sends
-//! what was written.
+//! The thread that owns llama.cpp's context: it takes requests, lets the [`Scheduler`] plan each
+//! step, computes it, and sends what was written.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -35,7 +35,8 @@ use super::{
 use crate::clock::Clock;
 use crate::conversation::{SessionKey, Usage};
 
-/// How long steps should take: that long a departed client's sequence, a new request and a shutdown have to wait.
+/// How long steps should take: that long a departed client's sequence, a new request and a shutdown
+/// have to wait.
 const TIMES: StepTimes = StepTimes {
     gap: Duration::from_millis(60),
     longest_gap: Duration::from_millis(150),
@@ -48,8 +49,9 @@ const BATCH_TOKENS_GPU: u32 = 1024;
 const LEAST_PROMPT_TOKENS: u32 = 8;
 /// Tokens that the marks around a thought have at most.
 const MARKS_TOKENS: usize = 24;
-/// Cells that finished conversations may hold while others run. Each step attends over them too, so more would slow all of
-/// them down; fewer would have a conversation put to sleep and woken between its turns for nothing.
+/// Cells that finished conversations may hold while others run. Each step attends over them too, so
+/// more would slow all of them down; fewer would have a conversation put to sleep and woken between
+/// its turns for nothing.
 const KEPT_AWAKE_TOKENS: usize = 1024;
 /// llama.cpp's limit.
 const MAX_SEQUENCES: u32 = 256;
@@ -85,7 +87,8 @@ pub(crate) struct Llama {
 /// What both sides see.
 #[derive(Default)]
 struct Shared {
-    /// Conversations whose KV is to be forgotten at the next step. A list, so that none is lost when the channel is full.
+    /// Conversations whose KV is to be forgotten at the next step. A list, so that none is lost
+    /// when the channel is full.
     to_forget: Mutex<Vec<u64>>,
     alive: AtomicBool,
     closing: AtomicBool,
@@ -168,7 +171,8 @@ impl Llama {
         let shared = Arc::new(Shared::default());
         shared.kv_tokens.store(setup.kv_tokens as usize, Ordering::Relaxed);
         let places = setup.limits.parallel + setup.limits.queue;
-        // Every command but the forgetting ones holds a place or a permit to judge, so the channel is never full of requests.
+        // Every command but the forgetting ones holds a place or a permit to judge, so the channel
+        // is never full of requests.
         let (commands, inbox) = sync_channel(places + judgements(config) + 2);
         let (ready, is_ready) = sync_channel(1);
         let thread = {
@@ -223,7 +227,8 @@ impl Llama {
         let thinking =
             if self.model.thinks() { self.thinking_tokens as usize + MARKS_TOKENS } else { 0 };
         let max_new = (wanted + thinking).min(context - prompt.len());
-        // Room for all that can be sent: a place at most for each one in line, a start, a text per token and a last one, an end.
+        // Room for all that can be sent: a place at most for each one in line, a start, a text per
+        // token and a last one, an end.
         let (tokens, written) = mpsc::channel(self.limits.queue + max_new + 4);
         let already = if request.prefix.is_empty() {
             Vec::new()
@@ -256,8 +261,8 @@ impl Llama {
         Ok(written)
     }
 
-    /// Puts a prompt in line whose answer is a yes or no, behind everything that is written. The share of yes comes through the
-    /// channel; dropping that stops it.
+    /// Puts a prompt in line whose answer is a yes or no, behind everything that is written. The
+    /// share of yes comes through the channel; dropping that stops it.
     pub(crate) fn judge(
         &self,
         messages: &[ChatMessage],
@@ -476,7 +481,8 @@ impl Setup {
     }
 }
 
-/// Threads for a step of a single row. Of two, the second mostly waits for the first, and the embedder has use for it.
+/// Threads for a step of a single row. Of two, the second mostly waits for the first, and the
+/// embedder has use for it.
 fn threads_of_a_row(threads: i32) -> i32 {
     if threads == 2 { 1 } else { threads }
 }
@@ -672,8 +678,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Stops writing for clients who left. What was computed is kept as long as there is room: often a next question of the
-    /// same visitor is why the client left this one.
+    /// Stops writing for clients who left. What was computed is kept as long as there is room:
+    /// often a next question of the same visitor is why the client left this one.
     fn drop_departed(&mut self) {
         let departed: Vec<RequestId> = self
             .answers
@@ -749,7 +755,8 @@ impl<'a> Worker<'a> {
     /// Draws the next token of an answer and sends its text.
     fn draw(&mut self, id: RequestId, index: i32) {
         if let Some(judgement) = self.judgements.remove(&id) {
-            // Nobody asks it again, but the next ones begin as it did: the last one is kept for them as long as there is room.
+            // Nobody asks it again, but the next ones begin as it did: the last one is kept for
+            // them as long as there is room.
             if self.judgements.is_empty() {
                 self.scheduler.finish(id);
             } else {
@@ -822,7 +829,8 @@ impl<'a> Worker<'a> {
         drop(tokens.try_send(Ok(Token::Done { finish, usage })));
     }
 
-    /// llama.cpp found no room although the books say that there is some: give up what is kept, then what came last.
+    /// llama.cpp found no room although the books say that there is some: give up what is kept,
+    /// then what came last.
     fn make_room(&mut self, plan: &Plan) {
         tracing::warn!(tokens = plan.tokens(), "the KV cache has no room for a step; making some");
         if !self.scheduler.forget_kept() && !self.scheduler.requeue_last() {
@@ -849,7 +857,8 @@ impl<'a> Worker<'a> {
         self.apply(&ops);
     }
 
-    /// Carries operations on the KV cache out. Returns false if a snapshot couldn't be put back; its request begins again.
+    /// Carries operations on the KV cache out. Returns false if a snapshot couldn't be put back;
+    /// its request begins again.
     fn apply(&mut self, ops: &[Op]) -> bool {
         let mut whole = true;
         for (at, op) in ops.iter().enumerate() {
@@ -968,7 +977,8 @@ impl<'a> Worker<'a> {
 }
 
 impl Judgement {
-    /// The place is free before anybody hears of the end, so that the next one finds it. Who doesn't wait any more needs no verdict.
+    /// The place is free before anybody hears of the end, so that the next one finds it. Who
+    /// doesn't wait any more needs no verdict.
     fn send(self, share: Result<f32, LlmError>) {
         drop(self.permit);
         drop(self.verdict.send(share));
@@ -976,7 +986,8 @@ impl Judgement {
 }
 
 impl Answer {
-    /// The channel has room for everything that an answer can send; a client who left is noticed at the next step.
+    /// The channel has room for everything that an answer can send; a client who left is noticed at
+    /// the next step.
     fn send(&self, token: Result<Token, LlmError>) {
         drop(self.tokens.try_send(token));
     }

@@ -1,7 +1,9 @@
-//! Files of the Hugging Face hub over HTTPS: resumed where they were cut, and held against their SHA-256.
+//! Files of the Hugging Face hub over HTTPS: resumed where they were cut, and held against their
+//! SHA-256.
 //!
-//! The hub answers a request for a large file with a redirection to where it lies, and names its SHA-256 and size in
-//! `X-Linked-Etag` and `X-Linked-Size`. The token goes to the hub alone, never to where it redirects.
+//! The hub answers a request for a large file with a redirection to where it lies, and names its
+//! SHA-256 and size in `X-Linked-Etag` and `X-Linked-Size`. The token goes to the hub alone, never
+//! to where it redirects.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -14,7 +16,8 @@ use reqwest::{Client, Method, Response, StatusCode, Url};
 use super::HubFile;
 use crate::llm::gguf;
 
-/// Where files come from. Proxies are those of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+/// Where files come from. Proxies are those of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and
+/// `NO_PROXY`.
 #[derive(Clone)]
 pub struct Hub {
     client: Client,
@@ -87,9 +90,10 @@ impl Hub {
         Ok(Self { client, endpoint: endpoint.trim_end_matches('/').to_owned(), token })
     }
 
-    /// Fetches a file to `target`, which appears when it is whole and its SHA-256 is `expected`, or what the hub names
-    /// where nothing is expected; returns that sum. What came is kept in a file beside it until then, so the next call goes
-    /// on where this one stopped. `progress` is told bytes done and in all.
+    /// Fetches a file to `target`, which appears when it is whole and its SHA-256 is `expected`, or
+    /// what the hub names where nothing is expected; returns that sum. What came is kept in a file
+    /// beside it until then, so the next call goes on where this one stopped. `progress` is told
+    /// bytes done and in all.
     ///
     /// # Errors
     /// [`HubError`] with what to do.

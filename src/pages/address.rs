@@ -1,5 +1,5 @@
-//! Addresses: joined and compared as browsers do (the URL Standard of WHATWG, by the crate `url`), and
-//! the links of an HTTP header (RFC 8288).
+//! Addresses: joined and compared as browsers do (the URL Standard of WHATWG, by the crate `url`),
+//! and the links of an HTTP header (RFC 8288).
 
 use url::Url;
 
@@ -32,8 +32,8 @@ pub(super) fn is_same_page(one: &Url, other: &Url) -> bool {
     bare(one) == bare(other)
 }
 
-/// The links of one header `Link`. A header that breaks the grammar gives those before the fault away, too, as Lighthouse
-/// reads none of it.
+/// The links of one header `Link`. A header that breaks the grammar gives those before the fault
+/// away, too, as Lighthouse reads none of it.
 #[must_use]
 pub(super) fn of_header(value: &str, page: &Url) -> Vec<Link> {
     links(value.trim()).map_or_else(Vec::new, |links| {

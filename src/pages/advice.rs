@@ -52,8 +52,8 @@ pub(super) fn check(page: &Page<'_>) -> Vec<Finding> {
     found
 }
 
-/// The first amount of money that stands by itself, as prices of products do; amounts in sentences and tables are of
-/// something else.
+/// The first amount of money that stands by itself, as prices of products do; amounts in sentences
+/// and tables are of something else.
 fn shown_price(page: &Page<'_>) -> Option<String> {
     let leaves = page.dom.elements().filter(|at| at.element.html && at.inner().next().is_none());
     leaves.filter(|at| !at.is_hidden()).find_map(|at| {

@@ -1,8 +1,8 @@
 //! The SEO audits of Lighthouse, with its verdicts, on a page that is given as text.
 //!
-//! Each audit fails what Lighthouse 13 fails (`core/audits/seo`, `document-title` and `image-alt` of axe
-//! 4.12), in its own order of exceptions. What a browser knows and a text doesn't, style sheets and
-//! listeners that scripts add, is taken as absent.
+//! Each audit fails what Lighthouse 13 fails (`core/audits/seo`, `document-title` and `image-alt`
+//! of axe 4.12), in its own order of exceptions. What a browser knows and a text doesn't, style
+//! sheets and listeners that scripts add, is taken as absent.
 
 mod crawl;
 mod head;
@@ -42,7 +42,8 @@ pub const AUDITS: [&str; 10] = [
     "canonical",
 ];
 
-/// What one audit finds; `None` if there is no audit of that name. `robots-txt` is [`robots_file`]'s.
+/// What one audit finds; `None` if there is no audit of that name. `robots-txt` is
+/// [`robots_file`]'s.
 #[must_use]
 pub fn run(audit: &str, page: &Page<'_>) -> Option<Vec<Finding>> {
     Some(match audit {

@@ -54,8 +54,8 @@ struct Read {
     dom: Dom,
 }
 
-/// Audits a file, or every HTML file of a folder with its robots.txt and sitemap.xml. `base`: the address of the folder; told
-/// from the pages' canonical addresses where it isn't given.
+/// Audits a file, or every HTML file of a folder with its robots.txt and sitemap.xml. `base`: the
+/// address of the folder; told from the pages' canonical addresses where it isn't given.
 ///
 /// # Errors
 /// When the path can't be read or holds no HTML file.
@@ -250,7 +250,8 @@ fn depth(html: &str) -> usize {
     most
 }
 
-/// HTML files of a folder and those within, by path. Links to folders aren't followed: they may lead in circles.
+/// HTML files of a folder and those within, by path. Links to folders aren't followed: they may
+/// lead in circles.
 fn html_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];

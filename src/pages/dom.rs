@@ -1,4 +1,5 @@
-//! A page's elements and texts in the order of its source, as a browser with scripts on parses them.
+//! A page's elements and texts in the order of its source, as a browser with scripts on parses
+//! them.
 //!
 //! Kept flat, each node with its parent and the end of its subtree, so that no depth of nesting can
 //! overflow a stack.
@@ -165,8 +166,8 @@ impl<'a> At<'a> {
         self.ancestors().any(|at| is_hidden(at.element))
     }
 
-    /// The text that is shown, as `innerText` gives it: gaps are single spaces, blocks and line breaks begin a line. An element
-    /// that isn't shown itself gives its whole text.
+    /// The text that is shown, as `innerText` gives it: gaps are single spaces, blocks and line
+    /// breaks begin a line. An element that isn't shown itself gives its whole text.
     #[must_use]
     pub fn inner_text(self) -> String {
         if self.is_hidden() {

@@ -1,8 +1,9 @@
-//! A site's public documents and products as static pages: HTML with JSON-LD, a sitemap, robots.txt and llms.txt.
+//! A site's public documents and products as static pages: HTML with JSON-LD, a sitemap, robots.txt
+//! and llms.txt.
 //!
-//! [`build`] makes every file in memory; [`folder`] puts them in place. Prices and stock are those of the catalogue's rows;
-//! what isn't public or doesn't hold now is left out. A product without price and currency states no offer:
-//! half a statement would be a fault.
+//! [`build`] makes every file in memory; [`folder`] puts them in place. Prices and stock are those
+//! of the catalogue's rows; what isn't public or doesn't hold now is left out. A product without
+//! price and currency states no offer: half a statement would be a fault.
 
 mod article;
 pub mod folder;
@@ -162,7 +163,8 @@ fn holding(
     kept
 }
 
-/// Gives pages of one title or description their own: products by their category, all others by their path.
+/// Gives pages of one title or description their own: products by their category, all others by
+/// their path.
 fn tell_apart(drafts: &mut [Draft]) {
     let taken = |drafts: &[Draft]| {
         let mut titles: HashMap<String, usize> = HashMap::new();
@@ -209,7 +211,8 @@ impl Paths {
     }
 }
 
-/// A name's letters and digits in lower case, with hyphens between; never empty, never a name that a system keeps for itself.
+/// A name's letters and digits in lower case, with hyphens between; never empty, never a name that
+/// a system keeps for itself.
 fn slug(name: &str) -> String {
     const KEPT: [&str; 7] = ["con", "prn", "aux", "nul", "com1", "lpt1", "index"];
     let lower = name.to_lowercase();

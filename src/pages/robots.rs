@@ -1,8 +1,8 @@
 //! robots.txt: what crawlers may fetch (RFC 9309), and what is wrong with the file.
 //!
-//! Verdicts are to equal Lighthouse's, so this reads as the parser that it uses (robots-parser 3): every
-//! line with another key than `user-agent` ends the list of agents that a group is for (of a `sitemap`
-//! line RFC 9309 says that it doesn't; `findings/sitemap-line-ends-a-group.sh`), and an
+//! Verdicts are to equal Lighthouse's, so this reads as the parser that it uses (robots-parser 3):
+//! every line with another key than `user-agent` ends the list of agents that a group is for (of a
+//! `sitemap` line RFC 9309 says that it doesn't; `findings/sitemap-line-ends-a-group.sh`), and an
 //! address can't be fetched if the longest pattern that fits says so, `allow` winning over
 //! `disallow` of the same length. The faults are those of Lighthouse's audit `robots-txt`.
 
@@ -62,7 +62,8 @@ impl Robots {
         Self { groups }
     }
 
-    /// Whether an agent (`*` where none is named) may fetch the address. Otherwise the line that says so.
+    /// Whether an agent (`*` where none is named) may fetch the address. Otherwise the line that
+    /// says so.
     ///
     /// # Errors
     /// With the line, counted from 1.
@@ -128,7 +129,8 @@ fn upper_escapes(path: &str) -> String {
     out
 }
 
-/// Whether a pattern fits the beginning of a path. `*` stands for any run of characters, `$` at the end for the path's end.
+/// Whether a pattern fits the beginning of a path. `*` stands for any run of characters, `$` at the
+/// end for the path's end.
 fn fits(pattern: &str, path: &str) -> bool {
     let (pattern, whole) =
         pattern.strip_suffix('$').map_or((pattern, false), |pattern| (pattern, true));

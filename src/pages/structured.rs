@@ -1,10 +1,10 @@
 //! What a page states for search engines: JSON-LD in schema.org's words.
 //!
-//! A fault is what schema.org's validator reports: text that isn't JSON, a type or property that the
-//! vocabulary doesn't have, a property on a thing that has none such, a value of a kind that the
-//! property doesn't take. Beyond that, what search engines ask of products, offers, breadcrumbs,
-//! questions and organizations (`required`). Terms of other vocabularies, where the context brings
-//! one, are left alone; microdata and RDFa aren't read.
+//! A fault is what schema.org's validator reports: text that isn't JSON, a type or property that
+//! the vocabulary doesn't have, a property on a thing that has none such, a value of a kind that
+//! the property doesn't take. Beyond that, what search engines ask of products, offers,
+//! breadcrumbs, questions and organizations (`required`). Terms of other vocabularies, where the
+//! context brings one, are left alone; microdata and RDFa aren't read.
 
 mod required;
 mod value;

@@ -1,7 +1,7 @@
 //! Dates as browsers read them (`Date.parse`), for the robots directive `unavailable_after`.
 //!
-//! Formats: ECMA-262 §21.4.1.32 (ISO 8601), and the looser ones that V8 reads beside it (`25 Jun 2010
-//! 15:00:00 PST`, `25-Aug-2007`, `6/25/2010`). A time without a zone counts as UTC.
+//! Formats: ECMA-262 §21.4.1.32 (ISO 8601), and the looser ones that V8 reads beside it (`25 Jun
+//! 2010 15:00:00 PST`, `25-Aug-2007`, `6/25/2010`). A time without a zone counts as UTC.
 
 use crate::calendar;
 

@@ -1,4 +1,5 @@
-//! The vocabulary of schema.org: types, their properties, what values those take, and the members of enumerations.
+//! The vocabulary of schema.org: types, their properties, what values those take, and the members
+//! of enumerations.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;

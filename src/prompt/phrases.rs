@@ -1,4 +1,5 @@
-//! What visitors read that is no answer: one file of phrases per language, `prompts/phrases/LANGUAGE.toml`.
+//! What visitors read that is no answer: one file of phrases per language,
+//! `prompts/phrases/LANGUAGE.toml`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,7 +36,8 @@ pub(super) struct Phrases {
 /// The built-in phrases with what a directory replaces or adds, by language.
 ///
 /// # Errors
-/// When a file can't be read, is no table of texts, or has a phrase of a name that isn't known; the text names the file.
+/// When a file can't be read, is no table of texts, or has a phrase of a name that isn't known; the
+/// text names the file.
 pub(super) fn load(directory: &Path) -> anyhow::Result<BTreeMap<String, Phrases>> {
     let mut all = BTreeMap::new();
     for (language, source) in BUILT_IN {
@@ -129,7 +131,8 @@ mod tests {
             })
             .collect();
         assert!(lacking.is_empty(), "{}", lacking.join("\n"));
-        // What a translation drops by mistake: the ways to reach the site, and the parts of a question.
+        // What a translation drops by mistake: the ways to reach the site, and the parts of a
+        // question.
         for (language, phrases) in &all {
             for (name, text) in &phrases.texts {
                 for variable in [

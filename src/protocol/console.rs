@@ -1,8 +1,9 @@
 //! Version 1 of the console's protocol: what agents' browsers say and hear.
 //!
-//! One WebSocket at `/v1/console` for everything that is live, and HTTP below `/v1/console/` for sign-in, lists and settings.
-//! `docs/protocol/console.md` tells it with examples. Numbers, offsets and lengths are as in the visitor protocol: offsets
-//! count Unicode scalar values, a delta that is applied twice changes nothing, and what is durable has a `seq`.
+//! One WebSocket at `/v1/console` for everything that is live, and HTTP below `/v1/console/` for
+//! sign-in, lists and settings. `docs/protocol/console.md` tells it with examples. Numbers, offsets
+//! and lengths are as in the visitor protocol: offsets count Unicode scalar values, a delta that is
+//! applied twice changes nothing, and what is durable has a `seq`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,8 @@ pub const MAX_WATCHED: usize = 16;
 pub enum Role {
     /// Answers visitors.
     Agent,
-    /// Also manages accounts and canned replies, takes sessions from others, and erases conversations.
+    /// Also manages accounts and canned replies, takes sessions from others, and erases
+    /// conversations.
     Admin,
 }
 
@@ -54,7 +56,8 @@ pub struct SignIn {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Me {
     pub agent: Agent,
-    /// To be sent as the header `x-csrf-token` with every request that changes something, and in the socket's `hello`.
+    /// To be sent as the header `x-csrf-token` with every request that changes something, and in
+    /// the socket's `hello`.
     pub csrf: String,
     /// Milliseconds since the epoch at which the sign-in ends.
     pub expires_at_ms: u64,
@@ -117,7 +120,8 @@ pub struct NewAccount {
     pub limit: Option<usize>,
 }
 
-/// Body of `PUT /v1/console/me/password` and of `PUT /v1/agents/{login}/password`, where `current` is not asked for.
+/// Body of `PUT /v1/console/me/password` and of `PUT /v1/agents/{login}/password`, where `current`
+/// is not asked for.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
@@ -171,7 +175,8 @@ pub struct Summary {
     /// Whether the visitor has a page with the conversation open.
     #[serde(default)]
     pub here: bool,
-    /// When the last such page was closed; absent while one is open, and where none was since the server started.
+    /// When the last such page was closed; absent while one is open, and where none was since the
+    /// server started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_at_ms: Option<u64>,
     /// Version of this line, see `welcome`.
@@ -237,7 +242,8 @@ pub enum ConsoleClient {
     Hello {
         csrf: String,
         site: String,
-        /// `boot` and the highest `rev` of an earlier connection: only what changed since is sent again.
+        /// `boot` and the highest `rev` of an earlier connection: only what changed since is sent
+        /// again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         boot: Option<String>,
         #[serde(default)]
@@ -274,8 +280,8 @@ pub enum ConsoleClient {
     /// The agent has read the conversation up to `seq`.
     #[serde(rename = "read")]
     Read { session: String, seq: u64 },
-    /// The agent types a reply in a conversation that is open here: the visitor is shown that, if the agent holds it. Say it again
-    /// every 3 s while it goes on; more often is passed over.
+    /// The agent types a reply in a conversation that is open here: the visitor is shown that, if
+    /// the agent holds it. Say it again every 3 s while it goes on; more often is passed over.
     #[serde(rename = "typing")]
     Typing { session: String },
     /// Does something to a conversation. Sending the same `id` again is harmless.
@@ -294,12 +300,14 @@ fn page() -> usize {
 pub enum Action {
     /// Takes the session. A running answer stops before its next word.
     Take {},
-    /// Gives the session back: to the model, or to the line. On a site that only suggests it always goes to the line.
+    /// Gives the session back: to the model, or to the line. On a site that only suggests it always
+    /// goes to the line.
     GiveBack {
         #[serde(default)]
         to: GiveTo,
     },
-    /// Gives the session to an agent. For the agent who holds it, for anybody while nobody does, and for admins.
+    /// Gives the session to an agent. For the agent who holds it, for anybody while nobody does,
+    /// and for admins.
     Assign { agent: String },
     /// Says something to the visitor. Takes the session if nobody holds it.
     Send {
@@ -391,8 +399,8 @@ pub enum What {
         suggestion: SuggestionId,
         agent: Agent,
         decision: Decision,
-        /// Levenshtein distance between the draft and what was sent, divided by the longer one's length: 0 for `sent`, 1 for
-        /// `rejected`.
+        /// Levenshtein distance between the draft and what was sent, divided by the longer one's
+        /// length: 0 for `sent`, 1 for `rejected`.
         distance: f32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
@@ -430,8 +438,8 @@ pub struct Suggestion {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum ConsoleServer {
-    /// The console is connected. `session` frames follow for what changed since the `rev` of the hello; if `reset` is true,
-    /// the lists are to be asked for again.
+    /// The console is connected. `session` frames follow for what changed since the `rev` of the
+    /// hello; if `reset` is true, the lists are to be asked for again.
     #[serde(rename = "welcome")]
     Welcome {
         agent: Agent,
@@ -527,7 +535,8 @@ pub enum ConsoleServer {
     SuggestionDelta { session: String, suggestion: SuggestionId, offset: u64, text: String },
     #[serde(rename = "suggestion.citation")]
     SuggestionCitation { session: String, suggestion: SuggestionId, citation: Citation },
-    /// It was given up: for a newer one, because the agent wrote without it, or because it failed, and then `why` says so.
+    /// It was given up: for a newer one, because the agent wrote without it, or because it failed,
+    /// and then `why` says so.
     #[serde(rename = "suggestion.stopped")]
     SuggestionStopped {
         session: String,
@@ -538,8 +547,8 @@ pub enum ConsoleServer {
     /// What the conversation is worth changed.
     #[serde(rename = "intent")]
     Intent { session: String, intent: f32, reasons: Vec<IntentReason> },
-    /// The visitor is typing, in a conversation that is open here or that the agent holds. Show it for 6 s, unless it comes again or
-    /// the message comes first.
+    /// The visitor is typing, in a conversation that is open here or that the agent holds. Show it
+    /// for 6 s, unless it comes again or the message comes first.
     #[serde(rename = "typing")]
     Typing { session: String },
     /// The watched conversation can't go on here: watch it again.
@@ -569,7 +578,8 @@ pub struct IntentReason {
     pub signal: String,
     /// How often it was seen; 0 where `value` tells.
     pub count: u32,
-    /// What was seen, in words: "yes", "41", "unknown". In a trained model's reasons, but for the meaning of messages.
+    /// What was seen, in words: "yes", "41", "unknown". In a trained model's reasons, but for the
+    /// meaning of messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     pub weight: f32,
@@ -617,8 +627,9 @@ pub struct Conversation {
     pub reasons: Vec<IntentReason>,
 }
 
-/// `GET /v1/console/sites/{site}/sessions/{session}/passages?turn=N`: what the knowledge holds on that message now, best
-/// first. Searched anew with the documents for agents included, so it can differ from what the answer was made of.
+/// `GET /v1/console/sites/{site}/sessions/{session}/passages?turn=N`: what the knowledge holds on
+/// that message now, best first. Searched anew with the documents for agents included, so it can
+/// differ from what the answer was made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Passages {
     pub turn: u64,
@@ -659,7 +670,8 @@ pub struct Canned {
     pub language: String,
 }
 
-/// Body of `POST /v1/console/sites/{site}/gaps/{id}/article`: what the documents lack, written by an agent.
+/// Body of `POST /v1/console/sites/{site}/gaps/{id}/article`: what the documents lack, written by
+/// an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Article {
@@ -698,7 +710,8 @@ pub struct Tried {
     pub confidence: f32,
 }
 
-/// `GET /v1/console/sites/{site}/sessions/{session}/visitor`: what is known of a visitor beside what was said.
+/// `GET /v1/console/sites/{site}/sessions/{session}/visitor`: what is known of a visitor beside
+/// what was said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct VisitorView {
     pub visitor: String,
@@ -711,7 +724,8 @@ pub struct VisitorView {
     pub source: Option<Source>,
     /// What the site passed with the visitor's consent.
     pub attributes: std::collections::BTreeMap<String, AttributeValue>,
-    /// The visitor's other conversations that are in the server's memory, the latest first, at most 20.
+    /// The visitor's other conversations that are in the server's memory, the latest first, at most
+    /// 20.
     pub conversations: Vec<Summary>,
 }
 

@@ -1,8 +1,8 @@
 //! What frames and answers are made of, in the words of the protocol.
 //!
-//! Each has a counterpart in [`conversation`], which is what is stored. They are separate types, so that
-//! a name may change for browsers without touching a stored conversation. The conversions between both
-//! are here and nowhere else.
+//! Each has a counterpart in [`conversation`], which is what is stored. They are separate types, so
+//! that a name may change for browsers without touching a stored conversation. The conversions
+//! between both are here and nowhere else.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,8 @@ pub struct Source {
     pub referrer: Option<String>,
 }
 
-/// What a site passes about a visitor (age, income, tier, cart value, …): at most 32 of them are kept, and without consent nothing.
+/// What a site passes about a visitor (age, income, tier, cart value, …): at most 32 of them are
+/// kept, and without consent nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Attributes {
@@ -416,7 +417,8 @@ impl From<Attributes> for conversation::Attributes {
     }
 }
 
-/// What an agent reads of a note whose code a later build brought. The draft may need the care that the code asks for.
+/// What an agent reads of a note whose code a later build brought. The draft may need the care that
+/// the code asks for.
 const LATER_NOTE: &str = "A later version of Frontdesk left a note on this draft that this version can't read. Check the \
                           draft before you send it.";
 

@@ -1,6 +1,7 @@
 //! Opening hours of a sentence, said in the visitor's language. Pure.
 
-/// Names of the days from Monday to Sunday as a sentence says them, "to" between two of them, "closed" and "every day".
+/// Names of the days from Monday to Sunday as a sentence says them, "to" between two of them,
+/// "closed" and "every day".
 struct Week {
     language: &'static str,
     days: [&'static str; 7],
@@ -112,8 +113,9 @@ struct Row {
     until: Option<String>,
 }
 
-/// The opening hours that an English sentence tells, in another language: "The shop is open Monday to Friday from 9:00 to 17:00 and
-/// closed on Sunday" is `Montag bis Freitag 9:00–17:00, Sonntag geschlossen`. `None` where it doesn't read as hours as a whole.
+/// The opening hours that an English sentence tells, in another language: "The shop is open Monday
+/// to Friday from 9:00 to 17:00 and closed on Sunday" is `Montag bis Freitag 9:00–17:00, Sonntag
+/// geschlossen`. `None` where it doesn't read as hours as a whole.
 pub(super) fn hours(sentence: &str, language: &str) -> Option<String> {
     let week = WEEKS.iter().find(|week| week.language == language)?;
     let rows = rows(&tokens(sentence))?;
@@ -201,7 +203,8 @@ fn tokens(sentence: &str) -> Vec<Token> {
     found
 }
 
-/// Days with the hours behind them; days behind "closed" are closed. "On Thursday until 20:00" opens as the days before.
+/// Days with the hours behind them; days behind "closed" are closed. "On Thursday until 20:00"
+/// opens as the days before.
 fn rows(tokens: &[Token]) -> Option<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
     let mut days: Vec<(usize, usize)> = Vec::new();

@@ -1,4 +1,5 @@
-//! Figures of a sentence in another language that answer a question as they stand, said in the visitor's language. Pure.
+//! Figures of a sentence in another language that answer a question as they stand, said in the
+//! visitor's language. Pure.
 
 use super::cues::{self, has};
 use super::hours;
@@ -15,8 +16,9 @@ pub struct Stated {
     pub subject: String,
 }
 
-/// The figures that are asked for. `gloss` is the question in English, word for word, `question.language` the one that the figures
-/// are said in. `None` where no figure is asked for, or the sentence leaves open which of its figures it is.
+/// The figures that are asked for. `gloss` is the question in English, word for word,
+/// `question.language` the one that the figures are said in. `None` where no figure is asked for,
+/// or the sentence leaves open which of its figures it is.
 #[must_use]
 pub fn stated(question: &Question<'_>, gloss: &str, said: &Said<'_>) -> Option<Stated> {
     let words = Words::of(question.language)?;
@@ -25,7 +27,8 @@ pub fn stated(question: &Question<'_>, gloss: &str, said: &Said<'_>) -> Option<S
     }
     let lower = gloss.to_lowercase();
     let says = said.text.to_lowercase();
-    // Without its condition, or without the "not" before it, a figure says something else: such a sentence is quoted.
+    // Without its condition, or without the "not" before it, a figure says something else: such a
+    // sentence is quoted.
     if has(&says, cues::DENIALS) || has(&says, cues::HEDGES) {
         return None;
     }
@@ -70,7 +73,8 @@ pub fn stated(question: &Question<'_>, gloss: &str, said: &Said<'_>) -> Option<S
     Some(Stated { figures, subject: subject(said.text) })
 }
 
-/// Words of questions in English, word for word, by the kinds of figures that they ask for; the first that fits counts.
+/// Words of questions in English, word for word, by the kinds of figures that they ask for; the
+/// first that fits counts.
 const ASKED: &[(&[Kind], &[&str])] = &[
     (&[Kind::Age], &["how old", "=age"]),
     (&[Kind::Mass], &["how heavy", "weigh", "weight", "=load", "capacity"]),

@@ -225,7 +225,8 @@ const AGES: &[(&str, &str)] = &[
 const TIME_UNITS: [&str; 8] =
     ["second", "minute", "hour", "day", "working day", "week", "month", "year"];
 
-/// Units of time for one, for two to four (as Polish counts) and for more, in the order of [`TIME_UNITS`].
+/// Units of time for one, for two to four (as Polish counts) and for more, in the order of
+/// [`TIME_UNITS`].
 type Times = [[&'static str; 3]; 8];
 
 const TIMES: &[(&str, Times)] = &[

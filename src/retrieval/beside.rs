@@ -1,5 +1,5 @@
-//! A copy of a site's passages in an index of its own: what would be answered if a document were added, asked without
-//! adding it.
+//! A copy of a site's passages in an index of its own: what would be answered if a document were
+//! added, asked without adding it.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,8 +1,8 @@
 //! A document's extracted text → passages along its structure, pure.
 //!
-//! A passage is a run of whole blocks of one section. A table row keeps its header, list items and numbered steps keep
-//! the line that introduces them, a question keeps its answer, and code stays in one piece. A sentence is cut only if it
-//! alone is longer than two passages.
+//! A passage is a run of whole blocks of one section. A table row keeps its header, list items and
+//! numbered steps keep the line that introduces them, a question keeps its answer, and code stays
+//! in one piece. A sentence is cut only if it alone is longer than two passages.
 
 use std::ops::Range;
 
@@ -16,15 +16,17 @@ use super::Passage;
 pub struct Chunk {
     /// From the outermost heading to the innermost.
     pub headings: Vec<String>,
-    /// The slice at `range`; before it the lines it can't be understood without (a table's header, a list's lead-in).
+    /// The slice at `range`; before it the lines it can't be understood without (a table's header,
+    /// a list's lead-in).
     pub text: String,
-    /// Bytes of the extracted text. Chunks come in order and don't overlap; only headings, rules and blank lines lie
-    /// between them.
+    /// Bytes of the extracted text. Chunks come in order and don't overlap; only headings, rules
+    /// and blank lines lie between them.
     pub range: Range<usize>,
 }
 
-/// What is embedded and indexed for a passage: title and headings give the text its subject. A title that is only the
-/// document's id says nothing, and one that the text begins with is said already.
+/// What is embedded and indexed for a passage: title and headings give the text its subject. A
+/// title that is only the document's id says nothing, and one that the text begins with is said
+/// already.
 #[must_use]
 pub fn embedding_text(passage: &Passage) -> String {
     let title = passage.title.as_str();
@@ -39,8 +41,9 @@ pub fn embedding_text(passage: &Passage) -> String {
     text
 }
 
-/// Tokens of `text` in tiktoken's `cl100k_base`. Off by a little where runs without a gap are longer than
-/// 256 bytes: they are counted in parts, because the tokeniser's time and stack grow with the run.
+/// Tokens of `text` in tiktoken's `cl100k_base`. Off by a little where runs without a gap are
+/// longer than 256 bytes: they are counted in parts, because the tokeniser's time and stack grow
+/// with the run.
 #[must_use]
 pub fn tokens(text: &str) -> usize {
     let encoder = tiktoken_rs::cl100k_base_singleton();
@@ -78,7 +81,8 @@ pub fn chunk(text: &str, target: usize) -> Vec<Chunk> {
     let sections = sections(text, parse(text));
     for (index, section) in sections.iter().enumerate() {
         if section.blocks.is_empty() {
-            // A heading with neither text nor sub-headings says something by itself, unless it asks.
+            // A heading with neither text nor sub-headings says something by itself, unless it
+            // asks.
             let next = sections.get(index + 1).map_or(0, |next| next.path.len());
             let asks =
                 section.path.last().is_some_and(|heading| heading.ends_with(['?', '？', '؟']));
@@ -110,7 +114,8 @@ fn estimated_tokens(text: &str) -> usize {
 }
 
 const MAX_RUN: usize = 256;
-/// A text with more bytes than this times its limit in tokens is over the limit; it needn't be counted.
+/// A text with more bytes than this times its limit in tokens is over the limit; it needn't be
+/// counted.
 const MAX_BYTES_PER_TOKEN: usize = 16;
 /// A lead-in or header longer than this share (1/n) of a passage isn't repeated.
 const MAX_CONTEXT_SHARE: usize = 2;
@@ -140,7 +145,8 @@ struct Block {
     range: Range<usize>,
 }
 
-/// The outermost blocks, in order. Text that is part of no block (link definitions) belongs to the block after it.
+/// The outermost blocks, in order. Text that is part of no block (link definitions) belongs to the
+/// block after it.
 fn parse(text: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut depth = 0_usize;
@@ -248,7 +254,8 @@ fn sections(text: &str, blocks: Vec<Block>) -> Vec<Section> {
     let mut path: Vec<(usize, String)> = Vec::new();
     for block in blocks {
         match block.kind {
-            // The readers end the section of a folded answer so; in other places `#` and nothing else is a slip.
+            // The readers end the section of a folded answer so; in other places `#` and nothing
+            // else is a slip.
             Kind::Heading { level: 6, text }
                 if text.is_empty() && path.last().is_some_and(|(level, _)| *level == 6) =>
             {
@@ -257,7 +264,8 @@ fn sections(text: &str, blocks: Vec<Block>) -> Vec<Section> {
             }
             Kind::Heading { text, .. } if text.is_empty() => {}
             Kind::Heading { level, text: heading } => {
-                // A heading that states a fact is said as a sentence, too: headings alone aren't quoted.
+                // A heading that states a fact is said as a sentence, too: headings alone aren't
+                // quoted.
                 let fact = states_fact(&heading).then(|| bare_heading(text, block.range.clone()));
                 let fact = fact.map(|range| Block { kind: Kind::Text, range });
                 path.retain(|(outer, _)| *outer < level);
@@ -294,8 +302,8 @@ fn bare_heading(text: &str, range: Range<usize>) -> Range<usize> {
     trimmed(text, start..start + words.len())
 }
 
-/// Whether a heading gives a figure for something: `Depth needed = 75 mm`, `Shipping: 4.90 EUR`, `Free over 85 $`. Numbers of
-/// sections, years and steps are none.
+/// Whether a heading gives a figure for something: `Depth needed = 75 mm`, `Shipping: 4.90 EUR`,
+/// `Free over 85 $`. Numbers of sections, years and steps are none.
 fn states_fact(heading: &str) -> bool {
     if heading.ends_with(['?', '？', '؟', ':', '：']) {
         return false;
@@ -314,7 +322,8 @@ fn states_fact(heading: &str) -> bool {
     assigned || money
 }
 
-/// What belongs together. `parts` lie end to end and are where it may be cut; `context` is repeated after a cut.
+/// What belongs together. `parts` lie end to end and are where it may be cut; `context` is repeated
+/// after a cut.
 struct Unit {
     range: Range<usize>,
     parts: Vec<Range<usize>>,
@@ -339,7 +348,8 @@ struct Draft {
     path: Vec<String>,
     span: Span,
     tokens: usize,
-    /// Set if the draft is its section's only one: where the section's heading starts, and that it may be merged.
+    /// Set if the draft is its section's only one: where the section's heading starts, and that it
+    /// may be merged.
     heading: Option<usize>,
     parent: Vec<String>,
 }
@@ -399,7 +409,8 @@ impl Chunker<'_> {
                 let mut split = self.split(&unit, size);
                 current = split.pop();
                 spans.extend(split);
-                // What follows a block that was cut mustn't join its last piece if that carries repeated context.
+                // What follows a block that was cut mustn't join its last piece if that carries
+                // repeated context.
                 if current.as_ref().is_some_and(|(span, _)| !span.context.is_empty()) {
                     spans.extend(current.take());
                 }
@@ -518,14 +529,16 @@ impl Chunker<'_> {
         spans
     }
 
-    /// A part that fits, or its sentences, or, where a sentence is longer than two passages, pieces of it.
+    /// A part that fits, or its sentences, or, where a sentence is longer than two passages, pieces
+    /// of it.
     fn pieces(&self, part: Range<usize>) -> Vec<(Range<usize>, usize)> {
         let enormous = self.is_enormous(&part);
         let size = self.size(&part);
         if size <= self.hard() && !enormous {
             return vec![(part, size)];
         }
-        // Counting each of a million sentences takes a while; those of a part this long are estimated.
+        // Counting each of a million sentences takes a while; those of a part this long are
+        // estimated.
         let size_of = |range: &Range<usize>| {
             if enormous { estimated_tokens(&self.text[range.clone()]) } else { self.size(range) }
         };
@@ -548,10 +561,12 @@ impl Chunker<'_> {
         pieces
     }
 
-    /// Where to cut a run that is too long: after the last gap within about the target's size, or within a word.
+    /// Where to cut a run that is too long: after the last gap within about the target's size, or
+    /// within a word.
     fn cut(&self, range: &Range<usize>) -> usize {
         let slice = &self.text[range.clone()];
-        // Four bytes a token is usual for English; three-byte scripts have about a token per character.
+        // Four bytes a token is usual for English; three-byte scripts have about a token per
+        // character.
         let wanted = slice
             .floor_char_boundary(self.target * 3)
             .max(slice.chars().next().map_or(0, char::len_utf8));
@@ -566,7 +581,8 @@ impl Chunker<'_> {
         }
     }
 
-    /// Neighbouring short sections under the same heading become one passage; their headings stay in its text.
+    /// Neighbouring short sections under the same heading become one passage; their headings stay
+    /// in its text.
     fn merge_tiny(&self, drafts: Vec<Draft>) -> Vec<Draft> {
         let tiny = self.target / TINY_SHARE;
         let mut merged: Vec<Draft> = Vec::with_capacity(drafts.len());
@@ -610,8 +626,8 @@ impl Unit {
     }
 }
 
-/// A section shorter than this share of the target says too little to be a passage. Higher buries one answer among others: with a
-/// fifth, questions and answers of a page stood together.
+/// A section shorter than this share of the target says too little to be a passage. Higher buries
+/// one answer among others: with a fifth, questions and answers of a page stood together.
 const TINY_SHARE: usize = 20;
 
 fn cut_at(range: Range<usize>, cuts: Vec<usize>) -> Vec<Range<usize>> {
@@ -646,7 +662,8 @@ fn questions(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
     cut_at(range, cuts)
 }
 
-/// Sentences, end to end. A line break alone ends none, an abbreviation or an item's number neither.
+/// Sentences, end to end. A line break alone ends none, an abbreviation or an item's number
+/// neither.
 fn sentences(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
     let slice = &text[range.clone()];
     let mut cuts = Vec::new();

@@ -1,8 +1,9 @@
 //! What the columns of tables and the fields of records mean, by their names in many languages.
 //!
-//! The words stand in `columns/*.txt`, one file per language; `en.txt` says how they are written. A name is looked up whole,
-//! then in the parts that a bilingual one has, then by the words in it: a label with a word for a price in it is a price, and
-//! one with a word for buying or suppliers is never told to visitors, whatever else it says.
+//! The words stand in `columns/*.txt`, one file per language; `en.txt` says how they are written. A
+//! name is looked up whole, then in the parts that a bilingual one has, then by the words in it: a
+//! label with a word for a price in it is a price, and one with a word for buying or suppliers is
+//! never told to visitors, whatever else it says.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -183,7 +184,8 @@ impl Kind {
         })
     }
 
-    /// The kind that a person names in a file beside the document, by the word that the word lists use.
+    /// The kind that a person names in a file beside the document, by the word that the word lists
+    /// use.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
         let word = word.trim().to_lowercase();
@@ -425,7 +427,8 @@ pub fn meaning(label: &str) -> Option<Meaning> {
     by_words(lexicon, label, &words)
 }
 
-/// What stands beside a price in a label, where it is neither the price in another language nor what the price is for.
+/// What stands beside a price in a label, where it is neither the price in another language nor
+/// what the price is for.
 fn market(lexicon: &Lexicon, price: &str, parts: &[String]) -> Option<String> {
     let [other] = &parts.iter().filter(|part| *part != price).collect::<Vec<_>>()[..] else {
         return None;
@@ -459,7 +462,8 @@ fn apart(label: &str) -> String {
     out
 }
 
-/// Whether a value of a column of this kind says that what it is about isn't for everybody, or not for sale.
+/// Whether a value of a column of this kind says that what it is about isn't for everybody, or not
+/// for sale.
 #[must_use]
 pub fn is_unsold(kind: Kind, value: &str) -> bool {
     match kind {
@@ -664,7 +668,8 @@ fn without_brackets(label: &str) -> String {
     out
 }
 
-/// The parts of a label in two languages: at slashes and line ends, and where one script meets another.
+/// The parts of a label in two languages: at slashes and line ends, and where one script meets
+/// another.
 fn parts(label: &str) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     for piece in label.split(['/', '\n', '|', '(', ')', '（', '）', ':', '：']) {

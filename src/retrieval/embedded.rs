@@ -1,9 +1,10 @@
 //! The embedded engine: Qdrant's own segments in a directory of this process.
 //!
-//! Facts of qdrant-edge 0.7.2 that shape this file: it is synchronous; one process may open a directory; what is not
-//! flushed is lost in a crash, its write-ahead log is neither replayed nor trimmed; `flush` panics on a disk error and
-//! while a write is under way; graphs are built only on request. So one named thread owns all writes and flushes after
-//! each, searches run beside it on the blocking pool, and panics are answered as errors.
+//! Facts of qdrant-edge 0.7.2 that shape this file: it is synchronous; one process may open a
+//! directory; what is not flushed is lost in a crash, its write-ahead log is neither replayed nor
+//! trimmed; `flush` panics on a disk error and while a write is under way; graphs are built only on
+//! request. So one named thread owns all writes and flushes after each, searches run beside it on
+//! the blocking pool, and panics are answered as errors.
 
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
@@ -39,7 +40,8 @@ use crate::retrieval::schema::{
 
 /// Writes that may wait for the thread; an ingestion that is faster than the disk waits here.
 const WAITING_WRITES: usize = 8;
-/// Passages stored since the last optimisation after which the next one is not left to the end of the ingestion.
+/// Passages stored since the last optimisation after which the next one is not left to the end of
+/// the ingestion.
 const OPTIMIZE_AFTER: usize = 50_000;
 /// Points read at once where all are wanted.
 const SCROLL_PAGE: usize = 1_000;
@@ -95,7 +97,8 @@ impl EmbeddedIndex {
     /// Opens the directory, or makes it with an empty index.
     ///
     /// # Errors
-    /// [`IndexError::InUse`], [`IndexError::Corrupt`], [`IndexError::Dimensions`] or [`IndexError::Directory`].
+    /// [`IndexError::InUse`], [`IndexError::Corrupt`], [`IndexError::Dimensions`] or
+    /// [`IndexError::Directory`].
     pub async fn open(path: &Path, dims: impl Into<Dims>) -> Result<Self, IndexError> {
         let dims = dims.into();
         let path = path.to_owned();
@@ -172,8 +175,8 @@ impl EmbeddedIndex {
         self.read("search", move |shard| search(shard, &filter, &vectors, sparse, limit)).await
     }
 
-    /// How many of the site's passages hold which word. Counted anew after writes, but for at most a twentieth of the time:
-    /// while a large folder is read, the count may lag behind.
+    /// How many of the site's passages hold which word. Counted anew after writes, but for at most
+    /// a twentieth of the time: while a large folder is read, the count may lag behind.
     async fn frequencies(&self, site: &str) -> Result<Arc<Frequencies>, IndexError> {
         let counted = || self.inner.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let written = self.inner.written.load(Ordering::Acquire);
@@ -212,7 +215,8 @@ impl EmbeddedIndex {
         Ok(frequencies)
     }
 
-    /// All points of the scope by id; the named fields of their payload, or all fields if none is named.
+    /// All points of the scope by id; the named fields of their payload, or all fields if none is
+    /// named.
     pub(super) async fn scroll(
         &self,
         scope: Scope,
@@ -304,7 +308,8 @@ impl EmbeddedIndex {
         self.alive()?;
         self.read("count passages", |shard| {
             let info = shard.info();
-            // A vector of each half is counted by the engine; what matters is the graph of the dense one.
+            // A vector of each half is counted by the engine; what matters is the graph of the
+            // dense one.
             let indexed = info.indexed_vectors_count.min(info.points_count);
             Ok(IndexHealth { engine: "embedded".to_owned(), passages: info.points_count, indexed })
         })
@@ -315,7 +320,8 @@ impl EmbeddedIndex {
         let flushed = self.flush().await;
         self.inner.stop_writes();
         if let Some(thread) = self.inner.take_thread() {
-            // The thread answers panics itself; if it could not, that has been reported as `Closed` to who waited.
+            // The thread answers panics itself; if it could not, that has been reported as `Closed`
+            // to who waited.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
         match flushed {
@@ -369,7 +375,8 @@ impl Inner {
 }
 
 impl Drop for Inner {
-    /// The backstop of [`EmbeddedIndex::close`]: the lock file must not be free before the thread is done.
+    /// The backstop of [`EmbeddedIndex::close`]: the lock file must not be free before the thread
+    /// is done.
     fn drop(&mut self) {
         self.stop_writes();
         if let Some(thread) = self.take_thread() {
@@ -483,8 +490,9 @@ fn config(dims: Dims) -> EdgeConfig {
         .build()
 }
 
-/// The engine appends every write to its log and never removes any. After a flush the log is of no use but for the number
-/// of the next write, which the last closed part and the open one carry: the earlier parts go.
+/// The engine appends every write to its log and never removes any. After a flush the log is of no
+/// use but for the number of the next write, which the last closed part and the open one carry: the
+/// earlier parts go.
 fn trim_log(log: &Path) -> std::io::Result<()> {
     let mut closed: Vec<(u64, PathBuf)> = Vec::new();
     let entries = match fs::read_dir(log) {

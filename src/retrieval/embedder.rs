@@ -1,4 +1,5 @@
-//! Text → vectors: a clone-able handle in front of the thread that owns llama.cpp's embedding context.
+//! Text → vectors: a clone-able handle in front of the thread that owns llama.cpp's embedding
+//! context.
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
@@ -22,33 +23,40 @@ use super::reads;
 use crate::llm::backend::backend;
 use crate::llm::gguf::{self, GgufError, GgufFacts};
 
-/// `[embedder]`: the model that turns passages and questions into vectors. Changing the model or a prefix makes the
-/// vectors in the index meaningless: ingest everything again with `--force`.
+/// `[embedder]`: the model that turns passages and questions into vectors. Changing the model or a
+/// prefix makes the vectors in the index meaningless: ingest everything again with `--force`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EmbedderConfig {
     /// Path of an embedding GGUF.
     pub model: PathBuf,
-    /// SHA-256 sums (hexadecimal) of the GGUF files that may be loaded; empty allows any. A GGUF is code: list what you trust.
+    /// SHA-256 sums (hexadecimal) of the GGUF files that may be loaded; empty allows any. A GGUF is
+    /// code: list what you trust.
     pub allowed_sha256: Vec<String>,
-    /// Processor threads; 0 takes one less than this process may use, at least one: the threads wait for each other at every step, so
-    /// one that has to share its processor makes all of them slow.
+    /// Processor threads; 0 takes one less than this process may use, at least one: the threads
+    /// wait for each other at every step, so one that has to share its processor makes all of them
+    /// slow.
     pub threads: u32,
-    /// Layers to put on the GPU; 0 stays on the processor, 999 takes all. Needs a build with `cuda`, `vulkan` or `metal`.
+    /// Layers to put on the GPU; 0 stays on the processor, 999 takes all. Needs a build with
+    /// `cuda`, `vulkan` or `metal`.
     pub gpu_layers: u32,
-    /// Tokens of a text that count; what is longer is cut. At most what the model was trained with. 0 takes that.
+    /// Tokens of a text that count; what is longer is cut. At most what the model was trained with.
+    /// 0 takes that.
     pub max_tokens: u32,
-    /// Tokens computed at once while documents are ingested. More is a little faster, but a visitor's question waits
-    /// until the batch before it is through.
+    /// Tokens computed at once while documents are ingested. More is a little faster, but a
+    /// visitor's question waits until the batch before it is through.
     pub batch_tokens: u32,
-    /// Put before every passage; some models want it (`passage: `). Empty: what the file itself names, if anything.
+    /// Put before every passage; some models want it (`passage: `). Empty: what the file itself
+    /// names, if anything.
     pub passage_prefix: String,
-    /// Put before every question; some models want it (`query: `). Empty: what the file itself names, if anything.
+    /// Put before every question; some models want it (`query: `). Empty: what the file itself
+    /// names, if anything.
     pub query_prefix: String,
     /// Questions that may wait; one more is refused at once.
     pub queue: usize,
-    /// Vectors of questions and quoted sentences that are kept in memory, 1.6 KiB each with the default model; 0 keeps none. What is
-    /// asked and quoted often is then computed once. Texts aren't kept, only their hashes.
+    /// Vectors of questions and quoted sentences that are kept in memory, 1.6 KiB each with the
+    /// default model; 0 keeps none. What is asked and quoted often is then computed once. Texts
+    /// aren't kept, only their hashes.
     pub remembered: usize,
 }
 
@@ -112,7 +120,8 @@ pub struct EmbedderFacts {
     pub gpu_layers: u32,
 }
 
-/// The embedding model. Clones share one thread, `frontdesk-embed`, which ends with the last of them.
+/// The embedding model. Clones share one thread, `frontdesk-embed`, which ends with the last of
+/// them.
 #[derive(Clone)]
 pub struct Embedder {
     inner: Arc<Inner>,
@@ -164,8 +173,8 @@ impl Embedder {
         })
     }
 
-    /// Vectors of passages, one of [`Embedder::dims`] numbers and length 1 for each text. Waits in line behind other
-    /// passages and lets every question pass. Dropping the future stops the work.
+    /// Vectors of passages, one of [`Embedder::dims`] numbers and length 1 for each text. Waits in
+    /// line behind other passages and lets every question pass. Dropping the future stops the work.
     ///
     /// # Errors
     ///
@@ -181,7 +190,8 @@ impl Embedder {
         finish(answer, Some(slot)).await
     }
 
-    /// The vectors of a few short texts that somebody waits for; they go before all passages that wait.
+    /// The vectors of a few short texts that somebody waits for; they go before all passages that
+    /// wait.
     ///
     /// # Errors
     ///
@@ -202,7 +212,8 @@ impl Embedder {
     ///
     /// # Errors
     ///
-    /// [`EmbedError::Overloaded`] at once when the queue is full; when llama.cpp fails, or the thread has ended.
+    /// [`EmbedError::Overloaded`] at once when the queue is full; when llama.cpp fails, or the
+    /// thread has ended.
     pub async fn embed_query(&self, text: String) -> Result<Vec<f32>, EmbedError> {
         first(self.embed_queries(vec![text]).await?)
     }
@@ -221,7 +232,8 @@ impl Embedder {
         }
     }
 
-    /// Computes the vectors of questions and sentences that will be asked for, and remembers them. Lets every other question pass.
+    /// Computes the vectors of questions and sentences that will be asked for, and remembers them.
+    /// Lets every other question pass.
     ///
     /// # Errors
     ///
@@ -243,8 +255,8 @@ impl Embedder {
         finish(shared.push(Lane::Bulk, texts, keys, usize::MAX)?, Some(slot)).await
     }
 
-    /// Whether the model reads the language of a text. One that can't be told counts as read. The first text of a language costs six
-    /// short ones more.
+    /// Whether the model reads the language of a text. One that can't be told counts as read. The
+    /// first text of a language costs six short ones more.
     ///
     /// # Errors
     ///
@@ -338,13 +350,15 @@ impl std::fmt::Debug for Embedder {
     }
 }
 
-/// Passages of this many callers wait in memory at most; further callers wait before they hand theirs over.
+/// Passages of this many callers wait in memory at most; further callers wait before they hand
+/// theirs over.
 const BULK_JOBS: usize = 2;
 
 /// Texts computed at once; each is a sequence of its own. llama.cpp's limit is 256.
 const BATCH_TEXTS: usize = 64;
 
-/// A text is cut before it is tokenised: no token is longer than this many bytes on average over a whole text.
+/// A text is cut before it is tokenised: no token is longer than this many bytes on average over a
+/// whole text.
 const MAX_BYTES_PER_TOKEN: usize = 32;
 
 struct Inner {
@@ -354,7 +368,8 @@ struct Inner {
     passage_prefix: String,
     query_prefix: String,
     queue: usize,
-    /// Languages that were tried. A std mutex: it is held for a look or an entry, never across an await.
+    /// Languages that were tried. A std mutex: it is held for a look or an entry, never across an
+    /// await.
     readable: Mutex<HashMap<&'static str, bool>>,
 }
 
@@ -370,8 +385,8 @@ impl Drop for Inner {
 
 type Answer = Result<Vec<Vec<f32>>, EmbedError>;
 
-/// The first half of a text's SHA-256. The same text has the same vector, whoever asks, so nothing of one conversation is learnt from
-/// another's.
+/// The first half of a text's SHA-256. The same text has the same vector, whoever asks, so nothing
+/// of one conversation is learnt from another's.
 type Key = [u8; 16];
 
 fn key(text: &str) -> Key {
@@ -506,7 +521,8 @@ impl Shared {
     }
 }
 
-/// The permit is held until the answer is here, so that a full bulk lane is felt by those who fill it.
+/// The permit is held until the answer is here, so that a full bulk lane is felt by those who fill
+/// it.
 async fn finish(answer: oneshot::Receiver<Answer>, slot: Option<SemaphorePermit<'_>>) -> Answer {
     let answer = answer.await.unwrap_or(Err(EmbedError::ShuttingDown));
     drop(slot);
@@ -649,7 +665,8 @@ fn load_model(
         )
     })?;
 
-    // A model that sees both ways computes a text in one piece, so a batch holds at least one whole text.
+    // A model that sees both ways computes a text in one piece, so a batch holds at least one whole
+    // text.
     let trained = model.n_ctx_train().max(1);
     let max_tokens =
         if config.max_tokens == 0 { trained } else { config.max_tokens.min(trained) }.min(8192);
@@ -695,7 +712,8 @@ struct Engine<'m> {
     batch_tokens: usize,
     max_tokens: usize,
     dims: usize,
-    /// Models without a KV cache are computed with `llama_encode`; with `llama_decode` each batch logs a warning.
+    /// Models without a KV cache are computed with `llama_encode`; with `llama_decode` each batch
+    /// logs a warning.
     encoder: bool,
     /// Ends every text that is cut, where the model has one.
     separator: Option<LlamaToken>,
@@ -764,7 +782,8 @@ impl<'m> Engine<'m> {
                 continue;
             }
             for (position, token) in (0_i32..).zip(tokens) {
-                // One sequence id per token: `LlamaBatch::add` doesn't check that there is room for more.
+                // One sequence id per token: `LlamaBatch::add` doesn't check that there is room for
+                // more.
                 self.batch
                     .add(token, position, &[next], true)
                     .map_err(|error| error.to_string())?;
@@ -799,7 +818,8 @@ impl<'m> Engine<'m> {
     fn tokenize(&self, text: &str) -> Vec<LlamaToken> {
         let text =
             &text[..text.floor_char_boundary(self.max_tokens.saturating_mul(MAX_BYTES_PER_TOKEN))];
-        // Special tokens in a text are plain text: nobody can write "[SEP]" into a passage and mean it.
+        // Special tokens in a text are plain text: nobody can write "[SEP]" into a passage and mean
+        // it.
         let mut tokens = self.model.vocab().tokenize(text.as_bytes(), true, false);
         if tokens.len() > self.max_tokens {
             tokens.truncate(self.max_tokens);

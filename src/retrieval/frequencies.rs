@@ -1,7 +1,7 @@
 //! How many of a site's passages hold a word: what makes a rare word weigh more than a common one.
 //!
-//! One index holds all sites. Counted over all of them, one site's documents would change another's ranking, so each has
-//! its own count.
+//! One index holds all sites. Counted over all of them, one site's documents would change another's
+//! ranking, so each has its own count.
 
 use std::collections::HashMap;
 
@@ -23,8 +23,9 @@ impl Frequencies {
         }
     }
 
-    /// A question's terms, weighed by how rare they are: `w · ln(1 + (N − n + ½) / (n + ½))` for a term that `n` of `N`
-    /// passages hold (Robertson, Spärck Jones, 1976, kept above 0), as a Qdrant server does it.
+    /// A question's terms, weighed by how rare they are: `w · ln(1 + (N − n + ½) / (n + ½))` for a
+    /// term that `n` of `N` passages hold (Robertson, Spärck Jones, 1976, kept above 0), as a
+    /// Qdrant server does it.
     pub(super) fn weigh(&self, mut question: Sparse) -> Sparse {
         #[expect(clippy::cast_precision_loss, reason = "exact up to 16 million passages")]
         let passages = self.passages as f32;

@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 /// How the dense and the lexical half become one ranking.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fusion {
-    /// `dense · cosine / best cosine + (1 − dense) · BM25 / best BM25`, BM25 being 0 where it found nothing. Scaled by the
-    /// best alone, a passage's score does not hang on which candidates happen to come last.
+    /// `dense · cosine / best cosine + (1 − dense) · BM25 / best BM25`, BM25 being 0 where it found
+    /// nothing. Scaled by the best alone, a passage's score does not hang on which candidates
+    /// happen to come last.
     Convex { dense: f32 },
-    /// `Σ 1 / (k + rank)` over the halves that found the passage, ranks from 1 (Cormack, Clarke, Büttcher, 2009).
+    /// `Σ 1 / (k + rank)` over the halves that found the passage, ranks from 1 (Cormack, Clarke,
+    /// Büttcher, 2009).
     ReciprocalRank { k: f32 },
 }
 
 impl Default for Fusion {
-    /// Convex with 0.7 for the dense half. Measured with all-MiniLM-L6-v2 over whole articles, nDCG@10 of the help-centre and
-    /// the multi-turn questions: .93 and .89; reciprocal ranks (k 60) .89 and .88; dense alone .88 and .79, BM25 alone .81
-    /// and .82.
+    /// Convex with 0.7 for the dense half. Measured with all-MiniLM-L6-v2 over whole articles,
+    /// nDCG@10 of the help-centre and the multi-turn questions: .93 and .89; reciprocal ranks (k
+    /// 60) .89 and .88; dense alone .88 and .79, BM25 alone .81 and .82.
     fn default() -> Self {
         Self::Convex { dense: 0.7 }
     }
@@ -61,8 +63,8 @@ pub fn merge<Id: Ord + Copy>(
     union.into_values().collect()
 }
 
-/// The best `limit` candidates, best first. Scores that differ by less than 1e-5 count as equal and are ordered by id, so
-/// that engines that sum in another order still answer alike.
+/// The best `limit` candidates, best first. Scores that differ by less than 1e-5 count as equal and
+/// are ordered by id, so that engines that sum in another order still answer alike.
 #[must_use]
 pub fn fuse<Id: Ord + Copy>(
     candidates: &[Candidate<Id>],
@@ -107,9 +109,9 @@ fn convex<Id>(candidates: &[Candidate<Id>], dense: f32) -> Vec<f32> {
     scaled(&nearness).into_iter().zip(scaled(&bm25)).map(weighed).collect()
 }
 
-/// How far each lies above the average of all, 0 where it lies below. The cosines of a model that was trained with a low
-/// temperature lie close together and far from 0, between .7 and .9 for multilingual-e5-small, so that their ratio to the
-/// best says next to nothing.
+/// How far each lies above the average of all, 0 where it lies below. The cosines of a model that
+/// was trained with a low temperature lie close together and far from 0, between .7 and .9 for
+/// multilingual-e5-small, so that their ratio to the best says next to nothing.
 fn above_average(cosines: Vec<Option<f32>>) -> Vec<Option<f32>> {
     let known: Vec<f32> = cosines.iter().flatten().copied().collect();
     #[expect(clippy::cast_precision_loss, reason = "a few thousand candidates")]

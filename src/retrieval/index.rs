@@ -1,8 +1,10 @@
 //! The passages' index: one schema, two engines that answer alike.
 //!
-//! A point is a passage: its fields as payload, its embedding as the dense vector `dense` (cosine), that of the second
-//! model as `multilingual` if there is one, and its words as the sparse vector `bm25`. What a word of a question weighs is
-//! counted over the site's own passages. All vectors are made on our side, so a Qdrant server needs no inference. What is found is decided in [`super::schema`], ranked in [`super::fusion`].
+//! A point is a passage: its fields as payload, its embedding as the dense vector `dense` (cosine),
+//! that of the second model as `multilingual` if there is one, and its words as the sparse vector
+//! `bm25`. What a word of a question weighs is counted over the site's own passages. All vectors
+//! are made on our side, so a Qdrant server needs no inference. What is found is decided in
+//! [`super::schema`], ranked in [`super::fusion`].
 
 use std::collections::BTreeMap;
 
@@ -36,7 +38,8 @@ impl Index {
     /// Opens the engine that the configuration names, and makes the index if there is none.
     ///
     /// # Errors
-    /// [`IndexError`] with what to do: in use, unreadable, made for another embedding model, unreachable.
+    /// [`IndexError`] with what to do: in use, unreadable, made for another embedding model,
+    /// unreachable.
     pub async fn open(config: &KnowledgeConfig, dims: impl Into<Dims>) -> Result<Self, IndexError> {
         let dims = dims.into();
         if config.url.is_empty() {
@@ -46,9 +49,10 @@ impl Index {
         }
     }
 
-    /// Stores passages with their embeddings. A passage replaces the one with the same site, document and ordinal, and
-    /// passages of the same documents that were made from another source hash are removed afterwards, so a changed
-    /// document is found throughout. On disk when it returns. A few hundred at a time is a good batch.
+    /// Stores passages with their embeddings. A passage replaces the one with the same site,
+    /// document and ordinal, and passages of the same documents that were made from another source
+    /// hash are removed afterwards, so a changed document is found throughout. On disk when it
+    /// returns. A few hundred at a time is a good batch.
     ///
     /// # Errors
     /// [`IndexError`]; what was stored before it stays, and the call may be repeated.
@@ -120,8 +124,9 @@ impl Index {
         Ok(passages)
     }
 
-    /// The passages that answer best, best first, at most `query.limit`. Only those of the query's site that its audience
-    /// may see and that still hold at `query.now_ms`; the engine filters them while it searches.
+    /// The passages that answer best, best first, at most `query.limit`. Only those of the query's
+    /// site that its audience may see and that still hold at `query.now_ms`; the engine filters
+    /// them while it searches.
     ///
     /// # Errors
     /// [`IndexError`] where the embedding has another length or the engine fails.
@@ -197,8 +202,8 @@ impl Index {
         }
     }
 
-    /// Builds the graphs for what came in since the last time; call it at the end of an ingestion. Searches go on
-    /// meanwhile, writes wait. A server does it by itself.
+    /// Builds the graphs for what came in since the last time; call it at the end of an ingestion.
+    /// Searches go on meanwhile, writes wait. A server does it by itself.
     ///
     /// # Errors
     /// [`IndexError`] where the engine fails.
@@ -209,7 +214,8 @@ impl Index {
         }
     }
 
-    /// Whether a restart is the only thing that helps. A server that is away may come back, so it is never lost.
+    /// Whether a restart is the only thing that helps. A server that is away may come back, so it
+    /// is never lost.
     ///
     /// # Errors
     /// [`IndexError::Closed`] once the engine in this process has ended.
@@ -228,8 +234,8 @@ impl Index {
         on_engine!(self, engine => engine.health())
     }
 
-    /// Finishes the writes under way and lets go of the directory once the searches under way are done. Later calls
-    /// answer [`IndexError::Closed`].
+    /// Finishes the writes under way and lets go of the directory once the searches under way are
+    /// done. Later calls answer [`IndexError::Closed`].
     ///
     /// # Errors
     /// [`IndexError`] where the last flush fails.

@@ -1,7 +1,8 @@
 //! A folder of documents → passages in the index, incrementally.
 //!
-//! Documents are read one at a time on a thread of their own, with a limit on size and time; a broken one is reported and
-//! stops nothing else. What has the same hash as in the index is not touched, what vanished leaves it.
+//! Documents are read one at a time on a thread of their own, with a limit on size and time; a
+//! broken one is reported and stops nothing else. What has the same hash as in the index is not
+//! touched, what vanished leaves it.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -67,8 +68,8 @@ pub trait PassageSink: Sync {
         &self,
         site: &str,
     ) -> impl Future<Output = anyhow::Result<Vec<(String, String, usize)>>> + Send;
-    /// Adds passages with their vectors; whole documents, each in one call. Passages that a document had of another version leave
-    /// once the new ones are in.
+    /// Adds passages with their vectors; whole documents, each in one call. Passages that a
+    /// document had of another version leave once the new ones are in.
     fn upsert(
         &self,
         passages: Vec<(Passage, Vectors)>,
@@ -109,12 +110,15 @@ pub struct IngestOptions {
     pub max_document_bytes: u64,
     /// A document that takes longer to read is reported and left out.
     pub time_limit: Duration,
-    /// Memory that reading a PDF, Word or Excel document may take, in MiB; one that needs more is reported and left out.
+    /// Memory that reading a PDF, Word or Excel document may take, in MiB; one that needs more is
+    /// reported and left out.
     pub reader_memory_mib: u64,
-    /// The knowledge folder. A root within it keeps its place in the documents' ids, and only what is below that root can
-    /// leave the index. A root outside it is taken for the site's whole knowledge.
+    /// The knowledge folder. A root within it keeps its place in the documents' ids, and only what
+    /// is below that root can leave the index. A root outside it is taken for the site's whole
+    /// knowledge.
     pub base: Option<PathBuf>,
-    /// Also write documents whose hash hasn't changed; needed after a change of the embedding model or passage length.
+    /// Also write documents whose hash hasn't changed; needed after a change of the embedding model
+    /// or passage length.
     pub force: bool,
     /// Whether documents that this run doesn't find leave the index.
     pub prune: bool,
@@ -182,8 +186,8 @@ pub struct IngestReport {
     pub passages: usize,
     /// Files of a kind that holds no knowledge (pictures, say); they are no failures.
     pub skipped: usize,
-    /// Parts of documents that were taken in without them: an unreadable page, a link that is none, a sentence that gives the
-    /// assistant orders.
+    /// Parts of documents that were taken in without them: an unreadable page, a link that is none,
+    /// a sentence that gives the assistant orders.
     pub warnings: Vec<Failure>,
     pub failed: Vec<Failure>,
 }
@@ -223,17 +227,18 @@ pub enum IngestProgress<'a> {
 
 /// Brings a site's part of the index up to what stands under `roots` (folders or files).
 ///
-/// A file is a document named by its path below the root; a row of a CSV with a key column (`sku`, `id`, …) is
-/// `file.csv#key`, and rows with one key are passages of one document; a CSV without such a column is one document with
-/// a passage per row. A JSON record is a document named by its `id`, or `file.jsonl#line` if it has none.
+/// A file is a document named by its path below the root; a row of a CSV with a key column (`sku`,
+/// `id`, …) is `file.csv#key`, and rows with one key are passages of one document; a CSV without
+/// such a column is one document with a passage per row. A JSON record is a document named by its
+/// `id`, or `file.jsonl#line` if it has none.
 ///
-/// A file that can't be read keeps what the index has of it. One whose audience or dates can't be understood leaves the
-/// index: the old version could say what the new one was to hide.
+/// A file that can't be read keeps what the index has of it. One whose audience or dates can't be
+/// understood leaves the index: the old version could say what the new one was to hide.
 ///
 /// # Errors
 ///
-/// When a root is missing, holds no documents at all though the index does, or index or embedding model fail. What was
-/// written until then stays, and the next run goes on from there.
+/// When a root is missing, holds no documents at all though the index does, or index or embedding
+/// model fail. What was written until then stays, and the next run goes on from there.
 pub async fn ingest<S: PassageSink, E: PassageEmbedder>(
     parts: IngestParts<'_, S, E>,
     site: &str,
@@ -271,7 +276,8 @@ pub struct Upload {
     pub about: Vec<(String, String)>,
 }
 
-/// Ids of documents that were handed in start with this; a folder's runs never touch them, nor the other way round.
+/// Ids of documents that were handed in start with this; a folder's runs never touch them, nor the
+/// other way round.
 pub const UPLOAD_PREFIX: &str = "api:";
 
 /// Whether a document, by its id in the index, was handed in.
@@ -280,7 +286,8 @@ pub fn is_upload(document: &str) -> bool {
     document.starts_with(UPLOAD_PREFIX)
 }
 
-/// Brings documents that were handed in into the index. `all`: these are all there are, others leave it.
+/// Brings documents that were handed in into the index. `all`: these are all there are, others
+/// leave it.
 ///
 /// # Errors
 ///
@@ -447,14 +454,17 @@ async fn parts_optimize<S: PassageSink>(index: &S) -> anyhow::Result<()> {
     index.optimize().await.context("the index could not be optimised")
 }
 
-/// Passages embedded and written together. A document is never split: after a crash it is there whole or not at all.
+/// Passages embedded and written together. A document is never split: after a crash it is there
+/// whole or not at all.
 const WRITE_PASSAGES: usize = 256;
-/// Kinds of what is wrong with records of one file that are told, and records of a kind that are named one by one.
+/// Kinds of what is wrong with records of one file that are told, and records of a kind that are
+/// named one by one.
 const MAX_KINDS: usize = 100;
 const MAX_ALIKE: usize = 3;
 /// Warnings of one run that are kept.
 const MAX_WARNINGS: usize = 1_000;
-/// Sentences of a document that speak to the assistant and are named one by one, and how much of each is shown, in characters.
+/// Sentences of a document that speak to the assistant and are named one by one, and how much of
+/// each is shown, in characters.
 const MAX_ORDERS_NAMED: usize = 5;
 const ORDER_CHARS: usize = 80;
 
@@ -491,7 +501,8 @@ enum Found {
 /// What a kind of note is told by, the notes with their lines, and how many there are.
 type NotesOfKind = (String, Vec<(Option<usize>, String)>, usize);
 
-/// What is said of a file's records, by kind: what differs in figures and quoted words alone is one kind.
+/// What is said of a file's records, by kind: what differs in figures and quoted words alone is one
+/// kind.
 #[derive(Default)]
 struct Kinds {
     kinds: Vec<NotesOfKind>,
@@ -526,7 +537,8 @@ impl Kinds {
         }
     }
 
-    /// Up to [`MAX_ALIKE`] of a kind one by one, more as one line; `what` they are called beyond [`MAX_KINDS`].
+    /// Up to [`MAX_ALIKE`] of a kind one by one, more as one line; `what` they are called beyond
+    /// [`MAX_KINDS`].
     fn lines(self, what: &str) -> Vec<(Option<usize>, String)> {
         let mut lines = Vec::new();
         for (_, mut told, count) in self.kinds {
@@ -568,7 +580,8 @@ struct Extracted {
 struct Kept {
     /// Paths of files that couldn't be read.
     sources: HashSet<String>,
-    /// A file of records that carry their own ids couldn't be read: any such document could be one of them.
+    /// A file of records that carry their own ids couldn't be read: any such document could be one
+    /// of them.
     named_records: bool,
 }
 
@@ -677,8 +690,9 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
         first
     }
 
-    /// Names what of a document speaks to the assistant instead of its readers. Sentences stay in the index and are left out
-    /// wherever they would be read; titles and headings, which stand above answers, go now.
+    /// Names what of a document speaks to the assistant instead of its readers. Sentences stay in
+    /// the index and are left out wherever they would be read; titles and headings, which stand
+    /// above answers, go now.
     fn note_orders(&mut self, document: &mut Extracted) {
         let mut orders: Vec<String> = Vec::new();
         let mut note = |text: &str| {
@@ -760,7 +774,8 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
             .map(|document| document.id.clone())
             .filter(|id| self.known.contains_key(id))
             .collect();
-        // Read again though nothing changed: another passage length may leave fewer passages, and nothing tells old from new.
+        // Read again though nothing changed: another passage length may leave fewer passages, and
+        // nothing tells old from new.
         let read_again = |document: &&Extracted| {
             let hash = document.passages.first().map(|passage| &passage.document_hash);
             hash.is_some() && self.known.get(&document.id) == hash

@@ -68,8 +68,8 @@ const CODES: [&str; 46] = [
     "ILS", "EGP", "ZAR", "BRL", "MXN", "ARS", "CLP",
 ];
 
-/// Reads an amount. `decimal`: the sign that parts the cents, where other amounts of its column show it. `None` if it is
-/// none, is less than nothing, or only says where prices begin.
+/// Reads an amount. `decimal`: the sign that parts the cents, where other amounts of its column
+/// show it. `None` if it is none, is less than nothing, or only says where prices begin.
 #[must_use]
 pub fn money(text: &str, decimal: Option<char>) -> Option<Money> {
     let text = text.trim();
@@ -149,7 +149,8 @@ fn decimal_of(written: &str, decimal: Option<char>) -> Option<String> {
     if gaps.len() > 1 && !grouped {
         return None;
     }
-    // The last sign parts the cents, unless it stands more than once or parts off three digits after others.
+    // The last sign parts the cents, unless it stands more than once or parts off three digits
+    // after others.
     let point = number.rfind(['.', ',']).filter(|at| {
         let sign = &number[*at..=*at];
         let whole = number[..*at].replace(['.', ','], "");
@@ -239,7 +240,8 @@ fn is_code(word: &str) -> bool {
     sign || common || CODES.contains(&word.trim_matches('.'))
 }
 
-/// The one currency that a text names beside an amount or by its sign; for what stands above a table.
+/// The one currency that a text names beside an amount or by its sign; for what stands above a
+/// table.
 #[must_use]
 pub fn named_once<'a>(texts: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut found: Vec<String> = Vec::new();

@@ -1,7 +1,8 @@
 //! What a catalogue's rows sell.
 //!
-//! A row (of a table, or a JSON record or its `variants`) is a product if it has a name or number and a price or stock. What
-//! its columns are is told by their names, in many languages ([`columns`]); tables look at the cells below, too.
+//! A row (of a table, or a JSON record or its `variants`) is a product if it has a name or number
+//! and a price or stock. What its columns are is told by their names, in many languages
+//! ([`columns`]); tables look at the cells below, too.
 
 use serde::{Deserialize, Serialize};
 
@@ -63,8 +64,9 @@ impl Product {
         self.price.as_ref()?.parse().ok()
     }
 
-    /// The row as a sentence for a customer, with every figure as the row has it: `row` is its passage's text, `label: value`
-    /// parts. What else it says than name, price and stock follows. `None` where the text is no such row.
+    /// The row as a sentence for a customer, with every figure as the row has it: `row` is its
+    /// passage's text, `label: value` parts. What else it says than name, price and stock follows.
+    /// `None` where the text is no such row.
     #[must_use]
     pub fn sentence(&self, row: &str, language: &str) -> Option<String> {
         let parts = labelled(row)?;
@@ -183,7 +185,8 @@ impl Product {
         })
     }
 
-    /// An amount as the row writes it ("349.00", not what was made of it), with its currency and what it is for.
+    /// An amount as the row writes it ("349.00", not what was made of it), with its currency and
+    /// what it is for.
     fn written(&self, amount: &str, parts: &[(&str, &str)]) -> String {
         let figure = |text: &str| text.parse::<f64>().ok();
         let same = |text: &str| {
@@ -231,8 +234,8 @@ impl Product {
         }
     }
 
-    /// Reads a row, given as its columns' names and values. `None` if it sells nothing, or isn't for sale; what was not
-    /// understood is noted.
+    /// Reads a row, given as its columns' names and values. `None` if it sells nothing, or isn't
+    /// for sale; what was not understood is noted.
     #[must_use]
     pub fn read(fields: &[(&str, &str)], warnings: &mut Vec<String>) -> Option<Self> {
         let row = Row::new(fields);
@@ -468,7 +471,8 @@ impl<'a> Row<'a> {
         Some(text[..text.floor_char_boundary(300)].to_owned()).filter(|text| !text.is_empty())
     }
 
-    /// Columns that tell variants apart. Shopify calls the only variant of a product "Default Title".
+    /// Columns that tell variants apart. Shopify calls the only variant of a product "Default
+    /// Title".
     fn options(&self) -> Option<String> {
         let tells = |field: &&Field<'a>| {
             matches!(field.kind, Some(Kind::Option | Kind::OptionValue(_)))

@@ -1,9 +1,11 @@
-//! Which languages an embedding model reads. One that was trained on English alone puts every Chinese text in the same corner: its
-//! nearness says nothing there, and search and answers go by words.
+//! Which languages an embedding model reads. One that was trained on English alone puts every
+//! Chinese text in the same corner: its nearness says nothing there, and search and answers go by
+//! words.
 
 use crate::language::script::{self, Script};
 
-/// A language's questions, two of the same meaning after each other, in words as different as they come.
+/// A language's questions, two of the same meaning after each other, in words as different as they
+/// come.
 type Probe = [&'static str; 6];
 
 const PROBES: &[(&str, Probe)] = &[
@@ -108,12 +110,13 @@ const PROBES: &[(&str, Probe)] = &[
     ),
 ];
 
-/// How much nearer questions of the same meaning have to be than others, in cosine, for a model to count as a reader. For
-/// all-MiniLM-L6-v2 it is .47 in English, and −.01 to .14 in the other languages here.
+/// How much nearer questions of the same meaning have to be than others, in cosine, for a model to
+/// count as a reader. For all-MiniLM-L6-v2 it is .47 in English, and −.01 to .14 in the other
+/// languages here.
 const MIN_SEPARATION: f32 = 0.25;
 
-/// The language whose questions stand for a text's: its own (ISO 639-1), or that of its script. `None` where neither can be told; a
-/// model is taken to read that.
+/// The language whose questions stand for a text's: its own (ISO 639-1), or that of its script.
+/// `None` where neither can be told; a model is taken to read that.
 pub(super) fn stands_for(text: &str) -> Option<&'static str> {
     let language = crate::language::language_of(text);
     if let Some(language) =
@@ -121,7 +124,8 @@ pub(super) fn stands_for(text: &str) -> Option<&'static str> {
     {
         return Some(language);
     }
-    // Where there are no questions of a language: a model that reads German or Russian reads many languages.
+    // Where there are no questions of a language: a model that reads German or Russian reads many
+    // languages.
     match script::of(text)? {
         Script::Latin => language.map(|_| "de"),
         _ => Some("ru"),

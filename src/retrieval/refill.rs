@@ -1,7 +1,8 @@
 //! An index that was made with other models for the second vector gets it before it is opened.
 //!
-//! The engine can't add a vector to the points of a directory, so all of them go, with their first vector, into a new
-//! directory beside it, which then takes its place. Stopped in between, the old one stands and the next start begins anew.
+//! The engine can't add a vector to the points of a directory, so all of them go, with their first
+//! vector, into a new directory beside it, which then takes its place. Stopped in between, the old
+//! one stands and the next start begins anew.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,8 +19,9 @@ use super::{KnowledgeConfig, Passage};
 /// Passages embedded and written at once.
 const PAGE: usize = 256;
 
-/// Opens the index for these models. An embedded one whose passages have no second vector, or one that is not wanted any
-/// more, is written anew first, which the log tells; a Qdrant server's collection has to be made anew by hand.
+/// Opens the index for these models. An embedded one whose passages have no second vector, or one
+/// that is not wanted any more, is written anew first, which the log tells; a Qdrant server's
+/// collection has to be made anew by hand.
 ///
 /// # Errors
 /// As [`Index::open`]; where the disk or the second model fails.
@@ -41,8 +43,8 @@ pub async fn open(
     Ok(Index::open(config, dims).await?)
 }
 
-/// Writes the index in `path` anew if only its second vector isn't as wanted. `embed` gives the second vectors of texts,
-/// or nothing where there are to be none.
+/// Writes the index in `path` anew if only its second vector isn't as wanted. `embed` gives the
+/// second vectors of texts, or nothing where there are to be none.
 async fn refill(
     path: &Path,
     wanted: Dims,

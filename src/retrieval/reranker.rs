@@ -1,7 +1,9 @@
-//! Question × text → how well the text answers: a clone-able handle in front of the thread that owns a cross-encoder.
+//! Question × text → how well the text answers: a clone-able handle in front of the thread that
+//! owns a cross-encoder.
 //!
-//! A cross-encoder reads both texts at once, so it tells what an embedder can't: whether this sentence answers that
-//! question. It costs a pass through the model for each pair, so only what a search has found is judged.
+//! A cross-encoder reads both texts at once, so it tells what an embedder can't: whether this
+//! sentence answers that question. It costs a pass through the model for each pair, so only what a
+//! search has found is judged.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -56,15 +58,17 @@ pub struct RerankerFacts {
     pub gpu_layers: u32,
 }
 
-/// The cross-encoder. Clones share one thread, `frontdesk-rerank`, which ends with the last of them.
+/// The cross-encoder. Clones share one thread, `frontdesk-rerank`, which ends with the last of
+/// them.
 #[derive(Clone)]
 pub struct Reranker {
     inner: Arc<Inner>,
 }
 
 impl Reranker {
-    /// Loads the model in a thread of its own and waits until it is ready, 0.1 s for a small one. Threads, GPU layers,
-    /// the list of allowed files, the length of the queue and how much is remembered are the embedder's.
+    /// Loads the model in a thread of its own and waits until it is ready, 0.1 s for a small one.
+    /// Threads, GPU layers, the list of allowed files, the length of the queue and how much is
+    /// remembered are the embedder's.
     ///
     /// # Errors
     ///
@@ -103,14 +107,16 @@ impl Reranker {
         })
     }
 
-    /// How well each text answers the question: the model's raw logits, one for each text, higher is better. With the
-    /// default model a text that answers is above 0 and one about something else near −11; `1 / (1 + e^−x)` makes a
-    /// number between 0 and 1 of it. A text that is too long for the model is cut at its end. Goes before all that
-    /// [`Reranker::prepare`] wants; dropping the future stops the work.
+    /// How well each text answers the question: the model's raw logits, one for each text, higher
+    /// is better. With the default model a text that answers is above 0 and one about something
+    /// else near −11; `1 / (1 + e^−x)` makes a number between 0 and 1 of it. A text that is too
+    /// long for the model is cut at its end. Goes before all that [`Reranker::prepare`] wants;
+    /// dropping the future stops the work.
     ///
     /// # Errors
     ///
-    /// [`RerankError::Overloaded`] at once when the queue is full; when llama.cpp fails, or the thread has ended.
+    /// [`RerankError::Overloaded`] at once when the queue is full; when llama.cpp fails, or the
+    /// thread has ended.
     pub async fn score(&self, question: &str, texts: &[String]) -> Result<Vec<f32>, RerankError> {
         let shared = &self.inner.shared;
         let job = match shared.job(question, texts) {
@@ -123,7 +129,8 @@ impl Reranker {
             .unwrap_or(Err(RerankError::ShuttingDown))
     }
 
-    /// Judges pairs that will be asked for, and remembers them. Lets every [`Reranker::score`] pass.
+    /// Judges pairs that will be asked for, and remembers them. Lets every [`Reranker::score`]
+    /// pass.
     ///
     /// # Errors
     ///
@@ -172,17 +179,20 @@ impl std::fmt::Debug for Reranker {
     }
 }
 
-/// Callers of [`Reranker::prepare`] whose pairs wait in memory; further ones wait before they hand theirs over.
+/// Callers of [`Reranker::prepare`] whose pairs wait in memory; further ones wait before they hand
+/// theirs over.
 const IDLE_JOBS: usize = 2;
 
 /// Pairs computed at once; each is a sequence of its own. llama.cpp's limit is 256.
 const BATCH_PAIRS: usize = 64;
 
-/// Tokens computed at once, save for one longer pair. Attention is computed between all tokens of a batch and then
-/// masked, so its cost grows with the square; and a question that comes meanwhile waits for the batch.
+/// Tokens computed at once, save for one longer pair. Attention is computed between all tokens of a
+/// batch and then masked, so its cost grows with the square; and a question that comes meanwhile
+/// waits for the batch.
 const BATCH_TOKENS: usize = 256;
 
-/// A text is cut before it is tokenised: no token is longer than this many bytes on average over a whole text.
+/// A text is cut before it is tokenised: no token is longer than this many bytes on average over a
+/// whole text.
 const MAX_BYTES_PER_TOKEN: usize = 32;
 
 struct Inner {
@@ -204,8 +214,8 @@ impl Drop for Inner {
 
 type Answer = Result<Vec<f32>, RerankError>;
 
-/// The first half of a pair's SHA-256. The same pair has the same score, whoever asks, so nothing of one conversation
-/// is learnt from another's.
+/// The first half of a pair's SHA-256. The same pair has the same score, whoever asks, so nothing
+/// of one conversation is learnt from another's.
 type Key = [u8; 16];
 
 fn key(question: &str, text: &str) -> Key {
@@ -428,7 +438,8 @@ struct Engine<'m> {
     context: LlamaContext<'m>,
     batch: LlamaBatch<'static>,
     max_tokens: usize,
-    /// What a token of the text has more than the same token of the question; see `scripts/models.py`.
+    /// What a token of the text has more than the same token of the question; see
+    /// `scripts/models.py`.
     segment_offset: i32,
 }
 
@@ -487,7 +498,8 @@ impl<'m> Engine<'m> {
             used += pair.len();
             let sequence = i32::try_from(places.len()).unwrap_or_default();
             for (position, token) in (0_i32..).zip(pair) {
-                // One sequence id per token: `LlamaBatch::add` doesn't check that there is room for more.
+                // One sequence id per token: `LlamaBatch::add` doesn't check that there is room for
+                // more.
                 self.batch
                     .add(token, position, &[sequence], true)
                     .map_err(|error| error.to_string())?;
@@ -512,7 +524,8 @@ impl<'m> Engine<'m> {
         Ok(())
     }
 
-    /// The question's tokens with what stands before and after it, at most half of what a pair may have.
+    /// The question's tokens with what stands before and after it, at most half of what a pair may
+    /// have.
     fn question(&self, question: &str) -> Vec<LlamaToken> {
         let vocab = self.model.vocab();
         let mut tokens = Vec::new();
@@ -530,8 +543,8 @@ impl<'m> Engine<'m> {
         tokens
     }
 
-    /// Question and text as the model was trained on pairs: `[CLS] question [SEP] text [SEP]`, or `<s> question </s></s>
-    /// text </s>`.
+    /// Question and text as the model was trained on pairs: `[CLS] question [SEP] text [SEP]`, or
+    /// `<s> question </s></s> text </s>`.
     fn pair(&self, question: &[LlamaToken], text: &str) -> Vec<LlamaToken> {
         let vocab = self.model.vocab();
         let mut tokens = question.to_vec();
@@ -549,7 +562,8 @@ impl<'m> Engine<'m> {
         tokens
     }
 
-    /// A text's tokens. Special tokens in it are plain text: nobody can write "[SEP]" into a passage and mean it.
+    /// A text's tokens. Special tokens in it are plain text: nobody can write "[SEP]" into a
+    /// passage and mean it.
     fn plain(&self, text: &str) -> Vec<LlamaToken> {
         let text =
             &text[..text.floor_char_boundary(self.max_tokens.saturating_mul(MAX_BYTES_PER_TOKEN))];

@@ -1,4 +1,5 @@
-//! The index's schema, shared by both engines: what a point holds, what is found, and in which order.
+//! The index's schema, shared by both engines: what a point holds, what is found, and in which
+//! order.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -31,7 +32,8 @@ impl From<usize> for Dims {
     }
 }
 
-/// A text's embeddings. A passage has those of [`Dims`]; a question is compared by those that it has.
+/// A text's embeddings. A passage has those of [`Dims`]; a question is compared by those that it
+/// has.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Vectors {
     /// Empty: none.
@@ -66,8 +68,9 @@ impl Vectors {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct IndexedDocument {
     pub document: String,
-    /// Hash of the source its passages were made from; empty if they come from several versions, which an interrupted
-    /// ingestion leaves behind, so that it equals no source and the document is taken in again.
+    /// Hash of the source its passages were made from; empty if they come from several versions,
+    /// which an interrupted ingestion leaves behind, so that it equals no source and the document
+    /// is taken in again.
     pub document_hash: String,
     pub passages: usize,
 }
@@ -78,7 +81,8 @@ pub struct IndexHealth {
     /// `embedded` or the server's name and version.
     pub engine: String,
     pub passages: usize,
-    /// Passages that a graph leads to; the others are searched one by one, which is fine up to some ten thousand.
+    /// Passages that a graph leads to; the others are searched one by one, which is fine up to some
+    /// ten thousand.
     pub indexed: usize,
 }
 
@@ -159,12 +163,14 @@ pub(super) struct Sparse {
     pub(super) values: Vec<f32>,
 }
 
-/// A passage's id: the same site, document and ordinal always give the same one, so storing twice changes nothing.
+/// A passage's id: the same site, document and ordinal always give the same one, so storing twice
+/// changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct PassageId(pub(crate) u128);
 
 impl PassageId {
-    /// The SHA-256 of the parts, each after its length, as a UUID of version 8 (RFC 9562: vendor's own hash).
+    /// The SHA-256 of the parts, each after its length, as a UUID of version 8 (RFC 9562: vendor's
+    /// own hash).
     pub(super) fn of(site: &str, document: &str, ordinal: u32) -> Self {
         let mut hash = Sha256::new();
         for part in [site.as_bytes(), document.as_bytes(), &ordinal.to_be_bytes()] {
@@ -345,7 +351,8 @@ pub(super) fn check_question(vectors: &Vectors, dims: Dims) -> Result<(), IndexE
     Ok(())
 }
 
-/// Gives candidates that only another half found how near they are all the same. `nearness` by names of vectors.
+/// Gives candidates that only another half found how near they are all the same. `nearness` by
+/// names of vectors.
 pub(super) fn complete(
     candidates: &mut [Candidate<PassageId>],
     nearness: &HashMap<(PassageId, &str), f32>,
@@ -408,7 +415,8 @@ pub(super) fn rank(
 
 /// Passages from the top that are compared with each other; further down a repetition does no harm.
 pub(super) const TOLD: usize = 20;
-/// Share of common word triples from which one of two passages is left out. Versions of a product differ by more.
+/// Share of common word triples from which one of two passages is left out. Versions of a product
+/// differ by more.
 const ALIKE: f32 = 0.95;
 
 /// A text's word triples, as hashes.
@@ -453,7 +461,8 @@ pub(super) mod payload {
 
     /// The passage's own name for `VALID_UNTIL`.
     const VALID_UNTIL_MS: &str = "valid_until_ms";
-    /// Stored as the end of what holds for ever (the last millisecond of the year 9999), so that one comparison decides.
+    /// Stored as the end of what holds for ever (the last millisecond of the year 9999), so that
+    /// one comparison decides.
     const FOR_EVER: u64 = 253_402_300_799_999;
 
     pub(in crate::retrieval) fn encode(
@@ -506,7 +515,8 @@ pub(super) mod payload {
 pub(super) struct Lexicon(Arc<EdgeBm25>);
 
 impl Lexicon {
-    /// The tokeniser, stop words and stemmer of a Qdrant server's own `qdrant/bm25`, so the term ids are the same.
+    /// The tokeniser, stop words and stemmer of a Qdrant server's own `qdrant/bm25`, so the term
+    /// ids are the same.
     pub(super) fn new() -> Result<Self, IndexError> {
         EdgeBm25::new(EdgeBm25Config::default())
             .map(|bm25| Self(Arc::new(bm25)))
@@ -520,8 +530,9 @@ impl Lexicon {
         Sparse { indices: vector.indices, values: vector.values }
     }
 
-    /// Terms of the question, each once. Those of the message before it count half: estimated outside the product on the
-    /// multi-turn questions that it was chosen by, nDCG@10 of BM25 is .83 instead of .76.
+    /// Terms of the question, each once. Those of the message before it count half: estimated
+    /// outside the product on the multi-turn questions that it was chosen by, nDCG@10 of BM25 is
+    /// .83 instead of .76.
     pub(super) fn question(&self, query: &Query) -> Sparse {
         let terms = |text: &str| self.0.embed_query(&split_unspaced(text)).indices;
         let own = terms(&query.text);

@@ -58,8 +58,8 @@ impl ServerIndex {
     /// Connects, and creates the collection if there is none.
     ///
     /// # Errors
-    /// [`IndexError::Unreachable`], [`IndexError::Refused`] (also for a wrong API key), [`IndexError::Dimensions`] or
-    /// [`IndexError::Schema`] for a collection that is not ours.
+    /// [`IndexError::Unreachable`], [`IndexError::Refused`] (also for a wrong API key),
+    /// [`IndexError::Dimensions`] or [`IndexError::Schema`] for a collection that is not ours.
     pub async fn open(config: &KnowledgeConfig, dims: impl Into<Dims>) -> Result<Self, IndexError> {
         let key = Some(config.api_key.clone()).filter(|key| !key.is_empty());
         let client = Qdrant::from_url(&config.url)
@@ -184,7 +184,8 @@ impl ServerIndex {
         })
     }
 
-    /// All points of the scope by id; the named fields of their payload, or all fields if none is named.
+    /// All points of the scope by id; the named fields of their payload, or all fields if none is
+    /// named.
     pub(super) async fn scroll(
         &self,
         scope: Scope,
@@ -268,7 +269,8 @@ impl ServerIndex {
         }
     }
 
-    /// Whether the collection is one that this engine can use; adds payload indexes that are missing.
+    /// Whether the collection is one that this engine can use; adds payload indexes that are
+    /// missing.
     async fn check_schema(&self) -> Result<(), IndexError> {
         let place = || format!("collection {} on {}", self.collection, self.url);
         let schema = |reason: String| IndexError::Schema { place: place(), reason };

@@ -1,5 +1,5 @@
-//! Words of a question that no document has, as the words they were meant to be. For the lexical half of the search: it finds
-//! nothing for a word that is misspelt by a letter.
+//! Words of a question that no document has, as the words they were meant to be. For the lexical
+//! half of the search: it finds nothing for a word that is misspelt by a letter.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -46,7 +46,8 @@ const MAX_LETTERS: usize = 24;
 const MAX_UNKNOWN: usize = 8;
 
 impl Spelling {
-    /// `common` are words of the language that are right though no document has them, in lower case.
+    /// `common` are words of the language that are right though no document has them, in lower
+    /// case.
     #[must_use]
     pub fn new(common: HashSet<String>) -> Self {
         Self { sites: Arc::default(), common: Arc::new(common) }
@@ -72,7 +73,8 @@ impl Spelling {
         Ok(())
     }
 
-    /// Whether a lower-case word is right as it is written: of the language, or of a site's documents.
+    /// Whether a lower-case word is right as it is written: of the language, or of a site's
+    /// documents.
     #[must_use]
     pub fn is_word(&self, site: &str, word: &str) -> bool {
         let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
@@ -80,8 +82,8 @@ impl Spelling {
             || sites.get(site).is_some_and(|own| own.stems.contains(stem(word)))
     }
 
-    /// Whether a site's documents have a lower-case word, in whatever form. True of the shortest words, which aren't kept, and of all
-    /// before the documents are read.
+    /// Whether a site's documents have a lower-case word, in whatever form. True of the shortest
+    /// words, which aren't kept, and of all before the documents are read.
     #[must_use]
     pub fn is_known(&self, site: &str, word: &str) -> bool {
         if word.chars().count() + 1 < MIN_LETTERS {
@@ -91,7 +93,8 @@ impl Spelling {
         sites.get(site).is_none_or(|own| own.stems.contains(stem(word)))
     }
 
-    /// The text with what its unknown words were likely meant to be; a word of its `language` (ISO 639-1) isn't unknown. `None` if every word is known or like none.
+    /// The text with what its unknown words were likely meant to be; a word of its `language` (ISO
+    /// 639-1) isn't unknown. `None` if every word is known or like none.
     #[must_use]
     pub fn corrected(&self, site: &str, text: &str, language: &str) -> Option<Corrected> {
         let vocabulary =
@@ -159,8 +162,8 @@ impl Vocabulary {
         vocabulary
     }
 
-    /// The nearest word by edits (a letter missing, added, another, or two swapped), the most frequent of equals; at most two,
-    /// where both are as near.
+    /// The nearest word by edits (a letter missing, added, another, or two swapped), the most
+    /// frequent of equals; at most two, where both are as near.
     fn nearest(&self, word: &str) -> Vec<&str> {
         let length = word.chars().count();
         if length > MAX_LETTERS {
@@ -202,8 +205,9 @@ impl Vocabulary {
     }
 }
 
-/// What an English adjective in its second or third degree may come from: "cheapest" from "cheap", "largest" from "large", "heaviest"
-/// from "heavy", "biggest" from "big". Mended, it would ask for something else.
+/// What an English adjective in its second or third degree may come from: "cheapest" from "cheap",
+/// "largest" from "large", "heaviest" from "heavy", "biggest" from "big". Mended, it would ask for
+/// something else.
 fn roots(word: &str) -> Vec<String> {
     let Some(root) =
         word.strip_suffix("est").or_else(|| word.strip_suffix("er")).filter(|root| root.len() > 2)

@@ -33,8 +33,8 @@ impl WebhookKey {
         self.0.is_empty()
     }
 
-    /// The value of `webhook-signature`: `v1,` and HMAC-SHA256 over `ID.TIMESTAMP.BODY` in Base64. `at` is in seconds since
-    /// the Unix epoch, as the header `webhook-timestamp` says it.
+    /// The value of `webhook-signature`: `v1,` and HMAC-SHA256 over `ID.TIMESTAMP.BODY` in Base64.
+    /// `at` is in seconds since the Unix epoch, as the header `webhook-timestamp` says it.
     ///
     /// # Panics
     /// Never: HMAC takes keys of any length.

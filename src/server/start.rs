@@ -1,5 +1,5 @@
-//! The steps of a start, in their order. Each takes what the steps before it opened and gives back what it opened itself;
-//! until the last one nothing is answered.
+//! The steps of a start, in their order. Each takes what the steps before it opened and gives back
+//! what it opened itself; until the last one nothing is answered.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -142,7 +142,8 @@ impl Start {
         Self { writers: tasks.outlasting(), tasks, clock, metrics: Metrics::new(), sites, config }
     }
 
-    /// Takes both ports, before models are loaded for nothing. Nobody can connect until they listen.
+    /// Takes both ports, before models are loaded for nothing. Nobody can connect until they
+    /// listen.
     pub(super) async fn ports(&self) -> anyhow::Result<Ports> {
         let public = bind(&self.config.server.bind, "server.bind").await?;
         let private = bind(&self.config.server.admin_bind, "server.admin_bind").await?;
@@ -208,7 +209,8 @@ impl Start {
         Ok(Answering { spine, knowledge, gate })
     }
 
-    /// Signals, knowledge gaps, scores and what marketers see. Two tasks begin to write what the others will note.
+    /// Signals, knowledge gaps, scores and what marketers see. Two tasks begin to write what the
+    /// others will note.
     pub(super) async fn learning(
         &self,
         store: &Store,
@@ -264,7 +266,8 @@ impl Start {
         Ok(Learning { touched, signals, to_score, gaps, gap_log, intents, book, insight })
     }
 
-    /// The registry with the open conversations on its board, agents' accounts and messaging platforms.
+    /// The registry with the open conversations on its board, agents' accounts and messaging
+    /// platforms.
     pub(super) async fn sessions(
         &self,
         store: &Store,
@@ -490,7 +493,8 @@ async fn bind(address: &str, option: &str) -> anyhow::Result<TcpSocket> {
         let mut refused = std::io::Error::other("the name has no address");
         for address in tokio::net::lookup_host(address).await? {
             let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-            // As tokio's own listeners have it: connections of a server that just stopped don't hold the port.
+            // As tokio's own listeners have it: connections of a server that just stopped don't
+            // hold the port.
             socket.set_reuseaddr(true)?;
             match socket.bind(address) {
                 Ok(()) => return Ok(socket),

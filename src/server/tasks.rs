@@ -57,7 +57,8 @@ pub(super) async fn follow_intents(app: App) {
     }
 }
 
-/// A model that can't be read is reported once and the one before stays in use: conversations don't wait for it.
+/// A model that can't be read is reported once and the one before stays in use: conversations don't
+/// wait for it.
 pub(super) async fn refresh_intents(app: &App) {
     for site in &app.sites {
         let (live, id) = (app.intents.clone(), site.id.clone());

@@ -1,5 +1,6 @@
-//! The open sessions of every site at a glance: who holds them, who waits, which agents are there. In memory, made of the log;
-//! consoles list it and ask what changed since they last looked, so nothing is queued for anybody.
+//! The open sessions of every site at a glance: who holds them, who waits, which agents are there.
+//! In memory, made of the log; consoles list it and ask what changed since they last looked, so
+//! nothing is queued for anybody.
 //!
 //! No I/O and no tokio but for one notification: the task that acts on it is [`super::desk`].
 
@@ -19,7 +20,8 @@ use crate::protocol::parts;
 
 /// Ended sessions that are kept for the list of ended ones.
 const ENDED: usize = 1_000;
-/// Sessions a site's board holds in all; the ones that were quiet longest leave first, unless they wait or are held.
+/// Sessions a site's board holds in all; the ones that were quiet longest leave first, unless they
+/// wait or are held.
 const OPEN: usize = 20_000;
 /// Erased sessions that are remembered for consoles that come back.
 const GONE: usize = 1_000;
@@ -49,7 +51,8 @@ struct SiteBoard {
     queue: BTreeSet<(u64, String)>,
     /// How many places in the queue each visitor has.
     waiting: HashMap<String, usize>,
-    /// Open sessions that an agent holds, by agent: changes of one session mustn't cost a look at all of them.
+    /// Open sessions that an agent holds, by agent: changes of one session mustn't cost a look at
+    /// all of them.
     held: HashMap<String, BTreeSet<String>>,
     /// Open sessions that the model holds, by their last word.
     idle: BTreeSet<(u64, String)>,
@@ -59,7 +62,8 @@ struct SiteBoard {
     forgotten: u64,
     agents: HashMap<String, Attendance>,
     presence_rev: u64,
-    /// Pages that visitors have open, by session; also of sessions in which nobody said anything yet.
+    /// Pages that visitors have open, by session; also of sessions in which nobody said anything
+    /// yet.
     here: HashMap<String, usize>,
     /// Session → agent → seq.
     read: HashMap<String, HashMap<String, u64>>,
@@ -83,7 +87,8 @@ struct Entry {
     preview: Option<Preview>,
     intent: f32,
     watchers: Vec<String>,
-    /// When the visitor's last page went, on the wall clock; `None` while one is open, and where none was since the server started.
+    /// When the visitor's last page went, on the wall clock; `None` while one is open, and where
+    /// none was since the server started.
     left_at_ms: Option<u64>,
     rev: u64,
 }
@@ -97,7 +102,8 @@ struct Attendance {
     limit: usize,
     /// Consoles connected.
     sockets: usize,
-    /// When the last console went, on the server's own monotonic clock; its start for agents not seen yet.
+    /// When the last console went, on the server's own monotonic clock; its start for agents not
+    /// seen yet.
     left: std::time::Duration,
 }
 
@@ -157,7 +163,8 @@ pub(super) struct Routing {
     pub(super) gone_after_ms: u64,
 }
 
-/// Milliseconds that a visitor may be away between two pages without falling behind those who are there.
+/// Milliseconds that a visitor may be away between two pages without falling behind those who are
+/// there.
 const BETWEEN_PAGES_MS: u64 = 15_000;
 
 /// An open conversation; dropping it is closing it.
@@ -237,7 +244,8 @@ impl Board {
         self.change(&key.site, |site, rev| site.remove(&key.id, rev));
     }
 
-    /// Forgets a site's sessions whose last record is older, open ones too: the log has forgotten them.
+    /// Forgets a site's sessions whose last record is older, open ones too: the log has forgotten
+    /// them.
     pub fn expire_before(&self, site: &str, at_ms: u64) {
         let mut state = self.lock();
         let State { rev, sites } = &mut *state;
@@ -255,7 +263,8 @@ impl Board {
         self.changed.send_replace(*rev);
     }
 
-    /// Where a waiting session stands and whether somebody could take it; `None` if it doesn't wait.
+    /// Where a waiting session stands and whether somebody could take it; `None` if it doesn't
+    /// wait.
     #[must_use]
     pub fn waiting(&self, key: &SessionKey) -> Option<(usize, bool)> {
         let state = self.lock();
@@ -265,7 +274,8 @@ impl Board {
         site.queue.contains(&at).then(|| (site.queue.range(..at).count() + 1, site.somebody()))
     }
 
-    /// Whether a session that doesn't wait may begin to, with this visitor, where at most `most` of a site do.
+    /// Whether a session that doesn't wait may begin to, with this visitor, where at most `most` of
+    /// a site do.
     #[must_use]
     pub fn places(&self, key: &SessionKey, visitor: &str, most: usize) -> Places {
         let state = self.lock();
@@ -358,7 +368,8 @@ impl Board {
         self.lock().sites.get(site).map(|site| site.counts(agent)).unwrap_or_default()
     }
 
-    /// What changed on a site after a revision, at most `limit` sessions; `presence` if the agents did.
+    /// What changed on a site after a revision, at most `limit` sessions; `presence` if the agents
+    /// did.
     #[must_use]
     pub fn since(&self, site: &str, rev: u64, limit: usize) -> Changes {
         let state = self.lock();
@@ -427,7 +438,8 @@ impl Board {
         });
     }
 
-    /// Notes a console of an agent until the guard is dropped. `started` is the zero of the server's monotonic clock.
+    /// Notes a console of an agent until the guard is dropped. `started` is the zero of the
+    /// server's monotonic clock.
     #[must_use]
     pub fn enter(&self, site: &str, agent: &str, started: std::time::Instant) -> PresenceGuard {
         self.change(site, |site, rev| {
@@ -501,8 +513,8 @@ impl Board {
         reads.into_iter().flatten().filter_map(of_agent).collect()
     }
 
-    /// What is to be done now. `now` counts on the server's monotonic clock; `told` holds what visitors know and is brought up to
-    /// date.
+    /// What is to be done now. `now` counts on the server's monotonic clock; `told` holds what
+    /// visitors know and is brought up to date.
     pub(super) fn duties(
         &self,
         now: std::time::Duration,
@@ -737,7 +749,8 @@ impl SiteBoard {
         self.held.iter().map(|(agent, ids)| (agent.as_str(), counted(ids))).collect()
     }
 
-    /// Whether the visitor is known to have left longer ago. Where no page was seen, as on channels without one, nobody left.
+    /// Whether the visitor is known to have left longer ago. Where no page was seen, as on channels
+    /// without one, nobody left.
     fn left_for(&self, id: &str, entry: &Entry, routing: Routing, after_ms: u64) -> bool {
         !self.here.contains_key(id)
             && entry.left_at_ms.is_some_and(|left| left.saturating_add(after_ms) <= routing.now_ms)

@@ -1,5 +1,5 @@
-//! Acts on the board: sends waiting sessions to agents who are there, takes back those whose agent is gone, and tells waiting
-//! visitors where they stand.
+//! Acts on the board: sends waiting sessions to agents who are there, takes back those whose agent
+//! is gone, and tells waiting visitors where they stand.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -20,19 +20,21 @@ use crate::session::mailbox::{CommandError, JoinError, OpenError};
 pub struct ConsoleConfig {
     /// Hours after which an agent signs in again.
     pub sign_in_h: u64,
-    /// Seconds without any console of an agent after which the sessions it holds go back to the line. Shorter serves visitors
-    /// sooner, longer forgives a lost connection.
+    /// Seconds without any console of an agent after which the sessions it holds go back to the
+    /// line. Shorter serves visitors sooner, longer forgives a lost connection.
     pub vanish_s: u64,
-    /// Whether waiting sessions are given to available agents by the server; otherwise agents choose.
+    /// Whether waiting sessions are given to available agents by the server; otherwise agents
+    /// choose.
     pub auto_routing: bool,
-    /// Sessions given to an agent at the same time on each of the agent's sites, for accounts that say nothing else. A site's admins can
-    /// set another for theirs.
+    /// Sessions given to an agent at the same time on each of the agent's sites, for accounts that
+    /// say nothing else. A site's admins can set another for theirs.
     pub limit: usize,
-    /// Conversations of a site that may wait for a person; one more stays with the model, or is refused where people alone answer. A
-    /// visitor has one place, however many conversations.
+    /// Conversations of a site that may wait for a person; one more stays with the model, or is
+    /// refused where people alone answer. A visitor has one place, however many conversations.
     pub waiting: usize,
-    /// Minutes without any open page of the visitor after which a conversation takes no place of its agent's limit. Shorter serves those
-    /// who are there sooner, longer gives agents fewer conversations whose visitors may still come back.
+    /// Minutes without any open page of the visitor after which a conversation takes no place of
+    /// its agent's limit. Shorter serves those who are there sooner, longer gives agents fewer
+    /// conversations whose visitors may still come back.
     pub gone_after_min: u64,
 }
 
@@ -101,7 +103,8 @@ async fn act(registry: &Registry, duty: Duty) {
     }
 }
 
-/// Nobody waits for the answer: what is refused has been overtaken by events, and what failed is tried again.
+/// Nobody waits for the answer: what is refused has been overtaken by events, and what failed is
+/// tried again.
 async fn give(registry: &Registry, key: SessionKey, command: AgentCommand) {
     match registry.agents_handle(key.clone()).command(Command::Agent(command)).await {
         Ok(_) | Err(JoinError::Command(CommandError::Refused(_) | CommandError::Draining)) => {}

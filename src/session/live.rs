@@ -1,7 +1,9 @@
-//! The task around a session: one mailbox, the running turn, the running draft, and everybody who watches.
+//! The task around a session: one mailbox, the running turn, the running draft, and everybody who
+//! watches.
 //!
-//! Effects run in their order, and nothing after an `Append` happens before the record is on disk. If the disk fails, the
-//! task tells everybody to come back, and ends: the next one reads the session as the disk has it.
+//! Effects run in their order, and nothing after an `Append` happens before the record is on disk.
+//! If the disk fails, the task tells everybody to come back, and ends: the next one reads the
+//! session as the disk has it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -87,8 +89,9 @@ enum Wake {
 }
 
 impl Live {
-    /// The task. Ends when the session was unused for a while, on [`Envelope::Stop`], and when the disk fails. What it does is boxed
-    /// while it does it: most of the sessions in memory wait, and hold no room for the largest thing that could come.
+    /// The task. Ends when the session was unused for a while, on [`Envelope::Stop`], and when the
+    /// disk fails. What it does is boxed while it does it: most of the sessions in memory wait, and
+    /// hold no room for the largest thing that could come.
     pub(super) async fn run(mut self: Box<Self>) {
         self.shared.board.note(&self.session, self.intent.score);
         if self.session.owes_answer() || self.session.owes_draft() {
@@ -149,8 +152,9 @@ impl Live {
         let (outputs, work) = Work::halves(&mut self.turn);
         let (draft_outputs, draft_work) = Work::halves(&mut self.draft);
         let preparing = self.preparing.as_mut();
-        // Commands first: a cancel or a takeover stops the answer before its next word. Words before the end: none is lost.
-        // Visitors before agents: a draft's words wait for an answer's.
+        // Commands first: a cancel or a takeover stops the answer before its next word. Words
+        // before the end: none is lost. Visitors before agents: a draft's words wait for an
+        // answer's.
         tokio::select! {
             biased;
             mail = self.mailbox.recv() => Wake::Mail(mail),
@@ -171,7 +175,8 @@ impl Live {
                     let _ = reply.send(Err(CommandError::Storage));
                     return Err(error);
                 }
-                // A read that failed says nothing about what is in memory: the session goes on, for who joined before.
+                // A read that failed says nothing about what is in memory: the session goes on, for
+                // who joined before.
                 let _ = reply.send(self.join(agent, after, partial).await.map_err(|error| match error {
                     StoreError::Overloaded { .. } => {
                         self.shared.metrics.refused_overload.inc();
@@ -250,7 +255,8 @@ impl Live {
         }
     }
 
-    /// Tells who may know that the visitor, or the agent, is typing. Agents who don't hold the session speak to no visitor.
+    /// Tells who may know that the visitor, or the agent, is typing. Agents who don't hold the
+    /// session speak to no visitor.
     fn pass_on_typing(&mut self, agent: Option<&str>) {
         if self.session.ended {
             return;
@@ -320,7 +326,8 @@ impl Live {
         let mut pending = Vec::new();
         let mut told = Vec::new();
         for effect in effects {
-            // Appends of one command share a flush: they are handed over together and awaited before anything is told.
+            // Appends of one command share a flush: they are handed over together and awaited
+            // before anything is told.
             match effect {
                 Effect::Append { seq, event } => {
                     pending.push(self.append(
@@ -411,12 +418,14 @@ impl Live {
         body: serde_json::Result<Vec<u8>>,
     ) -> impl Future<Output = Result<(), StoreError>> + use<> {
         let SessionKey { site, id } = self.session.key.clone();
-        // Events are plain data: they always serialise. An empty body would be refused by whoever reads it.
+        // Events are plain data: they always serialise. An empty body would be refused by whoever
+        // reads it.
         let body = body.unwrap_or_default();
         self.shared.store.append(Record { site, session: id, seq, at_ms, kind, body })
     }
 
-    /// Hands a checkpoint to the store. Nobody waits for it; one that is refused is written with the next.
+    /// Hands a checkpoint to the store. Nobody waits for it; one that is refused is written with
+    /// the next.
     fn checkpoint(&mut self, checkpoint: &Checkpoint, now_ms: u64) {
         let append = self.append(
             self.session.last_seq,
@@ -534,8 +543,8 @@ impl Live {
         });
     }
 
-    /// Computes ahead what an answer to these words would need, in place of what was being prepared. Nothing of it is kept but
-    /// vectors under hashes.
+    /// Computes ahead what an answer to these words would need, in place of what was being
+    /// prepared. Nothing of it is kept but vectors under hashes.
     fn prepare(&mut self, text: String) {
         let idle = self.turn.is_none() && !self.session.ended && self.session.model_answers();
         self.preparing = (idle && !text.trim().is_empty()).then(|| {
@@ -549,7 +558,8 @@ impl Live {
         });
     }
 
-    /// Drafts take their places in the same line as answers. A full line costs a draft, never a message.
+    /// Drafts take their places in the same line as answers. A full line costs a draft, never a
+    /// message.
     fn start_draft(&mut self, brief: Brief) {
         let Brief { id, wish, language, question, base } = brief;
         let ticket = self.shared.gate.enter();
@@ -581,7 +591,8 @@ impl Live {
 
     fn ask(&self, question: String, written: String, audience: Audience) -> Ask {
         let lines = &self.session.lines;
-        // What was said before the visitor's last message; a reply to it that was cut is no part of its own question's history.
+        // What was said before the visitor's last message; a reply to it that was cut is no part of
+        // its own question's history.
         let before = lines.iter().rposition(|line| line.by_visitor).unwrap_or(lines.len());
         self.ask_after(before, question, written, audience)
     }
@@ -713,7 +724,8 @@ impl Live {
         self.turn.is_none() && self.draft.is_none() && self.participants.is_empty()
     }
 
-    /// The disk failed: everybody is told to come back, and the session's state in memory is forgotten.
+    /// The disk failed: everybody is told to come back, and the session's state in memory is
+    /// forgotten.
     fn lose(mut self: Box<Self>) {
         tracing::error!(
             session = self.session.key.id,

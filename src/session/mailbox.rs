@@ -14,7 +14,8 @@ use crate::store::StoreError;
 
 /// Commands that wait for one session; senders wait beyond that.
 pub(super) const MAILBOX: usize = 32;
-/// When to try again after the store had no place for a read: its whole line is read within a second or so.
+/// When to try again after the store had no place for a read: its whole line is read within a
+/// second or so.
 pub const BUSY_MS: u64 = 1_000;
 
 /// Why a command was not carried out.
@@ -41,7 +42,8 @@ pub struct Joined {
     pub ended: bool,
     /// The first of what it missed, at most one page of the store's.
     pub missed: Vec<Past>,
-    /// `seq` after which the rest of what it missed begins, up to `last_seq`; see `SessionHandle::missed`.
+    /// `seq` after which the rest of what it missed begins, up to `last_seq`; see
+    /// `SessionHandle::missed`.
     pub rest_after: Option<u64>,
     /// The running answer from the offset on that the participant has: turn, offset and text.
     pub running: Option<(u64, u64, String)>,
@@ -86,7 +88,8 @@ pub(super) enum Envelope {
     Typing {
         agent: Option<String>,
     },
-    /// What the deployed model says of the session as its log is, or the sum again after the model went.
+    /// What the deployed model says of the session as its log is, or the sum again after the model
+    /// went.
     Scored {
         intent: Intent,
     },

@@ -1,5 +1,6 @@
-//! How much one visitor may do in a minute, and how many new ones one network address may bring. Counted in memory and apart from the
-//! conversations, so that beginning another, or letting one sleep, changes nothing. A restart begins anew.
+//! How much one visitor may do in a minute, and how many new ones one network address may bring.
+//! Counted in memory and apart from the conversations, so that beginning another, or letting one
+//! sleep, changes nothing. A restart begins anew.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, Hash, RandomState};
@@ -10,8 +11,9 @@ use super::SessionsConfig;
 use crate::session::refusal::{Deed, Refusal};
 
 const MINUTE_MS: u64 = 60_000;
-/// Visitors, or addresses, whose last minute is remembered, twice over; beyond that those who were heard first are forgotten. Each takes
-/// some 8 bytes for everything it may do in a minute, beside its place in the table.
+/// Visitors, or addresses, whose last minute is remembered, twice over; beyond that those who were
+/// heard first are forgotten. Each takes some 8 bytes for everything it may do in a minute, beside
+/// its place in the table.
 const REMEMBERED: usize = 50_000;
 
 /// See the module.
@@ -56,7 +58,8 @@ impl Pace {
         self.count(window, &(site, visitor), deed, now_ms)
     }
 
-    /// Counts a new visitor. Addresses of this machine and of private networks may bring any number.
+    /// Counts a new visitor. Addresses of this machine and of private networks may bring any
+    /// number.
     ///
     /// # Errors
     /// [`Refusal::RateLimited`]; then it isn't counted.
@@ -83,7 +86,8 @@ impl Pace {
     }
 }
 
-/// What an address counts as: of IPv6 its first 64 bits, which one household has alone. `None` for those that may stand for everybody.
+/// What an address counts as: of IPv6 its first 64 bits, which one household has alone. `None` for
+/// those that may stand for everybody.
 fn network(address: IpAddr) -> Option<u64> {
     match address.to_canonical() {
         IpAddr::V4(address) => {
@@ -105,8 +109,8 @@ struct Window {
     state: Mutex<State>,
 }
 
-/// Two generations: who does something moves to the younger one, and once that is a minute old the other is forgotten, with nobody in it
-/// who did anything within the minute.
+/// Two generations: who does something moves to the younger one, and once that is a minute old the
+/// other is forgotten, with nobody in it who did anything within the minute.
 #[derive(Default)]
 struct State {
     young: HashMap<u64, VecDeque<u64>>,

@@ -35,7 +35,8 @@ use crate::telemetry::{GaugeGuard, Metrics};
 use crate::turn::Spine;
 use crate::turn::gate::TurnGate;
 
-/// Sessions of a site that are put on the board when the server starts, and how many are listed at once.
+/// Sessions of a site that are put on the board when the server starts, and how many are listed at
+/// once.
 const BOARD: usize = 20_000;
 const PAGE: usize = 256;
 /// Answers that are counted at once when the server starts.
@@ -131,14 +132,15 @@ impl Registry {
         }
     }
 
-    /// A handle of a session that exists or will with its first message. The visitor must be the one who began it.
+    /// A handle of a session that exists or will with its first message. The visitor must be the
+    /// one who began it.
     #[must_use]
     pub fn handle(&self, key: SessionKey, opener: Opener) -> SessionHandle {
         SessionHandle { registry: self.clone(), key, opener: Some(opener) }
     }
 
-    /// A handle for agents, who see what is internal too. The session must be there already; whether the agent may is for the
-    /// caller to know.
+    /// A handle for agents, who see what is internal too. The session must be there already;
+    /// whether the agent may is for the caller to know.
     #[must_use]
     pub fn agents_handle(&self, key: SessionKey) -> SessionHandle {
         SessionHandle { registry: self.clone(), key, opener: None }
@@ -178,7 +180,8 @@ impl Registry {
         self.shared.pace.visitor(site, visitor, Deed::Connect, self.shared.clock.now_ms())
     }
 
-    /// Tells a waiting visitor where they stand, if the session is in memory; otherwise they learn it when they come back.
+    /// Tells a waiting visitor where they stand, if the session is in memory; otherwise they learn
+    /// it when they come back.
     pub async fn tell_waiting(&self, key: &SessionKey, place: usize, available: bool) {
         let entry = self.lock().entries.get(key).cloned();
         if let Some(Entry { mailbox, .. }) = entry {
@@ -224,9 +227,10 @@ impl Registry {
         Ok(filled)
     }
 
-    /// Forgets a conversation with everything derived from it: its records, signals among them, what waits to become signals, its place
-    /// on the board, what agents have read of it, and what it left in knowledge gaps. Until this is over nobody opens it; what was read
-    /// of it before is not taken up.
+    /// Forgets a conversation with everything derived from it: its records, signals among them,
+    /// what waits to become signals, its place on the board, what agents have read of it, and what
+    /// it left in knowledge gaps. Until this is over nobody opens it; what was read of it before is
+    /// not taken up.
     ///
     /// # Errors
     /// When the store can't be read or written.
@@ -245,8 +249,8 @@ impl Registry {
         shared.gaps.forget(key).await
     }
 
-    /// Notes how far an agent has read; true if it is further than before. Nobody waits for the disk: a mark that a crash
-    /// loses shows a message as unread once more.
+    /// Notes how far an agent has read; true if it is further than before. Nobody waits for the
+    /// disk: a mark that a crash loses shows a message as unread once more.
     #[must_use]
     pub fn read(&self, key: &SessionKey, agent: &str, seq: u64) -> bool {
         let further = self.shared.board.read(key, agent, seq);
@@ -257,7 +261,8 @@ impl Registry {
         further
     }
 
-    /// Puts what agents have read on the board, and forgets it for sessions that aren't there any more.
+    /// Puts what agents have read on the board, and forgets it for sessions that aren't there any
+    /// more.
     async fn fill_marks(&self) -> Result<(), StoreError> {
         let mut stale = Vec::new();
         for (mark, seq) in self.shared.store.scan(READ_MARKS, b"").await? {
@@ -289,9 +294,11 @@ impl Registry {
     /// As [`Registry::recover`]; after a crash it is counted which answers this start takes up.
     async fn take_up(&self, crashed: bool) -> Result<usize, StoreError> {
         let newest = self.newest().await?.unwrap_or_default();
-        // Before anything new is stored: how old the last thing is tells whether the clock can be right.
+        // Before anything new is stored: how old the last thing is tells whether the clock can be
+        // right.
         drop(self.watch().await?);
-        // What was running when the process ended was begun shortly before the last thing that was stored.
+        // What was running when the process ended was begun shortly before the last thing that was
+        // stored.
         let longest_ms = u64::try_from(self.shared.answer_timeout.as_millis())
             .unwrap_or(u64::MAX)
             .saturating_mul(4);
@@ -334,7 +341,8 @@ impl Registry {
         Ok(resumed)
     }
 
-    /// Ends what expired and erases what was kept long enough. Gives how many sessions were ended and erased.
+    /// Ends what expired and erases what was kept long enough. Gives how many sessions were ended
+    /// and erased.
     ///
     /// # Errors
     /// When the store can't be read or written.
@@ -425,8 +433,9 @@ impl Registry {
         Ok(newest)
     }
 
-    /// The sessions to look at for having expired: those that were quiet since, and were not looked at yet. What expired while the
-    /// server was down for longer than [`SWEEP_BACK_MS`] ends when it is next used.
+    /// The sessions to look at for having expired: those that were quiet since, and were not looked
+    /// at yet. What expired while the server was down for longer than [`SWEEP_BACK_MS`] ends when
+    /// it is next used.
     async fn expired(&self, before_ms: u64) -> Result<Vec<SessionInfo>, StoreError> {
         let since_ms = self
             .shared
@@ -439,7 +448,8 @@ impl Registry {
     /// Ends a session that expired; false if it had ended before.
     async fn end_expired(&self, info: &SessionInfo) -> Result<bool, JoinError> {
         let key = SessionKey { site: info.site.clone(), id: info.session.clone() };
-        // The last event mostly tells; where a note or a rating came after the end, the whole conversation does.
+        // The last event mostly tells; where a note or a rating came after the end, the whole
+        // conversation does.
         let last = self
             .shared
             .store
@@ -469,8 +479,9 @@ impl Registry {
         Ok(true)
     }
 
-    /// All stored conversations of a visitor, the latest first. Every conversation of the site is looked at: there is no index of
-    /// visitors, and this is asked rarely. Beside them: how many can't be read, so that nobody can tell whose they are.
+    /// All stored conversations of a visitor, the latest first. Every conversation of the site is
+    /// looked at: there is no index of visitors, and this is asked rarely. Beside them: how many
+    /// can't be read, so that nobody can tell whose they are.
     ///
     /// # Errors
     /// When the store can't be read.
@@ -506,8 +517,8 @@ impl Registry {
         self.shared.board.open(site)
     }
 
-    /// Tells a session what a model says of it; one that sleeps has it on the board. A session with a full mailbox has more to do: its next
-    /// signal brings the next score.
+    /// Tells a session what a model says of it; one that sleeps has it on the board. A session with
+    /// a full mailbox has more to do: its next signal brings the next score.
     pub fn scored(&self, key: &SessionKey, intent: intent::Intent) {
         let entry = self.lock().entries.get(key).cloned();
         match entry {
@@ -518,8 +529,8 @@ impl Registry {
         }
     }
 
-    /// Tells every session to checkpoint and end, and waits until all have, at most `limit`. True if all have: an answer of another
-    /// one goes on from its last checkpoint.
+    /// Tells every session to checkpoint and end, and waits until all have, at most `limit`. True
+    /// if all have: an answer of another one goes on from its last checkpoint.
     pub async fn stop(&self, limit: Duration) -> bool {
         let live: Vec<_> = self.lock().entries.values().cloned().collect();
         let stopping = live.into_iter().map(|Entry { mailbox, .. }| async move {
@@ -610,8 +621,8 @@ impl Registry {
         }
     }
 
-    /// Starts the task, unless somebody else did meanwhile. `None` if something was erased since the session was read: it may have
-    /// been this one, and is to be read again.
+    /// Starts the task, unless somebody else did meanwhile. `None` if something was erased since
+    /// the session was read: it may have been this one, and is to be read again.
     fn spawn(&self, loaded: Loaded, profile: Arc<Profile>) -> Option<Entry> {
         let Loaded { erasures, session, signals, gives_up } = loaded;
         let mut live = self.lock();
@@ -711,8 +722,9 @@ impl SessionHandle {
         Ok(joined?)
     }
 
-    /// The next page of what a participant missed, and after which `seq` another one begins, if there is one. Only who has joined
-    /// may ask: whether the session is theirs isn't looked at again.
+    /// The next page of what a participant missed, and after which `seq` another one begins, if
+    /// there is one. Only who has joined may ask: whether the session is theirs isn't looked at
+    /// again.
     ///
     /// # Errors
     /// When the disk fails.
@@ -811,7 +823,8 @@ impl SessionHandle {
         }
     }
 
-    /// Erases the conversation with everything derived from it; who takes part is told to come back, and finds nothing.
+    /// Erases the conversation with everything derived from it; who takes part is told to come
+    /// back, and finds nothing.
     ///
     /// # Errors
     /// When the session is somebody else's or the disk fails.
@@ -870,7 +883,8 @@ mod tests {
     use crate::store::PAGE_RECORDS;
     use crate::turn::Mode;
 
-    /// A registry over a store of its own, with the scripted engine, the real embedder and nothing to answer from.
+    /// A registry over a store of its own, with the scripted engine, the real embedder and nothing
+    /// to answer from.
     struct Desk {
         registry: Registry,
         store: Store,
@@ -1285,7 +1299,8 @@ mod tests {
         assert_eq!(again.iter().map(|info| info.session.as_str()).collect::<Vec<_>>(), ["odd"]);
     }
 
-    /// Whoever read the session before it was erased, a message over HTTP for one, must not bring it back.
+    /// Whoever read the session before it was erased, a message over HTTP for one, must not bring
+    /// it back.
     #[tokio::test]
     async fn what_was_read_before_an_erasure_is_not_taken_up_after_it() {
         let desk = desk().await;

@@ -1,12 +1,14 @@
-//! Whether the wall clock can be trusted enough to erase by it. A clock that was set wrong, by a person or by a machine without a battery,
-//! must not cost conversations. Pure.
+//! Whether the wall clock can be trusted enough to erase by it. A clock that was set wrong, by a
+//! person or by a machine without a battery, must not cost conversations. Pure.
 
-/// Wall clock and passed time may drift apart by so much between two looks: a slow clock, a correction after
-/// sleep.
+/// Wall clock and passed time may drift apart by so much between two looks: a slow clock, a
+/// correction after sleep.
 const TOLERANCE_MS: u64 = 2 * 3_600_000;
-/// So long after a jump nothing is erased: time for somebody to see it in the log and set the clock right.
+/// So long after a jump nothing is erased: time for somebody to see it in the log and set the clock
+/// right.
 const HOLD_MS: u64 = 24 * 3_600_000;
-/// A clock this far ahead of everything that is stored has jumped while no server ran, or nobody came for that long.
+/// A clock this far ahead of everything that is stored has jumped while no server ran, or nobody
+/// came for that long.
 const SILENCE_MS: u64 = 30 * 86_400_000;
 
 /// A look at both clocks, in milliseconds.

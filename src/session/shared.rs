@@ -24,8 +24,8 @@ use crate::turn::gate::TurnGate;
 
 /// How often cut answers were taken up: `<site>\0<session>` → where the answer stood, and tries.
 pub(super) const TRIES_SPACE: &str = "local:tries";
-/// Marks that a console may be behind: they come every few seconds from each visitor whom a person answers, and one that is lost is
-/// a dot that isn't shown.
+/// Marks that a console may be behind: they come every few seconds from each visitor whom a person
+/// answers, and one that is lost is a dot that isn't shown.
 pub(super) const TYPING_MARKS: usize = 64;
 /// Who is behind by more than this many replies of agents looks at every session instead.
 pub(super) const SPOKEN_MARKS: usize = 256;
@@ -66,7 +66,8 @@ pub struct Shared {
     pub(super) started: Look,
     /// Whether the clock may be erased by; `None` before the first look.
     pub(super) watch: tokio::sync::Mutex<Option<Watch>>,
-    /// Sessions whose last activity was before this, in milliseconds since the epoch, were looked at for having expired.
+    /// Sessions whose last activity was before this, in milliseconds since the epoch, were looked
+    /// at for having expired.
     pub(super) swept_ms: AtomicU64,
 }
 
@@ -135,7 +136,8 @@ impl Shared {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A page of what a participant missed, and after which `seq` the next one begins, if there is one.
+    /// A page of what a participant missed, and after which `seq` the next one begins, if there is
+    /// one.
     pub(super) async fn missed(
         &self,
         key: &SessionKey,
@@ -156,8 +158,8 @@ impl Shared {
         Ok((missed, rest_after))
     }
 
-    /// Counts that a start takes up a session's cut answer after a crash: how many starts in a row did so without it getting
-    /// any further. `None` where the count can't be kept.
+    /// Counts that a start takes up a session's cut answer after a crash: how many starts in a row
+    /// did so without it getting any further. `None` where the count can't be kept.
     pub(super) async fn try_again(&self, session: &Session) -> Option<u32> {
         let SessionKey { site, id } = &session.key;
         let key = format!("{site}\0{id}");
@@ -177,8 +179,8 @@ impl Shared {
         self.live().entries.remove(key);
     }
 
-    /// Takes an unused task off the map, unless mail came meanwhile. Whoever got hold of the mailbox before sees it closed and
-    /// opens the session again.
+    /// Takes an unused task off the map, unless mail came meanwhile. Whoever got hold of the
+    /// mailbox before sees it closed and opens the session again.
     pub(super) fn retire(
         &self,
         key: &SessionKey,

@@ -15,7 +15,8 @@ pub struct Touched(Arc<Mutex<Touches>>);
 /// A std mutex holds it for a look or a change, never across an await.
 #[derive(Debug, Default)]
 struct Touches {
-    /// With the touch's number, so that one that comes while the session is read isn't taken for the one before.
+    /// With the touch's number, so that one that comes while the session is read isn't taken for
+    /// the one before.
     keys: HashMap<SessionKey, u64>,
     count: u64,
     /// Counts how often there were too many to remember: then every session is to be read again.

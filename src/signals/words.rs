@@ -1,4 +1,5 @@
-//! What words tell about a message: the topics it asks about and its sentiment. Pure, transparent, English and Chinese.
+//! What words tell about a message: the topics it asks about and its sentiment. Pure, transparent,
+//! English and Chinese.
 
 use serde::{Deserialize, Serialize};
 
@@ -135,9 +136,10 @@ pub fn stances(text: &str) -> Vec<Stance> {
 
 /// How a text sounds, −1 (bad) to 1 (good); 0 where no word tells.
 ///
-/// Each known word adds ±1 or ±2; a word that strengthens within the two words before multiplies by 1.5, one that negates within the three
-/// words before turns it round at 0.7 of its weight. What stands after "but" counts double, since that is what is meant. The sum s becomes
-/// s / √(s² + 8), which one plain word brings to ±0.33 and two strong ones to ±0.82.
+/// Each known word adds ±1 or ±2; a word that strengthens within the two words before multiplies by
+/// 1.5, one that negates within the three words before turns it round at 0.7 of its weight. What
+/// stands after "but" counts double, since that is what is meant. The sum s becomes s / √(s² + 8),
+/// which one plain word brings to ±0.33 and two strong ones to ±0.82.
 #[must_use]
 pub fn sentiment(text: &str) -> f32 {
     let lower = text.to_lowercase().replace('’', "'");
@@ -169,7 +171,8 @@ fn spaced_sentiment(lower: &str) -> f32 {
     sum
 }
 
-/// Chinese has no spaces: known phrases are counted where they stand, the longest first, so that 不满意 isn't read as 满意.
+/// Chinese has no spaces: known phrases are counted where they stand, the longest first, so that
+/// 不满意 isn't read as 满意.
 fn unspaced_sentiment(text: &str) -> f32 {
     if text.is_ascii() {
         return 0.0;
@@ -724,7 +727,8 @@ const EMPTY: [&str; 12] =
     ["what", "really", "why", "huh", "yes", "no", "ok", "okay", "hello", "hi", "hey", "right"];
 const SMALL_TALK_ZH: [&str; 7] = ["好吗", "你好吗", "您好吗", "最近好吗", "在吗", "有人吗", "你呢"];
 
-/// True if a text asks something, and more than "And you?": of the questions of a day the ones worth reading.
+/// True if a text asks something, and more than "And you?": of the questions of a day the ones
+/// worth reading.
 #[must_use]
 pub fn asks(text: &str) -> bool {
     let sentences = text.split_inclusive(['.', '!', '?', '\n', '。', '！', '？']);

@@ -94,42 +94,48 @@ pub enum SignedAs {
 #[serde(deny_unknown_fields)]
 pub struct ChannelConfig {
     pub platform: Platform,
-    /// Names the account in addresses and in the console: 1 to 32 of a-z, 0-9, - and _. Left out, the platform's name.
+    /// Names the account in addresses and in the console: 1 to 32 of a-z, 0-9, - and _. Left out,
+    /// the platform's name.
     #[serde(default)]
     pub id: String,
-    /// What the platform knows us by when we write to it: a bot's token, the mail server's password. Not for `webhook`.
+    /// What the platform knows us by when we write to it: a bot's token, the mail server's
+    /// password. Not for `webhook`.
     #[serde(default)]
     pub token: String,
     /// File that holds the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
-    /// What the platform shows when it writes to us. The second of two is the older one while secrets are changed.
+    /// What the platform shows when it writes to us. The second of two is the older one while
+    /// secrets are changed.
     #[serde(default)]
     pub secrets: Vec<String>,
     /// File with one secret a line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets_file: Option<PathBuf>,
-    /// Where requests go: another address than the platform's own for a self-hosted Bot API, and for `webhook` the address
-    /// that replies are posted to. For `email` the mail server: `smtps://HOST[:465]`, or `smtp://HOST[:587]` with STARTTLS.
+    /// Where requests go: another address than the platform's own for a self-hosted Bot API, and
+    /// for `webhook` the address that replies are posted to. For `email` the mail server:
+    /// `smtps://HOST[:465]`, or `smtp://HOST[:587]` with STARTTLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
-    /// Allows requests to addresses of this machine and of private networks, for a self-hosted platform. Off, a host that
-    /// resolves to one is refused, so that whoever controls the name can't reach what only this machine can.
+    /// Allows requests to addresses of this machine and of private networks, for a self-hosted
+    /// platform. Off, a host that resolves to one is refused, so that whoever controls the name
+    /// can't reach what only this machine can.
     #[serde(default)]
     pub allow_private: bool,
-    /// `webhook` and `email`: how what comes in is signed; e-mail by `standard` or `mailgun`. Replies are signed as Standard Webhooks say, with the first secret that is
-    /// `whsec_…`.
+    /// `webhook` and `email`: how what comes in is signed; e-mail by `standard` or `mailgun`.
+    /// Replies are signed as Standard Webhooks say, with the first secret that is `whsec_…`.
     #[serde(default)]
     pub signed_as: SignedAs,
-    /// `webhook`: where a body that isn't ours holds `conversation`, `user`, `message` and `text`, as JSON pointers
-    /// (RFC 6901). A form counts as an object of its fields.
+    /// `webhook`: where a body that isn't ours holds `conversation`, `user`, `message` and `text`,
+    /// as JSON pointers (RFC 6901). A form counts as an object of its fields.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
     /// Telegram: the bot's name without `@`, by which people in groups speak to it.
     #[serde(default)]
     pub bot: String,
-    /// Who messages come from: WhatsApp's id of the phone number, Messenger's id of the page, Twilio's number (`+1500…`) or
-    /// messaging service (`MG…`), the e-mail address that answers come from, with a name or without.
+    /// Who messages come from: WhatsApp's id of the phone number, Messenger's id of the page,
+    /// Twilio's number (`+1500…`) or messaging service (`MG…`), the e-mail address that answers
+    /// come from, with a name or without.
     #[serde(default)]
     pub sender: String,
     /// E-mail: further addresses that mail for this account comes to.
@@ -138,8 +144,8 @@ pub struct ChannelConfig {
     /// E-mail: the name at the mail server. Left out, the sender's address.
     #[serde(default)]
     pub smtp_user: String,
-    /// E-mail: the mailbox to be read: `imaps://HOST[:993]`, or `imap://HOST[:143]` with STARTTLS. Left out, messages come
-    /// by webhook alone.
+    /// E-mail: the mailbox to be read: `imaps://HOST[:993]`, or `imap://HOST[:143]` with STARTTLS.
+    /// Left out, messages come by webhook alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imap_url: Option<String>,
     /// E-mail: name and password at the IMAP server. Left out, those of `base_url`.
@@ -150,12 +156,13 @@ pub struct ChannelConfig {
     /// File that holds the password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imap_password_file: Option<PathBuf>,
-    /// E-mail: the folder that is read, as the server names it. Another one is begun with as a new mailbox is: what is in
-    /// it already isn't answered.
+    /// E-mail: the folder that is read, as the server names it. Another one is begun with as a new
+    /// mailbox is: what is in it already isn't answered.
     #[serde(default = "inbox")]
     pub imap_folder: String,
-    /// E-mail: the name by which one's own mail server signs its `Authentication-Results` (RFC 8601). Messages that these
-    /// call forged are not answered. Left out, nothing in a message is believed about its sender.
+    /// E-mail: the name by which one's own mail server signs its `Authentication-Results` (RFC
+    /// 8601). Messages that these call forged are not answered. Left out, nothing in a message is
+    /// believed about its sender.
     #[serde(default)]
     pub authserv_id: String,
     /// E-mail: certificates (PEM) that count besides the machine's, for mail servers of one's own.
@@ -164,7 +171,8 @@ pub struct ChannelConfig {
     /// Discord's and Teams' application id, WeChat's AppID.
     #[serde(default)]
     pub app_id: String,
-    /// WeChat: the EncodingAESKey of safe mode. With it, messages that aren't encrypted are refused.
+    /// WeChat: the EncodingAESKey of safe mode. With it, messages that aren't encrypted are
+    /// refused.
     #[serde(default)]
     pub encoding_aes_key: String,
     /// File that holds it.
@@ -173,8 +181,8 @@ pub struct ChannelConfig {
     /// Teams: the tenant that the bot is registered in.
     #[serde(default)]
     pub tenant: String,
-    /// Teams: where access tokens come from, and where the Bot Framework publishes its keys, if not at Microsoft's own
-    /// addresses for public clouds.
+    /// Teams: where access tokens come from, and where the Bot Framework publishes its keys, if not
+    /// at Microsoft's own addresses for public clouds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -191,7 +199,8 @@ pub struct ChannelConfig {
     /// Twilio signs the address that it calls: this server's, as written in Twilio's console.
     #[serde(default)]
     pub public_url: String,
-    /// Milliseconds without a further message after which what a visitor sent is answered, all of it at once.
+    /// Milliseconds without a further message after which what a visitor sent is answered, all of
+    /// it at once.
     #[serde(default = "pause")]
     pub pause_ms: u64,
 }

@@ -23,8 +23,8 @@ const MAX_TEXT: usize = 600;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WidgetConfig {
-    /// Colour of the button, the visitor's words and links, as `#rrggbb`. The ink on it and its shade on dark pages follow from
-    /// it, so that contrast holds whatever is chosen.
+    /// Colour of the button, the visitor's words and links, as `#rrggbb`. The ink on it and its
+    /// shade on dark pages follow from it, so that contrast holds whatever is chosen.
     pub accent: String,
     pub theme: Theme,
     pub position: Position,
@@ -39,14 +39,17 @@ pub struct WidgetConfig {
     pub greeting: String,
     /// Questions that a visitor can send with one click, at most 6.
     pub quick_replies: Vec<String>,
-    /// Languages offered, as codes (`ar`, `de`, `en`, `es`, `fr`, `ja`, `zh`), the first of them where none fits the visitor; empty offers all there are.
+    /// Languages offered, as codes (`ar`, `de`, `en`, `es`, `fr`, `ja`, `zh`), the first of them
+    /// where none fits the visitor; empty offers all there are.
     pub languages: Vec<String>,
-    /// Sends what is being typed before it is sent, so that the answer can be prepared. The chat tells visitors so.
+    /// Sends what is being typed before it is sent, so that the answer can be prepared. The chat
+    /// tells visitors so.
     pub draft: bool,
     /// Address of the privacy policy, named beside the notice that an AI answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub privacy_url: Option<String>,
-    /// Hosts that links in answers may lead to, beside those of cited sources. `shop.example` does not allow `www.shop.example`.
+    /// Hosts that links in answers may lead to, beside those of cited sources. `shop.example` does
+    /// not allow `www.shop.example`.
     pub link_hosts: Vec<String>,
     /// Texts in other languages, by code.
     pub translations: BTreeMap<String, Translation>,
@@ -199,7 +202,8 @@ impl WidgetConfig {
         Ok(())
     }
 
-    /// True if the file named as logo can be served. Read again for each request, so that a new one needs no restart.
+    /// True if the file named as logo can be served. Read again for each request, so that a new one
+    /// needs no restart.
     ///
     /// # Errors
     /// When it can't be read or is too large.

@@ -1,24 +1,24 @@
 //! How sled is held: opened, flushed, let go and opened again.
 //!
 //! What this alpha of sled needs from us, each read in its source:
-//! - Dropping a `Tree` flushes if there is no background flusher, and every iterator holds a `Tree`. So there is one,
-//!   whose interval never passes: only the storage thread flushes.
-//! - After a flush that failed, the next one waits for it forever, and the flusher's own at shutdown aborts the
-//!   process. So a broken engine is forgotten, not dropped.
-//! - A page that was ever written stays in memory until the database is closed. So the storage thread closes and
-//!   opens it again after so many bytes.
-//! - `apply_batch` is atomic in memory, and everything between two flushes reaches the disk as one: with a single
-//!   writing thread a flush is a transaction over all trees. Batches never merge pages, so page numbers are not
-//!   reused, and a reader that holds one page lock at a time cannot deadlock with the writer. That is why a second
-//!   thread may read through its own handle.
+//! - Dropping a `Tree` flushes if there is no background flusher, and every iterator holds a
+//!   `Tree`. So there is one, whose interval never passes: only the storage thread flushes.
+//! - After a flush that failed, the next one waits for it forever, and the flusher's own at
+//!   shutdown aborts the process. So a broken engine is forgotten, not dropped.
+//! - A page that was ever written stays in memory until the database is closed. So the storage
+//!   thread closes and opens it again after so many bytes.
+//! - `apply_batch` is atomic in memory, and everything between two flushes reaches the disk as one:
+//!   with a single writing thread a flush is a transaction over all trees. Batches never merge
+//!   pages, so page numbers are not reused, and a reader that holds one page lock at a time cannot
+//!   deadlock with the writer. That is why a second thread may read through its own handle.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Records in one page. A page is written whole whenever one of its records changes, the last one with every flush:
-/// smaller pages write less and compress worse.
+/// Records in one page. A page is written whole whenever one of its records changes, the last one
+/// with every flush: smaller pages write less and compress worse.
 pub(super) const PAGE_RECORDS: usize = 128;
 
 /// Pairs that are copied with one flush.
@@ -78,8 +78,8 @@ impl Engine {
         })
     }
 
-    /// Opens again after the last handle was dropped. sled acknowledges its shutdown a moment before it lets go of
-    /// its directory lock, so a refusal is asked again for a while.
+    /// Opens again after the last handle was dropped. sled acknowledges its shutdown a moment
+    /// before it lets go of its directory lock, so a refusal is asked again for a while.
     pub(super) fn reopen(&self) -> Result<Trees, String> {
         let until = Instant::now() + Duration::from_secs(10);
         loop {
@@ -114,7 +114,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Writes what the trees hold into a new database beside theirs, and nothing else: no bytes of what was removed. Gives where.
+    /// Writes what the trees hold into a new database beside theirs, and nothing else: no bytes of
+    /// what was removed. Gives where.
     pub(super) fn copy(&self, trees: &Trees) -> Result<PathBuf, String> {
         let path = beside(&self.path, "new");
         if path.exists() {
@@ -138,8 +139,8 @@ impl Engine {
         filled
     }
 
-    /// Puts the copy in the database's place; nobody has either open. The database that was there is removed, or stays if that
-    /// fails.
+    /// Puts the copy in the database's place; nobody has either open. The database that was there
+    /// is removed, or stays if that fails.
     pub(super) fn replace(&self, copy: &Path) -> io::Result<()> {
         let old = beside(&self.path, "old");
         std::fs::rename(&self.path, &old)?;
@@ -155,7 +156,8 @@ impl Engine {
     }
 }
 
-/// Removes a database that is of no more use. Where that fails it only takes room until the next start.
+/// Removes a database that is of no more use. Where that fails it only takes room until the next
+/// start.
 fn remove(path: &Path) {
     if let Err(error) = std::fs::remove_dir_all(path) {
         tracing::error!(path = %path.display(), %error, "what a compaction left could not be removed; remove it by hand");
@@ -204,7 +206,8 @@ impl Trees {
         Ok(())
     }
 
-    /// Applies everything and flushes; on success it is all on disk, after a crash all of it or nothing is.
+    /// Applies everything and flushes; on success it is all on disk, after a crash all of it or
+    /// nothing is.
     pub(super) fn write(&self, writes: Writes) -> Result<(), String> {
         guard(|| {
             let Writes { log, sessions, recent, kv, meta } = writes;

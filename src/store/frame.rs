@@ -7,8 +7,8 @@
 //!      5    1  kind: 1 event, 2 partial, 3 signal, 4 tombstone
 //!      6    8  seq
 //!     14    8  at_ms
-//!     22    8  prev: log position of the session's previous event (for an event or tombstone) or signal (for a
-//!              signal); 0 where there is none, and in exports
+//!     22    8  prev: log position of the session's previous event (for an event or tombstone)
+//!              or signal (for a signal); 0 where there is none, and in exports
 //!     30    1  length of site
 //!     31    1  length of session
 //!     32    4  length of body
@@ -28,7 +28,8 @@ const HEADER: usize = 36;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FrameKind {
     Record(RecordKind),
-    /// The session was erased here; `seq` is the last one it had. Its later events start again at 1.
+    /// The session was erased here; `seq` is the last one it had. Its later events start again at
+    /// 1.
     Tombstone,
 }
 

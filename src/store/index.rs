@@ -1,8 +1,9 @@
 //! What the store knows about each session, derived from the log.
 //!
-//! An [`Entry`] is a few numbers and log positions; the records themselves are found by following `prev` from the
-//! last one. Entries live in the trees `sessions` (by name) and `recent` (by last activity); those changed since they
-//! were last written there are in the [`Overlay`]. A million sessions so cost disk, not memory.
+//! An [`Entry`] is a few numbers and log positions; the records themselves are found by following
+//! `prev` from the last one. Entries live in the trees `sessions` (by name) and `recent` (by last
+//! activity); those changed since they were last written there are in the [`Overlay`]. A million
+//! sessions so cost disk, not memory.
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -68,7 +69,8 @@ pub(super) struct Entry {
     /// Log positions of the last event (or tombstone) and the last signal; 0 for none.
     pub(super) last_event: u64,
     pub(super) last_signal: u64,
-    /// Position of the newest record applied; records up to it change nothing when they are replayed.
+    /// Position of the newest record applied; records up to it change nothing when they are
+    /// replayed.
     pub(super) last_pos: u64,
     /// Positions of the partials after the last event.
     pub(super) partials: Vec<u64>,
@@ -87,8 +89,9 @@ impl Entry {
         self.last_event > 0 && self.last_seq == 0
     }
 
-    /// Takes in the record at `pos`; returns the positions of partials that it supersedes. A record seen before
-    /// changes nothing, except that a partial which no longer counts is returned again for removal.
+    /// Takes in the record at `pos`; returns the positions of partials that it supersedes. A record
+    /// seen before changes nothing, except that a partial which no longer counts is returned again
+    /// for removal.
     pub(super) fn apply(&mut self, pos: u64, frame: &Frame<'_>) -> Vec<u64> {
         let partial = frame.kind == FrameKind::Record(RecordKind::Partial);
         if pos <= self.last_pos {
@@ -140,7 +143,8 @@ impl Entry {
         bytes
     }
 
-    /// An entry is only ever written together with its place in `recent`, so that place needs no field of its own.
+    /// An entry is only ever written together with its place in `recent`, so that place needs no
+    /// field of its own.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (version, numbers) = bytes.split_first()?;
         if *version != 1 || numbers.len() < 48 || numbers.len() % 8 != 0 {
@@ -173,8 +177,8 @@ impl Entry {
     }
 }
 
-/// Entries that are newer than the trees. The storage thread writes it after a flush, never before; readers look here
-/// first. A std lock, held for moments and never across I/O.
+/// Entries that are newer than the trees. The storage thread writes it after a flush, never before;
+/// readers look here first. A std lock, held for moments and never across I/O.
 #[derive(Debug, Default)]
 pub(super) struct Overlay {
     inner: RwLock<OverlayInner>,
@@ -183,7 +187,8 @@ pub(super) struct Overlay {
 #[derive(Debug, Default)]
 pub(super) struct OverlayInner {
     pub(super) entries: FxHashMap<Key, Entry>,
-    /// Sessions whose records are being removed right now: gone for readers before the first record goes.
+    /// Sessions whose records are being removed right now: gone for readers before the first record
+    /// goes.
     pub(super) leaving: FxHashSet<Key>,
 }
 

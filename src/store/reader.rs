@@ -1,7 +1,7 @@
 //! The thread that answers reads, so that they don't wait for a flush.
 //!
-//! It has its own handles on the trees (see `engine.rs` for why that is safe). It finds records only through entries,
-//! and entries change only after a flush: what it returns is on disk.
+//! It has its own handles on the trees (see `engine.rs` for why that is safe). It finds records
+//! only through entries, and entries change only after a flush: what it returns is on disk.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -120,12 +120,13 @@ struct Mark {
     at: u64,
 }
 
-/// Where histories that are read in pages can be entered. Each record knows only the one before it, so the way to a page begins at
-/// the session's end, and a long history would cost the square of its length.
+/// Where histories that are read in pages can be entered. Each record knows only the one before it,
+/// so the way to a page begins at the session's end, and a long history would cost the square of
+/// its length.
 #[derive(Default)]
 struct Marks {
-    /// By the session's key, the one that was read last at the end; its marks, the newest first. Between two of them lies more
-    /// than a page.
+    /// By the session's key, the one that was read last at the end; its marks, the newest first.
+    /// Between two of them lies more than a page.
     sessions: VecDeque<(Key, Vec<Mark>)>,
 }
 
@@ -167,7 +168,8 @@ pub(super) fn run(trees: Trees, requests: &Receiver<Request>, shared: &Arc<Share
             }
             request => match &trees {
                 Some(trees) => answer(&View { trees, shared }, &mut marks, request),
-                // The reply's end is dropped; the asker reads that as a store that is gone and asks `health`.
+                // The reply's end is dropped; the asker reads that as a store that is gone and asks
+                // `health`.
                 None => drop(request),
             },
         }
@@ -301,8 +303,8 @@ impl View<'_> {
             match collect(&entry) {
                 Ok(records) => return Ok(records),
                 Err(Walk::Failed(error)) => return Err(error),
-                // Between reading the entry and the record the session may have gone on or away; then the entry has
-                // changed. If it hasn't, the record is lost.
+                // Between reading the entry and the record the session may have gone on or away;
+                // then the entry has changed. If it hasn't, the record is lost.
                 Err(Walk::Missing(at)) if missing == Some((at, entry.last_pos)) => {
                     return Err(StoreError::Corrupt {
                         what: format!("the record at log position {at} is missing"),
@@ -349,8 +351,9 @@ impl View<'_> {
         Ok(found.into_iter().map(|(_, record)| record).collect())
     }
 
-    /// The first events after the start of `range` and until its end, on the way back from the record at `from`, whose `seq` is
-    /// `expected` if that is known; and marks of that way. No more than a page is held.
+    /// The first events after the start of `range` and until its end, on the way back from the
+    /// record at `from`, whose `seq` is `expected` if that is known; and marks of that way. No more
+    /// than a page is held.
     fn first(
         &self,
         from: u64,
@@ -456,7 +459,8 @@ impl View<'_> {
         let mut found =
             self.changed(None, |_, _, entry| (since_ms..before_ms).contains(&entry.last_at_ms));
         let mut from = Vec::new();
-        // One site after the other; within a site the newest come first, so the first older one ends it.
+        // One site after the other; within a site the newest come first, so the first older one
+        // ends it.
         while let Some(first) = self.oldest_listed(&from)? {
             let Some((site, ..)) = index::split_recent(&first) else { break };
             let mut at = index::recent_key(site, newest, "");
@@ -483,7 +487,8 @@ impl View<'_> {
         Ok(found)
     }
 
-    /// Sessions in the overlay that satisfy `wanted`, in no order; only the newest `limit` if there is one.
+    /// Sessions in the overlay that satisfy `wanted`, in no order; only the newest `limit` if there
+    /// is one.
     fn changed(
         &self,
         limit: Option<usize>,

@@ -1,12 +1,13 @@
 //! The storage thread: it alone writes.
 //!
-//! It takes what waits, up to a batch, checks and stages each command on top of the ones before it, writes the group
-//! with one flush, takes the result over into the overlay, and only then answers. After a write that failed it
-//! answers everything with that failure.
+//! It takes what waits, up to a batch, checks and stages each command on top of the ones before it,
+//! writes the group with one flush, takes the result over into the overlay, and only then answers.
+//! After a write that failed it answers everything with that failure.
 //!
-//! The derived trees follow later: an entry stays in the overlay until the thread is idle, or until so many entries
-//! or log records have gathered that replaying them at the next start would take long. The log position up to which
-//! the trees are true is kept with them; opening replays the log from there.
+//! The derived trees follow later: an entry stays in the overlay until the thread is idle, or until
+//! so many entries or log records have gathered that replaying them at the next start would take
+//! long. The log position up to which the trees are true is kept with them; opening replays the log
+//! from there.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
@@ -26,20 +27,22 @@ use super::{IMPORT_MARK, Opened, Record, RecordKind, Shared, StoreConfig, StoreE
 
 /// Without a command for this long the thread brings the derived trees up to date.
 const IDLE: Duration = Duration::from_secs(2);
-/// Entries that one step of keeping up writes; a step takes some tens of milliseconds and appends wait for it.
+/// Entries that one step of keeping up writes; a step takes some tens of milliseconds and appends
+/// wait for it.
 const STEP_ENTRIES: usize = 2048;
 /// Superseded partials that one step removes.
 const STEP_PARTIALS: usize = 4096;
 /// More changed entries than this are written even under load: some 25 MB of memory.
 const MANY_ENTRIES: usize = 65_536;
-/// More log records than this since the last checkpoint are not left to the next start: they take it about a second,
-/// some more if each is of another session and the disk is busy.
+/// More log records than this since the last checkpoint are not left to the next start: they take
+/// it about a second, some more if each is of another session and the disk is busy.
 const LONG_REPLAY: u64 = 100_000;
-/// sled keeps every page in memory that was written since it was opened. After four times the configured cache, and
-/// at least this many bytes, it is opened anew: that takes some tenths of a second, rarely.
+/// sled keeps every page in memory that was written since it was opened. After four times the
+/// configured cache, and at least this many bytes, it is opened anew: that takes some tenths of a
+/// second, rarely.
 const LEAST_REOPEN_BYTES: usize = 16 << 20;
-/// Signals that an import remembers of the sessions it came across, by position and hash; beyond that, those of the session at hand
-/// alone.
+/// Signals that an import remembers of the sessions it came across, by position and hash; beyond
+/// that, those of the session at hand alone.
 const MANY_SIGNALS: usize = 1 << 20;
 
 /// One record of an import, as the reading side found it.
@@ -182,7 +185,8 @@ struct Staged {
     changed: bool,
 }
 
-/// The signals of the sessions that a running import came across: a session's chain is walked once, not for each of its signals.
+/// The signals of the sessions that a running import came across: a session's chain is walked once,
+/// not for each of its signals.
 #[derive(Default)]
 struct Imports {
     sessions: FxHashMap<Key, Signals>,
@@ -192,7 +196,8 @@ struct Imports {
 
 /// A session's signals.
 struct Signals {
-    /// The newest of them. If the session's entry says otherwise, somebody else wrote or erased, and they are to be read again.
+    /// The newest of them. If the session's entry says otherwise, somebody else wrote or erased,
+    /// and they are to be read again.
     last: u64,
     positions: FxHashMap<SignalId, u64>,
 }
@@ -637,8 +642,9 @@ impl Storage {
         Ok(true)
     }
 
-    /// Stages the removal of all records of a session: those that its entry leads to, or, where that chain is broken, those that the whole
-    /// log has. One damaged record so keeps neither its own session nor others from being forgotten.
+    /// Stages the removal of all records of a session: those that its entry leads to, or, where
+    /// that chain is broken, those that the whole log has. One damaged record so keeps neither its
+    /// own session nor others from being forgotten.
     fn remove_records(
         &self,
         staged: &mut Staged,
@@ -677,7 +683,8 @@ impl Storage {
         Ok(positions)
     }
 
-    /// Positions of the log whose records name the session, also damaged ones, and those that its entry names.
+    /// Positions of the log whose records name the session, also damaged ones, and those that its
+    /// entry names.
     fn looked_for(&self, site: &str, session: &str, entry: &Entry) -> Result<Vec<u64>, StoreError> {
         let mut positions = entry.partials.clone();
         positions.extend([entry.last_event, entry.last_signal].into_iter().filter(|at| *at > 0));
@@ -893,7 +900,8 @@ impl Storage {
         self.shared.broken().map_or(Ok(()), Err)
     }
 
-    /// One step: writes the entries that have waited longest, removes superseded partials, moves the checkpoint.
+    /// One step: writes the entries that have waited longest, removes superseded partials, moves
+    /// the checkpoint.
     fn keep_up(&mut self) -> Result<(), StoreError> {
         let mut writes = Writes::default();
         let mut bytes = 0;
@@ -935,7 +943,8 @@ impl Storage {
         Ok(())
     }
 
-    /// Writes the database anew. Until it is over nothing is written, and at its end nothing is read for some tenths of a second.
+    /// Writes the database anew. Until it is over nothing is written, and at its end nothing is
+    /// read for some tenths of a second.
     fn compact(&mut self) -> Result<(), StoreError> {
         let failed = |reason: String| StoreError::Transfer { what: "compact the store", reason };
         let copy = self.engine.copy(self.trees()?).map_err(failed)?;
@@ -950,7 +959,8 @@ impl Storage {
         let _ = self.reopened(|_| Ok(()));
     }
 
-    /// Lets go of the database, has something done to it, and opens it again. Gives what came of that.
+    /// Lets go of the database, has something done to it, and opens it again. Gives what came of
+    /// that.
     fn reopened(
         &mut self,
         meanwhile: impl FnOnce(&Engine) -> Result<(), String>,
@@ -1021,7 +1031,8 @@ mod tests {
         Record { site: "shop".into(), session: session.into(), seq, at_ms: 1_000 + seq, kind, body }
     }
 
-    /// Three sessions of three events each, the second one of "b" damaged on disk: its middle is no frame any more.
+    /// Three sessions of three events each, the second one of "b" damaged on disk: its middle is no
+    /// frame any more.
     async fn damaged(path: &std::path::Path, replayed: bool) -> Store {
         let config = StoreConfig { path: path.to_owned(), ..StoreConfig::default() };
         let store = Store::open(&config).unwrap();
@@ -1076,7 +1087,8 @@ mod tests {
         assert!(!config.path.join("db.new").exists() && !config.path.join("db.old").exists());
         store.close().await.unwrap();
         drop(store);
-        // As a crash leaves it: in the middle of copying, after the first step of changing places, with only the old one left.
+        // As a crash leaves it: in the middle of copying, after the first step of changing places,
+        // with only the old one left.
         let move_to =
             |name: &str| std::fs::rename(config.path.join("db"), config.path.join(name)).unwrap();
         let half = || std::fs::create_dir_all(config.path.join("db.new/half")).unwrap();
@@ -1127,7 +1139,8 @@ mod tests {
         assert_eq!(paged(&store, "a", u64::MAX).await, (1..=EVENTS).collect::<Vec<_>>());
         let looked_at = store.stats().paged;
         assert!(looked_at < 4 * EVENTS, "{looked_at}");
-        // What is known of the way stays right while the conversation goes on, ends early, or is another one.
+        // What is known of the way stays right while the conversation goes on, ends early, or is
+        // another one.
         write(EVENTS + 1..=EVENTS + 700).await;
         for through in [1, 256, 257, 300, 4_900, EVENTS + 650, u64::MAX] {
             let last = through.min(EVENTS + 700);

@@ -4,16 +4,19 @@
 //! ```text
 //! header   "FDEXPORT", version 1 (u32), crc32 of these 12 bytes (u32)
 //! frames   tag (u8), length of payload (u32), payload, crc32 of tag, length and payload (u32)
-//!   1 record   a log frame (see `frame.rs`) with prev 0: events, partials, signals, tombstones, in log order
+//!   1 record   a log frame (see `frame.rs`) with prev 0: events, partials, signals, tombstones,
+//!              in log order
 //!   2 value    length of key (u32), key (space, NUL, key), value
-//! trailer  a frame with tag 255: number of records (u64), number of values (u64), SHA-256 of everything before it
+//! trailer  a frame with tag 255: number of records (u64), number of values (u64),
+//!          SHA-256 of everything before it
 //! ```
-//! Numbers are little-endian. Nothing follows the trailer. A file without a trailer is cut off, whatever it ends with.
+//! Numbers are little-endian. Nothing follows the trailer. A file without a trailer is cut off,
+//! whatever it ends with.
 //!
 //! # Import
-//! The whole file is read and checked first, against itself and against what the store has; only then is anything
-//! written. Importing the same file again, or after an interruption, adds what is missing and nothing twice. What the
-//! store or the file erased stays erased.
+//! The whole file is read and checked first, against itself and against what the store has; only
+//! then is anything written. Importing the same file again, or after an interruption, adds what is
+//! missing and nothing twice. What the store or the file erased stays erased.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -130,7 +133,8 @@ impl VerifyReport {
 }
 
 impl Store {
-    /// Writes everything that was acknowledged when it began. Blocks: call it from a thread of its own.
+    /// Writes everything that was acknowledged when it began. Blocks: call it from a thread of its
+    /// own.
     ///
     /// # Errors
     /// [`StoreError::Transfer`] if writing fails, and what reads return.
@@ -188,7 +192,8 @@ impl Store {
         Ok(report)
     }
 
-    /// Reads an export to its end without a store. Blocks: call it from a thread of its own. Gives how many records it holds.
+    /// Reads an export to its end without a store. Blocks: call it from a thread of its own. Gives
+    /// how many records it holds.
     ///
     /// # Errors
     /// [`StoreError::Export`] with the offset where it is damaged or cut off.
@@ -201,8 +206,9 @@ impl Store {
     /// Takes in an export. Blocks: call it from a thread of its own.
     ///
     /// # Errors
-    /// [`StoreError::Export`] with the offset where the file is damaged, [`StoreError::Mismatch`] if a session went on
-    /// differently here; nothing is imported then. After any other error the same import can be run again.
+    /// [`StoreError::Export`] with the offset where the file is damaged, [`StoreError::Mismatch`]
+    /// if a session went on differently here; nothing is imported then. After any other error the
+    /// same import can be run again.
     pub fn import(
         &self,
         mut reader: impl Read + Seek,
@@ -263,9 +269,10 @@ impl Store {
         Ok(report)
     }
 
-    /// Reads the whole log and compares it with itself and with what is derived from it. Blocks: call it from a thread
-    /// of its own. Messages may go on meanwhile; what is newer than its start is not looked at. `understood` says of an event's
-    /// body whether this release knows its kind, or why it can't be read.
+    /// Reads the whole log and compares it with itself and with what is derived from it. Blocks:
+    /// call it from a thread of its own. Messages may go on meanwhile; what is newer than its start
+    /// is not looked at. `understood` says of an event's body whether this release knows its kind,
+    /// or why it can't be read.
     ///
     /// # Errors
     /// What reads return; a page that sled itself finds damaged is [`StoreError::Broken`].
@@ -461,7 +468,8 @@ impl Seen {
     }
 }
 
-/// First pass of an import: is the file sound in itself, and does the store agree with it where they overlap?
+/// First pass of an import: is the file sound in itself, and does the store agree with it where
+/// they overlap?
 struct Check<'a> {
     store: &'a Store,
     fresh: bool,

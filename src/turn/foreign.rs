@@ -1,5 +1,6 @@
-//! Questions in a language that the first embedder and the cross-encoder don't read: what answers them is chosen across languages,
-//! by the multilingual embedder and by what the cross-encoder says of the question's words in English.
+//! Questions in a language that the first embedder and the cross-encoder don't read: what answers
+//! them is chosen across languages, by the multilingual embedder and by what the cross-encoder says
+//! of the question's words in English.
 
 use super::judge::{of_place, put_first};
 use super::lead::conclude;
@@ -25,9 +26,10 @@ const MAX_CHARS: usize = 300;
 /// Pieces of an answer, and their length in Unicode scalar values beside steps.
 const ANSWER_PIECES: usize = 2;
 const ANSWER_CHARS: usize = 260;
-/// How a piece's nearness is made up: of the piece under its headings, of its text alone, and of its headings alone. Of 63
-/// questions in six languages on the sample shop, the two best pieces of the best section hold the answer to 49. Measured
-/// outside the product, with the passages' prefix and pieces cut almost as here; not yet within it.
+/// How a piece's nearness is made up: of the piece under its headings, of its text alone, and of
+/// its headings alone. Of 63 questions in six languages on the sample shop, the two best pieces of
+/// the best section hold the answer to 49. Measured outside the product, with the passages' prefix
+/// and pieces cut almost as here; not yet within it.
 const UNDER_HEADINGS: f32 = 0.5;
 const ALONE: f32 = 0.25;
 const HEADINGS: f32 = 0.25;
@@ -41,14 +43,16 @@ const CONCLUDED: f32 = 0.75;
 const SPREAD: f32 = 10.0;
 /// Share of a question's words that must be known in English for the cross-encoder to be asked.
 const KNOWN: f32 = 0.5;
-/// A longer message is no question to be said word for word, and its words would take seconds to look up.
+/// A longer message is no question to be said word for word, and its words would take seconds to
+/// look up.
 const MAX_GLOSSED: usize = 400;
 /// The share of known words from which a question is known as a whole.
 const ALL_KNOWN: f32 = 0.999;
-/// Logistic regression on those 63 questions and 13 without an answer, which count three times: how far the best piece
-/// stands above the best of another document, and above the mean. Cosines of this model lie close together and have no zero
-/// that means something, so only differences within one search count. The offset is the fitted one, -2.58, moved so that even
-/// odds are the default of `answers.min_confidence`, .62: 49 of the 63 are answered there, and 4 of the 13.
+/// Logistic regression on those 63 questions and 13 without an answer, which count three times: how
+/// far the best piece stands above the best of another document, and above the mean. Cosines of
+/// this model lie close together and have no zero that means something, so only differences within
+/// one search count. The offset is the fitted one, -2.58, moved so that even odds are the default
+/// of `answers.min_confidence`, .62: 49 of the 63 are answered there, and 4 of the 13.
 const ABOVE_OTHER: f32 = 83.0;
 const ABOVE_MEAN: f32 = 72.0;
 const OFFSET: f32 = -2.1;
@@ -60,7 +64,8 @@ pub(super) struct Foreign {
     pub(super) units: Vec<Unit>,
     /// 0…1.
     pub(super) confidence: f32,
-    /// The question in English, and the piece that answers best; without it the embedder chose alone.
+    /// The question in English, and the piece that answers best; without it the embedder chose
+    /// alone.
     english: Option<English>,
 }
 
@@ -81,8 +86,9 @@ impl Foreign {
         self.english.as_ref().map_or(question, |english| &english.gloss)
     }
 
-    /// What is said in place of a quote in another language: the figures that it concludes or states. `chosen` keeps the pieces
-    /// that they stand in. `None` where the answer is no figure, or its source is in the visitor's language.
+    /// What is said in place of a quote in another language: the figures that it concludes or
+    /// states. `chosen` keeps the pieces that they stand in. `None` where the answer is no figure,
+    /// or its source is in the visitor's language.
     pub(super) fn stated(
         &self,
         spine: &Spine,
@@ -160,7 +166,8 @@ impl Foreign {
         Some(spine.prompts.stated(&capitalised(&figures), &subject, source, language))
     }
 
-    /// A plain yes or no that English sentences give to the question in English; one that opens a sentence leaves it.
+    /// A plain yes or no that English sentences give to the question in English; one that opens a
+    /// sentence leaves it.
     pub(super) fn verdict(
         &self,
         language: &str,
@@ -213,8 +220,8 @@ fn without_verdict(unit: &mut Unit) -> Option<bool> {
     Some(yes)
 }
 
-/// What a question says in English, word for word. `None` for English, for a language whose words aren't known, and where too
-/// few of them are.
+/// What a question says in English, word for word. `None` for English, for a language whose words
+/// aren't known, and where too few of them are.
 pub(super) fn gloss(spine: &Spine, ask: &Ask) -> Option<Gloss> {
     if ask.question.chars().nth(MAX_GLOSSED).is_some() {
         return None;
@@ -227,8 +234,9 @@ pub(super) fn gloss(spine: &Spine, ask: &Ask) -> Option<Gloss> {
     gloss::gloss(&text, language, is_name).filter(|gloss| gloss.known >= KNOWN)
 }
 
-/// For a question in English to knowledge in other languages alone: finds by the multilingual model, and gives the question as it
-/// stands. `None` where there is English to answer from, or no such model.
+/// For a question in English to knowledge in other languages alone: finds by the multilingual
+/// model, and gives the question as it stands. `None` where there is English to answer from, or no
+/// such model.
 ///
 /// # Errors
 /// When the embedder or the index fails.
@@ -300,7 +308,8 @@ pub(super) async fn widen(
 /// How much a passage's score falls with each rank.
 const BY_RANK: f32 = 0.05;
 
-/// Chooses what answers among the best passages. `None` where the search didn't go by the multilingual model.
+/// Chooses what answers among the best passages. `None` where the search didn't go by the
+/// multilingual model.
 ///
 /// # Errors
 /// When the embedder or the cross-encoder fails.
@@ -316,7 +325,8 @@ pub(super) async fn choose(
     if hits.iter().all(|hit| hit.multilingual.is_none()) {
         return Ok(None);
     }
-    // A German can do something with an English source of an English shop, and little with a Chinese one.
+    // A German can do something with an English source of an English shop, and little with a
+    // Chinese one.
     let visitor = ask.spoken().unwrap_or(&ask.language);
     let third = |hit: &Hit| {
         ![visitor, ask.language.as_str(), "und"].contains(&hit.passage.language.as_str())
@@ -419,8 +429,8 @@ pub(super) async fn choose(
     }))
 }
 
-/// Who reads a quote in a foreign language is quoted no more than what answers: steps, the row that fits or several that are
-/// short, one sentence.
+/// Who reads a quote in a foreign language is quoted no more than what answers: steps, the row that
+/// fits or several that are short, one sentence.
 fn shorten(units: &mut Vec<Unit>, best: &Unit) {
     let chars: usize = units.iter().map(|unit| unit.text.chars().count()).sum();
     let rows = units.iter().all(|unit| unit.row) || chars <= FOREIGN_CHARS;
@@ -434,7 +444,8 @@ fn shorten(units: &mut Vec<Unit>, best: &Unit) {
 /// Longest quote of several pieces in a foreign language, in Unicode scalar values.
 const FOREIGN_CHARS: usize = 140;
 
-/// Who tells of a problem wants the steps against it: those of the section of the sentence that is chosen, else of its document.
+/// Who tells of a problem wants the steps against it: those of the section of the sentence that is
+/// chosen, else of its document.
 fn with_steps(gloss: &str, choice: &mut Choice, candidates: &[Judged]) {
     const PROBLEMS: &[&str] = &[
         "not", "no", "cannot", "stuck", "broken", "faulty", "problem", "lost", "leak", "missing",
@@ -473,7 +484,8 @@ fn with_steps(gloss: &str, choice: &mut Choice, candidates: &[Judged]) {
 
 /// What nearness counts beside a logit, as for other pieces.
 const NEAR: f32 = 5.0;
-/// How much worse steps may be judged than the sentence that is chosen, in logits: the cross-encoder sees their beginning alone.
+/// How much worse steps may be judged than the sentence that is chosen, in logits: the
+/// cross-encoder sees their beginning alone.
 const STEPS: f32 = 7.0;
 
 /// What the cross-encoder says of the pieces, in English.
@@ -505,7 +517,8 @@ async fn judge(
             Scored { unit: Unit { heading, ..unit }, cosine: SPREAD * near, passage_score, opens }
         })
         .collect();
-    // Whose number it is stands in no heading for all of a series; headings of others of the series are gone by now.
+    // Whose number it is stands in no heading for all of a series; headings of others of the series
+    // are gone by now.
     let asked: Vec<&str> = gloss
         .text
         .split(' ')
@@ -568,7 +581,8 @@ async fn judge(
     Ok(candidates)
 }
 
-/// Whether a text is about a special service that nobody asked for: who asks what delivery costs means the usual one.
+/// Whether a text is about a special service that nobody asked for: who asks what delivery costs
+/// means the usual one.
 fn is_special(gloss: &str, text: &str) -> bool {
     const SERVICES: &[&str] = &["express", "courier", "premium", "overnight", "priority"];
     let (asked, told) = (gloss.to_lowercase(), text.to_lowercase());
@@ -581,12 +595,14 @@ const GLOSSED: f32 = 0.5;
 /// What such a text loses, in logits.
 const SPECIAL: f32 = 2.0;
 
-/// Probability that the choice answers the question rightly, 0…1, by its logit, its margin over the best piece of another document,
-/// the embedder's own confidence in the nearest piece, and the share of the question's words that are known in English.
+/// Probability that the choice answers the question rightly, 0…1, by its logit, its margin over the
+/// best piece of another document, the embedder's own confidence in the nearest piece, and the
+/// share of the question's words that are known in English.
 ///
-/// Set by hand over 57 questions in German, French, Spanish and Chinese to the sample shop and a bank; the constant over 101 questions to
-/// nine small businesses in seven languages, so that at the default of `answers.min_confidence`, .62, ten of their 14 without an answer are
-/// declined, and three of the 70 rightly answered. Expect less elsewhere.
+/// Set by hand over 57 questions in German, French, Spanish and Chinese to the sample shop and a
+/// bank; the constant over 101 questions to nine small businesses in seven languages, so that at
+/// the default of `answers.min_confidence`, .62, ten of their 14 without an answer are declined,
+/// and three of the 70 rightly answered. Expect less elsewhere.
 fn confidence(choice: &Choice, by_nearness: f32, known: f32) -> f32 {
     let near = by_nearness.clamp(0.01, 0.99);
     let lacks = if choice.lacks_kind { LACKS_KIND } else { 0.0 };
@@ -649,7 +665,8 @@ fn headings(unit: &Unit, hits: &[Hit]) -> String {
     headings.join(" › ")
 }
 
-/// What is the same in every language: figures, and words of a question that are written like names.
+/// What is the same in every language: figures, and words of a question that are written like
+/// names.
 fn named(text: &str) -> Vec<String> {
     let words = text
         .split(|c: char| !c.is_alphanumeric() || language::is_unspaced(c))

@@ -75,7 +75,8 @@ impl TurnGate {
         Ok(self.take(&mut state))
     }
 
-    /// Takes a place, or a place in line however long the line is: for answers that are owed already.
+    /// Takes a place, or a place in line however long the line is: for answers that are owed
+    /// already.
     #[must_use]
     pub fn enter_owed(&self) -> Ticket {
         let mut state = self.lock();
@@ -117,7 +118,8 @@ impl Ticket {
         *self.place.borrow()
     }
 
-    /// Waits until the place changes; gives the new one. Only to be called while [`Self::place`] isn't 0.
+    /// Waits until the place changes; gives the new one. Only to be called while [`Self::place`]
+    /// isn't 0.
     async fn moved(&mut self) -> usize {
         // The sender is dropped only after it sent 0.
         let _ = self.place.changed().await;
@@ -128,11 +130,12 @@ impl Ticket {
         place
     }
 
-    /// Waits for the place, then does what is to be done there, for at most `limit`. Whoever listens to `line` hears of each step
-    /// forward.
+    /// Waits for the place, then does what is to be done there, for at most `limit`. Whoever
+    /// listens to `line` hears of each step forward.
     ///
     /// # Errors
-    /// [`TurnError::TimedOut`], [`TurnError::Gone`] when nobody listens to `line` any more, or the work's own.
+    /// [`TurnError::TimedOut`], [`TurnError::Gone`] when nobody listens to `line` any more, or the
+    /// work's own.
     pub async fn run<R, W: Future<Output = Result<R, TurnError>>>(
         mut self,
         line: Option<mpsc::Sender<Output>>,

@@ -1,4 +1,5 @@
-//! Has the cross-encoder judge what the search found: which piece of the knowledge answers, and whether any does.
+//! Has the cross-encoder judge what the search found: which piece of the knowledge answers, and
+//! whether any does.
 
 use super::{Ask, Spine};
 use crate::grounding::Scored;
@@ -12,9 +13,11 @@ use crate::retrieval::{Hit, RetrievalError, judged_text};
 
 /// Pieces that the cross-encoder judges for a question; each takes it some milliseconds of a core.
 const PIECES: usize = 24;
-/// Longest text that is judged with its headings, in Unicode scalar values: what follows tells little more.
+/// Longest text that is judged with its headings, in Unicode scalar values: what follows tells
+/// little more.
 const MAX_CHARS: usize = 300;
-/// What the first look at a piece counts: its passage's score in the search, and its own nearness. They decide which are judged.
+/// What the first look at a piece counts: its passage's score in the search, and its own nearness.
+/// They decide which are judged.
 const BY_PASSAGE: f32 = 2.0;
 const BY_NEARNESS: f32 = 6.0;
 
@@ -35,8 +38,8 @@ pub(super) fn judge_of<'a>(spine: &'a Spine, language: &str) -> Option<&'a Reran
     spine.reranker.as_ref().filter(|_| language == "en")
 }
 
-/// Judges the pieces of the best passages and puts the passage that answers first in `hits`. `None` where nobody judges this
-/// language, or nothing that it can read was found.
+/// Judges the pieces of the best passages and puts the passage that answers first in `hits`. `None`
+/// where nobody judges this language, or nothing that it can read was found.
 ///
 /// # Errors
 /// When the embedder or the cross-encoder fails.
@@ -127,8 +130,9 @@ pub(super) async fn judge(
     Ok(Some(Judgement { candidates, choice, by_name }))
 }
 
-/// How much of what the cross-encoder holds of a piece it owes to a product's name, in logits: a question that names the same product
-/// looks answered by whatever is said of it. 0 where it names none.
+/// How much of what the cross-encoder holds of a piece it owes to a product's name, in logits: a
+/// question that names the same product looks answered by whatever is said of it. 0 where it names
+/// none.
 async fn by_name(
     judge: &Reranker,
     listed: &Names,
@@ -211,15 +215,16 @@ fn applies(place: &Place, text: &str) -> Fit {
     fit
 }
 
-/// Whether a sentence says where alone something holds: "only within Ireland" answers for France as well.
+/// Whether a sentence says where alone something holds: "only within Ireland" answers for France as
+/// well.
 fn restricts(text: &str) -> bool {
     let lower = text.to_lowercase();
     let mut words = lower.split(|c: char| !c.is_alphanumeric());
     words.any(|word| matches!(word, "only" | "not" | "outside" | "except"))
 }
 
-/// Puts one passage first. The scores stay where they are, by rank: how near one must come to the best to be cited is measured on the
-/// search's.
+/// Puts one passage first. The scores stay where they are, by rank: how near one must come to the
+/// best to be cited is measured on the search's.
 fn to_front(hits: &mut [Hit], first: usize) {
     let scores: Vec<f32> = hits.iter().map(|hit| hit.score).collect();
     if let Some(front) = hits.get_mut(..=first) {

@@ -1,5 +1,5 @@
-//! What goes out of a model's answer, sentence by sentence: its own words where the passages support them, else the passages'.
-//! Pure.
+//! What goes out of a model's answer, sentence by sentence: its own words where the passages
+//! support them, else the passages'. Pure.
 
 use std::collections::HashSet;
 
@@ -32,8 +32,9 @@ pub struct Tally {
     pub replaced: u32,
 }
 
-/// Turns rulings into what is said. What replaces the first sentences waits for one of the model's own to stand: where none
-/// does, a whole answer of quotes is better than what lay nearest to what was invented.
+/// Turns rulings into what is said. What replaces the first sentences waits for one of the model's
+/// own to stand: where none does, a whole answer of quotes is better than what lay nearest to what
+/// was invented.
 pub(super) struct Phrasing<'a, R> {
     question: &'a str,
     /// How a unit of a source reads in an answer.
@@ -219,7 +220,8 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
     }
 }
 
-/// Sentences of the passages that one answer takes instead of the model's; more would be no answer of its any more.
+/// Sentences of the passages that one answer takes instead of the model's; more would be no answer
+/// of its any more.
 const MAX_REPLACED: u32 = 4;
 /// Sentences in a row that don't go out, after which the model is stopped.
 const STUCK: u32 = 12;

@@ -1,9 +1,10 @@
 //! The language model judges the best passages of a search, and they are put in order anew.
 //!
-//! Each passage is judged by itself: how likely the model says yes when it is asked whether the passage answers the question.
-//! The judgement moves passages within the order that the search gave them, as far as its weight lets it. It comes last: what the
-//! search says about whether there is an answer at all ([`super::Signs`]) and whether to ask back is decided before, on the
-//! search's own order, by which both were measured.
+//! Each passage is judged by itself: how likely the model says yes when it is asked whether the
+//! passage answers the question. The judgement moves passages within the order that the search gave
+//! them, as far as its weight lets it. It comes last: what the search says about whether there is
+//! an answer at all ([`super::Signs`]) and whether to ask back is decided before, on the search's
+//! own order, by which both were measured.
 
 use std::time::{Duration, Instant};
 
@@ -19,13 +20,16 @@ pub struct Rerank {
     pub limit: Duration,
 }
 
-/// Weight of the judgement against the search's score, both 0…1. Chosen on the 55 help-centre questions, ten passages each, where
-/// the search alone has an nDCG@10 of .917. The default model tells passages that answer from others no better than a coin (area
-/// under the ROC curve .49), and what it says moves by some hundredths with how a prompt is cut into steps: that costs .006 and
-/// .014 in two runs. A judgement without any mistake would gain .054. At 0.3 these are .015, .015 and .069.
+/// Weight of the judgement against the search's score, both 0…1. Chosen on the 55 help-centre
+/// questions, ten passages each, where the search alone has an nDCG@10 of .917. The default model
+/// tells passages that answer from others no better than a coin (area under the ROC curve .49), and
+/// what it says moves by some hundredths with how a prompt is cut into steps: that costs .006 and
+/// .014 in two runs. A judgement without any mistake would gain .054. At 0.3 these are .015, .015
+/// and .069.
 const WEIGHT: f32 = 0.15;
 
-/// How likely each of these passages answers the question in the model's eyes, 0…1. `before` is what the visitor said just before.
+/// How likely each of these passages answers the question in the model's eyes, 0…1. `before` is
+/// what the visitor said just before.
 ///
 /// # Errors
 /// When a template or the engine fails, or a passage is too long for the model's context.
@@ -40,9 +44,10 @@ pub async fn judge(
     Ok(spine.llm.judge(&prompts.map_err(TurnError::Prompt)?).await?)
 }
 
-/// Puts judged passages in order: by `(1 − WEIGHT) · score / best score + WEIGHT · judgement`, those that come out alike as the
-/// search had them. A model that can't tell passages apart gives all of them about the same, and so changes little. The scores
-/// stay where they are, by rank: how near one must come to the best to be cited or asked back about is measured on the search's.
+/// Puts judged passages in order: by `(1 − WEIGHT) · score / best score + WEIGHT · judgement`,
+/// those that come out alike as the search had them. A model that can't tell passages apart gives
+/// all of them about the same, and so changes little. The scores stay where they are, by rank: how
+/// near one must come to the best to be cited or asked back about is measured on the search's.
 pub fn reorder(hits: &mut [Hit], judged: &[f32]) {
     let scores: Vec<f32> = hits.iter().map(|hit| hit.score).collect();
     let best = scores.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
@@ -55,7 +60,8 @@ pub fn reorder(hits: &mut [Hit], judged: &[f32]) {
     }
 }
 
-/// Has the first passages judged and puts them in order. If that fails or takes too long, the search's order stands.
+/// Has the first passages judged and puts them in order. If that fails or takes too long, the
+/// search's order stands.
 pub async fn rerank(spine: &Spine, ask: &Ask, hits: &mut [Hit]) {
     let judged = hits.len().min(spine.rerank.passages);
     let Some(hits) = hits.get_mut(..judged).filter(|hits| hits.len() > 1) else { return };
@@ -80,7 +86,8 @@ pub async fn rerank(spine: &Spine, ask: &Ask, hits: &mut [Hit]) {
 mod tests {
     use super::*;
 
-    /// Passages with these scores are named a, b, c, …; `expected` is their order after the judgement.
+    /// Passages with these scores are named a, b, c, …; `expected` is their order after the
+    /// judgement.
     #[track_caller]
     fn check(scores: &[f32], judged: &[f32], expected: &str) {
         let hit = |(at, &score): (u8, &f32)| Hit {

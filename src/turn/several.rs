@@ -28,9 +28,9 @@ impl Part {
     }
 }
 
-/// Answers the questions of a message one after the other and says which of them the knowledge doesn't answer. `None`, and nothing sent, where
-/// the message asks one thing, or its questions are better looked at together: none of them finds an answer alone, or one answer is
-/// that of all.
+/// Answers the questions of a message one after the other and says which of them the knowledge
+/// doesn't answer. `None`, and nothing sent, where the message asks one thing, or its questions are
+/// better looked at together: none of them finds an answer alone, or one answer is that of all.
 ///
 /// # Errors
 /// As [`super::answer`].
@@ -91,7 +91,8 @@ pub(super) async fn answer(
     for citation in &citations {
         out.send(Output::Citation(citation.clone())).await?;
     }
-    // An answer is as sure as the least sure of its parts: one that is missing makes it one to look at.
+    // An answer is as sure as the least sure of its parts: one that is missing makes it one to look
+    // at.
     let confidence = parts.iter().map(|part| part.verdict.confidence).fold(1.0, f32::min);
     let usage = parts.iter().fold(Usage::default(), |sum, part| Usage {
         prompt_tokens: sum.prompt_tokens + part.verdict.usage.prompt_tokens,
@@ -124,7 +125,8 @@ async fn answer_alone(spine: &Spine, ask: &Ask, number: usize) -> Result<Part, T
     Ok(Part { number, verdict: verdict?, text: text.trim().to_owned() })
 }
 
-/// The sources of all parts, each once, numbered anew. Documents that only came close are left out: there are enough without.
+/// The sources of all parts, each once, numbered anew. Documents that only came close are left out:
+/// there are enough without.
 fn cited(parts: &[Part]) -> Vec<Citation> {
     let mut citations: Vec<Citation> = Vec::new();
     let quoted =

@@ -67,12 +67,14 @@ pub(super) async fn answers(
 
 /// Longest part of the rows' answer that is judged, in Unicode scalar values.
 const MAX_JUDGED: usize = 300;
-/// What the rows' answer may be judged worse by than the best sentence, in logits: a list of prices has few of the question's words. And
-/// the logit that it has at least, every word of the question being understood.
+/// What the rows' answer may be judged worse by than the best sentence, in logits: a list of prices
+/// has few of the question's words. And the logit that it has at least, every word of the question
+/// being understood.
 const ROWS_FIRST: f32 = 3.0;
 const EVEN: f32 = 0.0;
 
-/// Sends it, with the rows as its sources. Where documents may say more, their sentences that the rows don't hold come first.
+/// Sends it, with the rows as its sources. Where documents may say more, their sentences that the
+/// rows don't hold come first.
 pub(super) async fn tell(
     spine: &Spine,
     ask: &Ask,
@@ -116,7 +118,8 @@ pub(super) async fn tell(
         };
         citations.extend(cited.add(&row, usize::MAX - at, "", passage.text.trim()));
     }
-    // As with quotes: after a crash the same question gives the same answer, and if the rows changed, what was sent stays.
+    // As with quotes: after a crash the same question gives the same answer, and if the rows
+    // changed, what was sent stays.
     let rest = text.strip_prefix(&ask.written).map_or_else(|| format!("\n\n{text}"), str::to_owned);
     out.send(Output::Text(rest)).await?;
     for citation in citations {

@@ -1,4 +1,5 @@
-// What must not happen by accident: words lost, sent or said to be done that aren't. Both faces against the real binary.
+// What must not happen by accident: words lost, sent or said to be done that aren't. Both faces
+// against the real binary.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';

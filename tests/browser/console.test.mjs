@@ -1,4 +1,5 @@
-// The console in a browser, against the real binary: what an agent sees and does, and what the visitor sees of it.
+// The console in a browser, against the real binary: what an agent sees and does, and what the
+// visitor sees of it.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -138,7 +139,8 @@ describe('a conversation', () => {
     assert.equal((await visitor.hears('agent.joined')).name, 'Mara Lindqvist');
     assert.match(await page.textContent('.by-model .item-foot'), /took over/);
 
-    // The next message is drafted for the agent, with its sources, and nothing of it reaches the visitor.
+    // The next message is drafted for the agent, with its sources, and nothing of it reaches the
+    // visitor.
     await visitor.say('What does express delivery within Ireland cost?');
     await page.waitForSelector('.draft.is-writing .prose');
     await page.waitForSelector('.draft.is-ready .source-chip', { timeout: 60_000 });
@@ -270,7 +272,8 @@ describe('several consoles', () => {
     await second.click('#tab-mine');
     await rowOf(second, visitor.session).waitFor();
     await rowOf(second, visitor.session).locator('.row-in:not(.is-unread)').waitFor();
-    // With the conversation closed in the first tab, the next message is unread in both until one of them opens it.
+    // With the conversation closed in the first tab, the next message is unread in both until one
+    // of them opens it.
     await first.click('a[href="/console/search"]');
     await visitor.say('And another one');
     await rowOf(second, visitor.session).locator('.is-unread').waitFor();
@@ -475,7 +478,8 @@ describe('other pages', () => {
       holder: { by: 'model' }, messages: 1, visitor_seq: 2, unanswered: false, preview: { by: 'visitor', text: `Question number ${n}` }, intent: 0.3, watchers: [], rev: n + 1,
     }));
     const counts = { mine: 0, waiting: 0, all: 1000, ended: 0 };
-    // The server's part is played here: a thousand real conversations would measure the server, and take minutes.
+    // The server's part is played here: a thousand real conversations would measure the server, and
+    // take minutes.
     await page.routeWebSocket(/\/v1\/console$/, (socket) => {
       const say = (message) => socket.send(JSON.stringify(message));
       socket.onMessage((text) => {

@@ -1,4 +1,5 @@
-// What the console makes of the protocol's messages, without a browser: nothing twice, nothing lost, however it was cut.
+// What the console makes of the protocol's messages, without a browser: nothing twice, nothing
+// lost, however it was cut.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';

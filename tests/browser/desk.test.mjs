@@ -1,4 +1,5 @@
-// Both faces at once, against the real binary: what a visitor's chat shows of what agents do, and what agents see of visitors.
+// Both faces at once, against the real binary: what a visitor's chat shows of what agents do, and
+// what agents see of visitors.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -214,7 +215,8 @@ describe('a person joins', () => {
     await answered(first, 2);
     await mara.waitForSelector('.talk-head .pill-model');
 
-    // Into the line, and a console that closes without a word: the visitor waits again, and is told so.
+    // Into the line, and a console that closes without a word: the visitor waits again, and is told
+    // so.
     await mara.keyboard.press('t');
     await note(first, 'Mara Lindqvist joined the conversation');
     await mara.waitForSelector('.talk-head .pill-agent');
@@ -447,7 +449,8 @@ describe('an agent’s day', () => {
     await mara.waitForFunction((id) => location.pathname.endsWith(id), session);
     await mara.waitForSelector('.composer');
     await settled(mara);
-    // While the page is looked at, nothing pops up; a message in one's own conversation does once it is hidden.
+    // While the page is looked at, nothing pops up; a message in one's own conversation does once
+    // it is hidden.
     await mara.keyboard.press('t');
     await mara.waitForSelector('.pill-agent');
     await say(visitor, 'A message that is seen');
@@ -566,7 +569,8 @@ describe('an agent’s day', () => {
     await say(visitor, 'How long does standard delivery take?');
     await answered(visitor);
     const session = await sessionOf(visitor);
-    // 1280 by 1024 at 200% is 640 by 512 of CSS pixels, at 400% 320 by 256: what WCAG's reflow asks for.
+    // 1280 by 1024 at 200% is 640 by 512 of CSS pixels, at 400% 320 by 256: what WCAG's reflow asks
+    // for.
     const page = await signIn(browser, server.url, 'mara', { viewport: { width: 640, height: 512 } });
     for (const viewport of [{ width: 640, height: 512 }, { width: 320, height: 256 }]) {
       await page.setViewportSize(viewport);

@@ -1,4 +1,5 @@
-// The page of documents in a browser, against the real binary: how each file was understood, and what was left out.
+// The page of documents in a browser, against the real binary: how each file was understood, and
+// what was left out.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -1,5 +1,5 @@
-// The widget on pages as they are: frameworks that exchange the body, scripts that are deferred, typed anew or bundled, input
-// methods, and keys pressed elsewhere on the page.
+// The widget on pages as they are: frameworks that exchange the body, scripts that are deferred,
+// typed anew or bundled, input methods, and keys pressed elsewhere on the page.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

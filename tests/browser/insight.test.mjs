@@ -1,4 +1,5 @@
-// The insight page in a browser: signing in, every plot with its table, drill-down to a conversation, no violation that axe-core finds.
+// The insight page in a browser: signing in, every plot with its table, drill-down to a
+// conversation, no violation that axe-core finds.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';

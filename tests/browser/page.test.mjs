@@ -1,4 +1,5 @@
-// The plain page at `/`, against the real binary: a question, its answer and source; a lost network; a restart; keyboard; sizes.
+// The plain page at `/`, against the real binary: a question, its answer and source; a lost
+// network; a restart; keyboard; sizes.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -1,8 +1,10 @@
-// What the browser tests share: the real binary on a scratch directory, Debian's Chromium, a connection that can be cut, axe-core.
+// What the browser tests share: the real binary on a scratch directory, Debian's Chromium, a
+// connection that can be cut, axe-core.
 //
-// FRONTDESK_BIN names the binary; FRONTDESK_CACHE the folder with the models. FRONTDESK_SHOTS, if set, is a folder for screenshots.
-// FRONTDESK_LIMIT_MS is the longest wait for anything, in milliseconds.
-// FRONTDESK_DIST, if set, is a folder whose built files take the place of those in the binary: no rebuild for each change of web/.
+// FRONTDESK_BIN names the binary; FRONTDESK_CACHE the folder with the models. FRONTDESK_SHOTS, if
+// set, is a folder for screenshots. FRONTDESK_LIMIT_MS is the longest wait for anything, in
+// milliseconds. FRONTDESK_DIST, if set, is a folder whose built files take the place of those in
+// the binary: no rebuild for each change of web/.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -23,7 +25,8 @@ const CACHE = process.env.FRONTDESK_CACHE ?? path.join(process.env.XDG_CACHE_HOM
 /** Longest wait for anything; a test that needs it has failed. */
 export const LIMIT_MS = Number(process.env.FRONTDESK_LIMIT_MS ?? 60_000);
 
-// Without these Chromium asks its maker's servers for updates, and as root it doesn't start inside its own sandbox.
+// Without these Chromium asks its maker's servers for updates, and as root it doesn't start inside
+// its own sandbox.
 const CHROMIUM_FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -162,7 +165,8 @@ export async function openPage(browser, url, options = {}) {
 
 /** Serves the built files of a folder in place of those in the binary. */
 export async function fromFolder(context, folder) {
-  // Scripts and styles alone: a document that didn't come over the network may not connect to loopback.
+  // Scripts and styles alone: a document that didn't come over the network may not connect to
+  // loopback.
   await context.route(/\/console\/(?:console|insight)\.(?:js|css)$/, async (route) => {
     const response = await route.fetch();
     const { 'content-encoding': _, ...headers } = response.headers();

@@ -155,7 +155,8 @@ test('one script tag on a page of another origin, under a strict policy and a ho
   await page.locator('.chip[aria-expanded="true"]').waitFor();
   const quote = await text(page.locator('.source blockquote').first());
   assert.ok(quote.length > 10, quote);
-  // Nothing of ours reached the page: no style sheet, no class, one element, no shift of what stood there.
+  // Nothing of ours reached the page: no style sheet, no class, one element, no shift of what stood
+  // there.
   const traces = await page.evaluate(() => ({
     sheets: document.adoptedStyleSheets.length,
     styles: document.querySelectorAll('style').length,

@@ -1,7 +1,8 @@
-// Hostile text: whatever visitors, models, agents or documents say becomes a closed set of nodes, whole or cut at any place.
+// Hostile text: whatever visitors, models, agents or documents say becomes a closed set of nodes,
+// whole or cut at any place.
 //
-// A few lines stand here (from the Big List of Naughty Strings, MIT, and of our own); the full sets are read from
-// FRONTDESK_EVAL_DATA, or ../shared/data beside the checkout, where they are present.
+// A few lines stand here (from the Big List of Naughty Strings, MIT, and of our own); the full sets
+// are read from FRONTDESK_EVAL_DATA, or ../shared/data beside the checkout, where they are present.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';

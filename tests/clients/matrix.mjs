@@ -1,6 +1,8 @@
-// Asks a running server through the JavaScript clients that people use: OpenAI's own and the AI SDK.
+// Asks a running server through the JavaScript clients that people use: OpenAI's own and the AI
+// SDK.
 //
-// Usage: node matrix.mjs BASE_URL KEY QUESTION   BASE_URL ends with /v1. Prints a line a client, and exits with 1 if one fails.
+// Usage: node matrix.mjs BASE_URL KEY QUESTION   BASE_URL ends with /v1. Prints a line a client,
+// and exits with 1 if one fails.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,12 +1,13 @@
-//! The invariants of ARCHITECTURE.md, checked against the parsed sources. Code for tests is left out: it may reach anywhere.
+//! The invariants of ARCHITECTURE.md, checked against the parsed sources. Code for tests is left
+//! out: it may reach anywhere.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use syn::visit::{self, Visit};
 
-/// The rooms of the crate, top floor first. A room imports rooms of lower floors only: none of its own
-/// floor, none above.
+/// The rooms of the crate, top floor first. A room imports rooms of lower floors only: none of its
+/// own floor, none above.
 const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["bench", "eval"],
@@ -290,7 +291,8 @@ impl<'ast> Visit<'ast> for References {
 
 /// The sources: a module for each file.
 struct Sources {
-    /// `session/live` → what its file refers to. `lib` and `main` are left out: they name all of it.
+    /// `session/live` → what its file refers to. `lib` and `main` are left out: they name all of
+    /// it.
     files: BTreeMap<String, References>,
 }
 
@@ -362,7 +364,8 @@ impl Sources {
         self.files.iter().map(|(file, references)| (file.as_str(), of(file, references))).collect()
     }
 
-    /// Files of a room, of a folder or alone, as the lists above name them: `intent.rs` is that file without its folder.
+    /// Files of a room, of a folder or alone, as the lists above name them: `intent.rs` is that
+    /// file without its folder.
     fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a References)> {
         let found = self.files.iter().filter(move |(file, _)| match name.strip_suffix(".rs") {
             Some(alone) => *file == alone,
@@ -390,13 +393,15 @@ fn upward(sources: &Sources, floors: &[&[&str]]) -> Vec<String> {
     found
 }
 
-/// The circles of files. A file and its folder are one room with a door: what a file takes from its own folder isn't counted.
+/// The circles of files. A file and its folder are one room with a door: what a file takes from its
+/// own folder isn't counted.
 fn circles(sources: &Sources) -> Vec<Vec<String>> {
     let mut imports = sources.imports();
     for (file, targets) in &mut imports {
         targets.retain(|target| !target.starts_with(&format!("{file}/")));
     }
-    // What can't be taken away leaf by leaf, from below and from above, is in a circle or between two.
+    // What can't be taken away leaf by leaf, from below and from above, is in a circle or between
+    // two.
     loop {
         let imported: BTreeSet<String> = imports.values().flatten().cloned().collect();
         let free: Vec<&str> = imports

@@ -1,9 +1,10 @@
-//! The authorization matrix: every route of both tables with every kind of caller, on the caller's own site and on another one; and
-//! the commands of both sockets. It is made of the tables that the server serves, so a new route is in it from its first day.
+//! The authorization matrix: every route of both tables with every kind of caller, on the caller's
+//! own site and on another one; and the commands of both sockets. It is made of the tables that the
+//! server serves, so a new route is in it from its first day.
 //!
-//! A route may refuse, or let in and find nothing; what it may never do is show or change what isn't the caller's. Each site's
-//! conversations, documents, accounts and replies carry a mark, and no answer may hold a mark of a site that the caller has no
-//! right to.
+//! A route may refuse, or let in and find nothing; what it may never do is show or change what
+//! isn't the caller's. Each site's conversations, documents, accounts and replies carry a mark, and
+//! no answer may hold a mark of a site that the caller has no right to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -660,7 +661,8 @@ async fn a_key_of_a_site_is_none_of_the_server() {
     assert!(!said.contains("7731"), "{said}");
 }
 
-/// A name for every command; a new one doesn't compile until it has one, and isn't tried until it stands below.
+/// A name for every command; a new one doesn't compile until it has one, and isn't tried until it
+/// stands below.
 fn command(message: &ConsoleClient) -> &'static str {
     match message {
         ConsoleClient::Hello { .. } => "hello",
@@ -846,7 +848,8 @@ async fn a_visitor_s_commands_stay_in_the_own_conversations() {
     let (shop, bank) = (&world.visitors["shop"], &world.visitors["bank"]);
     let other = server.client().await.hello().await;
     let signed = |site: &str, sub: &str| Some(world.signed_token(site, sub));
-    // Who may not resume the bank's conversation: everybody but its visitor, over the socket and over HTTP.
+    // Who may not resume the bank's conversation: everybody but its visitor, over the socket and
+    // over HTTP.
     for (site, token) in [
         ("bank", None),
         ("bank", Some(shop.token.clone())),

@@ -6,7 +6,8 @@ use crate::support::{TestServer, answer};
 use frontdesk::protocol::parts::AnswerEnd;
 use frontdesk::protocol::{ClientMessage, ErrorCode, ServerMessage};
 
-/// Sends a frame after hello; expects this error and, if the socket ends, this close code. Another visitor is served after it.
+/// Sends a frame after hello; expects this error and, if the socket ends, this close code. Another
+/// visitor is served after it.
 async fn check(
     server: &TestServer,
     frame: Message,
@@ -147,7 +148,8 @@ async fn http_bodies() {
     assert_eq!(response.json::<serde_json::Value>().await.unwrap()["error"]["code"], "too_large");
 }
 
-/// What operators' tools and integrators send wrong is told in the shape that every other error has.
+/// What operators' tools and integrators send wrong is told in the shape that every other error
+/// has.
 #[tokio::test]
 async fn queries_paths_and_bodies_that_are_not_understood() {
     let server = TestServer::start().await;
@@ -232,7 +234,8 @@ async fn a_reader_that_never_reads_is_cut_off_and_harms_nobody() {
         "the session goes on: {end:?}"
     );
 
-    // What had left the server still arrives, then the socket ends, and resuming gives exactly the rest.
+    // What had left the server still arrives, then the socket ends, and resuming gives exactly the
+    // rest.
     while slow.try_next().await.is_some() {}
     assert!(slow.last_seq < other.last_seq);
     let mut again = slow.resume(None).await;

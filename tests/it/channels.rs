@@ -1,4 +1,5 @@
-//! Messaging platforms from outside: webhooks in, requests to a platform that plays its part on loopback.
+//! Messaging platforms from outside: webhooks in, requests to a platform that plays its part on
+//! loopback.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -112,7 +113,8 @@ impl Fake {
     }
 }
 
-/// An answer that every platform's adapter reads as "taken", with an access token for those that ask for one.
+/// An answer that every platform's adapter reads as "taken", with an access token for those that
+/// ask for one.
 fn taken() -> Value {
     json!({ "ok": true, "result": { "message_id": 1 }, "ts": "1.5", "id": "S1", "errcode": 0,
         "access_token": "lent", "expires_in": 7_200 })
@@ -171,7 +173,8 @@ fn message(id: u64, chat: i64, text: &str) -> Value {
         "from": { "id": chat, "is_bot": false }, "chat": { "id": chat, "type": "private" } } })
 }
 
-/// Requests signed by the platforms' own libraries or taken from their documentation, and some that must not pass.
+/// Requests signed by the platforms' own libraries or taken from their documentation, and some that
+/// must not pass.
 #[test]
 fn signatures_of_the_platforms() {
     #[derive(serde::Deserialize)]
@@ -263,7 +266,8 @@ fn signatures_of_the_platforms() {
     }
 }
 
-/// What else posts signed webhooks: no other body, no other secret, and none that is an hour old where a time is signed.
+/// What else posts signed webhooks: no other body, no other secret, and none that is an hour old
+/// where a time is signed.
 #[test]
 fn other_systems_signatures_hold_for_what_they_were_made_for_alone() {
     let cases: Vec<Value> =
@@ -305,7 +309,8 @@ fn other_systems_signatures_hold_for_what_they_were_made_for_alone() {
             Err(Rejected::Forged),
             "{id}"
         );
-        // Mailgun's signature covers a token in the body alone, which therefore counts once; it is what is altered here.
+        // Mailgun's signature covers a token in the body alone, which therefore counts once; it is
+        // what is altered here.
         let forged = if scheme == SignedAs::Mailgun {
             body.replace("token=", "token=0")
         } else {
@@ -751,8 +756,9 @@ async fn a_platform_in_a_private_network_is_not_called_unless_the_configuration_
     server.stop().await;
 }
 
-/// A hundred conversations at a platform that delivers twice and out of order, is too busy most of the time and broken
-/// some of it: every question is answered once, and each conversation's answers come in the order of its questions.
+/// A hundred conversations at a platform that delivers twice and out of order, is too busy most of
+/// the time and broken some of it: every question is answered once, and each conversation's answers
+/// come in the order of its questions.
 #[tokio::test]
 async fn a_platform_that_fails_and_repeats_itself_loses_and_doubles_nothing() {
     const CHATS: i64 = 100;

@@ -1,4 +1,5 @@
-//! The subcommands, as the real binary runs them: what they print, what they leave, and how they exit.
+//! The subcommands, as the real binary runs them: what they print, what they leave, and how they
+//! exit.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! The console from outside: signing in, taking over, drafts, the line, and what no visitor may see.
+//! The console from outside: signing in, taking over, drafts, the line, and what no visitor may
+//! see.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -41,7 +42,8 @@ struct Console {
     ids: u32,
 }
 
-/// A client for HTTP; where the server is another process, nobody else has installed a provider of TLS.
+/// A client for HTTP; where the server is another process, nobody else has installed a provider of
+/// TLS.
 fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
@@ -279,7 +281,8 @@ fn say(text: &str) -> Action {
     Action::Send { text: text.into(), suggestion: None }
 }
 
-/// A server whose answers take long enough to be cut, and whose sessions wait for an agent to choose them.
+/// A server whose answers take long enough to be cut, and whose sessions wait for an agent to
+/// choose them.
 async fn slow() -> TestServer {
     TestServer::with(|config| {
         config.answers.mode = Mode::Generate;
@@ -408,7 +411,8 @@ async fn an_agent_takes_over_in_the_middle_of_an_answer_and_gives_back() {
     );
     one.act(&session, say("Hello, Mara here.")).await.unwrap();
 
-    // The visitor sees the cut answer end, the agent join, and from there on not a word of the model.
+    // The visitor sees the cut answer end, the agent join, and from there on not a word of the
+    // model.
     let ServerMessage::AnswerDone { end, text, .. } = visitor.done().await else { unreachable!() };
     assert_eq!(end, AnswerEnd::TakenOver);
     assert!(!text.contains("working days"), "{text}");
@@ -421,7 +425,8 @@ async fn an_agent_takes_over_in_the_middle_of_an_answer_and_gives_back() {
     assert_eq!((text.as_str(), name.as_str()), ("Hello, Mara here.", "MARA"));
     visitor.say("m2", "Thanks. How long can goods be returned?").await;
     visitor.acked("m2").await;
-    // The next message is drafted for the agent; the draft of the one before was given up when the agent spoke.
+    // The next message is drafted for the agent; the draft of the one before was given up when the
+    // agent spoke.
     let id = one.suggestion().await.id;
     assert!(
         id.turn > turn,
@@ -456,7 +461,8 @@ async fn two_agents_race_for_a_session_and_one_has_it() {
         assert_eq!(loser, ErrorCode::Held);
         let winner = if first.is_ok() { &mut one } else { &mut two };
         winner.act(&session, say("Hello")).await.unwrap();
-        // Everything after the joining, up to the agent's own words and the visitor's next acknowledgement.
+        // Everything after the joining, up to the agent's own words and the visitor's next
+        // acknowledgement.
         visitor
             .until(|message| matches!(message, ServerMessage::AgentJoined { .. }).then_some(()))
             .await;
@@ -490,7 +496,8 @@ async fn a_visitor_who_types_is_seen_by_who_watches_and_by_who_holds_and_not_a_w
 
     let typing = |session: &str| ConsoleServer::Typing { session: session.to_owned() };
     let draft = ClientMessage::Typing { text: Some("SECRET words".into()) };
-    // Surplus is passed over: of many signs at once one arrives, before the message that ends the typing.
+    // Surplus is passed over: of many signs at once one arrives, before the message that ends the
+    // typing.
     for _ in 0..20 {
         visitor.send(&draft).await;
     }
@@ -538,7 +545,8 @@ async fn an_agent_who_types_is_seen_by_the_visitor_while_holding_alone() {
     let types = ConsoleClient::Typing { session: session.clone() };
     let typing = |message: &ServerMessage| matches!(message, ServerMessage::AgentTyping { .. });
 
-    // Nobody holds it yet, then somebody else does: nothing for the visitor. The `ok` shows that the sign before it was heard.
+    // Nobody holds it yet, then somebody else does: nothing for the visitor. The `ok` shows that
+    // the sign before it was heard.
     two.send(&types).await;
     one.act(&session, take()).await.unwrap();
     two.send(&types).await;
@@ -551,7 +559,8 @@ async fn an_agent_who_types_is_seen_by_the_visitor_while_holding_alone() {
         })
         .await;
 
-    // The holder's first sign arrives with the name, the surplus is passed over, and after a message the next one passes.
+    // The holder's first sign arrives with the name, the surplus is passed over, and after a
+    // message the next one passes.
     for text in ["4.90 EUR.", "Anything else?"] {
         for _ in 0..20 {
             one.send(&types).await;
@@ -703,7 +712,8 @@ async fn a_rewrite_invents_nothing() {
     );
     assert!(first.confidence < 1.0);
 
-    // One that may phrase goes through the gate: the scripted one repeats its whole prompt, and of that only what the draft holds is kept.
+    // One that may phrase goes through the gate: the scripted one repeats its whole prompt, and of
+    // that only what the draft holds is kept.
     let server = TestServer::with(|config| {
         config.answers.mode = Mode::Generate;
         config.console.auto_routing = false;
@@ -1000,7 +1010,8 @@ async fn consoles_see_the_same_and_resume_by_revision() {
     let rev = one.until(window).await.2;
     let ConsoleServer::Welcome { boot, .. } = one.welcome.clone() else { unreachable!() };
 
-    // What happens elsewhere arrives, who watches is seen, and a mark travels to the agent's other console.
+    // What happens elsewhere arrives, who watches is seen, and a mark travels to the agent's other
+    // console.
     let mut other = mara.console().await;
     let mut two = jo.console().await;
     let session = visitors[0].session.clone();
@@ -1156,7 +1167,8 @@ async fn bad_frames_of_a_console_are_answered_and_cost_nothing() {
     );
 }
 
-/// Promise 1 and 2 with the real binary: what an agent held and said before `kill -9` stands after it, and the model stays silent.
+/// Promise 1 and 2 with the real binary: what an agent held and said before `kill -9` stands after
+/// it, and the model stays silent.
 #[tokio::test]
 async fn a_kill_while_held_loses_nothing() {
     let directory = tempfile::tempdir().unwrap();
@@ -1325,7 +1337,8 @@ async fn an_agent_writes_the_missing_article_and_the_question_is_answered() {
         "{again:?}"
     );
 
-    // For everybody: the answer is there with its source, the gap is closed, and the visitor hears the same.
+    // For everybody: the answer is there with its source, the gap is closed, and the visitor hears
+    // the same.
     let (status, tried) = send(&path, good).await;
     assert_eq!(
         (status, &tried["answered"], &tried["by_article"], &tried["closed"]),

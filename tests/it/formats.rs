@@ -67,12 +67,14 @@ fn item(level: usize, text: &str) -> String {
     )
 }
 
-/// A workbook of sheets; a cell is a number if it looks like one. Sheets whose name starts with `-` are hidden.
+/// A workbook of sheets; a cell is a number if it looks like one. Sheets whose name starts with `-`
+/// are hidden.
 pub(crate) fn xlsx(sheets: &[(&str, &[&[&str]])]) -> Vec<u8> {
     workbook(sheets, "")
 }
 
-/// As [`xlsx`], with what the workbook says about computing. A cell `=A1+1|5` is a formula with the result that is stored.
+/// As [`xlsx`], with what the workbook says about computing. A cell `=A1+1|5` is a formula with the
+/// result that is stored.
 fn workbook(sheets: &[(&str, &[&[&str]])], computing: &str) -> Vec<u8> {
     let (mut list, mut relations) = (String::new(), String::new());
     let mut parts: Vec<(String, String)> = Vec::new();

@@ -1,4 +1,5 @@
-//! Files that are odd or meant to harm: each is reported with its path and reason, within limits, and stops nothing else.
+//! Files that are odd or meant to harm: each is reported with its path and reason, within limits,
+//! and stops nothing else.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt as _, symlink};

@@ -1,5 +1,6 @@
-//! What an index promises, whichever engine holds it: the embedded one, a Qdrant server over a real wire (a loopback peer
-//! made of the client crate's own server traits), and a real Qdrant server where `FRONTDESK_QDRANT_URL` names one.
+//! What an index promises, whichever engine holds it: the embedded one, a Qdrant server over a real
+//! wire (a loopback peer made of the client crate's own server traits), and a real Qdrant server
+//! where `FRONTDESK_QDRANT_URL` names one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -231,7 +232,8 @@ mod promises {
     }
 
     pub(super) async fn tells_the_cosine_of_what_only_words_found(index: &Index) {
-        // Five that mean the same as the question, and more than a half is asked for that mean something else.
+        // Five that mean the same as the question, and more than a half is asked for that mean
+        // something else.
         let tilt =
             |at: u32| if at < 5 { 0.1 } else { 8.0 + f32::from(u16::try_from(at).unwrap()) * 0.01 };
         let near = (0..60)
@@ -815,8 +817,8 @@ fn find(directory: &Path, name: &str) -> Option<std::path::PathBuf> {
     here.or_else(|| entries.iter().filter(|path| path.is_dir()).find_map(|path| find(path, name)))
 }
 
-/// A small Qdrant server: the client crate's own service traits in front of the embedded engine. It understands what
-/// Frontdesk sends and answers `unimplemented` to everything else.
+/// A small Qdrant server: the client crate's own service traits in front of the embedded engine. It
+/// understands what Frontdesk sends and answers `unimplemented` to everything else.
 mod peer {
     use std::collections::HashMap;
     use std::sync::{Arc, Mutex};
@@ -1329,7 +1331,8 @@ mod peer {
         }
     }
 
-    /// A sparse query with each weight multiplied by the term's inverse document frequency among the points of the corpus.
+    /// A sparse query with each weight multiplied by the term's inverse document frequency among
+    /// the points of the corpus.
     fn weigh(shard: &edge::EdgeShard, mut query: QueryPoints) -> Result<QueryPoints, Status> {
         let corpus = query.params.take().and_then(|params| params.idf).and_then(|idf| idf.corpus);
         let variant = query.query.as_mut().and_then(|query| query.variant.as_mut());

@@ -431,7 +431,8 @@ async fn files_beside_a_document_say_what_holds_for_it() {
     assert_eq!(about("page.html").0, agents);
     assert_eq!(counts(&shop.ingest().await), [0, 0, 0, 5, 0]);
 
-    // A change there is a change of the documents; what isn't understood hides them rather than showing them.
+    // A change there is a change of the documents; what isn't understood hides them rather than
+    // showing them.
     shop.write("internal/folder.meta", "audience: agents\n");
     assert_eq!(counts(&shop.ingest().await), [0, 3, 0, 2, 0]);
     shop.write("internal/folder.meta", "audience: agent\n");
@@ -747,7 +748,8 @@ async fn vectors_agree_with_the_original_model() {
     }
 }
 
-/// Models whose weights come as integers: what their file names before a question is put there, unasked.
+/// Models whose weights come as integers: what their file names before a question is put there,
+/// unasked.
 #[tokio::test]
 async fn quantised_models_agree_with_their_originals() {
     async fn check(model: &str, reference: &str) {

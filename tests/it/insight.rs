@@ -276,7 +276,8 @@ async fn silence_counts_as_no_purchase_after_a_while() {
         let rate = &report["totals"]["converted"];
         (rate["count"].as_u64().unwrap(), rate["of"].as_u64().unwrap())
     };
-    // What the last conversations did is noted beside them: it has to be in before the clock goes on.
+    // What the last conversations did is noted beside them: it has to be in before the clock goes
+    // on.
     let noted = async {
         for session in &sessions {
             let path = format!("/v1/sites/shop/sessions/{session}");
@@ -557,8 +558,8 @@ async fn features_are_the_same_signal_by_signal_and_from_the_log() {
     store.close().await.unwrap();
 }
 
-/// The row that training makes of a stored conversation at a moment is the row that serving makes when the log is that long: what
-/// was said later, and what came of it, is in neither.
+/// The row that training makes of a stored conversation at a moment is the row that serving makes
+/// when the log is that long: what was said later, and what came of it, is in neither.
 #[tokio::test]
 async fn training_rows_are_serving_rows_and_see_no_future() {
     let store = store(&directory());
@@ -700,7 +701,8 @@ async fn a_model_of_the_stores_own_conversations_scores_running_ones() {
     // So are the sessions of the insight page, and a look tells how the model does.
     let (_, report) = ask_admin(&server, Method::GET, "/v1/sites/shop/insight", None).await;
     assert_eq!(report["scores"]["version"], 1, "{}", report["scores"]["model"]);
-    // Neither is the model measured on what it learned from: the page shows the later fifth, and says so.
+    // Neither is the model measured on what it learned from: the page shows the later fifth, and
+    // says so.
     let scores = &report["scores"];
     let count = |name: &str| scores[name].as_u64().unwrap();
     assert_eq!((count("sessions"), count("learned")), (48, 192), "{scores}");
@@ -1008,7 +1010,8 @@ fn the_documented_schema_is_the_schema() {
     assert_eq!(features, COLUMNS);
 }
 
-/// Every kind of signal, as a build of November 2026 stored it. These bytes stand in stores: they must open for ever.
+/// Every kind of signal, as a build of November 2026 stored it. These bytes stand in stores: they
+/// must open for ever.
 #[test]
 fn every_kind_of_signal_opens_as_it_was_stored() {
     let stored = include_str!("fixtures/signals.json");
@@ -1017,7 +1020,8 @@ fn every_kind_of_signal_opens_as_it_was_stored() {
     assert_eq!(now, stored.replace('\n', ""), "signals are stored in other words than before");
 }
 
-/// Lines of `text<TAB>1|0` in the file that `FRONTDESK_SENTIMENT` names; run with `--ignored --nocapture`.
+/// Lines of `text<TAB>1|0` in the file that `FRONTDESK_SENTIMENT` names; run with `--ignored
+/// --nocapture`.
 #[test]
 #[ignore = "a measurement over labelled lines that the caller brings"]
 #[expect(clippy::print_stdout, reason = "a measurement prints")]

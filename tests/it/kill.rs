@@ -1,4 +1,5 @@
-//! Promise 1 under `kill -9`: nothing acknowledged is lost, doubled or reordered, and cut answers go on.
+//! Promise 1 under `kill -9`: nothing acknowledged is lost, doubled or reordered, and cut answers
+//! go on.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use frontdesk::turn::Mode;
 
 const SESSIONS: usize = 50;
 
-/// Whatever was acknowledged leaves its signals, too, though they are written after the acknowledgement.
+/// Whatever was acknowledged leaves its signals, too, though they are written after the
+/// acknowledgement.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_has_its_signals_after_a_kill() {
     let directory = tempfile::tempdir().unwrap();
@@ -134,8 +136,8 @@ async fn nothing_acknowledged_is_lost() {
     assert!(acked > 0 && (cycles < 10 || continued > 0));
 }
 
-/// Resumes, checks everything that was acknowledged before, waits for the cut answer's rest, and goes on talking until the server dies.
-/// Gives how many answers went on.
+/// Resumes, checks everything that was acknowledged before, waits for the cut answer's rest, and
+/// goes on talking until the server dies. Gives how many answers went on.
 async fn talk(mut visitor: Visitor, addr: std::net::SocketAddr, last: bool) -> (Visitor, usize) {
     let mut went_on = 0;
     let client = if visitor.session.is_empty() || visitor.acked.is_empty() {
@@ -221,8 +223,8 @@ async fn try_hello(mut client: ChatClient, resume: Option<(String, String)>) -> 
     }
 }
 
-/// Reads the whole conversation from the start: seqs 2, 3, 4, … in order, each acknowledged message once and where it was
-/// acknowledged, each answer whole. `None` if the server died meanwhile.
+/// Reads the whole conversation from the start: seqs 2, 3, 4, … in order, each acknowledged message
+/// once and where it was acknowledged, each answer whole. `None` if the server died meanwhile.
 async fn check(client: &mut ChatClient, visitor: &Visitor, last: bool) -> Option<usize> {
     let mut seq = 1;
     let mut seen: HashMap<String, (u64, String)> = HashMap::new();
@@ -277,7 +279,8 @@ async fn check(client: &mut ChatClient, visitor: &Visitor, last: bool) -> Option
     Some(finished)
 }
 
-/// What a page holds of a running answer, merged as the protocol says: a delta tells where it begins.
+/// What a page holds of a running answer, merged as the protocol says: a delta tells where it
+/// begins.
 fn merge(text: &mut String, offset: u64, more: &str) {
     let have = text.chars().count();
     let offset = usize::try_from(offset).unwrap();

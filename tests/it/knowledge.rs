@@ -1,4 +1,5 @@
-//! Documents over HTTP, watched folders, products and knowledge gaps, on a running server with the real embedder.
+//! Documents over HTTP, watched folders, products and knowledge gaps, on a running server with the
+//! real embedder.
 
 use std::time::{Duration, Instant};
 
@@ -591,7 +592,8 @@ async fn a_body_is_read_of_those_alone_who_may_send_it() {
         assert_eq!(begun.answer().await.0, 401, "{line}");
     }
 
-    // Of those who may, as many as there is room for. The server asks for a body when it has found room for it.
+    // Of those who may, as many as there is room for. The server asks for a body when it has found
+    // room for it.
     let line = "PUT /v1/sites/shop/documents/a";
     let headers = format!("authorization: Bearer {key}\r\nexpect: 100-continue\r\n{large}");
     let mut first = Begun::send(server.addr(), line, &headers).await;

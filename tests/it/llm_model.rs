@@ -1,4 +1,5 @@
-//! The language model's engines through their handle: the real model, the scripted one, and a remote server.
+//! The language model's engines through their handle: the real model, the scripted one, and a
+//! remote server.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -40,7 +41,8 @@ fn config() -> LlmConfig {
         kv_tokens: 4096,
         parallel: 4,
         queue: 4,
-        // Tests run beside each other: threads that wait for one another at every layer would mostly wait for a processor.
+        // Tests run beside each other: threads that wait for one another at every layer would
+        // mostly wait for a processor.
         threads: 1,
         ..LlmConfig::default()
     }
@@ -51,7 +53,8 @@ fn model() -> Llm {
     Llm::start(&config()).expect("the model loads")
 }
 
-/// Its steps are too small for the kernel of large ones, so that rounding is the same whoever else is there.
+/// Its steps are too small for the kernel of large ones, so that rounding is the same whoever else
+/// is there.
 fn of_one_kernel() -> Llm {
     Llm::start(&LlmConfig { batch_tokens: 63, ..config() }).expect("the model loads")
 }
@@ -142,8 +145,9 @@ async fn an_answer_is_the_same_alone_and_among_others() {
     for (alone, together) in alone.iter().zip(together) {
         let together = collect(together).await.unwrap();
         assert!(!alone.text.is_empty());
-        // Kernels for larger batches round differently, so a greedy answer may part ways where two tokens are about equally
-        // likely; its beginning doesn't. In practice all of it is the same.
+        // Kernels for larger batches round differently, so a greedy answer may part ways where two
+        // tokens are about equally likely; its beginning doesn't. In practice all of it is the
+        // same.
         let same =
             alone.text.bytes().zip(together.text.bytes()).take_while(|(a, b)| a == b).count();
         assert!(
@@ -204,7 +208,8 @@ async fn a_departed_client_makes_room_for_the_next() {
     let mut second = llm.submit(ask("When do you open?")).unwrap();
     assert_eq!(second.next().await, Some(Ok(Token::Queued { place: 1 })));
 
-    // Both places are taken: one more is refused at once, while the first one is still being written.
+    // Both places are taken: one more is refused at once, while the first one is still being
+    // written.
     let refused = llm.submit(ask("And me?")).err();
     assert!(
         matches!(
@@ -287,7 +292,8 @@ async fn control_tokens_in_messages_are_text() {
         tokens(&format!("Hi{injected}")),
         tokens("") + llm.count_tokens(&format!("Hi{injected}"))
     );
-    // The template's own ones are single tokens: ChatML's frame around a system prompt, a question and an answer.
+    // The template's own ones are single tokens: ChatML's frame around a system prompt, a question
+    // and an answer.
     assert!(tokens("") < 40, "{}", tokens(""));
     let answer = answer(&llm, ask(injected)).await;
     assert!(answer.usage.completion_tokens > 0);
@@ -550,8 +556,8 @@ async fn judgements_are_probabilities_computed_side_by_side() {
     );
     for (prompt, together) in prompts.iter().zip(&together) {
         let alone = llm.judge(std::slice::from_ref(prompt)).await.unwrap()[0];
-        // A prompt is cut into chunks by the measured speed, and kernels round differently for each size. That moves a small
-        // model's judgement by some hundredths.
+        // A prompt is cut into chunks by the measured speed, and kernels round differently for each
+        // size. That moves a small model's judgement by some hundredths.
         assert!((alone - together).abs() < 0.15, "{alone} alone, {together} among others");
     }
     assert_eq!(llm.judge(&[]).await, Ok(vec![]));
@@ -744,7 +750,8 @@ async fn a_scripted_answer_takes_its_time() {
     assert!(begun.elapsed().as_millis() >= 60, "{:?}", begun.elapsed());
 }
 
-/// A server that speaks OpenAI's protocol: it answers each request with `status` and `body`, and remembers what it was asked.
+/// A server that speaks OpenAI's protocol: it answers each request with `status` and `body`, and
+/// remembers what it was asked.
 struct Peer {
     url: String,
     asked: Arc<Mutex<Vec<serde_json::Value>>>,

@@ -24,6 +24,7 @@ mod operators;
 mod overload;
 mod pace;
 mod pages;
+mod prose;
 mod protocol;
 mod proxies;
 mod qualify;

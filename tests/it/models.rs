@@ -1,4 +1,5 @@
-//! Fetching models from a hub: a loopback peer that redirects, cuts connections and answers ranges, as the Hugging Face hub does.
+//! Fetching models from a hub: a loopback peer that redirects, cuts connections and answers ranges,
+//! as the Hugging Face hub does.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,5 @@
-//! What operators do beside configuring: back up and restore, hand out and erase a visitor, look up who did what, be told by metrics.
+//! What operators do beside configuring: back up and restore, hand out and erase a visitor, look up
+//! who did what, be told by metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
@@ -72,7 +73,8 @@ async fn a_backup_of_a_running_server_goes_on_elsewhere() {
         std::fs::read(old.join("visitor.keys")).unwrap()
     );
 
-    // The visitor goes on with the token of the old server; documents that were handed in are read again.
+    // The visitor goes on with the token of the old server; documents that were handed in are read
+    // again.
     write_documents(&new);
     let server = Binary::serve(&target, &["--ingest"]).await;
     let mut back = visitor.resume_at(server.addr, 0, None).await;
@@ -414,8 +416,8 @@ fn alerts_and_dashboard_name_metrics_that_exist() {
     }
 }
 
-/// After an erasure and a compaction no file of the server's holds a word of the visitor's, not in the packed pages of the store
-/// either.
+/// After an erasure and a compaction no file of the server's holds a word of the visitor's, not in
+/// the packed pages of the store either.
 #[tokio::test]
 async fn what_was_erased_is_in_no_file_any_more() {
     let mut server = TestServer::start().await;
@@ -442,14 +444,16 @@ async fn what_was_erased_is_in_no_file_any_more() {
     back.ask("m2", "When does a parcel arrive?").await;
     server.stop().await;
     for word in ["Xylander", "Quux", visitor.as_str(), gone.session.as_str()] {
-        // The audit log and the receipt have hashes; the store's tombstone of a session has its name.
+        // The audit log and the receipt have hashes; the store's tombstone of a session has its
+        // name.
         let allowed = word == gone.session;
         assert!(allowed || found(&server.directory, word) == 0, "{word} is still there");
     }
     assert!(found(&server.directory, "Tillerman Bronk") > 0);
 }
 
-/// In how many files below a folder the text is, in any case, as it is or in a part that was packed with Zstandard.
+/// In how many files below a folder the text is, in any case, as it is or in a part that was packed
+/// with Zstandard.
 fn found(folder: &Path, text: &str) -> usize {
     let text = text.to_lowercase();
     let has = |bytes: &[u8]| String::from_utf8_lossy(&bytes.to_ascii_lowercase()).contains(&text);

@@ -119,7 +119,8 @@ fn what_holds_no_page_is_told() {
     assert!(String::from_utf8_lossy(&ran.stderr).contains("holds no HTML file"), "{ran:?}");
 }
 
-/// Verdicts of Lighthouse's audits on cases of our own, worked out by hand from how the audits are defined.
+/// Verdicts of Lighthouse's audits on cases of our own, worked out by hand from how the audits are
+/// defined.
 #[test]
 fn verdicts_are_those_of_lighthouse() {
     let page = |head: &str, body: &str| {

@@ -1,4 +1,5 @@
-//! Behind Debian's nginx, with the file that the documentation gives: sockets, streams that aren't held back, real addresses.
+//! Behind Debian's nginx, with the file that the documentation gives: sockets, streams that aren't
+//! held back, real addresses.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! `frontdesk check --model` and what `auto` makes of its result, with scripts that qualify and don't.
+//! `frontdesk check --model` and what `auto` makes of its result, with scripts that qualify and
+//! don't.
 
 use std::path::Path;
 use std::process::Output;
@@ -32,7 +33,8 @@ fn json(output: &Output) -> Value {
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// Tests a script and says whether it qualifies, what the table and `check` say, and whether the server lets it phrase.
+/// Tests a script and says whether it qualifies, what the table and `check` say, and whether the
+/// server lets it phrase.
 async fn check(script: &str, qualifies: bool, why: &str) {
     let directory = directory();
     write_documents(&directory);

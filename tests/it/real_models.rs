@@ -1,4 +1,5 @@
-//! The real binary with the real models over the sample shop: by socket, by Server-Sent Events, by OpenAI's client.
+//! The real binary with the real models over the sample shop: by socket, by Server-Sent Events, by
+//! OpenAI's client.
 
 use std::path::{Path, PathBuf};
 
@@ -114,7 +115,8 @@ async fn ten_questions_by_every_way_in() {
     assert_eq!(server.terminate().await, Some(0));
 }
 
-/// The default embedder puts every Chinese text in the same corner; what is answered then is answered by words, or not at all.
+/// The default embedder puts every Chinese text in the same corner; what is answered then is
+/// answered by words, or not at all.
 #[tokio::test]
 async fn the_questions_of_a_message_are_answered_one_by_one() {
     let directory = tempfile::tempdir().unwrap();
@@ -200,7 +202,8 @@ async fn the_model_streams_and_invents_nothing() {
             .map(|path: PathBuf| std::fs::read_to_string(path).unwrap())
             .collect();
         let mut known = grounding::facts(&question.question);
-        // Passages beside the cited ones were shown too: everything in the shop's documents is fair.
+        // Passages beside the cited ones were shown too: everything in the shop's documents is
+        // fair.
         for source in sources
             .iter()
             .map(String::as_str)

@@ -89,7 +89,8 @@ async fn nothing_new_begins_while_draining() {
     tokio::join!(asking, server.stop());
 }
 
-/// A conversation that can't be read is one conversation, and what a newer release wrote is none of those.
+/// A conversation that can't be read is one conversation, and what a newer release wrote is none of
+/// those.
 #[tokio::test]
 async fn a_record_that_is_not_understood_costs_one_conversation() {
     let mut server = TestServer::start().await;

@@ -1,4 +1,5 @@
-//! The model judges the passages of a search before an answer is made of them: with the scripted engine, which judges by words.
+//! The model judges the passages of a search before an answer is made of them: with the scripted
+//! engine, which judges by words.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use frontdesk::telemetry::Metrics;
 use frontdesk::turn::rerank::rerank;
 use frontdesk::turn::{self, Ask, Mode, Spine};
 
-/// Two documents of which the search finds the first one nearer, while only the second one has all the words.
+/// Two documents of which the search finds the first one nearer, while only the second one has all
+/// the words.
 const NEAR: &str = "# Socks\n\nDoing laundry: knitted socks want 30 degrees and a mild soap; clean socks dry flat.\n";
 const WORDS: &str = "# Workshop\n\nSocks, hats and gloves are kept on the second floor until the van takes them to the harbour \
     at noon. The machine there cuts leather for belts and bags, and the tables are washed every Monday by two people from \

@@ -409,7 +409,8 @@ async fn an_export_makes_the_same_store_again() {
     verify(&other).await;
 }
 
-/// Each of them is looked up among the session's others; walking through these every time would take the square of their number.
+/// Each of them is looked up among the session's others; walking through these every time would
+/// take the square of their number.
 #[tokio::test]
 async fn many_signals_of_one_session_are_imported_soon() {
     const SIGNALS: u64 = 4_000;
@@ -665,7 +666,8 @@ async fn play(steps: Vec<Step>) {
     compare(&store, &model).await;
 }
 
-/// Each case opens several stores, and opening runs `sync`; so few of them unless more are asked for.
+/// Each case opens several stores, and opening runs `sync`; so few of them unless more are asked
+/// for.
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(10)
 }
@@ -683,7 +685,8 @@ const CHILD_PATH: &str = "FRONTDESK_TEST_STORE_CHILD";
 /// Whether the child compacts without room.
 const CHILD_LIMIT: &str = "FRONTDESK_TEST_STORE_LIMIT";
 
-/// Not a test of its own: [`kill_9_loses_nothing_acknowledged`] and the full disk run it as a process.
+/// Not a test of its own: [`kill_9_loses_nothing_acknowledged`] and the full disk run it as a
+/// process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child_that_appends() {
     let Ok(path) = std::env::var(CHILD_PATH) else { return };
@@ -802,7 +805,8 @@ async fn check_acknowledged(path: &Path, acknowledged: &BTreeMap<String, u64>) {
         let found = store.read("shop", name, 0, EVENTS).await.unwrap();
         let expected: Vec<_> = (1..=found.len() as u64).map(|seq| event(name, seq)).collect();
         assert_eq!(found, expected, "{name}");
-        // One more may have been written and not yet acknowledged; s47 may have been erased meanwhile.
+        // One more may have been written and not yet acknowledged; s47 may have been erased
+        // meanwhile.
         let more = (found.len() as u64).checked_sub(*last);
         assert!(
             more.is_some_and(|more| more <= 1) || name == "s47",

@@ -1,5 +1,5 @@
-//! A server in this process or as the real binary, and a client with verbs. Everything waits for a message, never for a
-//! duration.
+//! A server in this process or as the real binary, and a client with verbs. Everything waits for a
+//! message, never for a duration.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,8 @@ pub(crate) fn write_documents(directory: &Path) {
     }
 }
 
-/// A configuration in its own directory: scripted engine, real embedder, embedded index, real store.
+/// A configuration in its own directory: scripted engine, real embedder, embedded index, real
+/// store.
 pub(crate) fn config(directory: &Path) -> Config {
     let mut config = Config::default();
     config.server.bind = "127.0.0.1:0".into();
@@ -258,7 +259,8 @@ impl ChatClient {
         Ok(Self { socket, addr, session: String::new(), token: String::new(), last_seq: 0 })
     }
 
-    /// Resumes with the smallest receive buffer that the system gives: what isn't read soon piles up at the server.
+    /// Resumes with the smallest receive buffer that the system gives: what isn't read soon piles
+    /// up at the server.
     pub(crate) async fn resume_slowly(&self) -> Self {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(1).unwrap();

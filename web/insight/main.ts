@@ -1,5 +1,5 @@
-// The insight page: one report, drawn. On the public listener the console's sign-in opens it, on the admin listener a key, which stays
-// in this tab.
+// The insight page: one report, drawn. On the public listener the console's sign-in opens it, on
+// the admin listener a key, which stays in this tab.
 
 import { by, h, marked } from './dom';
 import { bars, calibration, type Cell, columns, figure, fit, forecast, funnel, hours, legend, rates, roc, scatter } from './plots';

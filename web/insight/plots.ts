@@ -1,4 +1,5 @@
-// Plots as SVG. Every one comes in a figure with a heading, a sentence that says what is seen, and its data as a table.
+// Plots as SVG. Every one comes in a figure with a heading, a sentence that says what is seen, and
+// its data as a table.
 
 import { h, s, tip } from './dom';
 import type { Demand, DemandLine, Rate } from './types';

@@ -1,5 +1,5 @@
-// Which language the page speaks, and numbers and dates in it. The choice is the console's, kept where the console keeps it. Another
-// language is another file in lang/ and a line here.
+// Which language the page speaks, and numbers and dates in it. The choice is the console's, kept
+// where the console keeps it. Another language is another file in lang/ and a line here.
 
 import { choose, sayer, type Say } from '../shared/i18n';
 import * as en from './lang/en';

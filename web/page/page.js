@@ -1,7 +1,7 @@
 // The plain page: one conversation over one WebSocket, protocol version 1.
 //
-// Everything that arrives is hostile text. It becomes text nodes and a closed set of elements, never markup; the only links
-// are those of citations, and only http and https.
+// Everything that arrives is hostile text. It becomes text nodes and a closed set of elements,
+// never markup; the only links are those of citations, and only http and https.
 
 const MAX_CHARS = 4000;
 const COUNT_FROM = 3600;
@@ -156,8 +156,9 @@ function webAddress(text) {
 
 // == What is kept
 
-// Session and token are the browser's: a second tab joins the conversation. What isn't acknowledged yet is the tab's. A
-// reload asks for everything again (`last_seq` 0), so the log on the server is the only history.
+// Session and token are the browser's: a second tab joins the conversation. What isn't acknowledged
+// yet is the tab's. A reload asks for everything again (`last_seq` 0), so the log on the server is
+// the only history.
 const KEEP = `frontdesk:${site}`;
 
 function kept(storage, key, fallback) {
@@ -388,7 +389,8 @@ function showAnswer(answer) {
       answer.waiting.replaceChildren(dots, words);
     }
   }
-  // What stands below an answer is drawn again only when it changed: a button that is in focus must not go.
+  // What stands below an answer is drawn again only when it changed: a button that is in focus must
+  // not go.
   const { end, withheld, rating, thanked, open, citations: { size } } = answer;
   const below = JSON.stringify([end, withheld, rating, thanked, open, size, talk.human, state.name === 'online']);
   if (answer.below === below) return;
@@ -783,7 +785,8 @@ const heard = {
   'answer.done'({ turn, seq, text, citations: cited, end }) {
     const answer = answerTo(turn);
     Object.assign(answer, { text, chars: scalars(text), end });
-    // An answer that was stopped comes without its citations; those that arrived still say where its words are from.
+    // An answer that was stopped comes without its citations; those that arrived still say where
+    // its words are from.
     if (cited.length > 0 || end === 'complete') answer.citations = new Map(cited.map((one) => [one.n, one]));
     draw(answer);
     if (seq > talk.silentTo) announce(text || ENDS[end] || '');
@@ -815,7 +818,8 @@ const heard = {
     const patience = isCount(wait) ? wait : 0;
     const message = isText(id) ? talk.messages.get(id) : null;
     if (state.name !== 'online') return refusedHello(code, text, patience);
-    // A session that has events was ended meanwhile; a fresh one that says so would say so for ever.
+    // A session that has events was ended meanwhile; a fresh one that says so would say so for
+    // ever.
     if (code === 'session_ended' && message && talk.lastSeq > 0) return begin();
     if (code === 'draining') return lost('The server restarts.', patience);
     if (code === 'too_slow') return lost('The connection is too slow.', patience);

@@ -1,4 +1,5 @@
-// One WebSocket that comes back: back-off with jitter, resume by whoever owns it, sleep and network changes noticed.
+// One WebSocket that comes back: back-off with jitter, resume by whoever owns it, sleep and network
+// changes noticed.
 
 /**
  * `idle`: not wanted yet. `connecting`, `online`. `waiting` for the next try. `offline`: the device has no network. `refused`: the

@@ -1,7 +1,9 @@
-// The one renderer of what visitors, models, agents and documents say, for streaming and for history.
+// The one renderer of what visitors, models, agents and documents say, for streaming and for
+// history.
 //
-// Text becomes a closed set of elements: p, br, ul, ol, li, strong, em, code, pre, table with its rows and cells and, where the
-// address is allowed, a. There is no other way in: no HTML, no images, no attributes from the text but a link's checked address and a list's first number.
+// Text becomes a closed set of elements: p, br, ul, ol, li, strong, em, code, pre, table with its
+// rows and cells and, where the address is allowed, a. There is no other way in: no HTML, no
+// images, no attributes from the text but a link's checked address and a list's first number.
 
 import { h } from './dom.ts';
 
@@ -124,8 +126,8 @@ function blocks(text: string): Block[] {
   return found;
 }
 
-// Code before bold before emphasis before links: what is inside code is nothing else. Each alternative is bounded by characters it
-// can't contain, so that no text makes the search slow.
+// Code before bold before emphasis before links: what is inside code is nothing else. Each
+// alternative is bounded by characters it can't contain, so that no text makes the search slow.
 const MARKS = /`([^`\n]+)`|\*\*(?!\s)([^*\n]+?)\*\*|(?<![\p{L}\p{N}*])\*(?![\s*])([^*\n]+)\*(?![\p{L}\p{N}*])|\[([^[\]\n]{1,300})\]\(((?:https?:\/\/|mailto:)[^\s()<>]{1,2000})\)|(?<![\p{L}\p{N}._%+-])([\p{L}\p{N}._%+-]{1,64}@(?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,24})(?![\p{L}\p{N}@])|(https?:\/\/[^\s<>"'`*()[\]{}|\\^]{1,2000})/giu;
 
 /** One block's lines into a node. */

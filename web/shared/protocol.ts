@@ -1,7 +1,9 @@
-// Version 1 of the visitor protocol, as docs/protocol/schema.json describes it, and how frames are read.
+// Version 1 of the visitor protocol, as docs/protocol/schema.json describes it, and how frames are
+// read.
 //
-// A reader is strict about what it uses and deaf to what it doesn't know: a frame of an unknown type, or with a field of the wrong
-// kind, is passed over, so that servers may say more than this version knows.
+// A reader is strict about what it uses and deaf to what it doesn't know: a frame of an unknown
+// type, or with a field of the wrong kind, is passed over, so that servers may say more than this
+// version knows.
 
 export type Rating = 'up' | 'down';
 export type AnswerEnd = 'complete' | 'length' | 'declined' | 'clarified' | 'small_talk' | 'cancelled' | 'superseded' | 'taken_over' | 'failed';

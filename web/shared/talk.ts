@@ -1,7 +1,9 @@
-// One visitor's conversation as a page knows it: what was said, what is being said, what isn't acknowledged yet.
+// One visitor's conversation as a page knows it: what was said, what is being said, what isn't
+// acknowledged yet.
 //
-// The log on the server is the only history: a page that loads asks for everything (`last_seq` 0), a connection that comes back for
-// what it missed. Everything is merged by id, turn and seq, so that hearing it twice changes nothing.
+// The log on the server is the only history: a page that loads asks for everything (`last_seq` 0),
+// a connection that comes back for what it missed. Everything is merged by id, turn and seq, so
+// that hearing it twice changes nothing.
 
 import { Link } from './link.ts';
 import { isCount, isText, read, type AnswerEnd, type Attributes, type Citation, type ClientMessage, type Product, type Rating, type ServerMessages, type Source } from './protocol.ts';
@@ -435,13 +437,15 @@ export class Talk {
     if (key !== this.#keep && key !== null) return;
     const other = this.#kept();
     if (other?.session === this.session) return;
-    // Another tab began another conversation, or forgot this one. One that has words of its own on the way goes on.
+    // Another tab began another conversation, or forgot this one. One that has words of its own on
+    // the way goes on.
     if (other ? this.lastSeq > 0 && !this.over : this.unsent.length > 0) return;
     const connected = this.link.state !== 'idle' || this.#resting;
     this.#clear(true);
     this.#token = null;
     this.#join(other);
-    // Nobody has to be known again just because a tab is open: without a conversation, the next word or the next one's begin it.
+    // Nobody has to be known again just because a tab is open: without a conversation, the next
+    // word or the next one's begin it.
     this.#resting = connected && other === null;
     if (this.#resting) this.link.rest();
     else if (connected) this.link.connect();
@@ -624,7 +628,8 @@ export class Talk {
     'answer.done': ({ turn, seq, text, citations, end, at_ms: at }) => {
       const answer = this.#answer(turn);
       Object.assign(answer, { text, seq, chars: scalars(text), end, at: answer.at ?? (at || null) });
-      // An answer that was stopped comes without its citations; those that arrived still say where its words are from.
+      // An answer that was stopped comes without its citations; those that arrived still say where
+      // its words are from.
       if (citations.length > 0 || end === 'complete') answer.citations = new Map(citations.map((one) => [one.n, one]));
       this.#tell(answer);
     },
@@ -714,7 +719,8 @@ export class Talk {
       const patience = wait ?? 0;
       const said = id ? (this.items.find((item) => item.kind === 'said' && item.id === id) as Said | undefined) : undefined;
       if (!this.link.online) return this.#helloRefused(code, text, patience);
-      // A session that has events was ended meanwhile; a fresh one that says so would say so for ever.
+      // A session that has events was ended meanwhile; a fresh one that says so would say so for
+      // ever.
       if (code === 'session_ended' && said && this.lastSeq > 0) return this.#begin();
       // Our own wish to be forgotten sends everybody away, us among them.
       if (code === 'draining') return this.#forgetting ? undefined : this.link.lost('restarting', patience);

@@ -1,4 +1,5 @@
-// Colours that stay readable, whatever accent a site chooses. Luminance and contrast as WCAG 2.2 defines them.
+// Colours that stay readable, whatever accent a site chooses. Luminance and contrast as WCAG 2.2
+// defines them.
 
 type Rgb = [number, number, number];
 

@@ -1,4 +1,5 @@
-// `<frontdesk-chat>`: the button in the corner, what it says by itself, and the conversation behind it while it is closed.
+// `<frontdesk-chat>`: the button in the corner, what it says by itself, and the conversation behind
+// it while it is closed.
 
 import { choose, rightToLeft, sayer, type Say } from '../shared/i18n.ts';
 import { h, icon } from '../shared/dom.ts';
@@ -68,12 +69,14 @@ export class FrontdeskChat extends HTMLElement implements Api {
   connectedCallback(): void {
     const living = FrontdeskChat.#living;
     if (living && living !== this && living.#serves(this)) {
-      // Another page's own element, or a copy from a cache of pages: the conversation goes on in the one that lives.
+      // Another page's own element, or a copy from a cache of pages: the conversation goes on in
+      // the one that lives.
       if (living.isConnected) super.remove();
       else this.replaceWith(living);
       return;
     }
-    // In the top layer no transform, filter or stacking of the page around it moves or covers the chat.
+    // In the top layer no transform, filter or stacking of the page around it moves or covers the
+    // chat.
     if ('showPopover' in this) {
       this.popover = 'manual';
       this.showPopover();
@@ -96,7 +99,8 @@ export class FrontdeskChat extends HTMLElement implements Api {
   }
 
   disconnectedCallback(): void {
-    // A page that moves the element puts it back at once; Turbo, htmx, Astro and the like exchange the body around it.
+    // A page that moves the element puts it back at once; Turbo, htmx, Astro and the like exchange
+    // the body around it.
     queueMicrotask(() => this.#back());
   }
 
@@ -288,7 +292,8 @@ class Life {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#style(), { signal: this.#stop.signal });
     this.#style();
     this.#root.append(this.#frame);
-    // Leaving with the page's old body takes the focus without a word; `focusout` is only heard where it went elsewhere.
+    // Leaving with the page's old body takes the focus without a word; `focusout` is only heard
+    // where it went elsewhere.
     this.#frame.addEventListener('focusin', () => { this.#focused = true; });
     this.#frame.addEventListener('focusout', () => { this.#focused = !this.#element.isConnected; });
 
@@ -301,7 +306,8 @@ class Life {
     if (this.identity) this.talk.identify(this.identity);
     document.addEventListener('visibilitychange', () => this.#seen(), { signal: this.#stop.signal });
     this.#label();
-    // Who has a conversation gets its news, also while the chat is closed. Nobody else holds a connection.
+    // Who has a conversation gets its news, also while the chat is closed. Nobody else holds a
+    // connection.
     if (this.talk.known) this.talk.connect();
     const open = session(`${this.#site}:open`) === '1' || this.#element.hasAttribute('open');
     if (open) void this.open(false);
@@ -403,7 +409,8 @@ class Life {
     const known = ['en', ...Object.keys(HASHES.languages)];
     const offered = this.#settings.languages.length > 0 ? known.filter((one) => this.#settings.languages.includes(one)) : known;
     const page = this.#element.lang || document.documentElement.lang;
-    // The page's own language before the browser's: a chat in another language than its page looks broken.
+    // The page's own language before the browser's: a chat in another language than its page looks
+    // broken.
     this.#language = choose([page, ...(page ? [] : navigator.languages), this.#settings.languages[0], this.#settings.language], offered) ?? 'en';
     const hash = HASHES.languages[this.#language];
     if (hash) {

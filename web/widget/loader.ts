@@ -1,7 +1,9 @@
-// The script that a page names: `<script async src="https://chat.example/widget.js" data-site="shop"></script>`.
+// The script that a page names: `<script async src="https://chat.example/widget.js"
+// data-site="shop"></script>`.
 //
-// It defines `<frontdesk-chat>`, puts one on the page unless the page has its own, and `window.frontdesk` is then that element.
-// Code that can't wait for the script writes `(window.frontdesk ??= []).push((chat) => chat.open())`.
+// It defines `<frontdesk-chat>`, puts one on the page unless the page has its own, and
+// `window.frontdesk` is then that element. Code that can't wait for the script writes
+// `(window.frontdesk ??= []).push((chat) => chat.open())`.
 
 import { FrontdeskChat } from './element.ts';
 

@@ -1,4 +1,5 @@
-// What was said, as nodes: one entry for each item of the conversation, drawn again when the item changes.
+// What was said, as nodes: one entry for each item of the conversation, drawn again when the item
+// changes.
 
 import { add, h, icon } from '../shared/dom.ts';
 import type { Say } from '../shared/i18n.ts';

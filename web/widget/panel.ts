@@ -1,4 +1,5 @@
-// The opened chat: heading, conversation, composer. Loaded when a visitor opens the chat for the first time.
+// The opened chat: heading, conversation, composer. Loaded when a visitor opens the chat for the
+// first time.
 
 import { add, composes, h, icon } from '../shared/dom.ts';
 import { sayer, type Say } from '../shared/i18n.ts';
@@ -222,7 +223,8 @@ class Panel implements View {
       if (event.key === 'Escape' && !composes(event) && !used && !this.#panel.hidden) this.#key(event);
     }, { signal });
     this.#scroll.addEventListener('scroll', () => {
-      // A banner that takes room scrolls, too: only where nothing was laid out anew did the visitor leave the end.
+      // A banner that takes room scrolls, too: only where nothing was laid out anew did the visitor
+      // leave the end.
       if (this.#pinned && this.#laidOutAnew()) return this.#follow();
       this.#pinned = this.#scroll.scrollHeight - this.#scroll.scrollTop - this.#scroll.clientHeight < PINNED_PX;
       this.#latest.hidden = this.#pinned;

@@ -1,5 +1,5 @@
-// Pictures without <img>: fetched from the chat's own server and drawn, so that no policy on images concerns them and nothing is
-// ever asked of another origin.
+// Pictures without <img>: fetched from the chat's own server and drawn, so that no policy on images
+// concerns them and nothing is ever asked of another origin.
 
 import { h } from '../shared/dom.ts';
 

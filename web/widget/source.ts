@@ -1,4 +1,5 @@
-// Where this visit came from, for the site's own statistics: campaign parameters of the address, and the host that linked here.
+// Where this visit came from, for the site's own statistics: campaign parameters of the address,
+// and the host that linked here.
 
 import type { Source } from '../shared/protocol.ts';
 

@@ -77,7 +77,8 @@ pub(super) async fn run(
 fn cpu_s() -> anyhow::Result<f64> {
     let stat =
         std::fs::read_to_string("/proc/self/stat").context("processor time is read from /proc")?;
-    // The second field is the name in brackets, which may hold anything; user and system time are the 14th and 15th.
+    // The second field is the name in brackets, which may hold anything; user and system time are
+    // the 14th and 15th.
     let fields: Vec<&str> =
         stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = fields.get(11..13).context("/proc/self/stat has too few fields")?;

@@ -32,7 +32,8 @@ impl Texts {
         Self { random: StdRng::seed_from_u64(seed) }
     }
 
-    /// About `tokens` tokens in sentences. Begins with a number, so that nothing computed before is of use.
+    /// About `tokens` tokens in sentences. Begins with a number, so that nothing computed before is
+    /// of use.
     pub(super) fn text(&mut self, tokens: usize) -> String {
         let mut text = format!("{:08}:", self.random.random_range(0..100_000_000));
         for word in 0..tokens.saturating_sub(10) {
@@ -167,7 +168,8 @@ pub(super) async fn ask_all(llm: &Llm, requests: Vec<Request>) -> anyhow::Result
     Ok(written)
 }
 
-/// Tokens a second of all chats together, in the time in which every one of them wrote. 0 where there is none.
+/// Tokens a second of all chats together, in the time in which every one of them wrote. 0 where
+/// there is none.
 pub(super) fn together(written: &[Written]) -> f64 {
     let from = written.iter().filter_map(|chat| chat.pieces.first()).max();
     let to = written.iter().filter_map(|chat| chat.pieces.last()).min();
@@ -180,7 +182,8 @@ pub(super) fn together(written: &[Written]) -> f64 {
     pieces as f64 / (to - from).as_secs_f64()
 }
 
-/// Gaps between a chat's pieces of text that end after `from` and begin before `to`, in milliseconds.
+/// Gaps between a chat's pieces of text that end after `from` and begin before `to`, in
+/// milliseconds.
 pub(super) fn gaps(written: &[Written], from: Instant, to: Instant) -> Vec<f64> {
     let pairs = written.iter().flat_map(|chat| chat.pieces.windows(2));
     pairs.filter(|pair| pair[1] > from && pair[0] < to).map(|pair| ms(pair[1] - pair[0])).collect()

@@ -20,7 +20,8 @@ pub enum Scenario {
     Prefill300,
     /// A prompt of 1,090 tokens on an idle engine.
     Prefill1090,
-    /// Eight new chats at once with one system prompt of 1,000 tokens; then eight more that find it known.
+    /// Eight new chats at once with one system prompt of 1,000 tokens; then eight more that find it
+    /// known.
     SharedSystem,
     /// Eight new chats at once, each with passages of its own.
     OwnPassages,
@@ -207,8 +208,8 @@ async fn turns(llm: &Llm, texts: &mut Texts) -> anyhow::Result<Vec<Measure>> {
     }])
 }
 
-/// Finished conversations are kept for their next turn. The same load before them, beside them and after they are
-/// forgotten.
+/// Finished conversations are kept for their next turn. The same load before them, beside them and
+/// after they are forgotten.
 async fn sleeping(llm: &Llm, texts: &mut Texts, tokens: usize) -> anyhow::Result<Vec<Measure>> {
     llm.forget_finished();
     let before = decode_16(llm, texts).await?;

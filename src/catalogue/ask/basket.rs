@@ -1,5 +1,6 @@
-//! What several things cost together: "2 stoves and a tent, how much is that?". Strict: every word has to be understood, each
-//! thing has to be one product with one price, and all prices have to be in one currency.
+//! What several things cost together: "2 stoves and a tent, how much is that?". Strict: every word
+//! has to be understood, each thing has to be one product with one price, and all prices have to be
+//! in one currency.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

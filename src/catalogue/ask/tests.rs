@@ -6,7 +6,8 @@ use crate::retrieval::product::Product;
 /// The sample shop's rows, as ingestion writes them.
 const SHOP: &str = include_str!("../../../knowledge/catalogue.csv");
 
-/// Another shop: other columns, another currency, whether something is there without how much of it, many variants.
+/// Another shop: other columns, another currency, whether something is there without how much of
+/// it, many variants.
 const WARDROBE: &str = "\
 available,item_id,name,options color,options size,options material,price
 true,961,T-Shirt,blue,M,cotton,50.88 USD

@@ -15,7 +15,8 @@ use super::{Task, Trouble};
 use crate::conversation::Citation;
 use crate::site::channel::Platform;
 
-/// A preview that takes longer is left: a platform that hangs must not keep the visitor's Stop waiting.
+/// A preview that takes longer is left: a platform that hangs must not keep the visitor's Stop
+/// waiting.
 const SHOWN_WITHIN: Duration = Duration::from_millis(400);
 /// The message that later ones replace is waited for longer, or it would stand there for good.
 const PLACED_WITHIN: Duration = Duration::from_secs(3);
@@ -23,7 +24,8 @@ const PLACED_WITHIN: Duration = Duration::from_secs(3);
 const STOPPED: Duration = Duration::from_secs(60);
 
 impl Task {
-    /// An answer as it is sent: with its sources, cut to the platform's length and number of messages.
+    /// An answer as it is sent: with its sources, cut to the platform's length and number of
+    /// messages.
     pub(super) fn parts(
         &self,
         seq: u64,
@@ -122,7 +124,8 @@ impl Task {
             Outcome::Unanswered { why } if part.tries < MAX_TRIES => {
                 self.later(key, part, None, &why).await
             }
-            // The token or the message to be replaced is gone: a message of its own may still arrive.
+            // The token or the message to be replaced is gone: a message of its own may still
+            // arrive.
             Outcome::Refused { why }
                 if way != Way::Message && capability.due != Due::Standing
                     || matches!(&outcome, Outcome::Refused { .. } if way == Way::Replace) =>
@@ -273,7 +276,8 @@ impl Task {
         let platform = self.account.config.platform;
         let capability = platform.capability();
         let whole = self.shown.text.trim_end();
-        // What is too long for one message is shown from its beginning where it stays, else from its end.
+        // What is too long for one message is shown from its beginning where it stays, else from
+        // its end.
         let text = match capability.waiting {
             Waiting::Edits { .. } => head(whole, capability.unit, capability.limit),
             _ => {

@@ -1,7 +1,9 @@
-//! What the receiving mail server found out about a message's sender: `Authentication-Results` (RFC 8601). Pure.
+//! What the receiving mail server found out about a message's sender: `Authentication-Results` (RFC
+//! 8601). Pure.
 //!
-//! Anybody can write that header into a message. The server that receives it puts its own on top, under the name that
-//! stands first in it, and takes out what others wrote under that name; so the topmost one of that name is believed.
+//! Anybody can write that header into a message. The server that receives it puts its own on top,
+//! under the name that stands first in it, and takes out what others wrote under that name; so the
+//! topmost one of that name is believed.
 
 use mail_parser::Message;
 
@@ -14,8 +16,8 @@ struct Found {
     dkim_passed: bool,
 }
 
-/// Whether the sender's own domain, or its mail server's address, says that the message isn't theirs. A domain that says
-/// nothing fails nothing: small ones do.
+/// Whether the sender's own domain, or its mail server's address, says that the message isn't
+/// theirs. A domain that says nothing fails nothing: small ones do.
 pub(super) fn is_forged(message: &Message<'_>, authserv_id: &str) -> bool {
     let mut found = Found::default();
     let headers = message
@@ -61,7 +63,8 @@ fn read(value: &str, found: &mut Found) {
     }
 }
 
-/// Comments stand in brackets, which may hold brackets (RFC 5322, section 3.2.2), and may hold semicolons.
+/// Comments stand in brackets, which may hold brackets (RFC 5322, section 3.2.2), and may hold
+/// semicolons.
 fn without_comments(value: &str) -> String {
     let (mut plain, mut depth, mut quoted, mut escaped) = (String::new(), 0_usize, false, false);
     for c in value.chars() {
@@ -113,7 +116,8 @@ mod tests {
         check(&format!("{own}; spf=softfail; dkim=none; dmarc=none"), false);
         // A header for each check.
         check(&format!("{own}; spf=pass\n{own}; dmarc=fail"), true);
-        // Somebody else's word, above or below, changes nothing, nor does one of ours that came with the message.
+        // Somebody else's word, above or below, changes nothing, nor does one of ours that came
+        // with the message.
         check(
             &format!("Authentication-Results: mx.bank.example; dmarc=pass\n{own}; dmarc=fail"),
             true,

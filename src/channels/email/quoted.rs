@@ -1,4 +1,5 @@
-//! What somebody wrote in an e-mail, without what their program quoted below it, and without their signature. Pure.
+//! What somebody wrote in an e-mail, without what their program quoted below it, and without their
+//! signature. Pure.
 
 /// Longest line that introduces a quotation, in characters.
 const MAX_INTRODUCTION: usize = 200;
@@ -74,7 +75,8 @@ fn introduces(line: &str) -> bool {
     line.chars().count() <= MAX_INTRODUCTION && line.trim_end().ends_with([':', '：'])
 }
 
-/// A line that introduces a quotation and names when or who: an address, or a year and a time of day.
+/// A line that introduces a quotation and names when or who: an address, or a year and a time of
+/// day.
 fn dated(line: &str) -> bool {
     introduces(line) && (has_address(line) || has_year(line) && has_time(line))
 }
@@ -101,7 +103,8 @@ fn has_time(line: &str) -> bool {
     })
 }
 
-/// `Name: value` as programs list who wrote, when, to whom and about what; a star stands around the name in some.
+/// `Name: value` as programs list who wrote, when, to whom and about what; a star stands around the
+/// name in some.
 fn is_header(line: &str) -> bool {
     let line = line.trim_start_matches('*');
     let Some((name, value)) = line.split_once([':', '：']) else { return false };
@@ -112,7 +115,8 @@ fn is_header(line: &str) -> bool {
         && !value.trim().is_empty()
 }
 
-/// Text whose lines a program broke (RFC 3676): broken ones end in a space, which `joined` says isn't part of the text.
+/// Text whose lines a program broke (RFC 3676): broken ones end in a space, which `joined` says
+/// isn't part of the text.
 pub(super) fn unflowed(text: &str, joined: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.replace("\r\n", "\n").lines() {
@@ -128,9 +132,11 @@ pub(super) fn unflowed(text: &str, joined: bool) -> String {
     out
 }
 
-/// The text of an HTML document; in a reply that which stands before what the program marks as quoted.
+/// The text of an HTML document; in a reply that which stands before what the program marks as
+/// quoted.
 pub(super) fn text_of_html(html: &str, is_reply: bool) -> String {
-    // What programs put around the earlier message: most; Gmail; Outlook on the web and on the desk; Yahoo.
+    // What programs put around the earlier message: most; Gmail; Outlook on the web and on the
+    // desk; Yahoo.
     const QUOTED: [&str; 6] = [
         "<blockquote",
         "gmail_quote",

@@ -1,4 +1,5 @@
-//! Commands and answers of IMAP on one connection. What is read half stays for the next reader, so a wait may be given up.
+//! Commands and answers of IMAP on one connection. What is read half stays for the next reader, so
+//! a wait may be given up.
 
 use std::time::Duration;
 
@@ -39,8 +40,8 @@ pub(super) struct Wire {
     literal: usize,
     /// Why the server is about to hang up.
     farewell: Option<String>,
-    /// The server told of messages since this was last set to false. It may do so in the answer to any command, and doesn't
-    /// repeat it in IDLE.
+    /// The server told of messages since this was last set to false. It may do so in the answer to
+    /// any command, and doesn't repeat it in IDLE.
     pub(super) news: bool,
 }
 

@@ -116,7 +116,8 @@ fn by_row(row: &Row, signed: Signed<'_>, secrets: &[String]) -> Result<(), Rejec
     })
 }
 
-/// Mailgun signs a time and a token, and nothing of the message: the token is the event's key, so that it counts once.
+/// Mailgun signs a time and a token, and nothing of the message: the token is the event's key, so
+/// that it counts once.
 ///
 /// # Errors
 /// When a field is missing, forged or stale.
@@ -141,7 +142,8 @@ pub(crate) fn mailgun(
     })
 }
 
-/// SendGrid: ECDSA on P-256 with SHA-256 over time and body; the secrets are its public keys in Base64.
+/// SendGrid: ECDSA on P-256 with SHA-256 over time and body; the secrets are its public keys in
+/// Base64.
 fn sendgrid(signed: Signed<'_>, keys: &[String]) -> Result<(), Rejected> {
     /// A public key's bytes end its `SubjectPublicKeyInfo` (RFC 5480): one uncompressed point.
     const POINT: usize = 65;
@@ -160,8 +162,8 @@ fn sendgrid(signed: Signed<'_>, keys: &[String]) -> Result<(), Rejected> {
     })
 }
 
-/// What a scheme names a request by, if it does so with something that is signed: another id would make a captured request
-/// another event. Chatwoot's and Zendesk's ids are not.
+/// What a scheme names a request by, if it does so with something that is signed: another id would
+/// make a captured request another event. Chatwoot's and Zendesk's ids are not.
 #[must_use]
 pub fn key(scheme: SignedAs, signed: Signed<'_>) -> Option<String> {
     match scheme {

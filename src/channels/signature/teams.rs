@@ -1,4 +1,5 @@
-//! Teams shows a token (JWT, RS256) of the Bot Framework that names us, and the address to answer to. Pure.
+//! Teams shows a token (JWT, RS256) of the Bot Framework that names us, and the address to answer
+//! to. Pure.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -51,7 +52,8 @@ pub struct Expected<'a> {
 /// Verifies the value of `Authorization`.
 ///
 /// # Errors
-/// `UnknownKey` when the keys may be out of date; else when the token isn't for this bot and this activity, or not now.
+/// `UnknownKey` when the keys may be out of date; else when the token isn't for this bot and this
+/// activity, or not now.
 pub fn verify(
     authorization: Option<&str>,
     keys: &[Key],

@@ -1,6 +1,7 @@
 //! WeChat: SHA-1 over sorted words, and in safe mode messages encrypted with AES-256-CBC. Pure.
 //!
-//! The signature of plain mode doesn't cover the body. An account with a key takes encrypted messages alone.
+//! The signature of plain mode doesn't cover the body. An account with a key takes encrypted
+//! messages alone.
 
 use aes::Aes256;
 use base64::alphabet;
@@ -144,7 +145,8 @@ impl Crypt {
     }
 }
 
-/// The text of an element directly below the root. Entities other than XML's own five are not known, so none expands.
+/// The text of an element directly below the root. Entities other than XML's own five are not
+/// known, so none expands.
 #[must_use]
 pub fn field(xml: &[u8], name: &str) -> Option<String> {
     let mut reader = quick_xml::Reader::from_reader(xml);

@@ -1,10 +1,11 @@
-//! What a client knows of its conversation: which messages stand, what of the answer arrived, and how to resume. Pure.
+//! What a client knows of its conversation: which messages stand, what of the answer arrived, and
+//! how to resume. Pure.
 
 use crate::protocol::parts::{AnswerEnd, Citation, Usage};
 use crate::protocol::{ClientMessage, ErrorCode, Partial, ServerMessage};
 
-/// A client's side of a conversation. Survives connections: [`Conversation::hello`] and [`Conversation::unacknowledged`] are
-/// what a new one is opened with.
+/// A client's side of a conversation. Survives connections: [`Conversation::hello`] and
+/// [`Conversation::unacknowledged`] are what a new one is opened with.
 #[derive(Clone, Debug, Default)]
 pub struct Conversation {
     pub site: String,
@@ -46,7 +47,8 @@ pub enum News {
     Started {
         turn: u64,
     },
-    /// `text` is all of the answer so far. It may be shorter than before: after a crash a server goes on from what it kept.
+    /// `text` is all of the answer so far. It may be shorter than before: after a crash a server
+    /// goes on from what it kept.
     Text {
         turn: u64,
         text: String,
@@ -108,7 +110,8 @@ impl Conversation {
         }
     }
 
-    /// Something to say. Until the server has taken it, it is among [`Conversation::unacknowledged`].
+    /// Something to say. Until the server has taken it, it is among
+    /// [`Conversation::unacknowledged`].
     pub fn say(&mut self, id: String, text: String) -> ClientMessage {
         self.unsent.push((id.clone(), text.clone()));
         ClientMessage::Message { id, text }
@@ -127,7 +130,8 @@ impl Conversation {
         self.answer.as_ref().map(|answer| answer.turn)
     }
 
-    /// Leaves the conversation: the next hello begins another, as the same visitor. What wasn't taken goes along.
+    /// Leaves the conversation: the next hello begins another, as the same visitor. What wasn't
+    /// taken goes along.
     pub fn leave(&mut self) {
         *self = Self {
             unsent: std::mem::take(&mut self.unsent),

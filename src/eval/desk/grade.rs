@@ -110,7 +110,8 @@ pub fn grade(item: &Item, reply: &Reply<'_>) -> (Grade, String) {
         .map(|(group, _)| group.join(" / "))
         .collect();
     let full = !item.must.is_empty() && missing.is_empty();
-    // A bare "no" beside another matter's facts is no part of the answer, unless nothing else is expected.
+    // A bare "no" beside another matter's facts is no part of the answer, unless nothing else is
+    // expected.
     let met = full || found.iter().flatten().any(|word| !YES_NO.contains(&word.as_str()));
     let lacks = || format!("missing: {}", missing.join("; "));
     let in_language = speaks(&item.lang, reply.text);
@@ -191,8 +192,9 @@ fn telling(text: &str, own: &[String]) -> String {
     folded(&kept.collect::<Vec<_>>().join(" "))
 }
 
-/// One spelling for what means the same: case, width, spaces, dashes, quotes, marks of emphasis, and forms of numbers ("1,500",
-/// "1.500" and "1 500" are "1500", "8,90" is "8.9", "5 °C" is "5°C").
+/// One spelling for what means the same: case, width, spaces, dashes, quotes, marks of emphasis,
+/// and forms of numbers ("1,500", "1.500" and "1 500" are "1500", "8,90" is "8.9", "5 °C" is
+/// "5°C").
 #[must_use]
 pub fn folded(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -273,7 +275,8 @@ fn plain_numbers(text: &str) -> String {
     plain
 }
 
-/// Takes up groups of three digits that spaces set off ("1 500"), unless other digits follow: then it is a telephone number.
+/// Takes up groups of three digits that spaces set off ("1 500"), unless other digits follow: then
+/// it is a telephone number.
 fn spaced_thousands(chars: &[char], from: usize, groups: &mut Vec<(char, String)>) -> usize {
     let first = groups.first().map_or(0, |(_, group)| group.len());
     let (mut at, mut found) = (from, Vec::new());
@@ -340,8 +343,8 @@ fn is_latin(c: char) -> bool {
     c.is_alphabetic() && u32::from(c) < 0x2e80
 }
 
-/// Whether a fact occurs in a text, both folded: a number not within a longer one, a word from its beginning, and a single word of up to
-/// three letters only by itself.
+/// Whether a fact occurs in a text, both folded: a number not within a longer one, a word from its
+/// beginning, and a single word of up to three letters only by itself.
 #[must_use]
 pub fn occurs(fact: &str, text: &str) -> bool {
     let (Some(first), Some(last)) = (fact.chars().next(), fact.chars().next_back()) else {
@@ -375,8 +378,8 @@ pub fn occurs(fact: &str, text: &str) -> bool {
     })
 }
 
-/// Whether a reply is in a language, by its script and its function words. One that shows neither, a price or a name, fits any; so does
-/// a language whose function words aren't known here.
+/// Whether a reply is in a language, by its script and its function words. One that shows neither,
+/// a price or a name, fits any; so does a language whose function words aren't known here.
 fn speaks(language: &str, text: &str) -> bool {
     let han = text.chars().filter(|c| matches!(u32::from(*c), 0x4e00..=0x9fff)).count();
     let letters = text.chars().filter(|c| is_latin(*c)).count();

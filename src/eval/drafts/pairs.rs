@@ -1,5 +1,5 @@
-//! Pairs of sentences that contradict each other, and that don't: made of `pairs.toml`, and of sentences of replies
-//! whose figures are changed. Same seed, same pairs.
+//! Pairs of sentences that contradict each other, and that don't: made of `pairs.toml`, and of
+//! sentences of replies whose figures are changed. Same seed, same pairs.
 
 use anyhow::Context as _;
 use rand::rngs::StdRng;
@@ -175,8 +175,8 @@ fn apart(
     }
 }
 
-/// Pairs of sentences of replies, by what was asked: each with a figure beside itself with another figure, and beside a
-/// sentence that answers another question.
+/// Pairs of sentences of replies, by what was asked: each with a figure beside itself with another
+/// figure, and beside a sentence that answers another question.
 pub fn of_sentences(sentences: &[(String, String)], seed: u64) -> Vec<Pair> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut pairs = Vec::new();

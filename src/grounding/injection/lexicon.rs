@@ -1,5 +1,6 @@
-//! The words by which orders to the machine are told, in English, German, French, Spanish and Chinese, all in small letters.
-//! The four spaced languages share their lists: a word that orders in one of them orders in a sentence of that one only.
+//! The words by which orders to the machine are told, in English, German, French, Spanish and
+//! Chinese, all in small letters. The four spaced languages share their lists: a word that orders
+//! in one of them orders in a sentence of that one only.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -13,7 +14,8 @@ pub(super) const MACHINE: Kinds = 1;
 pub(super) const MACHINE_LETTERS: Kinds = 1 << 1;
 /// Belongs to the machine's name where it stands behind it: "AI agents".
 pub(super) const MACHINE_TAIL: Kinds = 1 << 2;
-/// Makes a person, or something of the reader's own, of the machine behind it: "a shop assistant", "your chatbot".
+/// Makes a person, or something of the reader's own, of the machine behind it: "a shop assistant",
+/// "your chatbot".
 pub(super) const NOT_MACHINE_BEFORE: Kinds = 1 << 3;
 /// Makes a person of the machine before it: "an AI researcher".
 pub(super) const NOT_MACHINE_AFTER: Kinds = 1 << 4;
@@ -352,7 +354,8 @@ pub(super) const PHRASES: &[(Phrase, &str)] = &[
     (Phrase::Never, "have to say so"),
 ];
 
-/// Chinese has no words to take apart: what stands in a sentence, and in which order, is looked at instead.
+/// Chinese has no words to take apart: what stands in a sentence, and in which order, is looked at
+/// instead.
 pub(super) mod zh {
     pub(crate) const MACHINES: &[&str] = &[
         "助手",

@@ -1,7 +1,9 @@
-//! Knowledge gaps for agents: what visitors asked and the documents don't answer, and the article that is missing.
+//! Knowledge gaps for agents: what visitors asked and the documents don't answer, and the article
+//! that is missing.
 //!
-//! An article goes the way of every document that is handed in. Then the gap's question is asked as a visitor would ask it,
-//! so that the agent sees what visitors hear from now on, and a gap that is answered closes.
+//! An article goes the way of every document that is handed in. Then the gap's question is asked as
+//! a visitor would ask it, so that the agent sees what visitors hear from now on, and a gap that is
+//! answered closes.
 
 use axum::Json;
 use axum::extract::State;
@@ -79,7 +81,8 @@ async fn set(
     Ok(private(Json(gap)))
 }
 
-/// `POST …/gaps/{id}/article`: hands the article in, asks the question again, and closes the gap if that answers it.
+/// `POST …/gaps/{id}/article`: hands the article in, asks the question again, and closes the gap if
+/// that answers it.
 async fn publish(
     State(app): State<App>,
     OfSite { who, site, .. }: OfSite,

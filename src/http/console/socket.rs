@@ -1,5 +1,6 @@
-//! The console's WebSocket: one `select!` per socket, every write with a time limit. The inbox is pulled from the board whenever
-//! it changed, so nothing of it is queued; a watched conversation has the queue that every participant has.
+//! The console's WebSocket: one `select!` per socket, every write with a time limit. The inbox is
+//! pulled from the board whenever it changed, so nothing of it is queued; a watched conversation
+//! has the queue that every participant has.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,7 +35,8 @@ use crate::telemetry::GaugeGuard;
 /// Largest frame an agent may send; a message of 4,000 characters fits in any script.
 const MAX_FRAME: usize = 64 * 1024;
 const READ_BUFFER: usize = 4 * 1024;
-/// Outbound bytes that may wait before a write fails: a window of 200 sessions and a long conversation fit.
+/// Outbound bytes that may wait before a write fails: a window of 200 sessions and a long
+/// conversation fit.
 const MAX_WRITE_BUFFER: usize = 8 * 1024 * 1024;
 /// Longest time one write may take; a console that is slower is cut off.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
@@ -255,7 +257,8 @@ impl Connection {
         }
     }
 
-    /// A frame as a message. `None` for frames that carry none, and for mistakes, which are answered.
+    /// A frame as a message. `None` for frames that carry none, and for mistakes, which are
+    /// answered.
     async fn read(
         &mut self,
         frame: Option<Result<Message, axum::Error>>,
@@ -452,7 +455,8 @@ impl Connection {
     ) -> Result<(), Close> {
         let over = matches!(update.as_deref(), None | Some(Update::Lost));
         if over {
-            // It was erased, its disk failed, or this console was too slow for it: watching it again tells.
+            // It was erased, its disk failed, or this console was too slow for it: watching it
+            // again tells.
             desk.watched.remove(&session);
         }
         let frame = match update {
@@ -506,7 +510,8 @@ impl Connection {
     }
 }
 
-/// The next update of any open conversation, `None` in place of one when it is over; never ready without any.
+/// The next update of any open conversation, `None` in place of one when it is over; never ready
+/// without any.
 async fn next(watched: &mut BTreeMap<String, Watched>) -> (String, Option<Arc<Update>>) {
     std::future::poll_fn(|context| {
         for (session, watched) in watched.iter_mut() {

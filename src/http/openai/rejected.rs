@@ -1,4 +1,5 @@
-//! What is said of a body that isn't as the API's reference has it: which field, and what it must be.
+//! What is said of a body that isn't as the API's reference has it: which field, and what it must
+//! be.
 
 use std::error::Error;
 
@@ -47,7 +48,8 @@ pub(super) fn rejected(rejection: &JsonRejection, limit: usize) -> OpenAiError {
     }
 }
 
-/// The field, unless it is the whole body, and what is wrong with it, from serde's path and message.
+/// The field, unless it is the whole body, and what is wrong with it, from serde's path and
+/// message.
 fn told(path: &str, message: &str) -> (Option<String>, String) {
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
     let here = Some(path.to_owned()).filter(|path| !path.is_empty());

@@ -1,7 +1,8 @@
-//! `POST /v1/responses`, which OpenAI's newer clients ask first: <https://platform.openai.com/docs/api-reference/responses>.
+//! `POST /v1/responses`, which OpenAI's newer clients ask first:
+//! <https://platform.openai.com/docs/api-reference/responses>.
 //!
-//! `previous_response_id` goes on with a conversation that this server remembers in memory, within limits, until it restarts;
-//! a client that sends the whole history as `input` needs none of it.
+//! `previous_response_id` goes on with a conversation that this server remembers in memory, within
+//! limits, until it restarts; a client that sends the whole history as `input` needs none of it.
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
@@ -179,7 +180,8 @@ fn begin(app: &App, shown: Option<&str>, body: Body) -> Result<Job, OpenAiError>
     })
 }
 
-/// The messages of the input; calls of tools, their results and other models' reasoning are passed over.
+/// The messages of the input; calls of tools, their results and other models' reasoning are passed
+/// over.
 fn lines(input: Option<Input>) -> Result<Vec<Line>, OpenAiError> {
     let items = match input {
         None => return Err(bad("input", "input is missing: the user's question, or messages")),
@@ -376,7 +378,8 @@ fn stream(app: App, job: Job, permit: OwnedSemaphorePermit) -> Response {
     crate::http::streamed(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
-/// Conversations that clients go on with by a response's id. In memory: the oldest go first when there are too many.
+/// Conversations that clients go on with by a response's id. In memory: the oldest go first when
+/// there are too many.
 #[derive(Debug, Default)]
 pub struct Remembered(Mutex<Turns>);
 
@@ -422,8 +425,8 @@ impl Remembered {
         }
     }
 
-    /// What was said until a response, oldest first, as far back as it is remembered. `None` if the response isn't, or is
-    /// another site's.
+    /// What was said until a response, oldest first, as far back as it is remembered. `None` if the
+    /// response isn't, or is another site's.
     fn conversation(&self, id: &str, site: &str) -> Option<Vec<Line>> {
         let turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut turn = turns.by_id.get(id).filter(|turn| turn.site == site)?;

@@ -1,5 +1,6 @@
-//! The models behind the search, for programs that have documents of their own: `/v1/embeddings` as OpenAI describes it, and
-//! `/v1/rerank` as Jina, Cohere and others do. Visitors' questions go before either.
+//! The models behind the search, for programs that have documents of their own: `/v1/embeddings` as
+//! OpenAI describes it, and `/v1/rerank` as Jina, Cohere and others do. Visitors' questions go
+//! before either.
 
 use axum::Json;
 use axum::extract::{FromRequest as _, Request, State};
@@ -22,7 +23,8 @@ pub(super) const MAX_BODY: usize = 4 << 20;
 /// Texts of one request, and characters of each. Longer texts are cut by the model anyway.
 const MAX_TEXTS: usize = 256;
 const MAX_CHARS: usize = 16_000;
-/// Requests that are computed at once; more are refused. Visitors' questions go first, so these can take long.
+/// Requests that are computed at once; more are refused. Visitors' questions go first, so these can
+/// take long.
 pub const AT_ONCE: usize = 4;
 /// When to try again after such a refusal.
 const BUSY_MS: u64 = 2_000;

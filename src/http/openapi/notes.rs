@@ -1,5 +1,5 @@
-//! What the tables of routes don't say: what each route is for, and the types that it takes and gives. A test finds a route
-//! without a note and a note without a route.
+//! What the tables of routes don't say: what each route is for, and the types that it takes and
+//! gives. A test finds a route without a note and a note without a route.
 
 use axum::http::Method;
 use schemars::{JsonSchema, SchemaGenerator};

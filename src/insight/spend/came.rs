@@ -10,8 +10,8 @@ use crate::features::State;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
     pub came: BTreeMap<String, Came>,
-    /// Orders and refunds in another currency than the spend's, by currency; the empty one is that of
-    /// reports that name none. Amounts of two currencies have no sum, so these are in no figure.
+    /// Orders and refunds in another currency than the spend's, by currency; the empty one is that
+    /// of reports that name none. Amounts of two currencies have no sum, so these are in no figure.
     pub foreign: BTreeMap<String, usize>,
     /// Orders that were reported without an amount: they count as orders and bring nothing back.
     pub unpriced: usize,
@@ -23,9 +23,9 @@ pub struct Tally {
 
 impl Tally {
     /// Counts conversations from each campaign's first day with spend to the table's last day. An
-    /// order counts once, for the first conversation that it was reported of; one that was cancelled
-    /// doesn't count, and a negative amount is a refund, which is no order and lowers the return. What
-    /// was reported on the day `until` or later is left out.
+    /// order counts once, for the first conversation that it was reported of; one that was
+    /// cancelled doesn't count, and a negative amount is a refund, which is no order and lowers the
+    /// return. What was reported on the day `until` or later is left out.
     #[must_use]
     pub fn of<'a>(
         states: impl IntoIterator<Item = &'a State>,
@@ -85,8 +85,8 @@ impl Tally {
         tally
     }
 
-    /// What a reader of the figures has to know of them, a sentence each. Counts below [`LEAST`] are
-    /// not told.
+    /// What a reader of the figures has to know of them, a sentence each. Counts below [`LEAST`]
+    /// are not told.
     #[must_use]
     pub fn notes(&self, currency: &str) -> Vec<String> {
         let count = |count: usize| {
@@ -137,8 +137,8 @@ mod tests {
         Row { campaign: campaign.into(), first, last, amount: 10.0, currency: "EUR".into() }
     }
 
-    /// A conversation by a campaign's link on a day, with orders as `id amount currency`; `!` before
-    /// an id is a cancelled one.
+    /// A conversation by a campaign's link on a day, with orders as `id amount currency`; `!`
+    /// before an id is a cancelled one.
     fn state(campaign: &str, day: u64, orders: &[&str]) -> State {
         let outcome = |text: &&str| {
             let mut parts = text.split(' ');

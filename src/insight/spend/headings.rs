@@ -1,7 +1,7 @@
 //! The headings that tables of spend have.
 
-// Headings as `plain` makes them, the most telling first: our own, then those that Google Ads, Meta,
-// Microsoft Advertising, LinkedIn and TikTok give their exports.
+// Headings as `plain` makes them, the most telling first: our own, then those that Google Ads,
+// Meta, Microsoft Advertising, LinkedIn and TikTok give their exports.
 pub(super) const CAMPAIGN: &[&str] = &[
     "campaign",
     "campaign name",

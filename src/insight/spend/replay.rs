@@ -31,9 +31,9 @@ pub struct Replay {
 }
 
 /// Gives the advice for each full week of the table from what was known before it, and values it by
-/// what that week's money brought: each unit of money is taken to bring what the campaign's units of
-/// that week did. Every week starts from what was really spent; campaigns without spend in a week, or
-/// none before it, keep their share.
+/// what that week's money brought: each unit of money is taken to bring what the campaign's units
+/// of that week did. Every week starts from what was really spent; campaigns without spend in a
+/// week, or none before it, keep their share.
 ///
 /// `None` where spend isn't told by day, or there are no two weeks of it or under five orders.
 #[must_use]
@@ -168,7 +168,8 @@ mod tests {
         let (states, rows) = shop([("a", 3), ("b", 1)], 0);
         let found = replayed(&states, &rows).unwrap();
         assert_eq!((found.weeks, found.moved), (5, 5));
-        // Five weeks of 280 for a and 40 × 7 for b; each week 28 of 140 move from 4 back to 12 back a unit.
+        // Five weeks of 280 for a and 40 × 7 for b; each week 28 of 140 move from 4 back to 12 back
+        // a unit.
         assert!((found.brought - 5.0 * 28.0 * 40.0).abs() < 1e-6, "{found:?}");
         assert!((found.more.value - 5.0 * 28.0 * 8.0).abs() < 1.0, "{found:?}");
         assert!(found.more.low > 0.0 && found.more.high > found.more.value, "{found:?}");

@@ -1,10 +1,12 @@
-//! Whether crawlers may have a page: status, robots.txt, and directives of the page and its headers.
+//! Whether crawlers may have a page: status, robots.txt, and directives of the page and its
+//! headers.
 
 use super::Page;
 use crate::pages::robots::{self, Robots};
 use crate::pages::{Finding, quoted, timestamp};
 
-/// Crawlers that are asked for beside all others (`None`). A page that one of them may have isn't blocked.
+/// Crawlers that are asked for beside all others (`None`). A page that one of them may have isn't
+/// blocked.
 const AGENTS: [Option<&str>; 5] =
     [None, Some("Googlebot"), Some("bingbot"), Some("DuckDuckBot"), Some("archive.org_bot")];
 const UNAVAILABLE_AFTER: &str = "unavailable_after";
@@ -86,7 +88,8 @@ fn blocks(directives: &str, now_ms: u64) -> bool {
     )
 }
 
-/// The agent that a header is for: what stands before its first colon, unless that is a directive with a date.
+/// The agent that a header is for: what stands before its first colon, unless that is a directive
+/// with a date.
 fn agent_of(value: &str) -> Option<&str> {
     let (before, _) = value.split_once(':')?;
     let is_agent =

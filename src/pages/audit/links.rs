@@ -143,7 +143,8 @@ fn language_of(at: At<'_>) -> Option<String> {
     of_parts.all(same).then_some(first.clone())
 }
 
-/// Whether a text says nothing of what a link leads to, in its language, or in any where none is known.
+/// Whether a text says nothing of what a link leads to, in its language, or in any where none is
+/// known.
 fn is_vague(text: &str, language: Option<&str>) -> bool {
     static VAGUE: LazyLock<BTreeMap<&str, BTreeSet<&str>>> = LazyLock::new(|| {
         let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();

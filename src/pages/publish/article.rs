@@ -1,5 +1,5 @@
-//! A document as a page: its sections under their headings, its versions in other languages, and its
-//! questions as structured data where it is made of nothing else.
+//! A document as a page: its sections under their headings, its versions in other languages, and
+//! its questions as structured data where it is made of nothing else.
 
 use serde_json::{Value, json};
 use url::Url;
@@ -32,7 +32,8 @@ struct Section {
 /// Files whose rows aren't texts.
 const TABLES: [&str; 7] = ["csv", "tsv", "xlsx", "xlsm", "xls", "ods", "xml"];
 
-/// The documents that are texts; rows of tables, which no page can be made of, are named in `left_out`.
+/// The documents that are texts; rows of tables, which no page can be made of, are named in
+/// `left_out`.
 pub(super) fn of(
     documents: Vec<Vec<Passage>>,
     shop: &Shop,
@@ -164,7 +165,8 @@ impl Article {
         }
     }
 
-    /// Its questions and answers, where every section is one: markup for questions is for pages made of them.
+    /// Its questions and answers, where every section is one: markup for questions is for pages
+    /// made of them.
     fn questions(&self) -> Option<Value> {
         let asks = |heading: &String| heading.trim_end().ends_with(['?', '？', '؟']);
         let all = self.sections.iter().all(|section| section.headings.last().is_some_and(asks));

@@ -1,9 +1,10 @@
 //! Puts built pages into a folder of their own, so that a failure leaves what was there.
 //!
-//! A list in the folder names the files that were written by this, with their hashes. Nothing else is
-//! replaced or removed: a folder without that list must be empty, and a file that somebody changed
-//! since is named in an error. All files are first written beside those in place; then they take
-//! their names one by one, which needs no room on the disk, and what the site no longer has is removed.
+//! A list in the folder names the files that were written by this, with their hashes. Nothing else
+//! is replaced or removed: a folder without that list must be empty, and a file that somebody
+//! changed since is named in an error. All files are first written beside those in place; then they
+//! take their names one by one, which needs no room on the disk, and what the site no longer has is
+//! removed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,11 +38,12 @@ pub struct Change {
     pub removed: usize,
 }
 
-/// Brings a folder up to what was built for a site. `force`: files that somebody changed are replaced, too.
+/// Brings a folder up to what was built for a site. `force`: files that somebody changed are
+/// replaced, too.
 ///
 /// # Errors
-/// When the folder isn't one of this site's pages, a file in it was changed by somebody else, or the disk fails; until all
-/// files are written, nothing in place is touched.
+/// When the folder isn't one of this site's pages, a file in it was changed by somebody else, or
+/// the disk fails; until all files are written, nothing in place is touched.
 pub fn write(folder: &Path, site: &str, built: &Built, force: bool) -> anyhow::Result<Change> {
     let before = list_of(folder, site)?;
     let mut after = List { site: site.to_owned(), files: BTreeMap::new() };

@@ -1,7 +1,7 @@
 //! Documents' Markdown → HTML that no text can break out of, and the same as plain text.
 //!
-//! HTML within a document is shown as text, never taken over. Links lead to web pages, addresses and
-//! numbers; any other reference stays as its text.
+//! HTML within a document is shown as text, never taken over. Links lead to web pages, addresses
+//! and numbers; any other reference stays as its text.
 
 use pulldown_cmark::{Alignment, CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use url::Url;
@@ -24,7 +24,8 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
-/// A section's Markdown as HTML. `level`: of the heading it stands under, 1 to 6; headings in it go below.
+/// A section's Markdown as HTML. `level`: of the heading it stands under, 1 to 6; headings in it go
+/// below.
 pub(super) fn html(markdown: &str, level: usize) -> String {
     let mut writer = Writer {
         out: String::new(),

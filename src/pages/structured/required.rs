@@ -1,8 +1,9 @@
-//! What search engines ask of the things that they show: products with offers, ratings, breadcrumbs, questions, organizations.
+//! What search engines ask of the things that they show: products with offers, ratings,
+//! breadcrumbs, questions, organizations.
 //!
-//! After Google's documents on structured data (developers.google.com/search/docs/appearance, August 2026).
-//! Half of a statement is an error (a price without a currency, a question without an answer); a
-//! statement left out is a warning.
+//! After Google's documents on structured data (developers.google.com/search/docs/appearance,
+//! August 2026). Half of a statement is an error (a price without a currency, a question without an
+//! answer); a statement left out is a warning.
 
 use std::collections::BTreeSet;
 

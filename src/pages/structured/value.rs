@@ -33,7 +33,8 @@ pub(super) fn fault(term: &str, property: &Property, value: &Value) -> Option<(S
         let told = format!("schema.org has no term {}.", quoted(name));
         return Some((told, format!("Correct the address {text}.")));
     }
-    // Every property may have a text in place of a thing; what takes no things and no texts is told more of.
+    // Every property may have a text in place of a thing; what takes no things and no texts is told
+    // more of.
     let literal = |name: &&str| {
         TEXTS.contains(name) || NUMBERS.contains(name) || TIMES.contains(name) || *name == "Boolean"
     };
@@ -155,7 +156,8 @@ fn is_time(text: &str) -> bool {
     date.is_none_or(is_date) && time.is_none_or(|time| is_clock(time.trim()))
 }
 
-/// Codes of ISO 4217 in use, and those that left it since 2020; two of coins that schema.org names beside them.
+/// Codes of ISO 4217 in use, and those that left it since 2020; two of coins that schema.org names
+/// beside them.
 const CURRENCIES: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD \
     CAD CDF CHF CLF CLP CNY COP CRC CUC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL \
     HRK HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD \

@@ -1,5 +1,5 @@
-//! Numbered clauses and questions → headings. Written as `4. Cancelling` over a paragraph, Markdown takes them for the items of
-//! a list, and whoever quotes a list for the steps of an instruction.
+//! Numbered clauses and questions → headings. Written as `4. Cancelling` over a paragraph, Markdown
+//! takes them for the items of a list, and whoever quotes a list for the steps of an instruction.
 
 /// Longest title of a clause, in characters and words, and longest question in characters.
 const MAX_TITLE: usize = 60;
@@ -75,7 +75,8 @@ pub(super) fn as_headings(text: &str) -> String {
     out.join("\n")
 }
 
-/// The numbers that a line begins with, and what follows: `4. Title`, `4) Title`, `4.1 Title`, `§ 4 Title`.
+/// The numbers that a line begins with, and what follows: `4. Title`, `4) Title`, `4.1 Title`, `§ 4
+/// Title`.
 fn numbered(line: &str) -> Option<(Vec<u32>, &str)> {
     let line = line.trim_start_matches("**");
     let (section, mut rest) = match line.strip_prefix('§') {
@@ -157,7 +158,8 @@ fn mark(lines: &[&str], run: &[Numbered], levels: &mut [Option<usize>]) {
     }
 }
 
-/// Questions that are paragraphs of their own, each with an answer below, where there is more than one: a page of them.
+/// Questions that are paragraphs of their own, each with an answer below, where there is more than
+/// one: a page of them.
 fn mark_questions(lines: &[&str], levels: &mut [Option<usize>]) {
     let mut found = Vec::new();
     let mut fenced = false;

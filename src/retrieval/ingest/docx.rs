@@ -1,7 +1,7 @@
 //! Word documents → Markdown. Runs in the child process of [`super::isolated`].
 //!
-//! The XML is read as a stream, so that nesting costs no stack. What a reader doesn't see (deleted, moved and hidden text,
-//! field codes, comments, tables of contents) is left out.
+//! The XML is read as a stream, so that nesting costs no stack. What a reader doesn't see (deleted,
+//! moved and hidden text, field codes, comments, tables of contents) is left out.
 
 use std::collections::HashMap;
 
@@ -286,7 +286,8 @@ fn properties(xml: &str) -> Result<(Option<String>, Option<String>), String> {
     Ok((some(title), some(language)))
 }
 
-/// The characters of an event, if it is text. Entities that a document defines itself are never followed.
+/// The characters of an event, if it is text. Entities that a document defines itself are never
+/// followed.
 fn text_of(event: &Event<'_>) -> Option<String> {
     match event {
         Event::Text(text) => Some(text.xml10_content().into_owned()),
@@ -574,7 +575,8 @@ impl Walker {
         Some(label.trim().to_owned()).filter(|label| !label.is_empty())
     }
 
-    /// What a style and those it is based on say: heading level, list, and whether it is a table of contents.
+    /// What a style and those it is based on say: heading level, list, and whether it is a table of
+    /// contents.
     fn style(&self, id: Option<&str>) -> (Option<usize>, Option<(String, usize)>, bool) {
         let (mut heading, mut list, mut contents) = (None, None, false);
         let mut next = id;

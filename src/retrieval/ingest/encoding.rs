@@ -1,4 +1,5 @@
-//! Bytes → text in the encodings that shops' programs write: UTF-8, UTF-16, and what came before them.
+//! Bytes → text in the encodings that shops' programs write: UTF-8, UTF-16, and what came before
+//! them.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::Encoding;
@@ -18,8 +19,8 @@ const MIN_ALONE: usize = 8;
 /// Bytes that are looked at; a file isn't clearer after a megabyte.
 const LOOKED_AT: usize = 1 << 20;
 
-/// Reads a text: by its byte order mark, as UTF-8, as `declared` says, or as it looks. Line ends become `\n`, and
-/// characters nobody can see go.
+/// Reads a text: by its byte order mark, as UTF-8, as `declared` says, or as it looks. Line ends
+/// become `\n`, and characters nobody can see go.
 ///
 /// # Errors
 ///
@@ -89,8 +90,9 @@ fn legacy(
     }
 }
 
-/// Whether every byte beyond ASCII is part of what looks like a character of UTF-8: then it is UTF-8 with a fault (an
-/// overlong form, half of a pair), and another encoding would only make letters of it.
+/// Whether every byte beyond ASCII is part of what looks like a character of UTF-8: then it is
+/// UTF-8 with a fault (an overlong form, half of a pair), and another encoding would only make
+/// letters of it.
 fn is_shaped_as_utf8(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     while let [first, tail @ ..] = rest {
@@ -110,7 +112,8 @@ fn is_shaped_as_utf8(bytes: &[u8]) -> bool {
     true
 }
 
-/// Whether a text that was read in a guessed encoding can be one: enough letters, in words, and nothing that no text holds.
+/// Whether a text that was read in a guessed encoding can be one: enough letters, in words, and
+/// nothing that no text holds.
 fn is_plausible(text: &str) -> bool {
     let (mut letters, mut odd) = (0_usize, 0_usize);
     let mut before = None;
@@ -190,7 +193,8 @@ fn line_of(bytes: &[u8], at: usize) -> usize {
     bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
-/// Drops control characters and the ones that hide or turn text (directions, tags, zero widths that spell nothing).
+/// Drops control characters and the ones that hide or turn text (directions, tags, zero widths that
+/// spell nothing).
 fn visible(text: String) -> String {
     let invisible = |char: char| {
         char.is_control() && !matches!(char, '\n' | '\t')

@@ -1,4 +1,5 @@
-//! How files are understood, without taking them in: for `frontdesk ingest --explain` and the console.
+//! How files are understood, without taking them in: for `frontdesk ingest --explain` and the
+//! console.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -115,7 +116,8 @@ pub async fn folder_files(folder: &Path) -> anyhow::Result<FolderFiles> {
     .context("looking at the files crashed; see the log")
 }
 
-/// How the file `id` of a folder is understood; none if it is not among [`folder_files`], which are all that is ever read.
+/// How the file `id` of a folder is understood; none if it is not among [`folder_files`], which are
+/// all that is ever read.
 ///
 /// # Errors
 ///

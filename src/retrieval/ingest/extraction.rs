@@ -1,4 +1,5 @@
-//! What readers of business formats make of a document, and what keeps a zipped one from unpacking to more than it may.
+//! What readers of business formats make of a document, and what keeps a zipped one from unpacking
+//! to more than it may.
 
 use std::io::Read;
 
@@ -6,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::retrieval::ingest::table::Sheet;
 
-/// Largest text that a document may come to, in bytes; more is not a document but an attack or an archive.
+/// Largest text that a document may come to, in bytes; more is not a document but an attack or an
+/// archive.
 pub(super) const MAX_TEXT_BYTES: usize = 64 << 20;
 /// Largest total of what a zipped document unpacks to, in bytes.
 pub(super) const MAX_UNPACKED_BYTES: u64 = 256 << 20;
@@ -24,7 +26,8 @@ pub(super) struct Extraction {
     pub(super) warnings: Vec<String>,
 }
 
-/// Opens a zip after unpacking all of it into nothing, counting: what it says about its sizes can be a lie.
+/// Opens a zip after unpacking all of it into nothing, counting: what it says about its sizes can
+/// be a lie.
 ///
 /// # Errors
 ///

@@ -1,8 +1,10 @@
-//! Rows of cells whose header nobody marked (Word, PDF) → Markdown: titles above, header where there is one, labels with values.
+//! Rows of cells whose header nobody marked (Word, PDF) → Markdown: titles above, header where
+//! there is one, labels with values.
 
 use super::text::{escaped_line, markdown_table};
 
-/// Rows whose first is a header, or isn't; one that only holds a title or the name of a section stands over what follows.
+/// Rows whose first is a header, or isn't; one that only holds a title or the name of a section
+/// stands over what follows.
 pub(super) fn markdown(rows: &[Vec<String>]) -> String {
     let rows: Vec<&Vec<String>> = rows.iter().filter(|row| filled(row) > 0).collect();
     let width = rows
@@ -86,7 +88,8 @@ fn shape(rows: &[&Vec<String>], width: usize) -> Shape {
     match (width, heads, alike) {
         (_, true, _) => Shape::Headed,
         (2, false, _) => Shape::Pairs,
-        // A two-way table has figures in its header too; its corner is empty, or names what the figures are of.
+        // A two-way table has figures in its header too; its corner is empty, or names what the
+        // figures are of.
         (_, false, true)
             if first[0].is_empty() || all_distinct_labels(first) || is_scale(first, others) =>
         {
@@ -97,7 +100,8 @@ fn shape(rows: &[&Vec<String>], width: usize) -> Shape {
     }
 }
 
-/// Cells of a header that hold figures are worded (`2 hours a day`); those of a row of amounts aren't.
+/// Cells of a header that hold figures are worded (`2 hours a day`); those of a row of amounts
+/// aren't.
 fn all_distinct_labels(row: &[String]) -> bool {
     row.iter().filter(|cell| !cell.is_empty()).all(|cell| {
         let letters = cell.chars().filter(|char| char.is_alphabetic()).count();
@@ -105,7 +109,8 @@ fn all_distinct_labels(row: &[String]) -> bool {
     })
 }
 
-/// Whether the first row's figures have units that no figure below them has: "30 min, 60 min" over "38 €, 65 €".
+/// Whether the first row's figures have units that no figure below them has: "30 min, 60 min" over
+/// "38 €, 65 €".
 fn is_scale(first: &[String], others: &[&Vec<String>]) -> bool {
     let unit = |cell: &str| {
         cell.chars().filter(|char| char.is_alphabetic()).collect::<String>().to_lowercase()

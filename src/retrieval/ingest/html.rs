@@ -1,9 +1,10 @@
 //! A web page → Markdown of its main content.
 //!
-//! A page is hostile input: parsers of HTML are quadratic or recursive in places. So a scanner goes first ([`scan`]); what it
-//! writes has only known elements, few attributes and a bounded depth. [`shape`] then takes out menus, banners and what is
-//! hidden, and gives questions their answers; [`write`] makes Markdown of what is left. Facts that a page states for search
-//! engines ([`linked_data`]) are added where the page itself doesn't show them.
+//! A page is hostile input: parsers of HTML are quadratic or recursive in places. So a scanner goes
+//! first ([`scan`]); what it writes has only known elements, few attributes and a bounded depth.
+//! [`shape`] then takes out menus, banners and what is hidden, and gives questions their answers;
+//! [`write`] makes Markdown of what is left. Facts that a page states for search engines
+//! ([`linked_data`]) are added where the page itself doesn't show them.
 
 use super::text::Meta;
 
@@ -27,7 +28,8 @@ pub(super) struct Page {
     pub(super) unclear: Option<String>,
 }
 
-/// `<main>` with at least this share of a page's letters is the page's content; so are its articles together.
+/// `<main>` with at least this share of a page's letters is the page's content; so are its articles
+/// together.
 const MAIN_SHARE: f64 = 0.25;
 const ARTICLES_SHARE: f64 = 0.6;
 /// Hidden texts that are named one by one.

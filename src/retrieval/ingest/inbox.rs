@@ -1,6 +1,8 @@
-//! Exports of tickets and conversations among the documents: customers' words and addresses are no knowledge.
+//! Exports of tickets and conversations among the documents: customers' words and addresses are no
+//! knowledge.
 //!
-//! Told by structure, not by a product's name: people with addresses, states that only a case has, threads of messages.
+//! Told by structure, not by a product's name: people with addresses, states that only a case has,
+//! threads of messages.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +13,8 @@ const SAMPLE: usize = 50;
 /// Signs that must come together.
 const ENOUGH: usize = 3;
 
-/// What makes records look like an export of tickets or conversations, in words; `None` if they don't.
+/// What makes records look like an export of tickets or conversations, in words; `None` if they
+/// don't.
 pub(super) fn signs<'a>(records: impl Iterator<Item = &'a Map<String, Value>>) -> Option<String> {
     let mut count = 0_usize;
     let (mut people, mut states, mut threads, mut turns, mut named) =

@@ -1,8 +1,9 @@
 //! Business formats are read by a child process of the same binary, with limits on memory and time.
 //!
-//! Parsers of such formats panic, recurse and allocate as a hostile file tells them to, and neither a thread's memory nor
-//! its time can be taken back. A process can: what goes wrong in it is one document's reason. The document goes in over
-//! stdin, its text comes back over stdout as JSON; the child has no environment, can write no files and starts no shell.
+//! Parsers of such formats panic, recurse and allocate as a hostile file tells them to, and neither
+//! a thread's memory nor its time can be taken back. A process can: what goes wrong in it is one
+//! document's reason. The document goes in over stdin, its text comes back over stdout as JSON; the
+//! child has no environment, can write no files and starts no shell.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -65,7 +66,8 @@ pub(super) fn extract(
         .spawn()
         .map_err(|error| format!("the process that reads it could not be started: {error}"))?;
     let outcome = converse(&mut child, document);
-    // It ends by itself at its time limit, but what it still says is of no interest after an error here.
+    // It ends by itself at its time limit, but what it still says is of no interest after an error
+    // here.
     if outcome.is_err() {
         let _ = child.kill();
     }
@@ -212,7 +214,8 @@ fn size(extraction: &Extraction) -> usize {
         + rows.flat_map(|(_, cells)| cells).map(|cell| cell.len() + 4).sum::<usize>()
 }
 
-/// Bounds this process: memory beyond what it has mapped by now, processor seconds, no files, no core dump.
+/// Bounds this process: memory beyond what it has mapped by now, processor seconds, no files, no
+/// core dump.
 fn limit(seconds: u64, memory_mib: u64) {
     use rlimit::Resource;
     let pages = std::fs::read_to_string("/proc/self/statm").ok();

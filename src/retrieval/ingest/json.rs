@@ -1,7 +1,8 @@
-//! Records of JSON: the lines of a JSON Lines file, the elements of arrays wherever they stand, and single records.
+//! Records of JSON: the lines of a JSON Lines file, the elements of arrays wherever they stand, and
+//! single records.
 //!
-//! Which field is the question, the answer, the title or the text is told by its name, and where names say nothing, by what
-//! stands in it over all records.
+//! Which field is the question, the answer, the title or the text is told by its name, and where
+//! names say nothing, by what stands in it over all records.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +43,8 @@ pub(super) struct Fields {
     body: Option<String>,
 }
 
-/// Reads a file: an array of records, one record, an object of records by their ids, or any of these under keys.
+/// Reads a file: an array of records, one record, an object of records by their ids, or any of
+/// these under keys.
 ///
 /// # Errors
 ///
@@ -136,7 +138,8 @@ pub(super) fn drafts_left_out(count: usize) -> String {
     format!("{count} {records} published, and left out")
 }
 
-/// Reads a line of a JSON Lines file: a record in each language that it is written in, none if it is a draft.
+/// Reads a line of a JSON Lines file: a record in each language that it is written in, none if it
+/// is a draft.
 ///
 /// # Errors
 ///
@@ -167,7 +170,8 @@ pub(super) fn json_line(
     parts.into_iter().map(read).collect()
 }
 
-/// What the first lines of a JSON Lines file tell of it: the parts of its fields, and whether it is an export of tickets.
+/// What the first lines of a JSON Lines file tell of it: the parts of its fields, and whether it is
+/// an export of tickets.
 pub(super) fn lines_ahead<'a>(lines: impl Iterator<Item = &'a [u8]>) -> (Fields, Option<String>) {
     let parsed = lines.filter_map(|line| serde_json::from_slice::<Map<String, Value>>(line).ok());
     let records: Vec<Map<String, Value>> = parsed.take(SAMPLE).collect();
@@ -363,7 +367,8 @@ fn record(
         let Value::Object(mut variant) = variant else {
             return Err(bad("has a variant that is no JSON object".to_owned()));
         };
-        // A variant is called what its product is called, and may be seen by whom the product may be seen.
+        // A variant is called what its product is called, and may be seen by whom the product may
+        // be seen.
         for (key, value) in &object {
             if (NAMES.contains(&key.as_str())
                 || META.contains(&key.as_str())

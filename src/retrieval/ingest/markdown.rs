@@ -9,7 +9,8 @@ use super::text::Meta;
 
 mod dialects;
 
-/// Splits the front matter off (`---` for YAML's `key: value` lines, `+++` for TOML's `key = value`).
+/// Splits the front matter off (`---` for YAML's `key: value` lines, `+++` for TOML's `key =
+/// value`).
 ///
 /// # Errors
 ///
@@ -88,8 +89,9 @@ fn unquoted(value: &str) -> &str {
     value.split(" #").next().unwrap_or(value).trim_end()
 }
 
-/// Markdown as a reader of the page sees it: without comments, tags, scripts, struck-out text and image addresses (their
-/// alternative text stays where text surrounds it), with lists numbered and their items in one line each. Code is left alone.
+/// Markdown as a reader of the page sees it: without comments, tags, scripts, struck-out text and
+/// image addresses (their alternative text stays where text surrounds it), with lists numbered and
+/// their items in one line each. Code is left alone.
 pub(super) fn cleaned(text: &str) -> String {
     // Before wrapped lines are joined: a clause's title is a line of its own.
     let text = &clauses::as_headings(&dialects::plain(text));

@@ -19,8 +19,9 @@ pub struct Documents {
     pub failed: Vec<Failure>,
 }
 
-/// Reads a folder, as [`super::ingest`] does, and what was handed in. A folder that isn't there is empty. A document whose audience
-/// or dates can't be understood is left out, as it is by ingestion.
+/// Reads a folder, as [`super::ingest`] does, and what was handed in. A folder that isn't there is
+/// empty. A document whose audience or dates can't be understood is left out, as it is by
+/// ingestion.
 ///
 /// # Errors
 ///

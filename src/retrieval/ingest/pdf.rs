@@ -1,9 +1,10 @@
 //! PDF → Markdown. Runs in the child process of [`super::isolated`].
 //!
-//! A PDF has no text, it has characters at places. Characters that follow each other on one baseline are a run, runs a
-//! line; what is larger than the body is a heading, lines of several runs one below the other are a table, and what stands
-//! at the edge of most pages is a running header or footer, which is left out. Text of another direction than the page's
-//! (a stamp across it) is left out too. What can't be told: headings that are only bold, and text in white.
+//! A PDF has no text, it has characters at places. Characters that follow each other on one
+//! baseline are a run, runs a line; what is larger than the body is a heading, lines of several
+//! runs one below the other are a table, and what stands at the edge of most pages is a running
+//! header or footer, which is left out. Text of another direction than the page's (a stamp across
+//! it) is left out too. What can't be told: headings that are only bold, and text in white.
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +22,8 @@ mod words;
 const HEADING_SIZE: f64 = 1.12;
 /// Longest heading in characters.
 const MAX_HEADING: usize = 150;
-/// A gap of this many letter sizes starts a table's next cell; a smaller one of at least a sixth is a space.
+/// A gap of this many letter sizes starts a table's next cell; a smaller one of at least a sixth is
+/// a space.
 const CELL_GAP: f64 = 1.0;
 const SPACE_GAP: f64 = 0.17;
 
@@ -497,7 +499,8 @@ fn rows_of_table(lines: &[Line], is_heading: &impl Fn(&Line) -> bool) -> usize {
     rows.count()
 }
 
-/// Whether the rows of the next page are of the same table: as many columns, at the same places or under the same header.
+/// Whether the rows of the next page are of the same table: as many columns, at the same places or
+/// under the same header.
 fn same_columns(last: &Line, next: &Line, above: &[Vec<String>], below: &[Vec<String>]) -> bool {
     let width = |rows: &[Vec<String>]| rows.iter().map(Vec::len).max().unwrap_or(0);
     let near = |a: &Run, b: &Run| {
@@ -563,12 +566,14 @@ fn unspaced(char: Option<char>) -> bool {
     char.is_some_and(|char| matches!(char, '\u{3000}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}' | '\u{FF00}'..='\u{FFEF}'))
 }
 
-/// Whether a line of one run is the rest of a cell in the row above: it begins right of the first column.
+/// Whether a line of one run is the rest of a cell in the row above: it begins right of the first
+/// column.
 fn wraps(first: &Line, line: &Line) -> bool {
     first.runs.len() > 1 && line.left() > first.runs[0].right && line.page == first.page
 }
 
-/// Rows of cells. Columns are those of the row that has most; a cell belongs to the one it lies nearest to.
+/// Rows of cells. Columns are those of the row that has most; a cell belongs to the one it lies
+/// nearest to.
 fn table(lines: &[Line]) -> Vec<Vec<String>> {
     let columns = lines
         .iter()

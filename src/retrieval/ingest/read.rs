@@ -269,7 +269,8 @@ impl Reader {
         self.tables(vec![sheet], &hash, true, sender)
     }
 
-    /// The CSV files in the same folder and a hash of them; what can't be read is none, nor what is for some readers alone.
+    /// The CSV files in the same folder and a hash of them; what can't be read is none, nor what is
+    /// for some readers alone.
     fn tables_beside(&self) -> (Vec<Sheet>, String) {
         const MOST: usize = 20;
         let Some(entries) = self.path.parent().and_then(|folder| std::fs::read_dir(folder).ok())
@@ -297,7 +298,8 @@ impl Reader {
         (tables.collect(), self.hash(hashes.concat().as_bytes()))
     }
 
-    /// Rows that have a key are documents of their own; all others, and the texts around tables, are the file's.
+    /// Rows that have a key are documents of their own; all others, and the texts around tables,
+    /// are the file's.
     fn tables(
         &self,
         sheets: Vec<Sheet>,
@@ -548,7 +550,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Customers' own words are for agents alone, unless the file beside the document says otherwise.
+    /// Customers' own words are for agents alone, unless the file beside the document says
+    /// otherwise.
     fn audience_of_inbox(
         &self,
         signs: Option<&str>,
@@ -756,7 +759,8 @@ fn language_of_rows<'a>(rows: impl Iterator<Item = &'a Record>) -> Option<&'stat
     text::detect_language(&sample.join("\n"))
 }
 
-/// A row that is too long for a passage in pieces of about `target` tokens, each with the name of what it is about.
+/// A row that is too long for a passage in pieces of about `target` tokens, each with the name of
+/// what it is about.
 fn row_pieces(text: &str, title: Option<&str>, target: usize) -> Vec<String> {
     let parts: Vec<&str> = text.trim_end_matches('.').split("; ").collect();
     let name = title.and_then(|title| {

@@ -25,7 +25,8 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// `known` are the hashes of documents that needn't be read again, by id. `explain`: say what texts are in no passage.
+    /// `known` are the hashes of documents that needn't be read again, by id. `explain`: say what
+    /// texts are in no passage.
     ///
     /// # Errors
     ///
@@ -68,8 +69,8 @@ impl Reading {
     ///
     /// # Errors
     ///
-    /// When it takes longer than `knowledge.read_timeout_s`, in words. The thread can't be stopped then; it ends when it
-    /// next has something to say.
+    /// When it takes longer than `knowledge.read_timeout_s`, in words. The thread can't be stopped
+    /// then; it ends when it next has something to say.
     pub(super) async fn next(&mut self) -> Result<Option<Found>, String> {
         let late =
             |_| format!("it took longer than {} s to read and was left out", self.limit.as_secs());

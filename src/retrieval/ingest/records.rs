@@ -1,5 +1,5 @@
-//! Records: what a row of a table, or an element or line of JSON, comes to. Those of tables are made in
-//! [`super::tabular`], those of JSON in [`super::json`].
+//! Records: what a row of a table, or an element or line of JSON, comes to. Those of tables are
+//! made in [`super::tabular`], those of JSON in [`super::json`].
 
 use std::io::{BufRead, Read};
 
@@ -51,7 +51,8 @@ pub(super) const NAMES: [&str; 10] = [
 pub(super) const META: [&str; 8] =
     ["url", "link", "language", "lang", "locale", "audience", "valid_from", "valid_until"];
 
-/// Reads up to and with the next `\n`. A line longer than `limit` is read to its end and given as `None`.
+/// Reads up to and with the next `\n`. A line longer than `limit` is read to its end and given as
+/// `None`.
 pub(super) fn next_line<R: BufRead>(
     reader: &mut R,
     limit: u64,

@@ -1,7 +1,9 @@
-//! Tables: sheets of workbooks, CSV files and feeds → rows that say what they say, and what they sell.
+//! Tables: sheets of workbooks, CSV files and feeds → rows that say what they say, and what they
+//! sell.
 //!
-//! `cells` tells what a cell looks like, `header` finds the tables in a sheet, `sections` the headings among their rows,
-//! `kinds` what their columns are, `rows` makes records of their rows. Pure; what was understood and why goes along in [`Understood`].
+//! `cells` tells what a cell looks like, `header` finds the tables in a sheet, `sections` the
+//! headings among their rows, `kinds` what their columns are, `rows` makes records of their rows.
+//! Pure; what was understood and why goes along in [`Understood`].
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +33,8 @@ pub(super) struct Hints {
 }
 
 impl Hints {
-    /// Takes one key: `header_row: 5`, `columns: VK=price, EK=hidden, 3=name`, `currency: EUR`, `tax: net`.
+    /// Takes one key: `header_row: 5`, `columns: VK=price, EK=hidden, 3=name`, `currency: EUR`,
+    /// `tax: net`.
     ///
     /// # Errors
     ///
@@ -108,7 +111,8 @@ struct Line {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Section {
     name: String,
-    /// It looks like a heading by itself: in capitals, below a gap, ending with a colon, or in a column of figures.
+    /// It looks like a heading by itself: in capitals, below a gap, ending with a colon, or in a
+    /// column of figures.
     marked: bool,
 }
 
@@ -207,7 +211,8 @@ pub(super) struct Context<'a> {
     pub(super) is_language: fn(&str) -> bool,
 }
 
-/// Reads a sheet. Its rows are handed to `take` one by one: all of them at once need several times the file's room.
+/// Reads a sheet. Its rows are handed to `take` one by one: all of them at once need several times
+/// the file's room.
 pub(super) fn read(sheet: Sheet, context: &Context<'_>, take: &mut dyn FnMut(Row)) -> Reading {
     let mut reading = Reading::default();
     for table in header::tables(sheet, context.hints) {

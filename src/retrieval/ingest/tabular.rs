@@ -20,7 +20,8 @@ pub(super) struct Records {
 /// Cells that tell a sheet's language.
 const SAMPLED: usize = 600;
 
-/// Reads a sheet; `separated`: its cells were parted by separators, so a row that has too few is broken.
+/// Reads a sheet; `separated`: its cells were parted by separators, so a row that has too few is
+/// broken.
 pub(super) fn records(mut sheet: Sheet, hints: &Hints, separated: bool) -> Records {
     for cell in sheet.rows.iter_mut().flat_map(|(_, cells)| cells) {
         if let Some(text) = unescaped(cell) {
@@ -159,8 +160,8 @@ fn is_html(cell: &str) -> bool {
     tags || cell.contains("&nbsp;") || cell.contains("&amp;") || cell.contains("&#")
 }
 
-/// A text whose line breaks and commas were written with backslashes, as WooCommerce's export does. `None`: it has none of
-/// these, or backslashes mean something else in it.
+/// A text whose line breaks and commas were written with backslashes, as WooCommerce's export does.
+/// `None`: it has none of these, or backslashes mean something else in it.
 fn unescaped(cell: &str) -> Option<String> {
     if !cell.contains('\\') {
         return None;
@@ -213,7 +214,8 @@ fn plain(cell: &str) -> String {
     text
 }
 
-/// What of a table wants to be said in a report: what was left out, and how to mend it. A line each, without the file's name.
+/// What of a table wants to be said in a report: what was left out, and how to mend it. A line
+/// each, without the file's name.
 pub(super) fn notes(understood: &Understood, meta_file: &str) -> Vec<String> {
     let mut notes = Vec::new();
     let at = if understood.sheet.is_empty() {

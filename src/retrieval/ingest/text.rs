@@ -25,11 +25,13 @@ pub(super) struct Meta {
 }
 
 impl Meta {
-    /// Takes one `key: value`; unknown keys are somebody else's. A link or language that is none is noted and left out.
+    /// Takes one `key: value`; unknown keys are somebody else's. A link or language that is none is
+    /// noted and left out.
     ///
     /// # Errors
     ///
-    /// A value that is wrong, in words. An audience that isn't understood must not become public, nor a date for ever.
+    /// A value that is wrong, in words. An audience that isn't understood must not become public,
+    /// nor a date for ever.
     pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         let value = value.trim();
         if value.is_empty() {
@@ -116,7 +118,8 @@ impl Meta {
     }
 }
 
-/// A link that may be shown to visitors; anything that isn't a web address or a path of the site is dropped.
+/// A link that may be shown to visitors; anything that isn't a web address or a path of the site is
+/// dropped.
 fn web_address(value: &str) -> Option<String> {
     let allowed = ["https://", "http://", "/"].iter().any(|start| value.starts_with(start));
     (allowed && !value.contains(char::is_whitespace) && value.len() <= 2048)
@@ -148,7 +151,8 @@ pub(super) fn unbroken(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A line of text that must not become Markdown's heading, quote, table, rule or code. Lists may: people type them.
+/// A line of text that must not become Markdown's heading, quote, table, rule or code. Lists may:
+/// people type them.
 pub(super) fn escaped_line(line: &str) -> String {
     let structure = line.starts_with(['#', '>', '|', '=', '~', '`'])
         || line.starts_with("---")
@@ -156,8 +160,8 @@ pub(super) fn escaped_line(line: &str) -> String {
     if structure { format!("\\{line}") } else { line.to_owned() }
 }
 
-/// Rows of cells as a Markdown table whose header is the first row. What has one row or one column is no table but
-/// paragraphs.
+/// Rows of cells as a Markdown table whose header is the first row. What has one row or one column
+/// is no table but paragraphs.
 pub(super) fn markdown_table(rows: &[Vec<String>]) -> String {
     let width = rows
         .iter()
@@ -186,7 +190,8 @@ pub(super) fn markdown_table(rows: &[Vec<String>]) -> String {
     table
 }
 
-/// "Soup ........ 5.90" as "Soup: 5.90": dots that lead the eye to a price say nothing, and look like the end of a sentence.
+/// "Soup ........ 5.90" as "Soup: 5.90": dots that lead the eye to a price say nothing, and look
+/// like the end of a sentence.
 pub(super) fn without_leaders(text: &str) -> String {
     const DOTS: [char; 4] = ['.', '…', '·', '‥'];
     if !text.contains("...")
@@ -342,8 +347,8 @@ fn iso_639_1(lang: Lang) -> Option<&'static str> {
     })
 }
 
-/// The end of a day (`2026-12-31`, to its last millisecond, UTC) or its beginning, or a moment (`2026-12-31T18:00Z`,
-/// `…+02:00`), in milliseconds since the epoch.
+/// The end of a day (`2026-12-31`, to its last millisecond, UTC) or its beginning, or a moment
+/// (`2026-12-31T18:00Z`, `…+02:00`), in milliseconds since the epoch.
 pub(super) fn moment(value: &str, day_ends: bool) -> Option<u64> {
     let (date, time) = match value.split_once(['T', ' ', 't']) {
         Some((date, time)) => (date, Some(time)),
@@ -362,7 +367,8 @@ pub(super) fn moment(value: &str, day_ends: bool) -> Option<u64> {
     if !(1970..=9999).contains(&year) || !(1..=days).contains(&day) {
         return None;
     }
-    // Days since the epoch: Howard Hinnant, "chrono-compatible low-level date algorithms", days_from_civil.
+    // Days since the epoch: Howard Hinnant, "chrono-compatible low-level date algorithms",
+    // days_from_civil.
     let shifted = if month > 2 { year } else { year - 1 };
     let era = shifted / 400;
     let of_era = shifted - era * 400;

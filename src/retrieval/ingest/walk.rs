@@ -98,8 +98,8 @@ pub(super) struct File {
     pub(super) path: PathBuf,
     pub(super) id: String,
     pub(super) format: Format,
-    /// What files beside it say about it, nearest first: its own (`name.pdf.meta`), then those of its folders
-    /// (`folder.meta`).
+    /// What files beside it say about it, nearest first: its own (`name.pdf.meta`), then those of
+    /// its folders (`folder.meta`).
     pub(super) about: Vec<PathBuf>,
     /// What was said about it when it was handed in, which counts more than those files.
     pub(super) defaults: Meta,
@@ -156,7 +156,8 @@ pub(super) struct Walked {
     pub(super) unknown: Vec<String>,
 }
 
-/// Whether a file is of a kind that holds no knowledge: pictures, styles, programs, what systems leave behind.
+/// Whether a file is of a kind that holds no knowledge: pictures, styles, programs, what systems
+/// leave behind.
 fn is_beside(path: &Path) -> bool {
     const BESIDE: [&str; 38] = [
         "png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "ico", "bmp", "tif", "tiff", "heic",
@@ -172,7 +173,8 @@ fn is_beside(path: &Path) -> bool {
 /// Folders within folders; deeper ones are reported.
 const MAX_DEPTH: usize = 64;
 
-/// Finds the documents under `roots`. Hidden files are passed over, links that lead out of their root not followed.
+/// Finds the documents under `roots`. Hidden files are passed over, links that lead out of their
+/// root not followed.
 ///
 /// # Errors
 ///
@@ -247,7 +249,8 @@ fn folder(folder_path: &Path, root: &Path, ids_from: &Path, depth: usize, walked
                         "it is a link out of the folder and was not followed".to_owned(),
                     );
                 }
-                // A visible target is found at its own place; a hidden one (mounted volumes do this) only here.
+                // A visible target is found at its own place; a hidden one (mounted volumes do
+                // this) only here.
                 Ok(target) if target.is_file() && is_hidden(&target, root) => {
                     file(path, ids_from, walked)
                 }

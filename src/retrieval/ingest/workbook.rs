@@ -1,4 +1,5 @@
-//! Workbooks (xlsx, xlsm, xls, ods) → rows of text. Runs in the child process of [`super::isolated`].
+//! Workbooks (xlsx, xlsm, xls, ods) → rows of text. Runs in the child process of
+//! [`super::isolated`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
@@ -38,7 +39,8 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
             for name in visible(&xlsx, &mut hidden) {
                 let placeholders =
                     if uncomputed { formulas(&mut xlsx, &name)? } else { BTreeSet::new() };
-                // Cell by cell: a single one at the far end must not cost the memory of all between.
+                // Cell by cell: a single one at the far end must not cost the memory of all
+                // between.
                 let mut cells = match xlsx.worksheet_cells_reader(&name) {
                     Ok(cells) => cells,
                     // A sheet that is a chart.
@@ -108,10 +110,12 @@ fn visible<R: Reader<Cursor<T>>, T: AsRef<[u8]>>(workbook: &R, hidden: &mut usiz
     shown.into_iter().map(|sheet| sheet.name.clone()).collect()
 }
 
-/// A cell of a sheet (by name), at a row and a column, as the workbook shows it; `None` where its number format adds nothing.
+/// A cell of a sheet (by name), at a row and a column, as the workbook shows it; `None` where its
+/// number format adds nothing.
 type AsShown<'a> = dyn Fn(&str, (u32, u32), &DataRef<'_>) -> Option<String> + 'a;
 
-/// Reads sheets that are read as a whole; `as_shown`: a cell with what its number format adds, by sheet, row and column.
+/// Reads sheets that are read as a whole; `as_shown`: a cell with what its number format adds, by
+/// sheet, row and column.
 fn whole_sheets<R: Reader<Cursor<T>>, T: AsRef<[u8]>>(
     workbook: &mut R,
     as_shown: &AsShown<'_>,
@@ -200,8 +204,9 @@ impl Rows {
     }
 }
 
-/// Whether the workbook asks whoever opens it to compute everything anew (`fullCalcOnLoad`): programs that don't calculate
-/// write that, and 0 as the result of each formula. ECMA-376 part 1, 18.2.2.
+/// Whether the workbook asks whoever opens it to compute everything anew (`fullCalcOnLoad`):
+/// programs that don't calculate write that, and 0 as the result of each formula. ECMA-376 part 1,
+/// 18.2.2.
 fn is_uncomputed(workbook: &str) -> bool {
     let mut elements = workbook.split('<').filter_map(|text| text.split('>').next());
     let properties = elements.find(|element| element.split_whitespace().next() == Some("calcPr"));
@@ -250,8 +255,8 @@ fn formulas_without_results<T: AsRef<[u8]>>(
     Ok(empty)
 }
 
-/// A cell as its number format shows it: `7.5%`, `1234.50 €`, `00100`. Thousands aren't parted, so that no sign has two
-/// meanings.
+/// A cell as its number format shows it: `7.5%`, `1234.50 €`, `00100`. Thousands aren't parted, so
+/// that no sign has two meanings.
 fn as_formatted(value: &DataRef<'_>, format: &str) -> String {
     let number = match value {
         #[expect(clippy::cast_precision_loss, reason = "cells hold doubles")]
@@ -262,8 +267,8 @@ fn as_formatted(value: &DataRef<'_>, format: &str) -> String {
     formatted(number, format).unwrap_or_else(|| shown(value))
 }
 
-/// A number by a format code of Office Open XML (ECMA-376 part 1, 18.8.31). `None` for the general format, fractions,
-/// exponents, and whatever else isn't plain digits with text around them.
+/// A number by a format code of Office Open XML (ECMA-376 part 1, 18.8.31). `None` for the general
+/// format, fractions, exponents, and whatever else isn't plain digits with text around them.
 fn formatted(number: f64, format: &str) -> Option<String> {
     if format.is_empty() || format.eq_ignore_ascii_case("general") || !number.is_finite() {
         return None;
@@ -342,7 +347,8 @@ fn shown(value: &DataRef<'_>) -> String {
     }
 }
 
-/// Excel keeps 15 digits; what stands beyond is what binary fractions leave (19.99 as 19.989999999999995).
+/// Excel keeps 15 digits; what stands beyond is what binary fractions leave (19.99 as
+/// 19.989999999999995).
 fn decimal(number: f64) -> String {
     if !number.is_finite() {
         return String::new();

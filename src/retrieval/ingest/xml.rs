@@ -1,9 +1,9 @@
-//! XML of records (Google Merchant feeds, Heureka, Yandex, Ceneo, an export of a shop) → rows of cells. Runs in the child
-//! process of [`super::isolated`].
+//! XML of records (Google Merchant feeds, Heureka, Yandex, Ceneo, an export of a shop) → rows of
+//! cells. Runs in the child process of [`super::isolated`].
 //!
-//! The records are the elements that repeat and hold others, or that carry attributes as columns would. Their children's
-//! names are the columns, without the part that says whose names they are (`g:price`). Entities that the file itself defines
-//! are never expanded.
+//! The records are the elements that repeat and hold others, or that carry attributes as columns
+//! would. Their children's names are the columns, without the part that says whose names they are
+//! (`g:price`). Entities that the file itself defines are never expanded.
 
 use std::collections::HashMap;
 
@@ -148,7 +148,8 @@ fn records(content: &str, record: &str) -> Result<Sheet, String> {
     let mut within: Vec<String> = Vec::new();
     let mut row: Option<Vec<String>> = None;
     let mut text = String::new();
-    // `<PARAM><PARAM_NAME>Colour</PARAM_NAME><VAL>red</VAL></PARAM>`, `<param name="Colour">red</param>`.
+    // `<PARAM><PARAM_NAME>Colour</PARAM_NAME><VAL>red</VAL></PARAM>`, `<param
+    // name="Colour">red</param>`.
     let mut pair: (Option<String>, Option<String>) = (None, None);
     let mut named: Option<String> = None;
     loop {
@@ -256,7 +257,8 @@ fn records(content: &str, record: &str) -> Result<Sheet, String> {
                             pair.1 = Some(value.to_owned()).filter(|value| !value.is_empty());
                         }
                     }
-                    // A list of one kind (`<categories><category>`), or fields of another thing (shipping).
+                    // A list of one kind (`<categories><category>`), or fields of another thing
+                    // (shipping).
                     [parent] if is_list(parent, &name) && !value.is_empty() => {
                         put(cells, &mut columns, &mut index, &name, value);
                     }

@@ -4,7 +4,8 @@ use super::labelled;
 use crate::language::is_unspaced;
 use crate::retrieval::columns::{self, Kind};
 
-/// Whether a document's rows were lines of a table: elsewhere "Mon: 9:00; Sat: 10:00." is somebody's sentence.
+/// Whether a document's rows were lines of a table: elsewhere "Mon: 9:00; Sat: 10:00." is
+/// somebody's sentence.
 #[must_use]
 pub fn of_table(document: &str) -> bool {
     const TABLES: &[&str] = &["csv", "tsv", "xlsx", "xlsm", "xls", "ods"];
@@ -13,9 +14,10 @@ pub fn of_table(document: &str) -> bool {
         .is_some_and(|(_, ending)| TABLES.contains(&ending.to_lowercase().as_str()))
 }
 
-/// A row with its name first: "Tube 590: Power 10, Warranty 60 months. (Item 10002)". Where the question names some of its
-/// columns, only these are told, beside what it costs. `None` where `row` isn't `label: value; label: value.`, or neither its
-/// name is among its values nor one of its columns in the question.
+/// A row with its name first: "Tube 590: Power 10, Warranty 60 months. (Item 10002)". Where the
+/// question names some of its columns, only these are told, beside what it costs. `None` where
+/// `row` isn't `label: value; label: value.`, or neither its name is among its values nor one of
+/// its columns in the question.
 #[must_use]
 pub fn row_line(row: &str, title: &str, question: &str) -> Option<String> {
     let parts = labelled(row)?;

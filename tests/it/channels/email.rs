@@ -1,4 +1,5 @@
-//! E-mail from outside: messages posted as they are, and a mail server that plays its part on loopback.
+//! E-mail from outside: messages posted as they are, and a mail server that plays its part on
+//! loopback.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

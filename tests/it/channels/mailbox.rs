@@ -1,4 +1,5 @@
-//! Mailboxes read by IMAP: a server that plays its part on loopback, and the real dovecot where the machine has it.
+//! Mailboxes read by IMAP: a server that plays its part on loopback, and the real dovecot where the
+//! machine has it.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -428,7 +429,8 @@ impl Drop for Dovecot {
 }
 
 impl Dovecot {
-    /// `None` where the machine has no dovecot, or nobody who may start one with mailboxes of another user.
+    /// `None` where the machine has no dovecot, or nobody who may start one with mailboxes of
+    /// another user.
     fn start() -> Option<Self> {
         use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
         let program = ["/usr/sbin/dovecot", "/usr/local/sbin/dovecot"]

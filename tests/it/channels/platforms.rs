@@ -1,7 +1,9 @@
-//! What every platform has to hold, one table over all adapters through a running server. A row that is left out says why.
+//! What every platform has to hold, one table over all adapters through a running server. A row
+//! that is left out says why.
 //!
-//! Not here: the vectors (`signatures_of_the_platforms`), Stop and streams (below, each where a platform has them), how
-//! texts are cut (`channels::text`). A stop between store and send stands for a kill: the outbox is on disk before a try.
+//! Not here: the vectors (`signatures_of_the_platforms`), Stop and streams (below, each where a
+//! platform has them), how texts are cut (`channels::text`). A stop between store and send stands
+//! for a kill: the outbox is on disk before a try.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -39,7 +41,8 @@ const APP: &str = "00000000-1111-2222-3333-444444444444";
 const SHIPPING: &str = "What does shipping within Ireland cost?";
 const RETURNS: &str = "How long can I return unused goods?";
 
-/// What a customer, or somebody else, does on a platform. `message` names what is said, edited or deleted.
+/// What a customer, or somebody else, does on a platform. `message` names what is said, edited or
+/// deleted.
 enum Did {
     Said {
         message: u64,
@@ -412,7 +415,8 @@ fn teams_token(fake: &str, now_s: u64) -> String {
     format!("{signed}.{}", BASE64URL.encode(signature))
 }
 
-/// The text of a message that went out, whatever the platform; `None` for what only shows that one is written.
+/// The text of a message that went out, whatever the platform; `None` for what only shows that one
+/// is written.
 fn text(path: &str, body: &Value) -> Option<String> {
     if super::passing(path, body) {
         return None;
@@ -439,7 +443,8 @@ struct Desk<'a> {
     platform: Platform,
     client: reqwest::Client,
     keys: std::sync::atomic::AtomicU64,
-    /// Events whose response held an answer: a platform shows one to each, and asks again only where none came.
+    /// Events whose response held an answer: a platform shows one to each, and asks again only
+    /// where none came.
     responded: std::sync::Mutex<std::collections::HashSet<u64>>,
 }
 
@@ -524,8 +529,8 @@ impl<'a> Desk<'a> {
     }
 }
 
-/// (b) (n) (j) (l): each event counts once, what isn't understood is a 200, our own words aren't answered, and the older of
-/// two secrets holds.
+/// (b) (n) (j) (l): each event counts once, what isn't understood is a 200, our own words aren't
+/// answered, and the older of two secrets holds.
 async fn redelivered_unknown_and_own(desk: &Desk<'_>) -> usize {
     let key = desk.key();
     let said = Did::Said { message: key, text: SHIPPING };
@@ -541,7 +546,8 @@ async fn redelivered_unknown_and_own(desk: &Desk<'_>) -> usize {
     1
 }
 
-/// (d) (e): messages that follow each other are one turn; what was edited or deleted before it began counts as it stands.
+/// (d) (e): messages that follow each other are one turn; what was edited or deleted before it
+/// began counts as it stands.
 async fn barge_in_edits_and_deletions(desk: &Desk<'_>, mut count: usize) -> usize {
     let [a, b, c] = [desk.key(), desk.key(), desk.key()];
     let said = |message, text| (message, Did::Said { message, text });
@@ -593,7 +599,8 @@ async fn held(desk: &Desk<'_>, count: usize) -> usize {
     count + 1
 }
 
-/// (g) (h): a refusal for now is tried again and nothing is lost; one for good ends the conversation, and no other.
+/// (g) (h): a refusal for now is tried again and nothing is lost; one for good ends the
+/// conversation, and no other.
 async fn refusals(desk: &Desk<'_>, mut count: usize) -> usize {
     let (slow, closed) = match desk.platform {
         Platform::Telegram => (
@@ -626,7 +633,8 @@ async fn refusals(desk: &Desk<'_>, mut count: usize) -> usize {
         Platform::Teams => ((429, json!({})), (403, json!({ "error": { "code": "Blocked" } }))),
         Platform::Chatwoot => ((429, json!({})), (404, json!({}))),
         Platform::Webhook => ((429, json!({})), (410, json!({}))),
-        // Its answers are responses; the customer-service API comes later (see the test of its own).
+        // Its answers are responses; the customer-service API comes later (see the test of its
+        // own).
         Platform::WeChat | Platform::Email => return count,
     };
     desk.fake.answer(slow.0, slow.1);
@@ -707,8 +715,8 @@ async fn metrics(server: &TestServer) -> String {
     request.send().await.unwrap().text().await.unwrap()
 }
 
-/// A stop between two tries: the message goes out once more after the start, and that it may be the second is said only
-/// where the first may have been taken.
+/// A stop between two tries: the message goes out once more after the start, and that it may be the
+/// second is said only where the first may have been taken.
 #[tokio::test]
 async fn a_message_that_was_refused_before_a_restart_is_sent_after_it() {
     let (fake, address) = Fake::start().await;
@@ -736,8 +744,9 @@ async fn a_message_that_was_refused_before_a_restart_is_sent_after_it() {
     server.stop().await;
 }
 
-/// A connection that ends after the request: the message may have been taken, so the next try says that it may be double.
-/// WhatsApp is sent nothing but messages, so the first connection carries one.
+/// A connection that ends after the request: the message may have been taken, so the next try says
+/// that it may be double. WhatsApp is sent nothing but messages, so the first connection carries
+/// one.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
 async fn a_message_whose_answer_never_came_is_sent_again_and_said_to_be_perhaps_double() {
@@ -797,7 +806,8 @@ async fn a_message_that_a_stranger_acknowledged_is_sent_again_and_said_to_be_per
     }
 }
 
-/// Microsoft's keys can't be fetched: what comes is refused for now and not for good, and works once they can be.
+/// Microsoft's keys can't be fetched: what comes is refused for now and not for good, and works
+/// once they can be.
 #[tokio::test]
 async fn teams_is_told_to_come_back_while_its_keys_are_out_of_reach() {
     let (fake, address) = Fake::start().await;
@@ -825,8 +835,9 @@ async fn teams_is_told_to_come_back_while_its_keys_are_out_of_reach() {
     server.stop().await;
 }
 
-/// A message that was written before an agent took over, and comes after it, doesn't give the conversation back; one that
-/// was written after the agent let go does, even where the word of it comes later.
+/// A message that was written before an agent took over, and comes after it, doesn't give the
+/// conversation back; one that was written after the agent let go does, even where the word of it
+/// comes later.
 #[tokio::test]
 async fn chatwoot_s_words_count_in_the_order_of_its_clock() {
     let (fake, address) = Fake::start().await;
@@ -863,7 +874,8 @@ async fn chatwoot_s_words_count_in_the_order_of_its_clock() {
     server.stop().await;
 }
 
-/// A reply token answers for free while it holds; later a message is pushed, which counts against the quota.
+/// A reply token answers for free while it holds; later a message is pushed, which counts against
+/// the quota.
 #[tokio::test]
 async fn line_answers_by_the_reply_token_while_it_holds() {
     let (fake, address) = Fake::start().await;
@@ -889,8 +901,8 @@ async fn line_answers_by_the_reply_token_while_it_holds() {
     server.stop().await;
 }
 
-/// The response to WeChat's request is the answer if it is ready within five seconds; the customer-service API brings
-/// what comes later, with a token that is asked for once.
+/// The response to WeChat's request is the answer if it is ready within five seconds; the
+/// customer-service API brings what comes later, with a token that is asked for once.
 #[tokio::test]
 async fn wechat_is_answered_in_the_response_and_later_by_its_api() {
     let (fake, address) = Fake::start().await;
@@ -924,7 +936,8 @@ async fn wechat_is_answered_in_the_response_and_later_by_its_api() {
     server.stop().await;
 }
 
-/// Discord's three seconds are met by the response; the answer takes its place, and later ones are the bot's own.
+/// Discord's three seconds are met by the response; the answer takes its place, and later ones are
+/// the bot's own.
 #[tokio::test]
 async fn discord_thinks_and_then_answers_in_the_same_place() {
     let (fake, address) = Fake::start().await;
@@ -952,11 +965,13 @@ async fn discord_thinks_and_then_answers_in_the_same_place() {
 const LONG: &str = "[[say Orders of 75 EUR or more ship free within Ireland. Shipping within Ireland costs 4.90 EUR. \
                     A parcel within Ireland arrives after 1 to 2 working days.]] shipping within Ireland costs";
 
-/// (c): two messages in one request, or in two, the later one first: they count in the order in which they were written.
+/// (c): two messages in one request, or in two, the later one first: they count in the order in
+/// which they were written.
 #[tokio::test]
 async fn messages_that_come_in_the_wrong_order_count_in_the_right_one() {
-    // What holds a request's events, and where each says when it happened. Telegram delivers a chat's messages one after
-    // another; Twilio, Discord and other systems' webhooks don't say when; the others post one event at a time in order.
+    // What holds a request's events, and where each says when it happened. Telegram delivers a
+    // chat's messages one after another; Twilio, Discord and other systems' webhooks don't say
+    // when; the others post one event at a time in order.
     const ROWS: [(Platform, &str, &str); 4] = [
         (Platform::WhatsApp, "/entry", "/entry/0/changes/0/value/messages/0/timestamp"),
         (Platform::Messenger, "/entry", "/entry/0/messaging/0/timestamp"),
@@ -1017,16 +1032,16 @@ async fn messages_that_come_in_the_wrong_order_count_in_the_right_one() {
     server.stop().await;
 }
 
-/// (e): a question that is edited while its answer is made is answered as it reads then; one that is deleted isn't. Of the
-/// answer to what it was before, nothing is sent as a message.
+/// (e): a question that is edited while its answer is made is answered as it reads then; one that
+/// is deleted isn't. Of the answer to what it was before, nothing is sent as a message.
 #[tokio::test]
 async fn a_question_that_changes_while_it_is_answered_counts_as_it_is_then() {
     const EDITED: &str =
         "[[say Unused goods can be returned within 60 days.]] return unused goods within days";
     const NEXT: &str =
         "[[say Shipping within Ireland costs 4.90 EUR.]] shipping within Ireland costs";
-    // Those that tell of edits or deletions and show nothing of an answer that is made, so that each text is a message;
-    // Slack shows it in a message, which the next answer takes over.
+    // Those that tell of edits or deletions and show nothing of an answer that is made, so that
+    // each text is a message; Slack shows it in a message, which the next answer takes over.
     const ROWS: [Platform; 5] = [
         Platform::WhatsApp,
         Platform::Messenger,
@@ -1104,7 +1119,8 @@ async fn slow(word_ms: u64, channel: ChannelConfig) -> TestServer {
     .await
 }
 
-/// A direct message of Slack's has no stream: an ellipsis stands there in time, and the answer takes its place.
+/// A direct message of Slack's has no stream: an ellipsis stands there in time, and the answer
+/// takes its place.
 #[tokio::test]
 async fn slack_shows_that_an_answer_comes_and_then_the_answer_in_its_place() {
     let (fake, address) = Fake::start().await;
@@ -1173,7 +1189,8 @@ async fn slack_streams_into_a_thread_until_it_is_stopped() {
     server.stop().await;
 }
 
-/// A stream of Teams' begins with a word that one comes, grows, and ends in a message with the same id.
+/// A stream of Teams' begins with a word that one comes, grows, and ends in a message with the same
+/// id.
 #[tokio::test]
 async fn teams_streams_to_one_person() {
     let (fake, address) = Fake::start().await;

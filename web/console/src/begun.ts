@@ -1,5 +1,6 @@
-// What was begun and not sent, by conversation: moving through the inbox, or a reload, loses nothing. It is the tab's, and goes with
-// the sign-in: another agent at the same browser reads none of it.
+// What was begun and not sent, by conversation: moving through the inbox, or a reload, loses
+// nothing. It is the tab's, and goes with the sign-in: another agent at the same browser reads none
+// of it.
 
 import type { SuggestionId } from './protocol';
 

@@ -1,4 +1,5 @@
-// State outside of components: whoever changes it calls `changed`, whoever shows it takes a `useCell`.
+// State outside of components: whoever changes it calls `changed`, whoever shows it takes a
+// `useCell`.
 
 import { useEffect, useReducer, useRef } from 'preact/hooks';
 

@@ -1,4 +1,5 @@
-// What this console knows: who is signed in, the inbox, the conversations that are open. Pages show it, actions change it.
+// What this console knows: who is signed in, the inbox, the conversations that are open. Pages show
+// it, actions change it.
 
 import { ApiError, api, session as signIn, sitePath } from './api';
 import * as begun from './begun';
@@ -91,7 +92,8 @@ class Desk extends Cell {
     try {
       await api<Me>('GET', '/me');
     } catch (error) {
-      // The password was right, and yet the server doesn't know us: the browser has not kept the cookie.
+      // The password was right, and yet the server doesn't know us: the browser has not kept the
+      // cookie.
       if (error instanceof ApiError && error.status === 401) throw new ApiError(0, 'cookie', '', null);
       throw error;
     }
@@ -226,7 +228,8 @@ class Desk extends Cell {
     if (known && known.rev >= summary.rev) return;
     this.sessions.set(summary.session, summary);
     this.inboxVersion += 1;
-    // A conversation that is open here has told of its message already, and perhaps of the next one being typed.
+    // A conversation that is open here has told of its message already, and perhaps of the next one
+    // being typed.
     const said = summary.visitor_seq > (known?.visitor_seq ?? 0) && !this.#watched.has(summary.session);
     if (said || summary.ended || !summary.here) this.#typesNoMore(summary.session);
     if (!fresh || !this.complete) return;
@@ -235,7 +238,8 @@ class Desk extends Cell {
   }
 
   #types(session: string): void {
-    // The list draws its rows anew: a subscription for each of them would cost every frame of scrolling.
+    // The list draws its rows anew: a subscription for each of them would cost every frame of
+    // scrolling.
     if (!this.#typing.has(session)) this.inboxVersion += 1;
     clearTimeout(this.#typing.get(session));
     this.#typing.set(session, setTimeout(() => { this.#typesNoMore(session); this.changed(); }, TYPING_SHOWN_MS));
@@ -316,7 +320,8 @@ class Desk extends Cell {
 
   /** The sessions of a list that pass the filter, in its order. */
   inbox(list: List, filter: Filter): Summary[] {
-    // What is counted and what is shown are kept apart: one filter must not drive out the other with every frame.
+    // What is counted and what is shown are kept apart: one filter must not drive out the other
+    // with every frame.
     const key = filter === NO_FILTER ? list : `${list} filtered`;
     const kept = this.#sorted.get(key);
     if (kept && kept.version === this.inboxVersion && kept.filter === filter) return kept.sessions;

@@ -1,4 +1,5 @@
-// The site's files over HTTP, and how each was understood: the one place that knows how the server tells them.
+// The site's files over HTTP, and how each was understood: the one place that knows how the server
+// tells them.
 
 import { api, sitePath } from './api';
 

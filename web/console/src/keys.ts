@@ -1,7 +1,7 @@
 // Keyboard shortcuts: one list of them, used by the listener and by the overview.
 //
-// They work only while no text is being written: there, Alt types characters on many keyboards. Single keys can be switched off (WCAG
-// 2.1.4); then the same ones work with Alt.
+// They work only while no text is being written: there, Alt types characters on many keyboards.
+// Single keys can be switched off (WCAG 2.1.4); then the same ones work with Alt.
 
 import { composes } from '../../shared/dom';
 import { recall, remember } from './desk';

@@ -1,4 +1,5 @@
-// The socket: hello, resume, and patience. What is asked is answered by the same id, or fails when the connection ends.
+// The socket: hello, resume, and patience. What is asked is answered by the same id, or fails when
+// the connection ends.
 
 import type { Action, FromServer, ToServer } from './protocol';
 import { newId } from './text';

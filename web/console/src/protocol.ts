@@ -1,4 +1,5 @@
-// The console's protocol, version 1, as docs/protocol/console.md tells it. Only what this console reads and sends.
+// The console's protocol, version 1, as docs/protocol/console.md tells it. Only what this console
+// reads and sends.
 
 export type Role = 'agent' | 'admin';
 export type List = 'mine' | 'waiting' | 'all' | 'ended';

@@ -1,4 +1,5 @@
-// Addresses of the console's pages. The browser's back and forward buttons work, and a conversation has a link.
+// Addresses of the console's pages. The browser's back and forward buttons work, and a conversation
+// has a link.
 
 import { Cell } from './cell';
 

@@ -1,4 +1,5 @@
-// One conversation as this console knows it: entries and what is being written, made into what is shown. No socket, no page.
+// One conversation as this console knows it: entries and what is being written, made into what is
+// shown. No socket, no page.
 
 import type { Agent, AnswerEnd, Citation, DraftNote, Entry, FromServer, IntentReason, SuggestionId, Wish } from './protocol';
 import { merge, scalars } from './text';
@@ -91,7 +92,8 @@ export class Talk {
     if (turn < this.#lastVisitorSeq) return [];
     const versions = this.drafts.filter((draft) => draft.id.turn === turn);
     if (versions.some((draft) => draft.decided && draft.id.version === newest.id.version)) return [];
-    // What an agent wrote without the draft has answered the message, unless the draft was asked for later.
+    // What an agent wrote without the draft has answered the message, unless the draft was asked
+    // for later.
     if (newest.end !== null && newest.seq < this.#lastAgentSeq) return [];
     return versions.filter((draft) => !draft.decided);
   }
@@ -110,7 +112,8 @@ export class Talk {
         this.lastSeq = Math.max(this.lastSeq, message.last_seq);
         const { running, draft } = message;
         if (running) this.#write(running.turn, running.offset, running.text);
-        // A draft that is being written is told whole; one that isn't any more has ended in an entry, or was given up.
+        // A draft that is being written is told whole; one that isn't any more has ended in an
+        // entry, or was given up.
         this.drafts = this.drafts.filter((one) => one.end !== null);
         if (draft) this.#draft(draft.suggestion, { wish: draft.wish, text: draft.text });
         break;

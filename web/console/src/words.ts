@@ -1,4 +1,5 @@
-// Which language the console speaks, and dates and numbers in it. Another language is another file of `Words` and a line here.
+// Which language the console speaks, and dates and numbers in it. Another language is another file
+// of `Words` and a line here.
 
 import { recall, remember } from './desk';
 import { en, type Words } from './words/en';

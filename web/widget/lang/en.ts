@@ -1,4 +1,5 @@
-// English, and the list of texts that a language has. The launcher's are few, since every page loads them.
+// English, and the list of texts that a language has. The launcher's are few, since every page
+// loads them.
 
 export const launcher = {
   open: 'Open chat',

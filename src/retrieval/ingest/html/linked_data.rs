@@ -1,7 +1,7 @@
 //! Facts that a page states for search engines (JSON-LD in schema.org's words), as Markdown.
 //!
-//! Questions and answers, products, places, offers and instructions; each is added only where the page itself doesn't say it.
-//! The types and properties are those of <https://schema.org>.
+//! Questions and answers, products, places, offers and instructions; each is added only where the
+//! page itself doesn't say it. The types and properties are those of <https://schema.org>.
 
 use serde_json::{Map, Value};
 

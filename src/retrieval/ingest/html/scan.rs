@@ -1,4 +1,5 @@
-//! Hostile HTML → HTML that a parser can take: known elements, few attributes, a bounded depth, no scripts.
+//! Hostile HTML → HTML that a parser can take: known elements, few attributes, a bounded depth, no
+//! scripts.
 
 use crate::retrieval::ingest::text::Meta;
 

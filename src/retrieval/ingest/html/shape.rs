@@ -1,7 +1,9 @@
-//! A page's tree → what a reader would take from it: no menus and banners, closed answers opened, questions as headings.
+//! A page's tree → what a reader would take from it: no menus and banners, closed answers opened,
+//! questions as headings.
 //!
-//! Help pages fold their answers. Whether a hidden text is an answer or isn't meant to be read is told by what stands before it
-//! (a question, a button) and by what names it (`aria-controls`). What stays hidden is named in the report.
+//! Help pages fold their answers. Whether a hidden text is an answer or isn't meant to be read is
+//! told by what stands before it (a question, a button) and by what names it (`aria-controls`).
+//! What stays hidden is named in the report.
 
 use std::collections::{HashMap, HashSet};
 
@@ -108,7 +110,8 @@ impl Controls {
     }
 }
 
-/// Opens answers; takes out what else is hidden. `asked`: what stands before these nodes asks for an answer.
+/// Opens answers; takes out what else is hidden. `asked`: what stands before these nodes asks for
+/// an answer.
 fn reveal(nodes: &mut Vec<Node>, controls: &Controls, asked: bool, report: &mut Vec<String>) {
     let mut before = asked;
     let mut kept = Vec::with_capacity(nodes.len());
@@ -200,7 +203,8 @@ fn end() -> Node {
     Node::Element(Element::new("end", Vec::new()))
 }
 
-/// Makes headings of questions and of what unfolds a text, and ends each one's section with its parent.
+/// Makes headings of questions and of what unfolds a text, and ends each one's section with its
+/// parent.
 fn questions(parent: &mut Element, controls: &Controls, in_heading: bool) {
     let nodes = std::mem::take(&mut parent.children);
     let follows: Vec<Next> = (0..nodes.len()).map(|at| next(&nodes[at + 1..])).collect();
@@ -423,7 +427,8 @@ fn simplify(nodes: &mut Vec<Node>) {
     *nodes = out;
 }
 
-/// Terms with their descriptions: `term: description`, or a heading where that is a question or has blocks of its own.
+/// Terms with their descriptions: `term: description`, or a heading where that is a question or has
+/// blocks of its own.
 fn definitions(nodes: Vec<Node>) -> Vec<Node> {
     fn parts(nodes: Vec<Node>, out: &mut Vec<Element>) {
         for node in nodes {

@@ -28,7 +28,8 @@ struct Cell {
     spanned: bool,
 }
 
-/// The rows of a table, each with the columns of the widest; a table within a cell is that cell's text.
+/// The rows of a table, each with the columns of the widest; a table within a cell is that cell's
+/// text.
 fn grid(table: &Element, cell_text: CellText) -> (Option<String>, Vec<Vec<Cell>>, usize) {
     let mut caption = None;
     let mut rows: Vec<(&Element, bool)> = Vec::new();
@@ -186,7 +187,8 @@ fn pair(row: &[Cell]) -> String {
     }
 }
 
-/// Whether the first of rows without header cells heads the others: its last cell has no figure, all others' have.
+/// Whether the first of rows without header cells heads the others: its last cell has no figure,
+/// all others' have.
 fn first_row_heads(rows: &[Vec<Cell>]) -> bool {
     let has_figure = |row: &Vec<Cell>| {
         row.last().is_some_and(|cell| cell.text.chars().any(|char| char.is_numeric()))
@@ -194,7 +196,8 @@ fn first_row_heads(rows: &[Vec<Cell>]) -> bool {
     rows.len() > 2 && !has_figure(&rows[0]) && rows[1..].iter().all(has_figure)
 }
 
-/// Whether a table only arranges the page: it has one cell a row, or cells with headings, tables or several blocks.
+/// Whether a table only arranges the page: it has one cell a row, or cells with headings, tables or
+/// several blocks.
 pub(super) fn is_layout(table: &Element) -> bool {
     let mut cells = Vec::new();
     table.walk(&mut |element| {

@@ -7,7 +7,8 @@ use super::tree::{Element, Node, letters, linked_letters, target};
 /// Longest label of a tab, in characters.
 const MAX_LABEL: usize = 80;
 
-/// Gives panels that their tabs don't name an id by their order: `role="tab"` and `role="tabpanel"`, as many of each.
+/// Gives panels that their tabs don't name an id by their order: `role="tab"` and
+/// `role="tabpanel"`, as many of each.
 pub(super) fn name_panels(body: &mut Element) {
     let (mut tabs, mut panels) = (0, 0);
     let mut named = false;

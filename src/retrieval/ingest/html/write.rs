@@ -1,10 +1,11 @@
-//! A page's tree → Markdown, as it is quoted to visitors: no escapes but at the start of a line, where text would become
-//! structure.
+//! A page's tree → Markdown, as it is quoted to visitors: no escapes but at the start of a line,
+//! where text would become structure.
 
 use super::table::{self, Piece};
 use super::tree::{Element, Node, holds_block, is_block, text_of};
 
-/// Ends the section of the last heading of the sixth level: an empty heading, which the chunker takes for that.
+/// Ends the section of the last heading of the sixth level: an empty heading, which the chunker
+/// takes for that.
 const SECTION_END: &str = "######";
 /// Longest label and value that are joined to one line, in characters.
 const MAX_PAIR: usize = 160;
@@ -189,7 +190,8 @@ fn marked(mark: &str, inner: &impl Fn(&mut String), run: &mut String) {
     run.push_str(if text.ends_with(char::is_whitespace) { " " } else { "" });
 }
 
-/// Cents set high belong to their price, squares and cubes to their unit; any other high figure marks a footnote.
+/// Cents set high belong to their price, squares and cubes to their unit; any other high figure
+/// marks a footnote.
 fn superscript(text: &str, run: &mut String) {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !digits {
@@ -354,7 +356,8 @@ fn indented(blocks: &[String], by: usize) -> String {
     out
 }
 
-/// A row of short blocks, of which one is an amount, as one line: `Adults – 12.50 EUR`. A style sheet sets them side by side.
+/// A row of short blocks, of which one is an amount, as one line: `Adults – 12.50 EUR`. A style
+/// sheet sets them side by side.
 fn label_and_value(element: &Element) -> Option<String> {
     let children: Vec<&Element> = element.elements().collect();
     let only = element.children.iter().all(|node| node.element().is_some() || node.is_blank());

@@ -1,4 +1,5 @@
-//! Records that say the same in several languages → one record for each: `frage_de` and `frage_en`, `{"title": {"de": …}}`.
+//! Records that say the same in several languages → one record for each: `frage_de` and `frage_en`,
+//! `{"title": {"de": …}}`.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +7,8 @@ use crate::retrieval::ingest::text;
 
 /// A record's fields by languages; a single one where it has none of these.
 ///
-/// What belongs to no language belongs to each. Catalogues stay as they are: an article is one article.
+/// What belongs to no language belongs to each. Catalogues stay as they are: an article is one
+/// article.
 pub(super) fn parted(object: Map<String, Value>) -> Vec<Map<String, Value>> {
     if ["price", "sku", "variants"].iter().any(|key| object.contains_key(*key)) {
         return vec![object];
@@ -81,7 +83,8 @@ fn by_languages(value: &Value) -> Option<&Map<String, Value>> {
     inner.iter().all(|(key, value)| is_code(key) && value.is_string()).then_some(inner)
 }
 
-/// A key's name without the language that it ends or begins with: `q_de`, `answer-en`, `titleFr`, `pt_BR_text`.
+/// A key's name without the language that it ends or begins with: `q_de`, `answer-en`, `titleFr`,
+/// `pt_BR_text`.
 fn in_language(key: &str) -> Option<(String, String)> {
     let signs = ['_', '-', '.', ' ', ':'];
     let ends = || {

@@ -1,8 +1,11 @@
-//! What static site generators add to Markdown, line by line: admonitions, tabs, components of MDX, template tags, attributes.
+//! What static site generators add to Markdown, line by line: admonitions, tabs, components of MDX,
+//! template tags, attributes.
 //!
-//! Their content stays; a title becomes a heading of the sixth level over it, which an empty one ends (see the chunker).
+//! Their content stays; a title becomes a heading of the sixth level over it, which an empty one
+//! ends (see the chunker).
 
-/// Marks of footnotes that stand nowhere: `[^1]` behind a word. One that begins a line is the footnote itself.
+/// Marks of footnotes that stand nowhere: `[^1]` behind a word. One that begins a line is the
+/// footnote itself.
 fn without_footnote_marks(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -142,7 +145,8 @@ fn close_container(open: &mut Vec<Open>, out: &mut Vec<String>) {
     end(open, out);
 }
 
-/// A line without the indent of what it stands in; an indent that is no one's stays, for lists within it.
+/// A line without the indent of what it stands in; an indent that is no one's stays, for lists
+/// within it.
 fn dedented<'a>(line: &'a str, open: &[Open]) -> &'a str {
     if open.is_empty() {
         return line;
@@ -280,7 +284,8 @@ fn without_attributes(line: &str) -> String {
     line
 }
 
-/// Comments of templates go with what is in them; other tags go, and what a value would have filled shows as left out.
+/// Comments of templates go with what is in them; other tags go, and what a value would have filled
+/// shows as left out.
 fn without_template_tags(text: &str) -> String {
     if !text.contains("{%") && !text.contains("{{") && !text.contains("{/*") {
         return text.to_owned();

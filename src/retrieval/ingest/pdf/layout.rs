@@ -1,4 +1,5 @@
-//! What stands beside each other on a page: columns, tables side by side, and values drawn apart from their rows.
+//! What stands beside each other on a page: columns, tables side by side, and values drawn apart
+//! from their rows.
 
 use super::{Line, Run};
 
@@ -23,7 +24,8 @@ fn is_amount(text: &str) -> bool {
         && text.chars().filter(|char| char.is_alphabetic()).count() <= 6
 }
 
-/// Some programs draw a table column by column: amounts that stand on the baselines of lines drawn before belong to those.
+/// Some programs draw a table column by column: amounts that stand on the baselines of lines drawn
+/// before belong to those.
 fn with_their_values(mut lines: Vec<Line>) -> Vec<Line> {
     let mut pairs: Vec<(usize, usize)> = Vec::new();
     for (at, line) in lines.iter().enumerate() {

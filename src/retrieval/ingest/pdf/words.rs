@@ -1,4 +1,5 @@
-//! Whether what a page holds is words. Fonts without a map from glyphs to characters give signs that look like none.
+//! Whether what a page holds is words. Fonts without a map from glyphs to characters give signs
+//! that look like none.
 
 /// What a page's characters come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +13,8 @@ pub(super) enum Page {
 const MIN_LETTERS: usize = 80;
 /// Different letters that a text has at least.
 const MIN_ALPHABET: usize = 14;
-/// Vowels among the letters of a language in the Latin alphabet: between a third and a half. Shifted alphabets have fewer.
+/// Vowels among the letters of a language in the Latin alphabet: between a third and a half.
+/// Shifted alphabets have fewer.
 const VOWELS_PERCENT: (usize, usize) = (20, 70);
 
 /// Judges a page by its characters. What a font doesn't map comes as an empty text.

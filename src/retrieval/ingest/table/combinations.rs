@@ -1,5 +1,6 @@
-//! PrestaShop exports a product's variants into a file of their own, which says what each costs more than the product: with
-//! the product's row from the file beside it, it is told by name and price.
+//! PrestaShop exports a product's variants into a file of their own, which says what each costs
+//! more than the product: with the product's row from the file beside it, it is told by name and
+//! price.
 
 use std::collections::HashMap;
 
@@ -54,8 +55,9 @@ pub(in crate::retrieval::ingest) fn is_one(sheet: &Sheet) -> bool {
 const PRODUCT: &[&str] =
     &["product id", "id product", "produit id", "id produit", "id du produit", "produkt id"];
 
-/// Gives the rows of `sheet` the names of their products, and prices in place of additions. Rows whose product is in none of
-/// `others` keep their addition, and are left out later with the reason.
+/// Gives the rows of `sheet` the names of their products, and prices in place of additions. Rows
+/// whose product is in none of `others` keep their addition, and are left out later with the
+/// reason.
 pub(in crate::retrieval::ingest) fn join(sheet: &mut Sheet, others: &[Sheet]) {
     let Some(header) = Header::of(sheet, &[Kind::Impact]) else { return };
     let Some(number) = header.named(PRODUCT) else { return };
@@ -132,7 +134,8 @@ pub(in crate::retrieval::ingest) fn join(sheet: &mut Sheet, others: &[Sheet]) {
     sheet.rows = kept;
 }
 
-/// "Size:select:0, Colour:color:1" as "Size, Colour": names and values without how the shop shows them.
+/// "Size:select:0, Colour:color:1" as "Size, Colour": names and values without how the shop shows
+/// them.
 fn plain(list: &str) -> String {
     let parts = list.split(',').map(|part| part.split(':').next().unwrap_or_default().trim());
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")

@@ -7,8 +7,8 @@ const SAMPLED: usize = 60;
 /// Fields of a row; more are no table.
 const MAX_FIELDS: usize = 2_000;
 
-/// A CSV's rows that hold anything, by lines; the separator (`,`, `;`, tab, `|`) is the one that cuts most lines alike.
-/// Rows that can't be read come with the reason.
+/// A CSV's rows that hold anything, by lines; the separator (`,`, `;`, tab, `|`) is the one that
+/// cuts most lines alike. Rows that can't be read come with the reason.
 pub(in crate::retrieval::ingest) fn csv_sheet(content: &str) -> (Sheet, Vec<(usize, String)>) {
     // Excel's own way to name the separator.
     let (named, content, skipped) = match content.split_once('\n') {
@@ -48,7 +48,8 @@ pub(in crate::retrieval::ingest) fn csv_sheet(content: &str) -> (Sheet, Vec<(usi
     (sheet, bad)
 }
 
-/// Whether a text is a table with tabs: most of its first lines have the same number of them, and several.
+/// Whether a text is a table with tabs: most of its first lines have the same number of them, and
+/// several.
 pub(in crate::retrieval::ingest) fn is_tabbed(content: &str) -> bool {
     let lines = content.lines().filter(|line| !line.trim().is_empty()).take(SAMPLED);
     let mut tabs: Vec<usize> = lines.map(|line| line.matches('\t').count()).collect();

@@ -1,4 +1,5 @@
-//! A sheet → its tables: where each one's header stands, what is a title above it, a section within it, a note below.
+//! A sheet → its tables: where each one's header stands, what is a title above it, a section within
+//! it, a note below.
 
 use super::cells::{self, Class, Looks};
 use super::sections::{self, Headings};
@@ -174,7 +175,8 @@ fn find(rows: &[Line], hints: &Hints) -> Option<(usize, usize)> {
     Some(with_second_line(rows, at))
 }
 
-/// How much a row looks like a header: columns known by name, and labels above cells of another look.
+/// How much a row looks like a header: columns known by name, and labels above cells of another
+/// look.
 fn score(rows: &[Line], at: usize) -> usize {
     let row = &rows[at];
     let filled = row.filled();
@@ -240,7 +242,8 @@ fn is_scale(rows: &[Line], at: usize) -> bool {
     let below = &rows[at + 1..rows.len().min(at + 1 + BELOW)];
     let amounts =
         below.iter().flat_map(|row| row.cells.iter().skip(1)).filter(|cell| !cell.is_empty());
-    // Over plain numbers only words and measures are surely a scale: years and sizes are figures themselves.
+    // Over plain numbers only words and measures are surely a scale: years and sizes are figures
+    // themselves.
     let worded =
         scale.iter().all(|cell| !matches!(cells::class(cell), Class::Number | Class::Flag));
     let is_money = |cell: &str| {
@@ -255,7 +258,8 @@ fn is_scale(rows: &[Line], at: usize) -> bool {
         && row.cells.first().is_some_and(|c| c.is_empty() || cells::is_label(c))
 }
 
-/// A row of labels, some of which are measures ("30 min"), with amounts of money below every measure.
+/// A row of labels, some of which are measures ("30 min"), with amounts of money below every
+/// measure.
 fn stands_over_money(rows: &[Line], at: usize) -> bool {
     let below = &rows[at + 1..rows.len().min(at + 1 + BELOW)];
     let mut measures = 0;
@@ -273,7 +277,8 @@ fn stands_over_money(rows: &[Line], at: usize) -> bool {
     measures > 0 && rows[at].cells.first().is_some_and(|cell| cells::is_label(cell))
 }
 
-/// The first row of several labels, where nothing tells it from what is below; none if it looks like the rows below.
+/// The first row of several labels, where nothing tells it from what is below; none if it looks
+/// like the rows below.
 fn plain_header(rows: &[Line]) -> Option<usize> {
     let at = rows.iter().position(|row| row.filled() > 1)?;
     let row = &rows[at];
@@ -389,7 +394,8 @@ fn labels(header: &[Line]) -> Vec<String> {
     names
 }
 
-/// Two tables beside each other as two: a column that is empty from top to bottom parts them, or their labels repeat.
+/// Two tables beside each other as two: a column that is empty from top to bottom parts them, or
+/// their labels repeat.
 fn side_by_side(mut table: Table) -> Vec<Table> {
     let width = table.labels.len();
     if table.header.is_empty() || width < 4 {

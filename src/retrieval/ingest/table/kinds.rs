@@ -118,7 +118,8 @@ pub(super) fn columns(table: &Table, context: &Context<'_>) -> Columns {
     columns.currency = context.hints.currency.clone().or_else(|| money::named_once(texts));
     columns.scale = scale(&columns, &looks);
     if columns.currency.is_none() && columns.has(&[Kind::Price, Kind::Sale, Kind::Before]) {
-        // Or what cells name that are an amount and nothing else; a description may speak of anybody's money.
+        // Or what cells name that are an amount and nothing else; a description may speak of
+        // anybody's money.
         let cells = sample.iter().flat_map(|row| row.iter()).map(String::as_str);
         let amounts = cells
             .filter(|cell| money::money(cell, None).is_some_and(|money| money.currency.is_some()));
@@ -127,8 +128,8 @@ pub(super) fn columns(table: &Table, context: &Context<'_>) -> Columns {
     columns
 }
 
-/// Columns of plain figures that are named by times (`Half day`, `1 day`, `Week`): what each costs, where the letterhead names
-/// a currency and no column is a price.
+/// Columns of plain figures that are named by times (`Half day`, `1 day`, `Week`): what each costs,
+/// where the letterhead names a currency and no column is a price.
 fn scale(columns: &Columns, looks: &[Looks]) -> Vec<usize> {
     if columns.currency.is_none()
         || columns.has(&[Kind::Price, Kind::Sale, Kind::Before, Kind::Cost])
@@ -207,7 +208,8 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String], context: &Conte
     let known =
         |words: &[Word]| share(&|value: &str| words.iter().any(|word| columns::says(*word, value)));
     let numbers = [Class::Number, Class::Amount, Class::Flag];
-    // What is used and not told is lost if its name means something else here: "lang" is German for long.
+    // What is used and not told is lost if its name means something else here: "lang" is German for
+    // long.
     let is_date = |value: &str| {
         let value = value.trim();
         (context.moment)(value, false).is_some() || cells::from_american(value).is_some()
@@ -515,7 +517,8 @@ fn numbers(columns: &mut Columns) {
     }
 }
 
-/// "Cost" is what visitors pay where nothing else is a price and nothing is counted, else what the shop pays.
+/// "Cost" is what visitors pay where nothing else is a price and nothing is counted, else what the
+/// shop pays.
 fn costs(columns: &mut Columns) {
     let books = [
         Kind::Price,
@@ -540,7 +543,8 @@ fn costs(columns: &mut Columns) {
     }
 }
 
-/// One column is the name; without one, the first of short texts beside a price that nothing else explains.
+/// One column is the name; without one, the first of short texts beside a price that nothing else
+/// explains.
 fn best_name(columns: &mut Columns, looks: &[Looks]) {
     // "Artigo: A-01; Descrição: painted tile": what is described is called by its description.
     if let (Some(name), Some(text)) = (columns.of(Kind::Name), columns.of(Kind::Description))
@@ -584,7 +588,8 @@ fn best_name(columns: &mut Columns, looks: &[Looks]) {
     }
 }
 
-/// One price is the price. Several that differ by an option are prices of variants, and others are told by their names.
+/// One price is the price. Several that differ by an option are prices of variants, and others are
+/// told by their names.
 fn prices(columns: &mut Columns) {
     let all: Vec<usize> = columns.every(Kind::Price).collect();
     if all.len() < 2 {

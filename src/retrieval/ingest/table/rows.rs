@@ -376,7 +376,8 @@ impl<'a> Reader<'a> {
         }
         let right = line.cells.iter().skip(self.named).any(|cell| !cell.is_empty());
         let found = line.cells.len();
-        // Where the header has empty cells of its own, or cells stand by themselves, one more is a remark.
+        // Where the header has empty cells of its own, or cells stand by themselves, one more is a
+        // remark.
         if right && !self.beyond && self.context.separated && found > self.table.width {
             return Err(Out::Bad(format!(
                 "it has {found} fields, but the header names {}; is a quote missing?",
@@ -995,7 +996,8 @@ fn one_line(text: &str) -> String {
         .to_owned()
 }
 
-/// Prices as databases keep them (`52.000000`) with two places, and as spreadsheets do (`6.5`), too.
+/// Prices as databases keep them (`52.000000`) with two places, and as spreadsheets do (`6.5`),
+/// too.
 fn rounded(text: &str) -> String {
     let text = one_line(text);
     let half = text.split_once(['.', ',']).filter(|(whole, places)| {

@@ -7,7 +7,8 @@ use crate::retrieval::columns::{self, Word};
 /// Rows that tell what a column holds.
 const SAMPLED: usize = 60;
 
-/// Whether a row sums up those above it: its first text says so, and nothing beside it says more than figures do.
+/// Whether a row sums up those above it: its first text says so, and nothing beside it says more
+/// than figures do.
 pub(super) fn is_total(row: &Line) -> bool {
     let mut filled = row.cells.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty());
     let says = |cell: &str| columns::says(Word::Total, cell.trim_end_matches([':', '：', ' ']));

@@ -1,5 +1,5 @@
-//! Cells of an OpenDocument sheet whose numbers say more as they are shown: amounts, shares, numbers with a unit, numbers
-//! that begin with zeros. `calamine` reads their bare values.
+//! Cells of an OpenDocument sheet whose numbers say more as they are shown: amounts, shares,
+//! numbers with a unit, numbers that begin with zeros. `calamine` reads their bare values.
 
 use std::collections::HashMap;
 

@@ -1,11 +1,13 @@
 //! The number formats of a workbook of Office 97: `calamine` reads its cells without them.
 //!
-//! Records by [MS-XLS] 2.4: FORMAT, XF and BOUNDSHEET of the globals, NUMBER, RK, MULRK and FORMULA of the sheets.
+//! Records by [MS-XLS] 2.4: FORMAT, XF and BOUNDSHEET of the globals, NUMBER, RK, MULRK and FORMULA
+//! of the sheets.
 
 use std::collections::HashMap;
 use std::io::{Cursor, Read};
 
-/// Format codes by sheet, in the order of the workbook, and by row and column from 0. Cells in the general format have none.
+/// Format codes by sheet, in the order of the workbook, and by row and column from 0. Cells in the
+/// general format have none.
 pub(super) type Formats = Vec<HashMap<(u32, u32), String>>;
 
 /// Cells whose format is kept; those of more are shown plainly.
@@ -13,7 +15,8 @@ const MAX_CELLS: usize = 2_000_000;
 /// Largest stream that is read, in bytes.
 const MAX_STREAM: u64 = 256 << 20;
 
-/// Reads the formats. Empty where the file is older than Office 97 or damaged: its cells are then shown plainly.
+/// Reads the formats. Empty where the file is older than Office 97 or damaged: its cells are then
+/// shown plainly.
 pub(super) fn read(document: &[u8]) -> Formats {
     stream(document).and_then(|stream| formats(&stream)).unwrap_or_default()
 }
