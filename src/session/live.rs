@@ -618,6 +618,7 @@ impl Live {
             max_tokens: None,
             stop: Vec::new(),
             request: None,
+            beside: String::new(),
         }
     }
 
