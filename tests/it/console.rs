@@ -1562,6 +1562,7 @@ async fn what_is_known_of_a_visitor_is_shown_beside_the_conversation() {
                     frontdesk::protocol::parts::AttributeValue::Name("gold".into()),
                 )]),
             }),
+            language: None,
         })
         .await;
     let ServerMessage::Welcome { session, .. } = second.next().await else { panic!("no welcome") };
