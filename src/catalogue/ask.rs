@@ -880,6 +880,10 @@ impl Answer<'_> {
         }
         let stock_only = parsed.asks == [Property::Stock];
         if stock_only && (subject.kind || subject.everything) {
+            // Of one thing it is asked how many there are.
+            if self.shelf.products(&rows).len() == 1 {
+                return self.stock(&rows, &subject.others, parsed.yes_no);
+            }
             return self.stocked(&rows, false);
         }
         if subject.everything {

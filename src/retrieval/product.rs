@@ -501,7 +501,9 @@ impl<'a> Row<'a> {
         let mut read = |kind: Kind| {
             let mut fields: Vec<&Field<'a>> =
                 self.0.iter().filter(|field| field.kind == Some(kind)).collect();
-            fields.sort_by_key(|field| field.rank);
+            // What everybody pays comes before what members do.
+            let member = |field: &Field<'_>| field.meaning.as_ref().is_some_and(|m| m.member);
+            fields.sort_by_key(|field| (member(field), field.rank));
             for field in fields {
                 match money::money(field.value, None) {
                     // 0 says that there is no price.

@@ -591,3 +591,22 @@ fn several_things_have_a_sum() {
     let asked = "3 Flaschen Apfelsaft und ein Honigglas, was macht das zusammen?";
     assert_eq!(sum(&shelf(HOFLADEN), asked, "de").as_deref(), Some(juice));
 }
+
+#[test]
+fn variants_without_numbers_are_all_told() {
+    let shop = shelf(
+        "Handle,Title,Option1 Value,Variant Price,Variant Inventory Qty\n\
+         rope-cuff,Rope Cuff Wide,Gold,70,1\nrope-cuff,Rope Cuff Wide,Silver,55,0\n\
+         tide-clock,Tide Clock Brass,Default Title,90,4\n",
+    );
+    let check = |question: &str, expected: Option<&str>| check(&shop, &[question], expected);
+    check(
+        "how much is the rope cuff in silver?",
+        Some("Rope Cuff Wide costs 55 (Silver, out of stock)."),
+    );
+    check(
+        "how much is the rope cuff?",
+        Some("Rope Cuff Wide costs 70 (Gold) or 55 (Silver, out of stock)."),
+    );
+    check("how many tide clocks do you have left?", Some("Tide Clock Brass: 4 in stock."));
+}

@@ -113,8 +113,17 @@ pub(super) fn collect(
         .filter(|(key, value)| value.is_string() && asks(key))
         .map(|(key, _)| key.clone())
         .collect();
-    if speaks || prose && !at_root || keys.is_empty() && questions.is_empty() || depth >= MAX_NESTED
-    {
+    // A file of facts: hours, an address, a list of services with what each costs.
+    let lists = |(key, value): (&String, &Value)| {
+        let items = value.as_array().filter(|items| items.len() > 1);
+        !PARTS.contains(&key.as_str())
+            && items.is_some_and(|items| {
+                items.iter().all(|item| item.is_object() && has_words(item, 0))
+            })
+    };
+    let facts = at_root && object.iter().any(lists);
+    let none = keys.is_empty() && questions.is_empty() && !facts;
+    if speaks || prose && !at_root || none || depth >= MAX_NESTED {
         all.found.push(Found { fields: Some(object), place: place.clone(), line });
         return;
     }
@@ -226,7 +235,7 @@ fn beside(
 }
 
 /// What belongs to a record isn't one.
-const PARTS: [&str; 11] = [
+pub(super) const PARTS: [&str; 17] = [
     "images",
     "image",
     "media",
@@ -238,6 +247,12 @@ const PARTS: [&str; 11] = [
     "properties",
     "links",
     "meta",
+    "related",
+    "related_products",
+    "recommendations",
+    "reviews",
+    "breadcrumbs",
+    "history",
 ];
 /// Fields that name a group of records, beside those that name a record.
 const GROUPS: [&str; 3] = ["category", "section", "group"];
