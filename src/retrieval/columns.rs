@@ -422,7 +422,9 @@ pub fn meaning(label: &str) -> Option<Meaning> {
     }
     let parts = parts(label);
     for part in &parts {
-        if let Some((kind, rank)) = lexicon.whole(&folded(part)) {
+        // "Zone 1 (DE)" names a country, whatever its letters are a word for.
+        let code = part.trim().len() == 2 && part.trim().bytes().all(|b| b.is_ascii_uppercase());
+        if let Some((kind, rank)) = lexicon.whole(&folded(part)).filter(|_| !code) {
             let mut meaning = plain(kind, rank + 2)?;
             // "Price / United States" is one market's price.
             if let (Kind::Price | Kind::Sale | Kind::Before, Some(market)) =

@@ -185,6 +185,12 @@ impl Product {
         })
     }
 
+    /// How it is said that it can't be had now, if that is so and the language has words for it.
+    pub(crate) fn absence(&self, language: &str) -> Option<&'static str> {
+        let out = || phrases::of(language).map(|words| words.out).filter(|out| !out.is_empty());
+        if self.available == Some(false) { self.later(language).or_else(out) } else { None }
+    }
+
     /// An amount as the row writes it ("349.00", not what was made of it), with its currency and
     /// what it is for.
     fn written(&self, amount: &str, parts: &[(&str, &str)]) -> String {

@@ -610,3 +610,28 @@ fn variants_without_numbers_are_all_told() {
     );
     check("how many tide clocks do you have left?", Some("Tide Clock Brass: 4 in stock."));
 }
+
+#[test]
+fn the_cheapest_of_a_kind_in_other_languages() {
+    let shop = shelf(
+        "sku,naam,categorie,prijs,voorraad\n1,Varen,Kamerplanten,12.50,0\n2,Palm,Kamerplanten,29.00,3\n\
+         3,Klimop,Kamerplanten,14.00,8\n4,Gieter,Gereedschap,9.00,5\n5,Schop,Gereedschap,19.00,2\n",
+    );
+    let told =
+        |question: &str, language: &str| told(&shop, &[question], language).map(|told| told.text);
+    assert_eq!(
+        told("wat is jullie goedkoopste kamerplant?", "nl").as_deref(),
+        Some("Het goedkoopst:\n- Varen: 12.50 (niet op voorraad)\n- Klimop: 14")
+    );
+    assert_eq!(
+        told("wat is het duurste gereedschap?", "nl").as_deref(),
+        Some("Het duurst: Schop: 19")
+    );
+    assert_eq!(
+        told("wat is het goedkoopste product?", "nl").as_deref(),
+        Some("Het goedkoopst: Gieter: 9")
+    );
+    // A word that isn't understood, or a kind that isn't there.
+    assert_eq!(told("wat is de goedkoopste fiets?", "nl"), None);
+    assert_eq!(told("wat is de goedkoopste kamerplant voor noorden?", "nl"), None);
+}

@@ -387,11 +387,11 @@ fn record(
                 variant.insert(key.clone(), value.clone());
             }
         }
-        // Shopify calls a variant by its options alone.
+        // Shopify and others call a variant by its options alone.
         let own = variant.get("title").and_then(Value::as_str).map(str::to_owned);
         let of_product = object.get("title").and_then(Value::as_str);
         if let (Some(own), Some(title)) = (own, of_product)
-            && variant.contains_key("option1")
+            && !own.contains(title)
         {
             variant.insert("title".to_owned(), Value::String(title.to_owned()));
             if own != "Default Title" {
@@ -520,7 +520,9 @@ fn listed(items: &[Value], depth: usize) -> String {
                     .find_map(|key| fields.get(*key).and_then(Value::as_str))
                     .or_else(|| fields.values().filter_map(Value::as_str).find(short));
                 let told = fields.iter().filter(|(key, value)| {
-                    value.as_str() != name && !matches!(key.as_str(), "id" | "_id") && is_told(key)
+                    (name.is_none() || value.as_str() != name)
+                        && !matches!(key.as_str(), "id" | "_id")
+                        && is_told(key)
                 });
                 let rest: Vec<String> = told
                     .filter_map(|(key, value)| {

@@ -166,6 +166,8 @@ fn records(content: &str, record: &str) -> Result<(Sheet, BTreeSet<String>), Str
     // What delivering costs where, one part after the other.
     let mut delivery: Vec<String> = Vec::new();
     let mut left_out: BTreeSet<String> = BTreeSet::new();
+    // `<price currency="EUR">79.00</price>`.
+    let mut currency: Option<String> = None;
     loop {
         let event = reader.read_event().map_err(broken)?;
         match event {
@@ -206,6 +208,7 @@ fn records(content: &str, record: &str) -> Result<(Sheet, BTreeSet<String>), Str
                 if within.is_empty() {
                     pair = (None, None);
                     named = is_pair(&name).then(|| of_attribute("name")).flatten();
+                    currency = of_attribute("currency").filter(|code| code.len() == 3);
                 }
                 // An Atom link is its address.
                 if within.is_empty()
@@ -261,7 +264,12 @@ fn records(content: &str, record: &str) -> Result<(Sheet, BTreeSet<String>), Str
                                 put(cells, &mut columns, &mut index, &label, &value)
                             }
                             _ if !value.is_empty() => {
-                                put(cells, &mut columns, &mut index, &label, value)
+                                let bare = value.ends_with(|char: char| char.is_ascii_digit());
+                                let value = match currency.take().filter(|_| bare) {
+                                    Some(currency) => format!("{value} {currency}"),
+                                    None => value.to_owned(),
+                                };
+                                put(cells, &mut columns, &mut index, &label, &value)
                             }
                             _ => {}
                         }

@@ -143,10 +143,21 @@ pub(super) fn collect(
         });
     }
     let in_languages = keys.len() > 1 && keys.iter().all(|key| languages::is_code(key));
+    // What a list is priced in, its records are.
+    let currency = object.get("currency").filter(|value| {
+        value.as_str().is_some_and(|code| crate::retrieval::money::code(code).is_some())
+    });
+    let currency = currency.cloned();
+    if currency.is_some() {
+        object.remove("currency");
+    }
     for key in keys {
         let inside = place.under(&key);
         let language = in_languages.then(|| languages::code(&key));
         let said = |mut inner: Map<String, Value>| {
+            if let Some(currency) = &currency {
+                inner.entry("currency").or_insert_with(|| currency.clone());
+            }
             if let Some(language) = &language {
                 inner.entry("language").or_insert_with(|| Value::String(language.clone()));
             }
@@ -235,7 +246,7 @@ fn beside(
 }
 
 /// What belongs to a record isn't one.
-pub(super) const PARTS: [&str; 17] = [
+pub(super) const PARTS: [&str; 18] = [
     "images",
     "image",
     "media",
@@ -247,6 +258,7 @@ pub(super) const PARTS: [&str; 17] = [
     "properties",
     "links",
     "meta",
+    "prices",
     "related",
     "related_products",
     "recommendations",

@@ -66,8 +66,40 @@ fn unwrapped(mut object: Map<String, Value>) -> Map<String, Value> {
         }
         return fields;
     }
+    stripe(object)
+}
+
+/// Stripe counts in the smallest unit of a currency: `unit_amount: 4900` is 49.00.
+fn stripe(mut object: Map<String, Value>) -> Map<String, Value> {
+    let of = |fields: &Map<String, Value>| -> Option<Vec<(String, Value)>> {
+        let amount = fields.get("unit_amount")?.as_f64()?;
+        let currency = fields.get("currency")?.as_str()?.to_uppercase();
+        let places = if WHOLE.contains(&currency.as_str()) { 0 } else { 2 };
+        let price = format!("{:.places$}", amount / 10_f64.powi(places as i32));
+        let mut said = vec![
+            ("price".to_owned(), Value::String(price)),
+            ("currency".to_owned(), Value::String(currency)),
+        ];
+        let period = fields.get("recurring").and_then(|period| period.get("interval"));
+        said.extend(period.cloned().map(|period| ("per".to_owned(), period)));
+        Some(said)
+    };
+    let own = of(&object);
+    let default = || object.get("default_price").and_then(Value::as_object).and_then(of);
+    if let Some(said) = own.or_else(default) {
+        for key in ["unit_amount", "unit_amount_decimal", "recurring", "default_price"] {
+            object.remove(key);
+        }
+        object.extend(said);
+    }
     object
 }
+
+/// Currencies without a smaller unit.
+const WHOLE: [&str; 15] = [
+    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF",
+    "XOF", "XPF",
+];
 
 /// The text of a tree of blocks. `None` if the value is none.
 fn rich_text(value: &Value) -> Option<String> {
@@ -144,29 +176,22 @@ fn write_block(value: &Value, depth: usize, out: &mut String) {
         out.push('\n');
         return;
     }
-    if inner.iter().any(is_block) {
-        let lone = inner.iter().filter(|child| !is_block(child));
-        let text: String = lone.map(|child| inline(child, depth + 1)).collect();
-        paragraph(&text, out);
-        for child in inner.iter().filter(|child| is_block(child)) {
-            // A link within a line is a node with others in it, and no paragraph.
-            if is_inline(child) {
-                out.truncate(out.trim_end().len());
-                out.push(' ');
-                out.push_str(&inline(child, depth + 1));
-            } else {
-                write_block(child, depth + 1, out);
-            }
+    // What stands in a line, up to the next block; a link is a node with others in it, and none.
+    let mut line = String::new();
+    let mut alone = true;
+    for child in inner {
+        if is_block(child) && !is_inline(child) {
+            paragraph(&std::mem::take(&mut line), out);
+            write_block(child, depth + 1, out);
+            alone = false;
+        } else {
+            line.push_str(&inline(child, depth + 1));
         }
-        return;
     }
-    let text: String = inner.iter().map(|child| inline(child, depth + 1)).collect();
-    if let Some(level) = heading(node, &kind) {
-        out.push_str(&format!("\n{} {}\n\n", "#".repeat(level), text.trim()));
-    } else if node.get("listItem").is_some() {
-        item_of(&text, out);
-    } else {
-        paragraph(&text, out);
+    match heading(node, &kind).filter(|_| alone) {
+        Some(level) => out.push_str(&format!("\n{} {}\n\n", "#".repeat(level), line.trim())),
+        None if node.get("listItem").is_some() => item_of(&line, out),
+        None => paragraph(&line, out),
     }
 }
 

@@ -260,7 +260,14 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String], context: &Conte
             let words = known(&[Word::Yes, Word::No, Word::Later, Word::Preorder]) >= 60;
             let numbers =
                 share(&|value| value.trim_start_matches('-').parse::<f64>().is_ok()) >= 60;
-            (numbers, if words { Kind::Availability } else { Kind::Property })
+            // "Unlimited" among numbers.
+            let counted = |value: &str| {
+                value.trim_start_matches('-').parse::<f64>().is_ok()
+                    || columns::says(Word::Yes, value)
+                    || columns::says(Word::No, value)
+            };
+            let mixed = !words && share(&counted) >= 90;
+            (numbers || mixed, if words { Kind::Availability } else { Kind::Property })
         }
         Kind::Availability => {
             let words = known(&[Word::Yes, Word::No, Word::Later, Word::Preorder]);
@@ -461,6 +468,24 @@ fn by_content(columns: &mut Columns, looks: &[Looks], table: &Table) {
                 } else {
                     column.name.trim().to_owned()
                 };
+            }
+        }
+    }
+    // Beside one column of amounts, what holds amounts here and there (else a dash, "on request")
+    // is of the same sort.
+    let amounts = "amounts of money stand below";
+    let by_amounts = |column: &Column| column.kind == Some(Kind::Price) && column.why == amounts;
+    if columns.all.iter().any(|column| by_amounts(column) && !column.name.is_empty())
+        && !columns.all.iter().any(|column| column.kind == Some(Kind::Price) && !by_amounts(column))
+    {
+        for (column, looks) in columns.all.iter_mut().zip(looks) {
+            let some = looks.mostly(&[Class::Amount], 40)
+                && looks.mostly(&[Class::Amount, Class::Number, Class::Text], 100);
+            if column.kind.is_none() && !column.name.is_empty() && some {
+                column.kind = Some(Kind::Price);
+                column.rank = 60;
+                column.why = amounts.to_owned();
+                column.rest = column.name.trim().to_owned();
             }
         }
     }

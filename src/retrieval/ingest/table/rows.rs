@@ -550,7 +550,7 @@ impl<'a> Reader<'a> {
         let name = name.map(|(at, name)| self.called(at, name));
         row.title = name.as_deref().map(clipped);
         let priced = parent.filter(|_| self.inherits_price(at, parent)).unwrap_or(at);
-        let mut money = self.money(priced, variant_price, sale, &mut row.warnings);
+        let mut money = self.money(priced, variant_price, sale);
         if self.has_children.contains(&at) || self.sort(at) == Some(Sort::Choice) {
             money = Priced::default();
         }
@@ -664,13 +664,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Which of a row's options tell it from its siblings.
-    fn money(
-        &self,
-        at: usize,
-        variant_price: Option<usize>,
-        sale: Sale,
-        warnings: &mut Vec<String>,
-    ) -> Priced {
+    fn money(&self, at: usize, variant_price: Option<usize>, sale: Sale) -> Priced {
         let Some(column) = variant_price
             .or_else(|| self.columns.of(Kind::Price))
             .or_else(|| self.columns.of(Kind::Sale))
@@ -682,20 +676,8 @@ impl<'a> Reader<'a> {
             // 0 says that there is no price.
             money.amount.parse::<f64>().is_ok_and(|amount| amount > 0.0).then_some(money)
         };
+        // What is no amount ("on request", "free") is told as it stands.
         let regular = read(column);
-        if regular.is_none() {
-            let text = self.cell(at, column);
-            // Nothing, nought, or "from 12": no price, but nothing that isn't understood.
-            let understood = text.is_empty()
-                || money::money(text, None).is_some()
-                || text.bytes().any(|byte| byte.is_ascii_digit());
-            if !understood {
-                warnings.push(format!(
-                    "its price {:?} is not understood; write it as 349.90",
-                    one_line(text)
-                ));
-            }
-        }
         let discounted = self.columns.every(Kind::Discount).any(|column| {
             money::money(self.cell(at, column).trim_end_matches('%'), None)
                 .is_some_and(|money| money.amount.parse::<f64>().is_ok_and(|amount| amount > 0.0))
@@ -765,7 +747,7 @@ impl<'a> Reader<'a> {
             };
             if available.is_none() {
                 warnings.push(format!(
-                    "its availability {:?} is not understood; write yes or no",
+                    "its availability {:?} is told as it stands; write yes or no, so that it counts",
                     one_line(word)
                 ));
             }
@@ -888,7 +870,8 @@ impl<'a> Reader<'a> {
                 }
                 Some(Kind::Before) => money.before.is_some() && amount(value).is_some(),
                 Some(Kind::Stock) => stock.is_some(),
-                Some(Kind::Availability) => available.is_some(),
+                // "Closed for repairs until May" says more than whether it can be had.
+                Some(Kind::Availability) => available.is_some() || says,
                 Some(Kind::Discount) => {
                     amount(value.trim_end_matches('%')).is_none_or(|amount| amount > 0.0)
                 }
@@ -955,8 +938,12 @@ impl<'a> Reader<'a> {
     fn with_currency_of_list(&self, value: &str) -> String {
         let text = one_line(value);
         let digits = text.bytes().any(|byte| byte.is_ascii_digit());
+        let named = money::code_in(&text).is_some()
+            || text
+                .split_whitespace()
+                .any(|part| money::money(part, None).is_some_and(|money| money.currency.is_some()));
         match self.columns.currency.as_ref() {
-            Some(currency) if digits && money::code_in(&text).is_none() => {
+            Some(currency) if digits && !named => {
                 format!("{text} {currency}")
             }
             _ => text,
@@ -994,7 +981,7 @@ fn amount(text: &str) -> Option<f64> {
 }
 
 fn inherited_variant(own: Option<&str>, options: &[(String, String)]) -> Option<String> {
-    let own = own.map(one_line).filter(|own| own != "Default Title");
+    let own = own.map(one_line).filter(|own| own != "Default Title" && own != "Default");
     let of_options = || {
         let all: Vec<&str> = options
             .iter()

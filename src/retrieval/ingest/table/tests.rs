@@ -502,7 +502,7 @@ fn names_that_only_look_like_the_shops_own_are_told() {
             "1: Prices in PLN",
             "Service: Hem; Price: from 25 PLN",
             "Service: Zip; Price: 30-45 PLN",
-            "Service: Patch; Price: 12.00 [Patch|Patch||12<|PLN/|None|None]",
+            "Service: Patch; Price: 12 [Patch|Patch||12<|PLN/|None|None]",
         ],
     );
 }
