@@ -11,11 +11,13 @@ use serde::Deserialize;
 use super::super::shelf::Shelf;
 use super::super::words::{Measure, split, stem};
 use super::{Asked, MAX_BYTES, MAX_VALUES, Told};
-use crate::language::{content_words, is_unspaced};
+use crate::language::{content_words, is_common, is_unspaced};
 use crate::retrieval::product;
 
 /// Words of such a question, at most.
 const MAX_WORDS: usize = 14;
+/// Letters of the common words that change nothing, at most: articles and prepositions.
+const MAX_COMMON: usize = 3;
 /// Letters of a word that others may be forms of, at least, and of what these add to it, at most.
 const MIN_STEM: usize = 4;
 const MAX_ENDING: usize = 3;
@@ -50,7 +52,7 @@ impl Shelf {
             return None;
         }
         let words = WORDS.get(asked.language)?;
-        let (most, kind) = kind(asked.question, words)?;
+        let (most, kind) = kind(asked.question, asked.language, words)?;
         let all = self.visible(asked.audience, asked.language, asked.now_ms);
         // After other things were talked about, "the cheapest" is one of these.
         let of = match kind.is_empty() {
@@ -157,7 +159,7 @@ fn vowels_apart(one: &str, other: &str) -> bool {
 
 /// Whether the most is asked for, and of what kind, in its words; `None` if it is another question,
 /// or a word isn't understood.
-fn kind(question: &str, words: &Words) -> Option<(bool, Vec<String>)> {
+fn kind(question: &str, language: &str, words: &Words) -> Option<(bool, Vec<String>)> {
     let mut text = format!(" {} ", split(question, &|_| 0, false).join(" "));
     let unspaced = words.cheapest.iter().all(|phrase| phrase.chars().all(is_unspaced));
     if unspaced {
@@ -186,7 +188,8 @@ fn kind(question: &str, words: &Words) -> Option<(bool, Vec<String>)> {
         kind.extend(rest.filter(|rest| !rest.is_empty()).map(str::to_owned));
     } else {
         for token in text.split_whitespace() {
-            if content_words(token).next().is_some() {
+            let short = token.chars().count() <= MAX_COMMON && is_common(token, language);
+            if !short && content_words(token).next().is_some() {
                 kind.push(token.to_owned());
             }
         }
@@ -203,7 +206,7 @@ mod tests {
         #[track_caller]
         fn check(question: &str, language: &str, expected: Option<(bool, &[&str])>) {
             let words = &WORDS[language];
-            let found = kind(question, words);
+            let found = kind(question, language, words);
             let found = found.as_ref().map(|(most, kind)| (*most, kind.join(" ")));
             assert_eq!(found, expected.map(|(most, kind)| (most, kind.join(" "))), "{question}");
         }

@@ -144,10 +144,12 @@ fn scale(columns: &Columns, looks: &[Looks]) -> Vec<usize> {
     let timed = |at: &usize| {
         let (column, looks) = (&columns.all[*at], &looks[*at]);
         let folded = columns::folded(&column.name);
-        column.kind.is_none()
-            && column.telling == Telling::Told
-            && folded.split(' ').any(columns::is_time)
-            && looks.mostly(&[Class::Number, Class::Amount, Class::Flag], 60)
+        let tariff = column.why == TARIFF;
+        tariff
+            || column.kind.is_none()
+                && column.telling == Telling::Told
+                && folded.split(' ').any(columns::is_time)
+                && looks.mostly(&[Class::Number, Class::Amount, Class::Flag], 60)
     };
     let timed: Vec<usize> = (0..columns.all.len()).filter(timed).collect();
     if timed.len() > 1 { timed } else { Vec::new() }
@@ -636,6 +638,9 @@ fn best_name(columns: &mut Columns, looks: &[Looks]) {
     }
 }
 
+/// Why a price of a tariff is told under its own name.
+const TARIFF: &str = "one of several prices of something without a name";
+
 /// One price is the price. Several that differ by an option are prices of variants, and others are
 /// told by their names.
 fn prices(columns: &mut Columns) {
@@ -686,7 +691,10 @@ fn prices(columns: &mut Columns) {
     } else if plain.is_empty() {
         let different =
             all.iter().map(|at| of(at).rest.as_str()).collect::<std::collections::HashSet<_>>();
-        if different.len() == all.len() {
+        if different.len() == all.len() && columns.of(Kind::Name).is_none() {
+            // A tariff: what its rows are has no name, but each amount says what it is for.
+            others(columns, &|_| false, TARIFF);
+        } else if different.len() == all.len() {
             columns.priced_variants = all;
         } else {
             let first = all.first().copied();

@@ -52,6 +52,8 @@ pub(in crate::retrieval::ingest) struct Offer {
 
 /// A longer description is a text of its own.
 const MAX_INLINE: usize = 400;
+/// Prices of other variants that are told with one's own, at most.
+const MAX_OTHERS: usize = 8;
 /// Values that are told of a cell, in bytes.
 const MAX_NAME: usize = 300;
 
@@ -903,6 +905,9 @@ impl<'a> Reader<'a> {
                     false => one_line(value),
                 };
                 row.fields.push((label, value));
+                if variant_price == Some(column) {
+                    row.fields.extend(self.other_prices(at, column));
+                }
             }
         }
         if self.is_pair() {
@@ -923,6 +928,23 @@ impl<'a> Reader<'a> {
         if !says_something && alone {
             row.fields.clear();
         }
+    }
+
+    /// What the row's other variants cost: who asks for one of them may not say which.
+    fn other_prices(&self, at: usize, column: usize) -> Option<(String, String)> {
+        let others: Vec<String> = self
+            .columns
+            .priced_variants
+            .iter()
+            .filter(|other| **other != column && !self.cell(at, **other).is_empty())
+            .take(MAX_OTHERS)
+            .map(|other| {
+                let value = self.with_currency_of_list(&rounded(self.cell(at, *other)));
+                format!("{} {value}", one_line(&self.columns.all[*other].rest))
+            })
+            .collect();
+        let label = columns::named_in("others", self.context.language).to_owned();
+        (!others.is_empty()).then(|| (label, others.join(", ")))
     }
 
     /// A price of 0 means that there is none, but for bringing or fetching what was bought.

@@ -150,8 +150,8 @@ fn prices_say_what_they_are_for_and_several_are_of_variants() {
     check(
         "Vine;Price seedling;Price cutting\nMerlin;6,50;2,50\n",
         &[
-            "Name: Merlin; Variant: seedling; Price: 6,50 [Merlin seedling|Merlin|seedling|6.50<|/|None|None]",
-            "Name: Merlin; Variant: cutting; Price: 2,50 [Merlin cutting|Merlin|cutting|2.50<|/|None|None]",
+            "Name: Merlin; Variant: seedling; Price: 6,50; Other prices: cutting 2,50 [Merlin seedling|Merlin|seedling|6.50<|/|None|None]",
+            "Name: Merlin; Variant: cutting; Price: 2,50; Other prices: seedling 6,50 [Merlin cutting|Merlin|cutting|2.50<|/|None|None]",
         ],
     );
     check(
@@ -425,9 +425,9 @@ fn variants_without_a_name_are_of_the_product_above() {
         "Item,ID,Name,Type,SKU,Options,Inventory Tracking,Current Stock,Price,Weight\n\
          Product,1,Fender,physical,F,,variant,,30,0\n\
          Variant,2,,,F-B,Type=Swatch|Name=Colour|Value=Blue[#00f],variant,2,,0\n\
-         Variant,3,,,F-W,Type=Swatch|Name=Colour|Value=White[#fff],variant,0,34,0\nImage,,,,,,,,,\n",
+         Variant,3,,,F-W,Type=Swatch|Name=Colour|Value=White[#fff],variant,0,34,0\nImage,4,,,,,,,,\n",
         &[
-            "SKU: F; Name: Fender",
+            "Name: Fender; SKU: F",
             "Name: Fender; SKU: F-B; Current Stock: 2; Price: 30; Colour: Blue [F-B|Fender|Blue|30<|/|Some(2)|Some(true)]",
             "Name: Fender; SKU: F-W; Current Stock: 0; Price: 34; Colour: White [F-W|Fender|White|34<|/|Some(0)|Some(false)]",
             "left 1x5: it holds nothing to tell: a picture, say",
@@ -503,6 +503,32 @@ fn names_that_only_look_like_the_shops_own_are_told() {
             "Service: Hem; Price: from 25 PLN",
             "Service: Zip; Price: 30-45 PLN",
             "Service: Patch; Price: 12 [Patch|Patch||12<|PLN/|None|None]",
+        ],
+    );
+}
+
+#[test]
+fn prices_of_zones_and_seasons_keep_what_they_are_for() {
+    check(
+        "Weight,Zone 1 (DE),Zone 2,Overseas\nto 3 kg,\"5,10\",\"9,20\",\"14,00\"\nto 9 kg,\"7,40\",on request,–\n",
+        &[
+            "Weight: to 3 kg; Zone 1 (DE): 5,10; Zone 2: 9,20; Overseas: 14,00",
+            "Weight: to 9 kg; Zone 1 (DE): 7,40; Zone 2: on request; Overseas: –",
+        ],
+    );
+    check(
+        "Hut,Low season,Low season,High season,High season,Beds\nHut,Mon to Thu,Fri to Sun,Mon to Thu,Fri to Sun,Beds\n\
+         Otter,40,52,66,78,2\nHeron,35,44,58,61,4\n",
+        &[
+            "Hut: Otter; Low season Mon to Thu: 40; Low season Fri to Sun: 52; High season Mon to Thu: 66; High season Fri to Sun: 78; Beds: 2",
+            "Hut: Heron; Low season Mon to Thu: 35; Low season Fri to Sun: 44; High season Mon to Thu: 58; High season Fri to Sun: 61; Beds: 4",
+        ],
+    );
+    check(
+        "From,Up to 4 people,5–8 people\nHarbour,55,75\nStation,18,25\n",
+        &[
+            "From: Harbour; Up to 4 people: 55; 5–8 people: 75",
+            "From: Station; Up to 4 people: 18; 5–8 people: 25",
         ],
     );
 }
