@@ -5,6 +5,7 @@ use whatlang::Lang;
 use super::encoding;
 use super::table::Hints;
 use crate::retrieval::Audience;
+use crate::retrieval::columns::{self, Kind};
 
 /// What a document says about itself, in front matter, meta tags, columns, or a file beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -172,6 +173,9 @@ pub(super) fn markdown_table(rows: &[Vec<String>]) -> String {
         let cells = rows.iter().flatten().filter(|cell| !cell.is_empty());
         return cells.map(|cell| escaped_line(cell)).collect::<Vec<_>>().join("\n\n");
     }
+    if let Some(pairs) = questions_and_answers(rows) {
+        return pairs;
+    }
     let mut table = String::new();
     for (number, row) in rows.iter().enumerate() {
         if number > 0 {
@@ -188,6 +192,29 @@ pub(super) fn markdown_table(rows: &[Vec<String>]) -> String {
         }
     }
     table
+}
+
+/// A table of questions and answers, by what its two columns are called, as such pairs.
+fn questions_and_answers(rows: &[Vec<String>]) -> Option<String> {
+    let (header, rows) = rows.split_first()?;
+    let filled: Vec<&str> =
+        header.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect();
+    let [first, second] = filled.as_slice() else { return None };
+    let kind = |label: &str| columns::meaning(label).map(|meaning| meaning.kind);
+    if kind(first) != Some(Kind::Question) || kind(second) != Some(Kind::Answer) {
+        return None;
+    }
+    let pair = |row: &Vec<String>| {
+        let cells: Vec<&str> =
+            row.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect();
+        match cells.as_slice() {
+            [question, answer] => Some(format!("Q: {question}\n\nA: {answer}")),
+            _ => None,
+        }
+    };
+    // A row that is no pair is a part of something else.
+    let pairs: Option<Vec<String>> = rows.iter().map(pair).collect();
+    pairs.filter(|pairs| !pairs.is_empty()).map(|pairs| pairs.join("\n\n"))
 }
 
 /// "Soup ........ 5.90" as "Soup: 5.90": dots that lead the eye to a price say nothing, and look
@@ -424,6 +451,17 @@ fn number(digits: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_of_questions_and_answers_is_pairs() {
+        let rows = |cells: &[[&str; 2]]| -> Vec<Vec<String>> {
+            cells.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect()
+        };
+        let faq = rows(&[["Frage", "Antwort"], ["Gibt es Sauna?", "Ja, von 16 bis 22 Uhr."]]);
+        assert_eq!(markdown_table(&faq), "Q: Gibt es Sauna?\n\nA: Ja, von 16 bis 22 Uhr.");
+        let prices = rows(&[["Item", "Price"], ["Towel", "4 €"]]);
+        assert!(markdown_table(&prices).starts_with("| Item | Price |"));
+    }
 
     #[test]
     fn leaders_end_no_sentence() {
