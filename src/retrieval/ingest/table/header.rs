@@ -380,7 +380,9 @@ fn labels(header: &[Line]) -> Vec<String> {
             group.clone_from(&above);
         }
         let next = cell(upper, column + 1);
-        let spans = next == above || next.is_empty() && !cell(lower, column + 1).is_empty();
+        let repeated = column > 0 && cell(upper, column - 1) == above;
+        let spans =
+            next == above || repeated || next.is_empty() && !cell(lower, column + 1).is_empty();
         names.push(match (fresh, below.is_empty()) {
             (_, true) => above,
             (false, false)
