@@ -450,7 +450,8 @@ fn units_of(which: Vec<usize>, hits: &[Hit]) -> Vec<Unit> {
         let headings = passage.headings.last().unwrap_or(&passage.title);
         let public = grounding::units(at, &passage.text)
             .into_iter()
-            .filter(|unit| !grounding::is_internal(&unit.text));
+            .filter(|unit| !grounding::is_internal(&unit.text))
+            .filter(|unit| !grounding::says_internal(&unit.heading));
         units.extend(public.map(|unit| match unit.heading.as_str() {
             "" => Unit { heading: headings.clone(), ..unit },
             _ => unit,

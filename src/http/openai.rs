@@ -407,6 +407,7 @@ impl Wanted {
             max_tokens: self.max_tokens,
             stop: self.stop,
             request: None,
+            beside: String::new(),
         }
     }
 }

@@ -623,6 +623,7 @@ impl Live {
             max_tokens: None,
             stop: Vec::new(),
             request: None,
+            beside: String::new(),
         }
     }
 
