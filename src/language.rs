@@ -15,7 +15,7 @@ pub mod tone;
 pub mod topics;
 pub mod unspaced;
 
-pub use detect::{is_common, is_common_somewhere, is_weighed, language_of};
+pub use detect::{is_common, is_common_somewhere, language_of};
 pub use iso_639::is_iso_639_1;
 
 /// Where the first whole sentence ends: behind its closing mark and the white space after it, or

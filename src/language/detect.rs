@@ -73,12 +73,6 @@ const LETTERS: &[(&str, &str)] = &[
     ("þð", "is"),
 ];
 
-/// Whether a language is one of those that [`language_of`] weighs against each other.
-#[must_use]
-pub fn is_weighed(language: &str) -> bool {
-    LATIN.iter().any(|(code, ..)| *code == language)
-}
-
 /// ISO 639-1 code of a text's language, told by the text alone; `None` where that would be a guess.
 #[must_use]
 pub fn language_of(text: &str) -> Option<&'static str> {

@@ -271,17 +271,13 @@ pub(super) fn detect_language(text: &str) -> Option<&'static str> {
     sure.then(|| iso_639_1(info.lang())).flatten()
 }
 
-/// As [`detect_language`], for names, codes and figures: there letters alone mislead, and words that
-/// one language has and others don't tell more.
+/// As [`detect_language`], for names, codes and figures, where letters alone mislead: what their
+/// words show to be English is in no other language.
 pub(super) fn language_of_rows(text: &str) -> Option<&'static str> {
+    let found = detect_language(text)?;
     let sample = &text[..text.floor_char_boundary(4096)];
-    let weighed = crate::language::language_of(sample);
-    match detect_language(sample) {
-        // Only between languages that are weighed against each other.
-        Some(found) if weighed.is_some() && crate::language::is_weighed(found) => weighed,
-        None => weighed,
-        found => found,
-    }
+    let doubted = found != "en" && crate::language::language_of(sample) == Some("en");
+    (!doubted).then_some(found)
 }
 
 /// `de`, `de-CH`, `deu` or `German` → `de`.
