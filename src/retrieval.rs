@@ -273,15 +273,12 @@ impl Retrieval {
             "" => reads::stands_for(&query.text),
             known => Some(known),
         };
-        let reads = match language {
-            Some(language) => self.embedder.reads_language(language).await?,
-            None => true,
-        };
-        Ok(match (&self.multilingual, language) {
-            (Some(model), Some(language)) if language != "en" => Reader::Second(model),
-            _ if reads => Reader::First,
-            _ => Reader::None,
-        })
+        let Some(language) = language else { return Ok(Reader::First) };
+        if let Some(model) = self.multilingual.as_ref().filter(|_| language != "en") {
+            return Ok(Reader::Second(model));
+        }
+        let reads = self.embedder.reads_language(language).await?;
+        Ok(if reads { Reader::First } else { Reader::None })
     }
 
     /// The question's own vector, or its mean with that of the question after the visitor's last
