@@ -9,14 +9,14 @@ mod basket;
 
 use super::shelf::{Meant, Shelf};
 use super::words::{
-    MEANINGS, Meaning, Measure, Property, SAME, Say, UNSPACED, counted, fill, say, split, stem,
-    unspaced,
+    MEANINGS, Meaning, Measure, Property, SAME, UNSPACED, fill, split, stem, unspaced,
 };
 use crate::conversation::Line;
 use crate::grounding::denies;
 use crate::language::content_words;
 use crate::language::topics::{Topic, topics};
 use crate::retrieval::{Audience, Passage};
+use crate::wording::{Say, Wording};
 
 /// A question in its conversation.
 #[derive(Clone, Copy)]
@@ -29,6 +29,7 @@ pub struct Asked<'a> {
     pub language: &'a str,
     pub audience: Audience,
     pub now_ms: u64,
+    pub wording: &'a Wording,
     /// Whether a word is right as it is written; one that isn't may be a misspelt name.
     pub is_word: &'a dyn Fn(&str) -> bool,
 }
@@ -84,7 +85,13 @@ impl Shelf {
         let kana = asked.question.chars().any(|c| matches!(u32::from(c), 0x3040..=0x30ff));
         let chinese = !kana && asked.question.chars().any(unspaced);
         let language = if chinese { "zh" } else { asked.language };
-        let mut answer = Answer { shelf: self, language, text: String::new(), rows: Vec::new() };
+        let mut answer = Answer {
+            shelf: self,
+            language,
+            wording: asked.wording,
+            text: String::new(),
+            rows: Vec::new(),
+        };
         answer.compose(&parsed, &subject, &rows)?;
         if partly {
             let written = |word: &str| {
@@ -813,19 +820,21 @@ impl Bound {
 struct Answer<'a> {
     shelf: &'a Shelf,
     language: &'a str,
+    wording: &'a Wording,
     text: String,
     rows: Vec<usize>,
 }
 
-impl Answer<'_> {
-    fn say(&self, key: Say) -> &'static str {
-        say(key, self.language)
+impl<'a> Answer<'a> {
+    fn say(&self, key: Say) -> &'a str {
+        self.wording.catalogue(self.language).say(key)
     }
+}
 
+impl Answer<'_> {
     fn sentence(&mut self, text: &str) {
-        if !self.text.is_empty() && !self.text.ends_with(['\n', '。', ' ']) && self.language != "zh"
-        {
-            self.text.push(' ');
+        if !self.text.is_empty() && !self.text.ends_with(['\n', '。', ' ']) {
+            self.text.push_str(self.say(Say::Gap));
         }
         self.text.push_str(text);
     }
@@ -956,11 +965,7 @@ impl Answer<'_> {
                 .collect();
             let mut within: Vec<String> = Vec::new();
             if !labels.is_empty() && labels.len() <= MAX_VALUES {
-                within.push(labels.join(if self.language == "zh" {
-                    "、"
-                } else {
-                    self.say(Say::Or)
-                }));
+                within.push(labels.join(self.say(Say::Either)));
                 self.rows.extend(&group.rows);
             } else if groups.len() > 1 && told && labels.len() > MAX_VALUES {
                 return self.ranged(&range());
@@ -968,7 +973,8 @@ impl Answer<'_> {
                 self.rows.push(group.rows[0]);
             }
             if group.out {
-                let later = self.shelf.rows[group.rows[0]].product.later(self.language);
+                let later =
+                    self.shelf.rows[group.rows[0]].product.later(self.language, self.wording);
                 within.push(later.unwrap_or(self.say(Say::OutOfStock)).to_owned());
             }
             let within = within.join(self.say(Say::Comma));
@@ -1051,7 +1057,7 @@ impl Answer<'_> {
 
     fn more(&mut self, more: usize) {
         if more > 0 {
-            let text = counted(more, self.language).map_or_else(
+            let text = self.wording.catalogue(self.language).counted(more).map_or_else(
                 || self.say(Say::MoreThan).to_owned(),
                 |count| fill(self.say(Say::More), &[count]),
             );
@@ -1072,7 +1078,7 @@ impl Answer<'_> {
         }
         let named: Vec<&str> = kinds.iter().take(MAX_KINDS).map(|(kind, _)| *kind).collect();
         self.rows.extend(kinds.iter().take(MAX_SOURCES).map(|(_, row)| *row));
-        let listed = named.join(if self.language == "zh" { "、" } else { ", " });
+        let listed = named.join(self.say(Say::List));
         self.sentence(&fill(self.say(Say::Sell), &[&listed]));
         self.more(kinds.len().saturating_sub(MAX_KINDS));
         Some(())
@@ -1417,11 +1423,7 @@ impl Answer<'_> {
         Some(if first.is_empty() {
             last.clone()
         } else {
-            format!(
-                "{}{}{last}",
-                first.join(if self.language == "zh" { "、" } else { ", " }),
-                self.say(Say::And)
-            )
+            format!("{}{}{last}", first.join(self.say(Say::List)), self.say(Say::And))
         })
     }
 
@@ -1447,7 +1449,7 @@ impl Answer<'_> {
                 format!("{name}{}{value}{}", self.say(Say::Colon), self.say(Say::Stop))
             }
             Property::Column(at) => {
-                let label = self.shelf.columns[at].label(self.language);
+                let label = self.shelf.columns[at].label(self.language, self.wording);
                 format!("{name}{}{label} {value}{}", self.say(Say::Colon), self.say(Say::Stop))
             }
         };
@@ -1460,11 +1462,11 @@ impl Answer<'_> {
         let shelf = self.shelf;
         let pieces = self.say(Say::Pieces);
         let (there, gone) = (self.say(Say::InStock), self.say(Say::OutOfStock));
-        let language = self.language;
+        let (language, wording) = (self.language, self.wording);
         let state = |row: usize, count: bool| {
             let product = &shelf.rows[row].product;
             Some(match (product.available?, product.stock) {
-                (false, _) => product.later(language).unwrap_or(gone).to_owned(),
+                (false, _) => product.later(language, wording).unwrap_or(gone).to_owned(),
                 (true, Some(stock)) if count && stock > 0 => fill(pieces, &[&stock.to_string()]),
                 (true, _) => there.to_owned(),
             })
@@ -1619,7 +1621,7 @@ impl Answer<'_> {
                     let label = if own {
                         self.say(Say::Weight).to_owned()
                     } else {
-                        column.label(self.language)
+                        column.label(self.language, self.wording)
                     };
                     let mut letters = label.chars();
                     let label = letters

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::words::{COLOURS, Measure, Property, SIZES, goods, split, stem};
-use crate::retrieval::product::{CHINESE, Product, is_option, is_told, measured, option, parts};
+use crate::retrieval::product::{Product, is_option, is_told, measured, option, parts};
 use crate::retrieval::{Audience, Passage};
+use crate::wording::Wording;
 
 /// The rows of a site, ready to be asked about.
 #[derive(Clone, Debug, Default)]
@@ -407,10 +408,7 @@ impl Row {
 
 impl Column {
     fn new(name: &str, option: bool) -> Self {
-        let chinese = CHINESE
-            .iter()
-            .filter(|(english, _)| *english == name)
-            .map(|(_, own)| vec![(*own).to_owned()]);
+        let chinese = Wording::built_in().column(name, "zh").map(|own| vec![own.to_owned()]);
         let own = split(&name.replace('_', " "), &|_| 0, true)
             .iter()
             .map(|word| stem(word).to_owned())
@@ -419,9 +417,9 @@ impl Column {
     }
 
     /// What it is called in an answer.
-    pub(super) fn label(&self, language: &str) -> String {
-        let chinese = CHINESE.iter().find(|(english, _)| language == "zh" && *english == self.name);
-        chinese.map_or_else(|| self.name.replace('_', " "), |(_, own)| (*own).to_owned())
+    pub(super) fn label(&self, language: &str, wording: &Wording) -> String {
+        let own = wording.column(&self.name, language);
+        own.map_or_else(|| self.name.replace('_', " "), str::to_owned)
     }
 }
 

@@ -4,9 +4,9 @@
 use std::collections::HashSet;
 
 use super::cues::{self, Topic, has};
+use super::phrasing::Say;
 use super::places;
 use super::quantity::amounts;
-use super::wording::{self, Say};
 use super::{Lead, Question, Said, Verdict, subject};
 use crate::grounding::facts;
 use crate::language::meanings;
@@ -64,9 +64,7 @@ pub(super) fn place(
         && amounts(said.text, said.language).is_empty()
         && (!denies || denies_delivery(said, question.shop));
     let no = whole && (only && !within && !denies || denies && within && !only);
-    no.then(|| {
-        Lead::new(wording::sentence(&Say::Bare, Some(false), question.language), Verdict::No, at)
-    })
+    no.then(|| Lead::new(question.say(&Say::Bare, Some(false)), Verdict::No, at))
 }
 
 /// Whether a sentence speaks of what the question is about: it names nothing of its own, or
@@ -223,22 +221,16 @@ pub(super) fn predicate(
             "excluding",
             "others",
         ];
-        return (hits && whole && !has(&says, &open)).then(|| {
-            Lead::new(
-                wording::sentence(&Say::Bare, Some(false), question.language),
-                Verdict::No,
-                at,
-            )
-        });
+        return (hits && whole && !has(&says, &open))
+            .then(|| Lead::new(question.say(&Say::Bare, Some(false)), Verdict::No, at));
     }
     // A yes needs the whole of a short sentence, and nothing that limits it.
     let limited = has(&says, cues::HEDGES)
         || has(&says, LIMITING)
         || !amounts(&says, "en").is_empty()
         || !facts(&says).is_empty();
-    (others(&says) == 0 && !limited && says.split(',').count() == 1).then(|| {
-        Lead::new(wording::sentence(&Say::Bare, Some(true), question.language), Verdict::Yes, at)
-    })
+    (others(&says) == 0 && !limited && says.split(',').count() == 1)
+        .then(|| Lead::new(question.say(&Say::Bare, Some(true)), Verdict::Yes, at))
 }
 
 /// Words after which a sentence holds for some cases, or for the contrary of what it seems to say.

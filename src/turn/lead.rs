@@ -5,6 +5,7 @@ use crate::grounding::{Computed, Unit, nearest, units};
 use crate::prompt::SiteFacts;
 use crate::reason::{Lead, Question, Said, Verdict, lead};
 use crate::retrieval::Hit;
+use crate::wording::Wording;
 
 /// What the chosen pieces and the message lead to. `chosen` loses the rows that a figure wasn't
 /// read from: those of other countries tell the visitor nothing.
@@ -14,9 +15,10 @@ pub(super) fn conclude(
     site: &SiteFacts,
     hits: &[Hit],
     chosen: &mut Vec<Unit>,
+    wording: &Wording,
 ) -> Option<Lead> {
     let found = {
-        let question = Question { text: question, language, shop: &site.name };
+        let question = Question { text: question, language, shop: &site.name, wording };
         let abouts: Vec<String> = hits.iter().map(|hit| about(hit, "")).collect();
         let own: Vec<(String, &Unit)> = chosen
             .iter()
@@ -73,6 +75,7 @@ pub(super) fn computed(
     language: &str,
     site: &SiteFacts,
     hits: &[Hit],
+    wording: &Wording,
 ) -> Vec<Computed> {
     let all = hits.iter().take(BESIDE).enumerate();
     let mut found = Vec::new();
@@ -80,7 +83,7 @@ pub(super) fn computed(
         let pieces = units(at, &hit.passage.text);
         let mut chosen: Vec<Unit> = nearest(question, &pieces).cloned().into_iter().collect();
         let figures =
-            conclude(question, language, site, hits, &mut chosen).map(|lead| lead.figures);
+            conclude(question, language, site, hits, &mut chosen, wording).map(|lead| lead.figures);
         let figures = figures.into_iter().flatten();
         found
             .extend(figures.map(|figure| Computed { figure: figure.shown, inputs: figure.inputs }));

@@ -37,6 +37,7 @@ const FLOORS: &[&[&str]] = &[
         "permissions",
         "telemetry",
         "secret",
+        "wording",
     ],
 ];
 
@@ -119,6 +120,7 @@ const PURE: &[&str] = &[
     "signals/words",
     "turn/lead",
     "turn/phrase",
+    "wording",
 ];
 
 /// Dependencies with a personality, and the files that know them.

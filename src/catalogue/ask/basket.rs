@@ -19,8 +19,6 @@ const MAX_PIECES: u32 = 999;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Words {
-    /// Stands before the sum.
-    sum: String,
     asks: Vec<String>,
     joins: Vec<String>,
     numbers: Vec<String>,
@@ -91,7 +89,8 @@ impl Shelf {
             passages.push(self.rows[row].passage.clone());
         }
         let sum = money(sum, currency.flatten().as_deref());
-        let text = format!("{}\n{}{sum}", lines.join("\n"), words.sum);
+        let before = &asked.wording.figures(language).sum;
+        let text = format!("{}\n{before}{sum}", lines.join("\n"));
         passages.dedup_by(|a, b| a.document == b.document && a.ordinal == b.ordinal);
         Some(Told { text, passages, open: false, unused: Vec::new() })
     }
@@ -218,10 +217,7 @@ mod tests {
         for language in ["en", "de", "fr", "es", "it", "nl", "pt", "pl", "sv", "zh", "ja"] {
             let words = WORDS.get(language).unwrap_or_else(|| panic!("{language} is missing"));
             let lists = [&words.asks, &words.joins, &words.numbers];
-            assert!(
-                !words.sum.is_empty() && lists.iter().all(|list| !list.is_empty()),
-                "{language}"
-            );
+            assert!(lists.iter().all(|list| !list.is_empty()), "{language}");
         }
     }
 }
