@@ -8,12 +8,12 @@ use std::collections::HashSet;
 mod basket;
 
 use super::shelf::{Meant, Shelf};
-use super::words::{
-    MEANINGS, Meaning, Measure, Property, SAME, UNSPACED, fill, split, stem, unspaced,
-};
+use super::words::{MEANINGS, Meaning, Measure, Property, SAME, UNSPACED, fill, split, unspaced};
 use crate::conversation::Line;
 use crate::grounding::denies;
 use crate::language::content_words;
+use crate::language::script::is_kana;
+use crate::language::stem::singular;
 use crate::language::topics::{Topic, topics};
 use crate::retrieval::{Audience, Passage};
 use crate::wording::{Say, Wording};
@@ -82,7 +82,7 @@ impl Shelf {
             return None;
         }
         // "Glint 350 和 Pro 600 有什么区别？" is Chinese, though most of its letters are names.
-        let kana = asked.question.chars().any(|c| matches!(u32::from(c), 0x3040..=0x30ff));
+        let kana = asked.question.chars().any(is_kana);
         let chinese = !kana && asked.question.chars().any(unspaced);
         let language = if chinese { "zh" } else { asked.language };
         let mut answer = Answer {
@@ -96,7 +96,10 @@ impl Shelf {
         if partly {
             let written = |word: &str| {
                 let mut words = asked.question.split(|c: char| !c.is_alphanumeric());
-                words.find(|own| stem(&own.to_lowercase()) == stem(word)).unwrap_or(word).to_owned()
+                words
+                    .find(|own| singular(&own.to_lowercase()) == singular(word))
+                    .unwrap_or(word)
+                    .to_owned()
             };
             let as_written =
                 |words: &String| words.split(' ').map(written).collect::<Vec<_>>().join(" ");
@@ -229,7 +232,7 @@ impl Shelf {
         let mut parsed = Parsed {
             yes_no: first.is_some_and(|first| BEGINS.contains(&first.as_str())),
             bare: true,
-            plural: tokens.last().is_some_and(|last| stem(last) != last),
+            plural: tokens.last().is_some_and(|last| singular(last) != last),
             ..Parsed::default()
         };
         let items = self.items(&tokens, is_word, partly)?;
@@ -317,13 +320,13 @@ impl Shelf {
             let called = |words: &[String]| {
                 !words.is_empty()
                     && rest.len() >= words.len()
-                    && rest.iter().zip(words).all(|(a, b)| stem(a) == b)
+                    && rest.iter().zip(words).all(|(a, b)| singular(a) == b)
             };
             let column =
                 column.filter(|(words, _)| called(words)).max_by_key(|(words, _)| words.len());
             // A name is longer than what its words mean by themselves.
             let stems = |count: usize| {
-                rest[..count].iter().map(|word| stem(word).to_owned()).collect::<Vec<String>>()
+                rest[..count].iter().map(|word| singular(word).to_owned()).collect::<Vec<String>>()
             };
             let named = (1..=rest.len().min(MAX_NAME_WORDS))
                 .rev()
@@ -341,7 +344,7 @@ impl Shelf {
                 items.push(Item::Means(Meaning::Asks(Property::Column(column))));
                 continue;
             }
-            let single = stem(token);
+            let single = singular(token);
             if let Some((words, meaning)) = meaning {
                 at += words.len();
                 items.push(Item::Means(*meaning));
@@ -350,7 +353,7 @@ impl Shelf {
             // What the shop calls something else.
             let same = SAME.iter().find_map(|(name, others)| {
                 let said = rest.len() >= name.len()
-                    && rest.iter().zip(name).all(|(token, own)| stem(token) == own);
+                    && rest.iter().zip(name).all(|(token, own)| singular(token) == own);
                 if !said || self.whole(name) {
                     return None;
                 }
@@ -592,7 +595,7 @@ impl Shelf {
         };
         let mut runs: Vec<Vec<String>> = vec![Vec::new()];
         for token in split(text, &known, false) {
-            let stem = stem(&token);
+            let stem = singular(&token);
             let named = self.names(stem) && !MEANINGS.contains_key(&token);
             match runs.last_mut() {
                 Some(run) if named => run.push(stem.to_owned()),
@@ -852,7 +855,7 @@ impl Answer<'_> {
             .rsplit(|c: char| !c.is_alphabetic())
             .find(|word| !word.is_empty())
             .unwrap_or_default();
-        fill(self.say(keys[usize::from(stem(last) != last)]), &[name, value])
+        fill(self.say(keys[usize::from(singular(last) != last)]), &[name, value])
     }
 
     fn compose(&mut self, parsed: &Parsed, subject: &Subject, all: &[usize]) -> Option<()> {

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::words::{COLOURS, Measure, Property, SIZES, goods, split, stem};
+use super::words::{COLOURS, Measure, Property, SIZES, goods, split};
+use crate::language::stem::singular;
 use crate::retrieval::product::{Product, is_option, is_told, measured, option, parts};
 use crate::retrieval::{Audience, Passage};
 use crate::wording::Wording;
@@ -195,7 +196,8 @@ impl Shelf {
         if short(word) || !word.chars().all(char::is_alphabetic) {
             return None;
         }
-        let near = |known: &&String| !short(known) && strsim::osa_distance(known, stem(word)) == 1;
+        let near =
+            |known: &&String| !short(known) && strsim::osa_distance(known, singular(word)) == 1;
         let mut found = self.names.iter().filter(near);
         found.next().filter(|_| found.next().is_none()).map(String::as_str)
     }
@@ -411,7 +413,7 @@ impl Column {
         let chinese = Wording::built_in().column(name, "zh").map(|own| vec![own.to_owned()]);
         let own = split(&name.replace('_', " "), &|_| 0, true)
             .iter()
-            .map(|word| stem(word).to_owned())
+            .map(|word| singular(word).to_owned())
             .collect();
         Self { name: name.to_owned(), option, words: std::iter::once(own).chain(chinese).collect() }
     }
@@ -434,6 +436,6 @@ fn stems(text: &str) -> Vec<String> {
     words
         .iter()
         .filter(|word| !BETWEEN.contains(&word.as_str()))
-        .map(|word| stem(word).to_owned())
+        .map(|word| singular(word).to_owned())
         .collect()
 }

@@ -3,6 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
+use crate::language::script::{is_han, is_kana};
+use crate::language::stem::singular;
+
 /// What a word or phrase of a question means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
@@ -839,7 +842,10 @@ type Stems = Vec<String>;
 /// Each name of goods in stems, with the others of its meaning; the longest first.
 pub(super) static SAME: LazyLock<Vec<(Stems, Vec<Stems>)>> = LazyLock::new(|| {
     let stems = |name: &&str| -> Stems {
-        split(name, &|rest| rest.len(), false).iter().map(|word| stem(word).to_owned()).collect()
+        split(name, &|rest| rest.len(), false)
+            .iter()
+            .map(|word| singular(word).to_owned())
+            .collect()
     };
     let mut same: Vec<(Stems, Vec<Stems>)> = Vec::new();
     for group in GOODS {
@@ -964,7 +970,7 @@ pub(super) fn fill(template: &str, parts: &[&str]) -> String {
 
 /// Chinese and Japanese characters.
 pub(super) fn unspaced(c: char) -> bool {
-    matches!(u32::from(c), 0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff)
+    is_han(c) || is_kana(c)
 }
 
 /// The words of a text in lower case: runs of letters, numbers with their decimals, signs of money.
@@ -1046,17 +1052,4 @@ fn number(text: &str) -> String {
         }
         _ => plain,
     }
-}
-
-/// A word without its plural.
-pub(super) fn stem(word: &str) -> &str {
-    if !word.is_ascii() {
-        return word;
-    }
-    for ending in ["ches", "shes", "xes", "sses"] {
-        if word.len() > ending.len() && word.ends_with(ending) {
-            return &word[..word.len() - 2];
-        }
-    }
-    word.strip_suffix('s').filter(|stem| stem.len() > 2 && !stem.ends_with('s')).unwrap_or(word)
 }

@@ -10,6 +10,7 @@ use super::quantity::amounts;
 use super::{Lead, Question, Said, Verdict, subject};
 use crate::grounding::facts;
 use crate::language::meanings;
+use crate::language::script::is_han;
 
 /// "Only within Ireland" for a question about France is no, "not outside Europe" for Mexico as
 /// well; what says so decides only about what it is said of.
@@ -80,7 +81,7 @@ fn is_about(question: &Question<'_>, said: &Said<'_>, place: &str) -> bool {
     let own: HashSet<String> = subject(said.text)
         .into_iter()
         .filter(|word| !general.contains(word) && !shop.contains(word) && !areas.contains(word))
-        .filter(|word| cues::topics(word).is_empty() && !word.chars().any(super::quantity::is_han))
+        .filter(|word| cues::topics(word).is_empty() && !word.chars().any(is_han))
         .filter(|word| !cues::FUNCTION.contains(&word.as_str()) && !has(word, cues::DENIALS))
         .collect();
     if said.language == question.language {

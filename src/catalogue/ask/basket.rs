@@ -8,8 +8,10 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::super::shelf::Shelf;
-use super::super::words::{Measure, split, stem};
+use super::super::words::{Measure, split};
 use super::{Asked, MAX_BYTES, MAX_WORDS, Told};
+use crate::language::script::is_han;
+use crate::language::stem::singular;
 use crate::language::{content_words, is_common, is_unspaced};
 
 /// Things in one question, and pieces of one, at most.
@@ -53,8 +55,7 @@ impl Shelf {
         if self.rows.is_empty() || asked.question.len() > MAX_BYTES {
             return None;
         }
-        let chinese = asked.question.chars().any(|c| matches!(u32::from(c), 0x4e00..=0x9fff))
-            && asked.language != "ja";
+        let chinese = asked.question.chars().any(is_han) && asked.language != "ja";
         let language = if chinese { "zh" } else { asked.language };
         let words = WORDS.get(language)?;
         let things = self.things(asked.question, language, words)?;
@@ -115,7 +116,7 @@ impl Shelf {
                 (1..).zip(&words.numbers).find(|(_, word)| *word == token).map(|(number, _)| number)
             })
         };
-        let named = |token: &str| self.names(stem(token)) || self.tells(stem(token));
+        let named = |token: &str| self.names(singular(token)) || self.tells(singular(token));
         for (at, token) in tokens.iter().enumerate() {
             let token = token.as_str();
             let last = things.last_mut().filter(|_| open);
@@ -124,7 +125,7 @@ impl Shelf {
             } else if let Some(thing) = last
                 && named(token)
             {
-                thing.words.push(stem(token).to_owned());
+                thing.words.push(singular(token).to_owned());
             } else if let Some(pieces) = number(token)
                 && tokens[at + 1..].iter().take(3).any(|next| named(next))
             {
@@ -138,7 +139,7 @@ impl Shelf {
                     pieces: 1,
                     counted: false,
                     held: false,
-                    words: vec![stem(token).to_owned()],
+                    words: vec![singular(token).to_owned()],
                 });
                 open = true;
             } else if !is_light(token, language, words) {
