@@ -205,7 +205,10 @@ impl Task {
     fn handle(&self) -> SessionHandle {
         let key = SessionKey { site: self.account.site.clone(), id: self.row.session.clone() };
         let channel = self.account.config.platform.name().into();
-        self.channels.0.registry.handle(key, Opener { visitor: self.row.visitor.clone(), channel })
+        self.channels
+            .0
+            .registry
+            .handle(key, Opener { visitor: self.row.visitor.clone(), channel, language: None })
     }
 
     /// Follows the session from where the conversation stands.

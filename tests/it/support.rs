@@ -274,7 +274,12 @@ impl ChatClient {
     }
 
     /// Begins a conversation.
-    pub(crate) async fn hello(mut self) -> Self {
+    pub(crate) async fn hello(self) -> Self {
+        self.hello_on(None).await
+    }
+
+    /// Begins a conversation on a page in a language.
+    pub(crate) async fn hello_on(mut self, language: Option<&str>) -> Self {
         self.send(&ClientMessage::Hello {
             site: "shop".into(),
             token: None,
@@ -283,6 +288,7 @@ impl ChatClient {
             partial: None,
             source: None,
             attributes: None,
+            language: language.map(str::to_owned),
         })
         .await;
         self.welcomed().await;
@@ -318,6 +324,7 @@ impl ChatClient {
             partial,
             source: None,
             attributes: None,
+            language: None,
         })
         .await;
         self.welcomed().await;

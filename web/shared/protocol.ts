@@ -39,7 +39,7 @@ export interface Source { utm_source?: string; utm_medium?: string; utm_campaign
 export type Attributes = { consent: boolean; values: Record<string, string | number | boolean> };
 
 export type ClientMessage =
-  | { type: 'hello'; site: string; token?: string; session?: string; last_seq: number; partial?: { turn: number; offset: number }; source?: Source; attributes?: Attributes }
+  | { type: 'hello'; site: string; token?: string; session?: string; last_seq: number; partial?: { turn: number; offset: number }; source?: Source; attributes?: Attributes; language?: string }
   | { type: 'message'; id: string; text: string }
   | { type: 'typing'; text?: string }
   | { type: 'cancel'; turn: number }
