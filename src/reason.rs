@@ -114,7 +114,7 @@ pub fn plain(lead: &Lead, language: &str, wording: &Wording) -> Option<String> {
 /// A yes or no as a sentence.
 #[must_use]
 pub fn yes_or_no(yes: bool, language: &str, wording: &Wording) -> String {
-    wording::sentence(&phrasing::Say::Bare, Some(yes), language, wording)
+    phrasing::sentence(&phrasing::Say::Bare, Some(yes), language, wording)
 }
 
 /// The chosen sentences that apply to the place that the question names, by all that are at hand:
