@@ -329,16 +329,10 @@ impl<'ast> Visit<'ast> for References {
         visit::visit_item_fn(self, function);
     }
 
+    /// Patterns are ranges of this kind, too.
     fn visit_expr_range(&mut self, range: &'ast syn::ExprRange) {
         self.range(range);
         visit::visit_expr_range(self, range);
-    }
-
-    fn visit_pat(&mut self, pattern: &'ast syn::Pat) {
-        if let syn::Pat::Range(range) = pattern {
-            self.range(range);
-        }
-        visit::visit_pat(self, pattern);
     }
 
     /// `u32::from(c) >= 0x3000` names a script, too.
