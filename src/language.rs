@@ -10,6 +10,7 @@ pub mod gloss;
 mod iso_639;
 pub mod script;
 pub mod shorthand;
+pub mod stem;
 pub mod synonyms;
 pub mod tone;
 pub mod topics;
@@ -17,6 +18,8 @@ pub mod unspaced;
 
 pub use detect::{is_common, is_common_somewhere, language_of};
 pub use iso_639::is_iso_639_1;
+pub use script::is_unspaced;
+pub(crate) use stem::stem;
 
 /// Where the first whole sentence ends: behind its closing mark and the white space after it, or
 /// behind a line break.
@@ -258,23 +261,6 @@ pub fn coverage(question: &str, text: &str) -> f32 {
 /// Words in another script than the rest of a question that say by themselves what it is about: a
 /// product's name and number.
 pub(crate) const NAMES: usize = 2;
-
-pub(crate) fn is_unspaced(c: char) -> bool {
-    matches!(u32::from(c), 0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x0e00..=0x0e7f | 0x20000..=0x2ffff)
-}
-
-/// A light stem for comparing words: plural and common verb endings go. Enough where both sides are
-/// cut the same way.
-pub(crate) fn stem(word: &str) -> &str {
-    for ending in ["ing", "ed", "es", "s"] {
-        if let Some(stem) =
-            word.strip_suffix(ending).filter(|stem| stem.chars().count() >= 3 && stem.is_ascii())
-        {
-            return stem.strip_suffix('e').unwrap_or(stem);
-        }
-    }
-    word.strip_suffix('e').filter(|stem| stem.len() >= 3).unwrap_or(word)
-}
 
 /// English function words; other languages have fewer hits here and are judged by more of their
 /// words.

@@ -28,6 +28,7 @@
 //! | [`reason`] | what follows for the visitor's own case: sums, conditions, places |
 //! | [`grounding`], [`store`] | which sentences the passages support; the append-only log, in sled |
 //! | [`conversation`], [`language`] | what is stored of conversations; what a text is made of |
+//! | [`mod@wording`] | the words of answers composed from figures and rows, by language |
 //! | [`mod@forecast`], [`calendar`] | counts of days → expected counts and bands; a shop's days |
 //! | [`clock`], [`secret`], [`keyring`] | time; random ids and tokens; the server's own keys |
 //! | [`mod@address`], [`permissions`] | what a network address counts as; files that are the server's user's alone |
@@ -83,3 +84,4 @@ pub mod suggest;
 pub mod telemetry;
 pub mod training;
 pub mod turn;
+pub mod wording;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use minijinja::{Environment, context};
@@ -15,6 +16,7 @@ use crate::grounding::smalltalk::Kind;
 use crate::llm::{ChatMessage, Role};
 use crate::reason::abilities::Request;
 use crate::retrieval::{Hit, Passage};
+use crate::wording::Wording;
 
 mod phrases;
 
@@ -66,6 +68,7 @@ const CARDS: &[(&str, &str)] = &[
 pub struct Prompts {
     environment: Environment<'static>,
     phrases: BTreeMap<String, Phrases>,
+    wording: Arc<Wording>,
 }
 
 /// Steps in another language than the visitor's.
@@ -190,7 +193,10 @@ impl Prompts {
                 .add_template_owned(name, source)
                 .map_err(|error| anyhow::anyhow!("the template {}: {error:#}", path.display()))?;
         }
-        let prompts = Self { environment, phrases };
+        let own = phrases::own(&directory.join("wording"))?;
+        let own = own.into_iter().map(|file| (file.language, file.source));
+        let wording = Wording::with(own).with_context(|| directory.display().to_string())?;
+        let prompts = Self { environment, phrases, wording: Arc::new(wording) };
         for language in prompts.languages() {
             for (name, text) in prompts.samples_in(language)? {
                 anyhow::ensure!(
@@ -200,6 +206,12 @@ impl Prompts {
             }
         }
         Ok(prompts)
+    }
+
+    /// The words of answers that are composed from figures and rows.
+    #[must_use]
+    pub fn wording(&self) -> &Wording {
+        &self.wording
     }
 
     /// Languages that the fixed replies speak, ISO 639-1; in any other they speak English.
@@ -707,6 +719,20 @@ pub(crate) mod tests {
         </passage>
         Does the passage answer the question? Reply Yes or No.
         "#);
+    }
+
+    #[test]
+    fn a_site_changes_the_words_of_composed_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("wording")).unwrap();
+        let file = folder.path().join("wording/fr.toml");
+        std::fs::write(&file, "[product]\nthere = \"disponible\"").unwrap();
+        let prompts = Prompts::load(folder.path()).unwrap();
+        let product = prompts.wording().product("fr").unwrap();
+        assert_eq!((product.there.as_str(), product.tax[0].as_str()), ("disponible", "HT"));
+        std::fs::write(&file, "[product]\npieces = \"disponible\"").unwrap();
+        let error = format!("{:#}", Prompts::load(folder.path()).unwrap_err());
+        assert!(error.contains("wording/fr.toml") && error.contains("pieces"), "{error}");
     }
 
     #[test]

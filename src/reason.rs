@@ -15,13 +15,14 @@ pub mod quantity;
 mod computed;
 mod condition;
 mod hours;
+mod phrasing;
 mod polarity;
 mod stated;
-mod wording;
 
 use std::collections::HashSet;
 
 use crate::language::meanings;
+use crate::wording::{Figures, Wording};
 use quantity::Amount;
 pub use stated::{Stated, stated};
 
@@ -43,6 +44,7 @@ pub struct Question<'a> {
     pub language: &'a str,
     /// The shop's name: in a sentence it stands for the one who speaks.
     pub shop: &'a str,
+    pub wording: &'a Wording,
 }
 
 /// What stands before the quotes.
@@ -82,7 +84,7 @@ pub struct Figure {
 /// chosen one doubtful. `None` where nothing can be concluded for sure.
 #[must_use]
 pub fn lead(question: &Question<'_>, chosen: &[Said<'_>], beside: &[Said<'_>]) -> Option<Lead> {
-    if !wording::LANGUAGES.contains(&question.language) {
+    if !phrasing::LANGUAGES.contains(&question.language) {
         return None;
     }
     let applying = of_the_place(question, chosen, beside);
@@ -100,19 +102,19 @@ pub fn lead(question: &Question<'_>, chosen: &[Said<'_>], beside: &[Said<'_>]) -
 
 /// A yes or no without a word more, in a language; `None` where the lead says more than that.
 #[must_use]
-pub fn plain(lead: &Lead, language: &str) -> Option<String> {
+pub fn plain(lead: &Lead, language: &str, wording: &Wording) -> Option<String> {
     let yes = match lead.verdict {
         Verdict::Yes => true,
         Verdict::No => false,
         Verdict::Figure | Verdict::Comparison => return None,
     };
-    (lead.text == yes_or_no(yes, "en")).then(|| yes_or_no(yes, language))
+    (lead.text == yes_or_no(yes, "en", wording)).then(|| yes_or_no(yes, language, wording))
 }
 
 /// A yes or no as a sentence.
 #[must_use]
-pub fn yes_or_no(yes: bool, language: &str) -> String {
-    wording::sentence(&wording::Say::Bare, Some(yes), language)
+pub fn yes_or_no(yes: bool, language: &str, wording: &Wording) -> String {
+    phrasing::sentence(&phrasing::Say::Bare, Some(yes), language, wording)
 }
 
 /// The chosen sentences that apply to the place that the question names, by all that are at hand:
@@ -130,6 +132,18 @@ fn of_the_place(question: &Question<'_>, chosen: &[Said<'_>], beside: &[Said<'_>
         None => (0..chosen.len()).collect(),
     };
     fitting.into_iter().filter(|at| *at < chosen.len()).collect()
+}
+
+impl Question<'_> {
+    /// How figures are said in the visitor's language.
+    fn figures(&self) -> &Figures {
+        self.wording.figures(self.language)
+    }
+
+    /// The sentence in the visitor's language, behind a yes or no where there is one.
+    fn say(&self, say: &phrasing::Say, verdict: Option<bool>) -> String {
+        phrasing::sentence(say, verdict, self.language, self.wording)
+    }
 }
 
 impl Lead {

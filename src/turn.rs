@@ -35,6 +35,7 @@ use crate::retrieval::product;
 use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Audience, Hit, Query, Retrieval, RetrievalError};
 use crate::telemetry::{Metrics, seconds};
+use crate::wording::Wording;
 
 mod deed;
 mod foreign;
@@ -425,7 +426,7 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
                 let by_name = judgement.by_name;
                 tracing::debug!(logit, margin, near, by_name, ?signs, "judged");
                 let judged = signs.judged(logit, margin, near, by_name, lacks_kind);
-                if concludes(&reading, &judgement.choice, &hits) {
+                if concludes(&reading, &judgement.choice, &hits, spine.prompts.wording()) {
                     judged.max(lead::CONCLUDED)
                 } else {
                     judged
@@ -466,11 +467,11 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
 
 /// Whether a figure or a comparison with the visitor's own follows from what was chosen: question
 /// and sentence agree in more than a model can tell.
-fn concludes(ask: &Ask, choice: &Choice, hits: &[Hit]) -> bool {
+fn concludes(ask: &Ask, choice: &Choice, hits: &[Hit], wording: &Wording) -> bool {
     let language = ask.spoken().unwrap_or(&ask.language);
     let mut units = choice.units.clone();
-    lead::conclude(&ask.question, language, &ask.facts, hits, &mut units)
-        .is_some_and(|lead| crate::reason::plain(&lead, "en").is_none())
+    lead::conclude(&ask.question, language, &ask.facts, hits, &mut units, wording)
+        .is_some_and(|lead| crate::reason::plain(&lead, "en", wording).is_none())
 }
 
 /// Does ahead what the answer to a question will need, in whatever time nobody else needs.
@@ -523,10 +524,13 @@ pub async fn generate(
         .map_err(TurnError::Prompt)?;
     let shown = hits.get(..hits.len() - prompt.dropped_passages).unwrap_or(hits);
     // What follows from the passages may be said in figures that stand in none of them.
-    let computed = lead::computed(&ask.question, language, &ask.facts, shown);
+    let computed =
+        lead::computed(&ask.question, language, &ask.facts, shown, spine.prompts.wording());
     let mut gate = Gate::new(ask.evidence(spine, shown).with_computed(computed));
     let render = |source: usize, unit: &Unit| {
-        shown.get(source).map_or_else(String::new, |hit| told(hit, unit, &ask.question, language))
+        shown.get(source).map_or_else(String::new, |hit| {
+            told(hit, unit, &ask.question, language, spine.prompts.wording())
+        })
     };
     let mut phrasing = Phrasing::new(&ask.question, &ask.written, render);
     let mut completion = spine.llm.submit(Request {
@@ -610,10 +614,10 @@ pub async fn generate(
 
 /// How a unit reads in an answer: rows of catalogues and tables as sentences, with the columns that
 /// the question names where it names some, everything else as it stands.
-fn told(hit: &Hit, unit: &Unit, question: &str, language: &str) -> String {
+fn told(hit: &Hit, unit: &Unit, question: &str, language: &str, wording: &Wording) -> String {
     let row = hit.passage.text.get(unit.range.clone()).unwrap_or_default();
     let product = hit.passage.product.as_ref();
-    if let Some(sentence) = product.and_then(|product| product.sentence(row, language)) {
+    if let Some(sentence) = product.and_then(|product| product.sentence(row, language, wording)) {
         return sentence;
     }
     if product::of_table(&hit.passage.document)
@@ -681,7 +685,8 @@ async fn quote(
     }
     grounding::keep_asked_rows(&ask.question, &mut chosen);
     grounding::keep_asked_items(&ask.question, &mut chosen);
-    let concluded = lead::conclude(&ask.question, language, &ask.facts, hits, &mut chosen);
+    let wording = spine.prompts.wording();
+    let concluded = lead::conclude(&ask.question, language, &ask.facts, hits, &mut chosen, wording);
     let stated = match foreign {
         Some(foreign) => {
             foreign.stated(spine, ask, language, hits, concluded.as_ref(), &mut chosen)
@@ -690,12 +695,12 @@ async fn quote(
     };
     let stated = stated.transpose().map_err(TurnError::Prompt)?;
     let verdict = match foreign.filter(|_| concluded.is_none() && stated.is_none()) {
-        Some(foreign) => foreign.verdict(language, &ask.facts, hits, &mut chosen),
+        Some(foreign) => foreign.verdict(language, &ask.facts, hits, &mut chosen, wording),
         None => None,
     };
     for unit in &mut chosen {
         if let Some(hit) = hits.get(unit.passage) {
-            unit.text = told(hit, unit, &ask.question, language);
+            unit.text = told(hit, unit, &ask.question, language, wording);
         }
     }
     grounding::say_heading(

@@ -9,15 +9,15 @@ mod basket;
 mod superlative;
 
 use super::shelf::{Meant, Shelf};
-use super::words::{
-    MEANINGS, Meaning, Measure, Property, SAME, Say, UNSPACED, counted, fill, say, split, stem,
-    unspaced,
-};
+use super::words::{MEANINGS, Meaning, Measure, Property, SAME, UNSPACED, fill, split, unspaced};
 use crate::conversation::Line;
 use crate::grounding::denies;
 use crate::language::content_words;
+use crate::language::script::is_kana;
+use crate::language::stem::singular;
 use crate::language::topics::{Topic, topics};
 use crate::retrieval::{Audience, Passage};
+use crate::wording::{Say, Wording};
 
 /// A question in its conversation.
 #[derive(Clone, Copy)]
@@ -30,6 +30,7 @@ pub struct Asked<'a> {
     pub language: &'a str,
     pub audience: Audience,
     pub now_ms: u64,
+    pub wording: &'a Wording,
     /// Whether a word is right as it is written; one that isn't may be a misspelt name.
     pub is_word: &'a dyn Fn(&str) -> bool,
 }
@@ -83,15 +84,24 @@ impl Shelf {
             return None;
         }
         // "Glint 350 和 Pro 600 有什么区别？" is Chinese, though most of its letters are names.
-        let kana = asked.question.chars().any(|c| matches!(u32::from(c), 0x3040..=0x30ff));
+        let kana = asked.question.chars().any(is_kana);
         let chinese = !kana && asked.question.chars().any(unspaced);
         let language = if chinese { "zh" } else { asked.language };
-        let mut answer = Answer { shelf: self, language, text: String::new(), rows: Vec::new() };
+        let mut answer = Answer {
+            shelf: self,
+            language,
+            wording: asked.wording,
+            text: String::new(),
+            rows: Vec::new(),
+        };
         answer.compose(&parsed, &subject, &rows)?;
         if partly {
             let written = |word: &str| {
                 let mut words = asked.question.split(|c: char| !c.is_alphanumeric());
-                words.find(|own| stem(&own.to_lowercase()) == stem(word)).unwrap_or(word).to_owned()
+                words
+                    .find(|own| singular(&own.to_lowercase()) == singular(word))
+                    .unwrap_or(word)
+                    .to_owned()
             };
             let as_written =
                 |words: &String| words.split(' ').map(written).collect::<Vec<_>>().join(" ");
@@ -224,7 +234,7 @@ impl Shelf {
         let mut parsed = Parsed {
             yes_no: first.is_some_and(|first| BEGINS.contains(&first.as_str())),
             bare: true,
-            plural: tokens.last().is_some_and(|last| stem(last) != last),
+            plural: tokens.last().is_some_and(|last| singular(last) != last),
             ..Parsed::default()
         };
         let items = self.items(&tokens, is_word, partly)?;
@@ -312,13 +322,13 @@ impl Shelf {
             let called = |words: &[String]| {
                 !words.is_empty()
                     && rest.len() >= words.len()
-                    && rest.iter().zip(words).all(|(a, b)| stem(a) == b)
+                    && rest.iter().zip(words).all(|(a, b)| singular(a) == b)
             };
             let column =
                 column.filter(|(words, _)| called(words)).max_by_key(|(words, _)| words.len());
             // A name is longer than what its words mean by themselves.
             let stems = |count: usize| {
-                rest[..count].iter().map(|word| stem(word).to_owned()).collect::<Vec<String>>()
+                rest[..count].iter().map(|word| singular(word).to_owned()).collect::<Vec<String>>()
             };
             let named = (1..=rest.len().min(MAX_NAME_WORDS))
                 .rev()
@@ -336,7 +346,7 @@ impl Shelf {
                 items.push(Item::Means(Meaning::Asks(Property::Column(column))));
                 continue;
             }
-            let single = stem(token);
+            let single = singular(token);
             if let Some((words, meaning)) = meaning {
                 at += words.len();
                 items.push(Item::Means(*meaning));
@@ -345,7 +355,7 @@ impl Shelf {
             // What the shop calls something else.
             let same = SAME.iter().find_map(|(name, others)| {
                 let said = rest.len() >= name.len()
-                    && rest.iter().zip(name).all(|(token, own)| stem(token) == own);
+                    && rest.iter().zip(name).all(|(token, own)| singular(token) == own);
                 if !said || self.whole(name) {
                     return None;
                 }
@@ -587,7 +597,7 @@ impl Shelf {
         };
         let mut runs: Vec<Vec<String>> = vec![Vec::new()];
         for token in split(text, &known, false) {
-            let stem = stem(&token);
+            let stem = singular(&token);
             let named = self.names(stem) && !MEANINGS.contains_key(&token);
             match runs.last_mut() {
                 Some(run) if named => run.push(stem.to_owned()),
@@ -815,19 +825,21 @@ impl Bound {
 struct Answer<'a> {
     shelf: &'a Shelf,
     language: &'a str,
+    wording: &'a Wording,
     text: String,
     rows: Vec<usize>,
 }
 
-impl Answer<'_> {
-    fn say(&self, key: Say) -> &'static str {
-        say(key, self.language)
+impl<'a> Answer<'a> {
+    fn say(&self, key: Say) -> &'a str {
+        self.wording.catalogue(self.language).say(key)
     }
+}
 
+impl Answer<'_> {
     fn sentence(&mut self, text: &str) {
-        if !self.text.is_empty() && !self.text.ends_with(['\n', '。', ' ']) && self.language != "zh"
-        {
-            self.text.push(' ');
+        if !self.text.is_empty() && !self.text.ends_with(['\n', '。', ' ']) {
+            self.text.push_str(self.say(Say::Gap));
         }
         self.text.push_str(text);
     }
@@ -845,7 +857,7 @@ impl Answer<'_> {
             .rsplit(|c: char| !c.is_alphabetic())
             .find(|word| !word.is_empty())
             .unwrap_or_default();
-        fill(self.say(keys[usize::from(stem(last) != last)]), &[name, value])
+        fill(self.say(keys[usize::from(singular(last) != last)]), &[name, value])
     }
 
     fn compose(&mut self, parsed: &Parsed, subject: &Subject, all: &[usize]) -> Option<()> {
@@ -962,11 +974,7 @@ impl Answer<'_> {
                 .collect();
             let mut within: Vec<String> = Vec::new();
             if !labels.is_empty() && labels.len() <= MAX_VALUES {
-                within.push(labels.join(if self.language == "zh" {
-                    "、"
-                } else {
-                    self.say(Say::Or)
-                }));
+                within.push(labels.join(self.say(Say::Either)));
                 self.rows.extend(&group.rows);
             } else if groups.len() > 1 && told && labels.len() > MAX_VALUES {
                 return self.ranged(&range());
@@ -974,7 +982,8 @@ impl Answer<'_> {
                 self.rows.push(group.rows[0]);
             }
             if group.out {
-                let later = self.shelf.rows[group.rows[0]].product.later(self.language);
+                let later =
+                    self.shelf.rows[group.rows[0]].product.later(self.language, self.wording);
                 within.push(later.unwrap_or(self.say(Say::OutOfStock)).to_owned());
             }
             let within = within.join(self.say(Say::Comma));
@@ -1057,7 +1066,7 @@ impl Answer<'_> {
 
     fn more(&mut self, more: usize) {
         if more > 0 {
-            let text = counted(more, self.language).map_or_else(
+            let text = self.wording.catalogue(self.language).counted(more).map_or_else(
                 || self.say(Say::MoreThan).to_owned(),
                 |count| fill(self.say(Say::More), &[count]),
             );
@@ -1078,7 +1087,7 @@ impl Answer<'_> {
         }
         let named: Vec<&str> = kinds.iter().take(MAX_KINDS).map(|(kind, _)| *kind).collect();
         self.rows.extend(kinds.iter().take(MAX_SOURCES).map(|(_, row)| *row));
-        let listed = named.join(if self.language == "zh" { "、" } else { ", " });
+        let listed = named.join(self.say(Say::List));
         self.sentence(&fill(self.say(Say::Sell), &[&listed]));
         self.more(kinds.len().saturating_sub(MAX_KINDS));
         Some(())
@@ -1423,11 +1432,7 @@ impl Answer<'_> {
         Some(if first.is_empty() {
             last.clone()
         } else {
-            format!(
-                "{}{}{last}",
-                first.join(if self.language == "zh" { "、" } else { ", " }),
-                self.say(Say::And)
-            )
+            format!("{}{}{last}", first.join(self.say(Say::List)), self.say(Say::And))
         })
     }
 
@@ -1453,7 +1458,7 @@ impl Answer<'_> {
                 format!("{name}{}{value}{}", self.say(Say::Colon), self.say(Say::Stop))
             }
             Property::Column(at) => {
-                let label = self.shelf.columns[at].label(self.language);
+                let label = self.shelf.columns[at].label(self.language, self.wording);
                 format!("{name}{}{label} {value}{}", self.say(Say::Colon), self.say(Say::Stop))
             }
         };
@@ -1466,11 +1471,11 @@ impl Answer<'_> {
         let shelf = self.shelf;
         let pieces = self.say(Say::Pieces);
         let (there, gone) = (self.say(Say::InStock), self.say(Say::OutOfStock));
-        let language = self.language;
+        let (language, wording) = (self.language, self.wording);
         let state = |row: usize, count: bool| {
             let product = &shelf.rows[row].product;
             Some(match (product.available?, product.stock) {
-                (false, _) => product.later(language).unwrap_or(gone).to_owned(),
+                (false, _) => product.later(language, wording).unwrap_or(gone).to_owned(),
                 (true, Some(stock)) if count && stock > 0 => fill(pieces, &[&stock.to_string()]),
                 (true, _) => there.to_owned(),
             })
@@ -1625,7 +1630,7 @@ impl Answer<'_> {
                     let label = if own {
                         self.say(Say::Weight).to_owned()
                     } else {
-                        column.label(self.language)
+                        column.label(self.language, self.wording)
                     };
                     let mut letters = label.chars();
                     let label = letters

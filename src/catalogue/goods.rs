@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::catalogue::Listed;
+use crate::language::stem::without_s;
 use crate::language::topics::spaced;
 use crate::retrieval::Audience;
 
@@ -203,11 +204,7 @@ fn stems(text: &str) -> String {
     let words = spaced(&text.to_lowercase());
     let mut all = String::from(" ");
     for word in words.split_whitespace() {
-        let stem = word
-            .strip_suffix('s')
-            .filter(|stem| stem.len() > 2 && !stem.ends_with('s'))
-            .unwrap_or(word);
-        all.push_str(stem);
+        all.push_str(without_s(word));
         all.push(' ');
     }
     all

@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::words::{COLOURS, Measure, Property, SIZES, goods, split, stem};
-use crate::retrieval::product::{CHINESE, Product, is_option, is_told, measured, option, parts};
+use super::words::{COLOURS, Measure, Property, SIZES, goods, split};
+use crate::language::stem::singular;
+use crate::retrieval::product::{Product, is_option, is_told, measured, option, parts};
 use crate::retrieval::{Audience, Passage};
+use crate::wording::Wording;
 
 /// The rows of a site, ready to be asked about.
 #[derive(Clone, Debug, Default)]
@@ -199,7 +201,8 @@ impl Shelf {
         if short(word) || !word.chars().all(char::is_alphabetic) {
             return None;
         }
-        let near = |known: &&String| !short(known) && strsim::osa_distance(known, stem(word)) == 1;
+        let near =
+            |known: &&String| !short(known) && strsim::osa_distance(known, singular(word)) == 1;
         let mut found = self.names.iter().filter(near);
         found.next().filter(|_| found.next().is_none()).map(String::as_str)
     }
@@ -412,21 +415,18 @@ impl Row {
 
 impl Column {
     fn new(name: &str, option: bool) -> Self {
-        let chinese = CHINESE
-            .iter()
-            .filter(|(english, _)| *english == name)
-            .map(|(_, own)| vec![(*own).to_owned()]);
+        let chinese = Wording::built_in().column(name, "zh").map(|own| vec![own.to_owned()]);
         let own = split(&name.replace('_', " "), &|_| 0, true)
             .iter()
-            .map(|word| stem(word).to_owned())
+            .map(|word| singular(word).to_owned())
             .collect();
         Self { name: name.to_owned(), option, words: std::iter::once(own).chain(chinese).collect() }
     }
 
     /// What it is called in an answer.
-    pub(super) fn label(&self, language: &str) -> String {
-        let chinese = CHINESE.iter().find(|(english, _)| language == "zh" && *english == self.name);
-        chinese.map_or_else(|| self.name.replace('_', " "), |(_, own)| (*own).to_owned())
+    pub(super) fn label(&self, language: &str, wording: &Wording) -> String {
+        let own = wording.column(&self.name, language);
+        own.map_or_else(|| self.name.replace('_', " "), str::to_owned)
     }
 }
 
@@ -441,6 +441,6 @@ fn stems(text: &str) -> Vec<String> {
     words
         .iter()
         .filter(|word| !BETWEEN.contains(&word.as_str()))
-        .map(|word| stem(word).to_owned())
+        .map(|word| singular(word).to_owned())
         .collect()
 }

@@ -1,7 +1,10 @@
-//! The words with which people ask about goods, and those in which they are answered.
+//! The words with which people ask about goods.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
+
+use crate::language::script::{is_han, is_kana};
+use crate::language::stem::singular;
 
 /// What a word or phrase of a question means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -839,7 +842,10 @@ type Stems = Vec<String>;
 /// Each name of goods in stems, with the others of its meaning; the longest first.
 pub(super) static SAME: LazyLock<Vec<(Stems, Vec<Stems>)>> = LazyLock::new(|| {
     let stems = |name: &&str| -> Stems {
-        split(name, &|rest| rest.len(), false).iter().map(|word| stem(word).to_owned()).collect()
+        split(name, &|rest| rest.len(), false)
+            .iter()
+            .map(|word| singular(word).to_owned())
+            .collect()
     };
     let mut same: Vec<(Stems, Vec<Stems>)> = Vec::new();
     for group in GOODS {
@@ -951,272 +957,6 @@ pub(super) const SIZES: &[&str] = &[
     "中号", "大号", "ml", "l", "cm", "mm", "inch", "litres", "litre", "oz",
 ];
 
-/// What goes between the parts of an answer, per language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Say {
-    Costs,
-    Weighs,
-    Comes,
-    /// As these, of several.
-    Cost,
-    Weigh,
-    Come,
-    ItemNo,
-    InStock,
-    Pieces,
-    OutOfStock,
-    AllInStock,
-    Yes,
-    No,
-    /// As these, of what there is.
-    There,
-    NotThere,
-    None,
-    OnStock,
-    Have,
-    Sell,
-    More,
-    MoreThan,
-    /// What of a question couldn't be compared.
-    Unused,
-    Cheapest,
-    Dearest,
-    Lightest,
-    Heaviest,
-    Most,
-    Least,
-    Cheaper,
-    Dearer,
-    Lighter,
-    Heavier,
-    Or,
-    And,
-    To,
-    Product,
-    Price,
-    Weight,
-    Stop,
-    Open,
-    Close,
-    Comma,
-    Colon,
-}
-
-/// The words, with `{}` where the parts go; English where there are none of a language.
-pub(super) fn say(key: Say, language: &str) -> &'static str {
-    let all: [&'static str; 5] = match key {
-        Say::Cost => {
-            ["{} cost {}.", "{}售价 {}。", "{} kosten {}.", "{} coûtent {}.", "{} cuestan {}."]
-        }
-        Say::Weigh => {
-            ["{} weigh {}.", "{}重 {}。", "{} wiegen {}.", "{} pèsent {}.", "{} pesan {}."]
-        }
-        Say::Come => [
-            "{} come in {}.",
-            "{}有：{}。",
-            "{} gibt es in {}.",
-            "{} existent en {}.",
-            "{} están disponibles en {}.",
-        ],
-        Say::Costs => {
-            ["{} costs {}.", "{}售价 {}。", "{} kostet {}.", "{} coûte {}.", "{} cuesta {}."]
-        }
-        Say::Weighs => ["{} weighs {}.", "{}重 {}。", "{} wiegt {}.", "{} pèse {}.", "{} pesa {}."],
-        Say::Comes => [
-            "{} comes in {}.",
-            "{}有：{}。",
-            "{} gibt es in {}.",
-            "{} existe en {}.",
-            "{} está disponible en {}.",
-        ],
-        Say::ItemNo => ["item no.", "货号", "Artikelnummer", "référence", "referencia"],
-        Say::InStock => ["in stock", "有货", "auf Lager", "en stock", "en existencias"],
-        Say::Pieces => {
-            ["{} in stock", "库存 {} 件", "{} auf Lager", "{} en stock", "{} en existencias"]
-        }
-        Say::OutOfStock => {
-            ["out of stock", "缺货", "nicht auf Lager", "en rupture de stock", "agotado"]
-        }
-        Say::AllInStock => [
-            "Everything is in stock.",
-            "所有商品都有货。",
-            "Alles ist auf Lager.",
-            "Tout est en stock.",
-            "Todo está en existencias.",
-        ],
-        Say::Yes => ["Yes. ", "是的。", "Ja. ", "Oui. ", "Sí. "],
-        Say::No => ["No. ", "不是。", "Nein. ", "Non. ", "No. "],
-        Say::There => ["Yes. ", "有的。", "Ja. ", "Oui. ", "Sí. "],
-        Say::NotThere => ["No. ", "没有。", "Nein. ", "Non. ", "No. "],
-        Say::None => [
-            "We have nothing like that. ",
-            "没有符合条件的商品。",
-            "Das führen wir nicht. ",
-            "Nous n'avons rien de tel. ",
-            "No tenemos nada así. ",
-        ],
-        Say::OnStock => {
-            ["In stock: ", "有货的是：", "Auf Lager: ", "En stock : ", "En existencias: "]
-        }
-        Say::Have => ["We have:", "我们有：", "Wir haben:", "Nous avons :", "Tenemos:"],
-        Say::Sell => [
-            "We sell: {}.",
-            "我们出售：{}。",
-            "Wir verkaufen: {}.",
-            "Nous vendons : {}.",
-            "Vendemos: {}.",
-        ],
-        Say::More => {
-            ["And {} more.", "另外还有 {} 款。", "Und {} weitere.", "Et {} autres.", "Y {} más."]
-        }
-        Say::MoreThan => [
-            "And many more.",
-            "还有更多。",
-            "Und viele weitere.",
-            "Et bien d'autres.",
-            "Y muchos más.",
-        ],
-        Say::Unused => [
-            "I could not take this into account: {}.",
-            "未能考虑：{}。",
-            "Nicht berücksichtigen konnte ich: {}.",
-            "Je n'ai pas pu tenir compte de : {}.",
-            "No he podido tener en cuenta: {}.",
-        ],
-        Say::Cheapest => [
-            "The cheapest is {}: {}.",
-            "最便宜的是{}：{}。",
-            "Am günstigsten ist {}: {}.",
-            "Le moins cher : {}, {}.",
-            "Lo más barato es {}: {}.",
-        ],
-        Say::Dearest => [
-            "The most expensive is {}: {}.",
-            "最贵的是{}：{}。",
-            "Am teuersten ist {}: {}.",
-            "Le plus cher : {}, {}.",
-            "Lo más caro es {}: {}.",
-        ],
-        Say::Lightest => [
-            "The lightest is {}: {}.",
-            "最轻的是{}：{}。",
-            "Am leichtesten ist {}: {}.",
-            "Le plus léger : {}, {}.",
-            "Lo más ligero es {}: {}.",
-        ],
-        Say::Heaviest => [
-            "The heaviest is {}: {}.",
-            "最重的是{}：{}。",
-            "Am schwersten ist {}: {}.",
-            "Le plus lourd : {}, {}.",
-            "Lo más pesado es {}: {}.",
-        ],
-        Say::Most => [
-            "The most has {}: {}.",
-            "数值最大的是{}：{}。",
-            "Am meisten hat {}: {}.",
-            "Le plus : {}, {}.",
-            "El mayor es {}: {}.",
-        ],
-        Say::Least => [
-            "The least has {}: {}.",
-            "数值最小的是{}：{}。",
-            "Am wenigsten hat {}: {}.",
-            "Le moins : {}, {}.",
-            "El menor es {}: {}.",
-        ],
-        Say::Cheaper => [
-            "The cheaper one is {}. ",
-            "{}更便宜。",
-            "{} ist günstiger. ",
-            "{} est moins cher. ",
-            "{} es más barato. ",
-        ],
-        Say::Dearer => [
-            "The more expensive one is {}. ",
-            "{}更贵。",
-            "{} ist teurer. ",
-            "{} est plus cher. ",
-            "{} es más caro. ",
-        ],
-        Say::Lighter => [
-            "The lighter one is {}. ",
-            "{}更轻。",
-            "{} ist leichter. ",
-            "{} est plus léger. ",
-            "{} es más ligero. ",
-        ],
-        Say::Heavier => [
-            "The heavier one is {}. ",
-            "{}更重。",
-            "{} ist schwerer. ",
-            "{} est plus lourd. ",
-            "{} es más pesado. ",
-        ],
-        Say::Or => [" or ", "或 ", " oder ", " ou ", " o "],
-        Say::And => [" and ", " 和 ", " und ", " et ", " y "],
-        Say::To => ["{} to {}", "{} 至 {}", "{} bis {}", "{} à {}", "{} a {}"],
-        Say::Product => ["Product", "商品", "Produkt", "Produit", "Producto"],
-        Say::Price => ["Price", "价格", "Preis", "Prix", "Precio"],
-        Say::Weight => ["Weight", "重量", "Gewicht", "Poids", "Peso"],
-        Say::Stop => [".", "。", ".", ".", "."],
-        Say::Open => [" (", "（", " (", " (", " ("],
-        Say::Close => [")", "）", ")", ")", ")"],
-        Say::Comma => [", ", "，", ", ", ", ", ", "],
-        Say::Colon => [": ", "：", ": ", " : ", ": "],
-    };
-    let at =
-        ["en", "zh", "de", "fr", "es"].iter().position(|known| *known == language).unwrap_or(0);
-    all[at]
-}
-
-/// A number of things left out, in a word: it is counted, so no row holds it. `None` from twenty
-/// on.
-pub(super) fn counted(count: usize, language: &str) -> Option<&'static str> {
-    const WORDS: [&[&str]; 5] = [
-        &[
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-        ],
-        &[
-            "一", "两", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二", "十三",
-            "十四", "十五", "十六", "十七", "十八", "十九",
-        ],
-        &[
-            "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn",
-            "elf", "zwölf",
-        ],
-        &[
-            "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze",
-            "douze",
-        ],
-        &[
-            "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez",
-            "once", "doce",
-        ],
-    ];
-    let at =
-        ["en", "zh", "de", "fr", "es"].iter().position(|known| *known == language).unwrap_or(0);
-    WORDS[at].get(count.checked_sub(1)?).copied()
-}
-
 /// A template with its parts.
 pub(super) fn fill(template: &str, parts: &[&str]) -> String {
     let mut pieces = template.split("{}");
@@ -1230,7 +970,7 @@ pub(super) fn fill(template: &str, parts: &[&str]) -> String {
 
 /// Chinese and Japanese characters.
 pub(super) fn unspaced(c: char) -> bool {
-    matches!(u32::from(c), 0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff)
+    is_han(c) || is_kana(c)
 }
 
 /// The words of a text in lower case: runs of letters, numbers with their decimals, signs of money.
@@ -1312,17 +1052,4 @@ fn number(text: &str) -> String {
         }
         _ => plain,
     }
-}
-
-/// A word without its plural.
-pub(super) fn stem(word: &str) -> &str {
-    if !word.is_ascii() {
-        return word;
-    }
-    for ending in ["ches", "shes", "xes", "sses"] {
-        if word.len() > ending.len() && word.ends_with(ending) {
-            return &word[..word.len() - 2];
-        }
-    }
-    word.strip_suffix('s').filter(|stem| stem.len() > 2 && !stem.ends_with('s')).unwrap_or(word)
 }

@@ -16,6 +16,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::cli::output::Output;
 use crate::config::Config;
+use crate::language::script::is_direction;
 use crate::protocol::parts::{AnswerEnd, Citation, Usage};
 use crate::protocol::{ClientMessage, ErrorCode, MAX_MESSAGE_CHARS, ServerMessage};
 use crate::secret::random_id;
@@ -842,10 +843,7 @@ impl Screen {
 
 /// Text of others, without what would steer a terminal.
 fn clean(text: &str) -> String {
-    let steers = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let steers = |c: char| (c.is_control() && c != '\n' && c != '\t') || is_direction(c);
     text.chars().filter(|&c| !steers(c)).collect()
 }
 

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::language::script::narrow;
 use crate::language::{is_unspaced, stem};
 
 /// A number as it stands in a text, in normal form, with the unit beside it.
@@ -30,11 +31,8 @@ pub(super) const MONEY: &[&str] = &["eur", "usd", "gbp", "chf", "cny"];
 /// The text with every number in ASCII digits: full-width ones, English number words, and Chinese
 /// numerals before a unit.
 pub(super) fn in_digits(text: &str) -> Cow<'_, str> {
-    let wide = |c: char| matches!(c, '０'..='９' | 'Ａ'..='Ｚ' | 'ａ'..='ｚ' | '．' | '％');
     let mut text = Cow::Borrowed(text);
-    if text.chars().any(wide) {
-        let narrow =
-            |c: char| if wide(c) { char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c) } else { c };
+    if text.chars().any(|c| narrow(c) != c) {
         text = Cow::Owned(text.chars().map(narrow).collect());
     }
     if text.chars().any(|c| NUMERALS.contains(c)) {

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::grounding::glue::unglued;
+use crate::language::script::{is_invisible, is_joiner};
 
 mod lexicon;
 
@@ -199,10 +200,7 @@ struct Sentence {
 impl Sentence {
     fn of(text: &str) -> Self {
         // Characters that nobody sees would hide every word.
-        let text: String = text
-            .chars()
-            .filter(|c| !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}'))
-            .collect();
+        let text: String = text.chars().filter(|c| !is_invisible(*c) && !is_joiner(*c)).collect();
         let mut words: Vec<Word> = Vec::new();
         let (mut word, mut opens, mut colon, mut quoted) = (String::new(), true, false, false);
         for c in text.chars().chain([' ']) {

@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use crate::language::script::is_picture;
+
 /// What a message without a question is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -103,10 +105,6 @@ fn plain(message: &str) -> String {
         text.push(c);
     }
     text.trim_end().to_owned()
-}
-
-fn is_picture(c: char) -> bool {
-    matches!(u32::from(c), 0x2600..=0x27bf | 0x2b50 | 0x1f300..=0x1faff)
 }
 
 /// Whether a text begins with a phrase, at a border of words where its script has them.

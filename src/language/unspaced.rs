@@ -2,19 +2,21 @@
 
 use std::borrow::Cow;
 
+use super::script::{is_hangul, is_unspaced};
+
 /// Text of scripts that put no spaces between words (Han, kana, Thai, Lao, Khmer, Myanmar), and of
 /// Hangul, whose particles hang on the word, as character pairs: `退货政策` → `退货 货政 政策`, a single
 /// character as it stands. Everything else stays as it is, so the tokeniser after it finds words
 /// there and pairs here.
 #[must_use]
 pub fn split_unspaced(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unspaced) {
+    if !text.chars().any(is_paired) {
         return Cow::Borrowed(text);
     }
     let mut split = String::with_capacity(text.len() * 2);
     let mut run: Vec<char> = Vec::new();
     for char in text.chars() {
-        if !is_unspaced(char) {
+        if !is_paired(char) {
             push_pairs(&mut split, &mut run);
             split.push(char);
         } else if char.is_alphanumeric() {
@@ -43,18 +45,9 @@ fn push_pairs(split: &mut String, run: &mut Vec<char>) {
     run.clear();
 }
 
-pub(crate) fn is_unspaced(char: char) -> bool {
-    matches!(char,
-        '\u{0E01}'..='\u{0E3A}' | '\u{0E40}'..='\u{0E4E}'          // Thai, without its digits and currency sign
-        | '\u{0E81}'..='\u{0EBD}' | '\u{0EC0}'..='\u{0ECE}'        // Lao
-        | '\u{1000}'..='\u{103F}' | '\u{1050}'..='\u{109D}'        // Myanmar
-        | '\u{1780}'..='\u{17D3}'                                  // Khmer
-        | '\u{3005}'..='\u{3007}'                                  // 々〆〇
-        | '\u{3041}'..='\u{309F}' | '\u{30A1}'..='\u{30FA}' | '\u{30FC}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' // kana
-        | '\u{FF66}'..='\u{FF9F}'                                  // half-width kana
-        | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{323AF}' // Han
-        | '\u{AC00}'..='\u{D7A3}'                                  // Hangul syllables
-    )
+/// What is cut into pairs.
+fn is_paired(c: char) -> bool {
+    is_unspaced(c) || is_hangul(c)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! `prompts/phrases/LANGUAGE.toml`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
@@ -46,13 +46,43 @@ pub(super) fn load(directory: &Path) -> anyhow::Result<BTreeMap<String, Phrases>
         all.insert((*language).to_owned(), phrases);
     }
     let complete = all.get(COMPLETE).cloned().unwrap_or_default();
+    for Own { language, path, source } in own(directory)? {
+        let phrases: &mut Phrases = all.entry(language).or_default();
+        phrases.take(&source).with_context(|| path.display().to_string())?;
+        if let Some(unknown) = phrases.texts.keys().find(|name| !complete.texts.contains_key(*name))
+        {
+            let near = complete.texts.keys().max_by(|a, b| {
+                strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown))
+            });
+            let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+            bail!("{}: there is no phrase {unknown:?}{near}", path.display());
+        }
+    }
+    Ok(all)
+}
+
+/// A site's own file for a language.
+pub(super) struct Own {
+    /// ISO 639-1.
+    pub(super) language: String,
+    pub(super) path: PathBuf,
+    pub(super) source: String,
+}
+
+/// The files of a directory that are named by their language, such as `de.toml`; none where there
+/// is no such directory.
+///
+/// # Errors
+/// When one can't be read, or is named otherwise.
+pub(super) fn own(directory: &Path) -> anyhow::Result<Vec<Own>> {
     let files = match std::fs::read_dir(directory) {
         Ok(files) => files,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(all),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => {
             return Err(error).with_context(|| format!("can't read {}", directory.display()));
         }
     };
+    let mut all = Vec::new();
     for file in files {
         let path = file.with_context(|| format!("can't read {}", directory.display()))?.path();
         if path.extension().is_none_or(|extension| extension != "toml") {
@@ -68,16 +98,7 @@ pub(super) fn load(directory: &Path) -> anyhow::Result<BTreeMap<String, Phrases>
         }
         let source = std::fs::read_to_string(&path)
             .with_context(|| format!("can't read {}", path.display()))?;
-        let phrases: &mut Phrases = all.entry(language).or_default();
-        phrases.take(&source).with_context(|| path.display().to_string())?;
-        if let Some(unknown) = phrases.texts.keys().find(|name| !complete.texts.contains_key(*name))
-        {
-            let near = complete.texts.keys().max_by(|a, b| {
-                strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown))
-            });
-            let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-            bail!("{}: there is no phrase {unknown:?}{near}", path.display());
-        }
+        all.push(Own { language, path, source });
     }
     Ok(all)
 }

@@ -1,8 +1,8 @@
 //! Figures that follow from a sentence and the visitor's own: shares and rates. Pure.
 
 use super::cues::has;
+use super::phrasing::{self, Say};
 use super::quantity::{Amount, Bound, Kind, amounts};
-use super::wording::{self, Say};
 use super::{Figure, Lead, Question, Said, Verdict};
 
 /// Fractions in words, with how they are said in figures.
@@ -144,7 +144,7 @@ pub(super) fn share(
         let said = chosen.get(*at)?;
         let says = said.text.to_lowercase();
         // One sentence of the text tells the share; an example may follow.
-        let Some((shown, factor, of)) = one_share(&says) else { continue };
+        let Some((shown, factor, of)) = one_share(&says, question) else { continue };
         let based = BASES.iter().any(|(kind, told, asked)| {
             *kind == amount.unit.kind && has(&of, told) && has(&lower, asked)
         });
@@ -152,8 +152,8 @@ pub(super) fn share(
             continue;
         }
         let value = (amount.value * factor * 100.0).round() / 100.0;
-        let result = wording::value(value, &amount.unit, question.language);
-        let own = wording::shown(amount, question.language);
+        let result = phrasing::value(value, &amount.unit, question.figures());
+        let own = phrasing::shown(amount, question.figures());
         let at_most = has(
             &says,
             &[
@@ -182,14 +182,14 @@ pub(super) fn share(
         // A share in words stands in its sentence as it is, and no number of it does.
         let inputs = if shown.ends_with('%') { vec![own, shown] } else { vec![own] };
         let figures = vec![Figure { shown: result, inputs }];
-        let text = wording::sentence(&say, None, question.language);
+        let text = question.say(&say, None);
         return Some(Lead { text, verdict: Verdict::Figure, inputs: vec![*at], figures });
     }
     None
 }
 
 /// The one share in a lower-case text: as it is said in figures, its factor, and what it is of.
-fn one_share(says: &str) -> Option<(String, f64, String)> {
+fn one_share(says: &str, question: &Question<'_>) -> Option<(String, f64, String)> {
     let mut found: Vec<(String, f64, String)> = Vec::new();
     for (shown, factor, words) in SHARES {
         if let Some((at, word)) = words.iter().find_map(|word| says.find(word).map(|at| (at, word)))
@@ -211,7 +211,11 @@ fn one_share(says: &str) -> Option<(String, f64, String)> {
             .iter()
             .any(|word| of.trim_start().starts_with(word));
         if stands {
-            found.push((wording::shown(&amount, "en"), amount.value / 100.0, until_end(of)));
+            found.push((
+                phrasing::shown(&amount, question.wording.figures("en")),
+                amount.value / 100.0,
+                until_end(of),
+            ));
         }
     }
     let [one] = found.as_slice() else { return None };
@@ -251,11 +255,11 @@ pub(super) fn rate(
             let mut asked = question.text.split(|c: char| !c.is_alphanumeric());
             let shown = asked.find(|word| word.to_lowercase() == noun).unwrap_or(&rate.noun);
             let result = format!("{} {shown}", count.round());
-            let own = wording::shown(amount, question.language);
+            let own = phrasing::shown(amount, question.figures());
             let say = Say::Rate { result: result.clone(), amount: own.clone() };
             let basis = format!("{} {}", rate.count, rate.noun);
-            let inputs = vec![own, basis, wording::shown(&rate.amount, question.language)];
-            let text = wording::sentence(&say, None, question.language);
+            let inputs = vec![own, basis, phrasing::shown(&rate.amount, question.figures())];
+            let text = question.say(&say, None);
             let figures = vec![Figure { shown: result, inputs }];
             return Some(Lead { text, verdict: Verdict::Figure, inputs: vec![*at], figures });
         }
@@ -271,19 +275,19 @@ pub(super) fn rate(
             )
         {
             let value = rate.amount.value * count / rate.count;
-            let result = wording::value(
+            let result = phrasing::value(
                 (value * 100.0).round() / 100.0,
                 &rate.amount.unit,
-                question.language,
+                question.figures(),
             );
             let own = format!("{count} {}", rate.noun);
             let say = Say::Rate { result: result.clone(), amount: own.clone() };
             let inputs = vec![
                 own,
                 format!("{} {}", rate.count, rate.noun),
-                wording::shown(&rate.amount, question.language),
+                phrasing::shown(&rate.amount, question.figures()),
             ];
-            let text = wording::sentence(&say, None, question.language);
+            let text = question.say(&say, None);
             let figures = vec![Figure { shown: result, inputs }];
             return Some(Lead { text, verdict: Verdict::Figure, inputs: vec![*at], figures });
         }

@@ -10,8 +10,8 @@ pub(super) use period::period;
 pub(super) use tariff::tariff;
 
 use super::cues::{self, Topic, has};
+use super::phrasing::{self, Say};
 use super::quantity::{Amount, Bound, Kind, Order, amounts};
-use super::wording::{self, Say};
 use super::{Lead, Question, Said, Verdict, subject_without};
 
 /// Orders below or above the values for which something is offered: "in instalments for orders from
@@ -307,27 +307,27 @@ fn compared(
     meets: bool,
     sure: bool,
 ) -> Option<Lead> {
-    let shown = wording::shown(amount, question.language);
-    let low = wording::value(limit.value, &limit.unit, question.language);
+    let shown = phrasing::shown(amount, question.figures());
+    let low = phrasing::value(limit.value, &limit.unit, question.figures());
     let say = match (limit.bound, meets) {
         (Bound::AtLeast, true) => Say::Reaches { amount: shown, limit: low },
         (Bound::AtLeast, false) => Say::Below { amount: shown, limit: low },
         (Bound::MoreThan, true) | (Bound::AtMost, false) => Say::Over { amount: shown, limit: low },
         (Bound::AtMost, true) => Say::Within { amount: shown, limit: low },
         (Bound::Between, true) => {
-            Say::Within { amount: shown, limit: wording::shown(limit, question.language) }
+            Say::Within { amount: shown, limit: phrasing::shown(limit, question.figures()) }
         }
         (Bound::Between, false) if amount.order(limit.value, &limit.unit)? == Order::Less => {
             Say::Below { amount: shown, limit: low }
         }
         (Bound::Between, false) => Say::Over {
             amount: shown,
-            limit: wording::value(limit.to?, &limit.unit, question.language),
+            limit: phrasing::value(limit.to?, &limit.unit, question.figures()),
         },
         (Bound::LessThan, _) | (Bound::MoreThan, false) | (Bound::Exact, _) => return None,
     };
     let verdict = sure.then_some(meets);
-    Some(Lead::new(wording::sentence(&say, verdict, question.language), kind(verdict), at))
+    Some(Lead::new(question.say(&say, verdict), kind(verdict), at))
 }
 
 fn kind(verdict: Option<bool>) -> Verdict {

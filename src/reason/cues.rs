@@ -4,7 +4,7 @@
 //! A cue is the beginning of a word ("ship" also stands for "shipping"), a whole word where it
 //! begins with `=`, or a piece of Chinese text.
 
-use super::quantity::is_han;
+use crate::language::script::is_han;
 
 /// What a question or a condition is about. A condition is compared only with a question about the
 /// same.

@@ -1,94 +1,6 @@
 //! Opening hours of a sentence, said in the visitor's language. Pure.
 
-/// Names of the days from Monday to Sunday as a sentence says them, "to" between two of them,
-/// "closed" and "every day".
-struct Week {
-    language: &'static str,
-    days: [&'static str; 7],
-    to: &'static str,
-    closed: &'static str,
-    daily: &'static str,
-}
-
-const WEEKS: &[Week] = &[
-    Week {
-        language: "en",
-        days: ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
-        to: " to ",
-        closed: "closed",
-        daily: "every day",
-    },
-    Week {
-        language: "de",
-        days: ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"],
-        to: " bis ",
-        closed: "geschlossen",
-        daily: "täglich",
-    },
-    Week {
-        language: "fr",
-        days: ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"],
-        to: " au ",
-        closed: "fermé",
-        daily: "tous les jours",
-    },
-    Week {
-        language: "es",
-        days: ["lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"],
-        to: " a ",
-        closed: "cerrado",
-        daily: "todos los días",
-    },
-    Week {
-        language: "it",
-        days: ["lunedì", "martedì", "mercoledì", "giovedì", "venerdì", "sabato", "domenica"],
-        to: " - ",
-        closed: "chiuso",
-        daily: "tutti i giorni",
-    },
-    Week {
-        language: "nl",
-        days: ["maandag", "dinsdag", "woensdag", "donderdag", "vrijdag", "zaterdag", "zondag"],
-        to: " tot en met ",
-        closed: "gesloten",
-        daily: "elke dag",
-    },
-    Week {
-        language: "pt",
-        days: ["segunda", "terça", "quarta", "quinta", "sexta", "sábado", "domingo"],
-        to: " a ",
-        closed: "fechado",
-        daily: "todos os dias",
-    },
-    Week {
-        language: "pl",
-        days: ["poniedziałek", "wtorek", "środa", "czwartek", "piątek", "sobota", "niedziela"],
-        to: " – ",
-        closed: "zamknięte",
-        daily: "codziennie",
-    },
-    Week {
-        language: "sv",
-        days: ["måndag", "tisdag", "onsdag", "torsdag", "fredag", "lördag", "söndag"],
-        to: " till ",
-        closed: "stängt",
-        daily: "alla dagar",
-    },
-    Week {
-        language: "zh",
-        days: ["周一", "周二", "周三", "周四", "周五", "周六", "周日"],
-        to: "至",
-        closed: "不营业",
-        daily: "每天",
-    },
-    Week {
-        language: "ja",
-        days: ["月曜日", "火曜日", "水曜日", "木曜日", "金曜日", "土曜日", "日曜日"],
-        to: "〜",
-        closed: "定休日",
-        daily: "毎日",
-    },
-];
+use crate::wording::Hours;
 
 /// What a sentence is made of, in reading order.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,11 +28,9 @@ struct Row {
 /// The opening hours that an English sentence tells, in another language: "The shop is open Monday
 /// to Friday from 9:00 to 17:00 and closed on Sunday" is `Montag bis Freitag 9:00–17:00, Sonntag
 /// geschlossen`. `None` where it doesn't read as hours as a whole.
-pub(super) fn hours(sentence: &str, language: &str) -> Option<String> {
-    let week = WEEKS.iter().find(|week| week.language == language)?;
+pub(super) fn hours(sentence: &str, words: &Hours) -> Option<String> {
     let rows = rows(&tokens(sentence))?;
-    let name = |day: usize| week.days.get(day).copied().unwrap_or_default();
-    let comma = if matches!(language, "zh" | "ja") { "、" } else { ", " };
+    let name = |day: usize| words.days.get(day).map_or("", String::as_str);
     let said: Vec<String> = rows
         .iter()
         .map(|row| {
@@ -128,20 +38,20 @@ pub(super) fn hours(sentence: &str, language: &str) -> Option<String> {
                 .days
                 .iter()
                 .map(|&(first, last)| match (first, last) {
-                    (0, 6) => week.daily.to_owned(),
+                    (0, 6) => words.daily.clone(),
                     _ if first == last => name(first).to_owned(),
-                    _ => format!("{}{}{}", name(first), week.to, name(last)),
+                    _ => format!("{}{}{}", name(first), words.to, name(last)),
                 })
                 .collect();
             let hours = match (&row.from, &row.until) {
                 (Some(from), Some(until)) => format!("{from}–{until}"),
                 (None, Some(until)) => format!("–{until}"),
-                (_, None) => week.closed.to_owned(),
+                (_, None) => words.closed.clone(),
             };
-            format!("{} {hours}", days.join(comma))
+            format!("{} {hours}", days.join(&words.comma))
         })
         .collect();
-    Some(said.join(if matches!(language, "zh" | "ja") { "；" } else { ", " }))
+    Some(said.join(&words.semicolon))
 }
 
 /// Words with which a sentence tells more than days and hours.
@@ -269,12 +179,14 @@ pub(super) fn asked(gloss: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wording::Wording;
 
     #[test]
     fn hours_are_said_in_the_visitors_language() {
         #[track_caller]
         fn check(sentence: &str, language: &str, expected: Option<&str>) {
-            assert_eq!(hours(sentence, language).as_deref(), expected, "{sentence}");
+            let words = &Wording::built_in().figures(language).hours;
+            assert_eq!(hours(sentence, words).as_deref(), expected, "{sentence}");
         }
         let shop = "The shop is open Monday to Friday from 9:00 to 17:00, on Saturday from 9:30 to 13:00 and is closed on Sunday.";
         check(

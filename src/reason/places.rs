@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use atlas::{ATLAS, folded, parent};
 
-use super::quantity::is_han;
+use crate::language::script::is_han;
 
 mod atlas;
 

@@ -4,12 +4,13 @@
 use std::collections::HashSet;
 
 use super::cues::{self, Topic, has};
+use super::phrasing::Say;
 use super::places;
 use super::quantity::amounts;
-use super::wording::{self, Say};
 use super::{Lead, Question, Said, Verdict, subject};
 use crate::grounding::facts;
 use crate::language::meanings;
+use crate::language::script::is_han;
 
 /// "Only within Ireland" for a question about France is no, "not outside Europe" for Mexico as
 /// well; what says so decides only about what it is said of.
@@ -64,9 +65,7 @@ pub(super) fn place(
         && amounts(said.text, said.language).is_empty()
         && (!denies || denies_delivery(said, question.shop));
     let no = whole && (only && !within && !denies || denies && within && !only);
-    no.then(|| {
-        Lead::new(wording::sentence(&Say::Bare, Some(false), question.language), Verdict::No, at)
-    })
+    no.then(|| Lead::new(question.say(&Say::Bare, Some(false)), Verdict::No, at))
 }
 
 /// Whether a sentence speaks of what the question is about: it names nothing of its own, or
@@ -82,7 +81,7 @@ fn is_about(question: &Question<'_>, said: &Said<'_>, place: &str) -> bool {
     let own: HashSet<String> = subject(said.text)
         .into_iter()
         .filter(|word| !general.contains(word) && !shop.contains(word) && !areas.contains(word))
-        .filter(|word| cues::topics(word).is_empty() && !word.chars().any(super::quantity::is_han))
+        .filter(|word| cues::topics(word).is_empty() && !word.chars().any(is_han))
         .filter(|word| !cues::FUNCTION.contains(&word.as_str()) && !has(word, cues::DENIALS))
         .collect();
     if said.language == question.language {
@@ -223,22 +222,16 @@ pub(super) fn predicate(
             "excluding",
             "others",
         ];
-        return (hits && whole && !has(&says, &open)).then(|| {
-            Lead::new(
-                wording::sentence(&Say::Bare, Some(false), question.language),
-                Verdict::No,
-                at,
-            )
-        });
+        return (hits && whole && !has(&says, &open))
+            .then(|| Lead::new(question.say(&Say::Bare, Some(false)), Verdict::No, at));
     }
     // A yes needs the whole of a short sentence, and nothing that limits it.
     let limited = has(&says, cues::HEDGES)
         || has(&says, LIMITING)
         || !amounts(&says, "en").is_empty()
         || !facts(&says).is_empty();
-    (others(&says) == 0 && !limited && says.split(',').count() == 1).then(|| {
-        Lead::new(wording::sentence(&Say::Bare, Some(true), question.language), Verdict::Yes, at)
-    })
+    (others(&says) == 0 && !limited && says.split(',').count() == 1)
+        .then(|| Lead::new(question.say(&Say::Bare, Some(true)), Verdict::Yes, at))
 }
 
 /// Words after which a sentence holds for some cases, or for the contrary of what it seems to say.

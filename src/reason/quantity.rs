@@ -270,10 +270,6 @@ fn lower(text: &str) -> String {
         .collect()
 }
 
-pub(super) fn is_han(c: char) -> bool {
-    matches!(u32::from(c), 0x3400..=0x4dbf | 0x4e00..=0x9fff)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

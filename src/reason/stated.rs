@@ -3,8 +3,8 @@
 
 use super::cues::{self, has};
 use super::hours;
+use super::phrasing;
 use super::quantity::{Amount, Bound, Kind, amounts};
-use super::wording::{self, Words};
 use super::{Question, Said};
 
 /// What a sentence states.
@@ -21,7 +21,7 @@ pub struct Stated {
 /// or the sentence leaves open which of its figures it is.
 #[must_use]
 pub fn stated(question: &Question<'_>, gloss: &str, said: &Said<'_>) -> Option<Stated> {
-    let words = Words::of(question.language)?;
+    let words = question.wording.own_figures(question.language)?;
     if said.language != "en" {
         return None;
     }
@@ -33,7 +33,7 @@ pub fn stated(question: &Question<'_>, gloss: &str, said: &Said<'_>) -> Option<S
         return None;
     }
     if hours::asked(&lower)
-        && let Some(hours) = hours::hours(said.text, question.language)
+        && let Some(hours) = hours::hours(said.text, &words.hours)
     {
         return Some(Stated { figures: hours, subject: subject(said.text) });
     }
@@ -59,15 +59,15 @@ pub fn stated(question: &Question<'_>, gloss: &str, said: &Said<'_>) -> Option<S
     {
         return None;
     }
-    let shown = wording::shown(amount, question.language);
+    let shown = phrasing::shown(amount, words);
     let mut figures = match amount.bound {
         Bound::AtLeast | Bound::MoreThan => words.at_least.replace("{}", &shown),
         Bound::AtMost | Bound::LessThan => words.at_most.replace("{}", &shown),
         Bound::Exact | Bound::Between => shown,
     };
     if let Some(from) = from.first() {
-        let from = wording::shown(from, question.language);
-        figures.push_str(words.comma);
+        let from = phrasing::shown(from, words);
+        figures.push_str(&words.comma);
         figures.push_str(&words.free_from.replace("{}", &from));
     }
     Some(Stated { figures, subject: subject(said.text) })
@@ -182,10 +182,12 @@ const MAX_SUBJECT: usize = 70;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wording::Wording;
 
     #[track_caller]
     fn check(gloss: &str, sentence: &str, language: &str, expected: Option<(&str, &str)>) {
-        let question = Question { text: "", language, shop: "" };
+        let wording = Wording::built_in();
+        let question = Question { text: "", language, shop: "", wording };
         let found = stated(&question, gloss, &Said { text: sentence, about: "", language: "en" });
         let found = found.as_ref().map(|stated| (stated.figures.as_str(), stated.subject.as_str()));
         assert_eq!(found, expected, "{gloss}: {sentence}");

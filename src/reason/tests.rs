@@ -16,7 +16,8 @@ fn led(
     chosen: &[&'static str],
     beside: &[&'static str],
 ) -> Option<Lead> {
-    let question = Question { text: question, language, shop: "Oak & Elm" };
+    let wording = Wording::built_in();
+    let question = Question { text: question, language, shop: "Oak & Elm", wording };
     let chosen: Vec<Said<'_>> = chosen.iter().map(|text| said(text)).collect();
     let beside: Vec<Said<'_>> = beside.iter().map(|text| said(text)).collect();
     lead(&question, &chosen, &beside)

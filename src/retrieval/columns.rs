@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::money;
+use crate::language::script::{is_accent, is_east_asian, is_kana};
 
 /// What a column is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -343,7 +344,7 @@ impl Lexicon {
     /// Whether a word is one of those that count wherever they stand.
     fn is_part(&self, part: &str, word: &str) -> bool {
         let whole = self.parts.get(part).is_some_and(|words| words.iter().any(|own| own == word));
-        let unspaced = word.chars().any(is_unspaced);
+        let unspaced = word.chars().any(is_east_asian);
         whole
             || self.part_ends.get(part).is_some_and(|ends| {
                 ends.iter().any(|end| word.len() > end.len() && word.ends_with(end.as_str()))
@@ -352,7 +353,7 @@ impl Lexicon {
                 && self.parts.get(part).is_some_and(|words| {
                     words
                         .iter()
-                        .any(|own| own.chars().all(is_unspaced) && word.contains(own.as_str()))
+                        .any(|own| own.chars().all(is_east_asian) && word.contains(own.as_str()))
                 })
     }
 
@@ -629,8 +630,8 @@ pub fn is_told(label: &str) -> bool {
 pub fn folded(text: &str) -> String {
     let text = text.strip_prefix("g:").or_else(|| text.strip_prefix("c:")).unwrap_or(text);
     let mut folded = String::with_capacity(text.len());
-    for char in text.nfkd().filter(|char| !matches!(u32::from(*char), 0x300..=0x36f)) {
-        if char.is_alphanumeric() || matches!(u32::from(char), 0x3099 | 0x309a) || char == '#' {
+    for char in text.nfkd().filter(|char| !is_accent(*char)) {
+        if char.is_alphanumeric() || is_kana(char) || char == '#' {
             match char {
                 'ß' => folded.push_str("ss"),
                 'ł' | 'Ł' => folded.push('l'),
@@ -690,7 +691,7 @@ fn parts(label: &str) -> Vec<String> {
         let mut part = String::new();
         let mut before = None;
         for char in piece.chars() {
-            let script = char.is_alphabetic().then(|| is_unspaced(char));
+            let script = char.is_alphabetic().then(|| is_east_asian(char));
             if let (Some(before), Some(script)) = (before, script)
                 && before != script
             {
@@ -703,11 +704,6 @@ fn parts(label: &str) -> Vec<String> {
     }
     parts.retain(|part| part.chars().any(char::is_alphabetic) && part.trim() != label.trim());
     parts
-}
-
-/// Letters of scripts that are written without spaces.
-fn is_unspaced(char: char) -> bool {
-    matches!(u32::from(char), 0x3040..=0x30ff | 0x3400..=0x9fff | 0xf900..=0xfaff | 0xac00..=0xd7af)
 }
 
 #[cfg(test)]

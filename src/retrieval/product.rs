@@ -4,17 +4,19 @@
 //! and a price or stock. What its columns are is told by their names, in many languages
 //! ([`columns`]); tables look at the cells below, too.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
 use super::columns::{self, Kind, Tax, Telling, Word};
 use super::money;
 use crate::language::column_name;
+use crate::wording::{self, Wording};
 
 mod line;
-mod phrases;
 
 pub use line::{of_table, row_line};
-use phrases::Phrases;
 
 /// Something for sale, as its row says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -68,11 +70,10 @@ impl Product {
     /// passage's text, `label: value` parts. What else it says than name, price and stock follows.
     /// `None` where the text is no such row.
     #[must_use]
-    pub fn sentence(&self, row: &str, language: &str) -> Option<String> {
+    pub fn sentence(&self, row: &str, language: &str, wording: &Wording) -> Option<String> {
         let parts = labelled(row)?;
-        let said = phrases::of(language);
-        let words = said.unwrap_or(&phrases::NEUTRAL);
-        let chinese = language == "zh";
+        let said = wording.product(language);
+        let words = said.unwrap_or(&NEUTRAL);
         let mut name = self.name.clone();
         if let Some(variant) = self.variant.as_ref().filter(|variant| !names(&name, variant)) {
             name.push_str(&format!("{}{variant}{}", words.open, words.close));
@@ -80,11 +81,11 @@ impl Product {
         let price = self.price.as_ref().map(|price| self.written(price, &parts));
         let price = price.map(|price| {
             match self.before.as_ref().map(|before| self.written(before, &parts)) {
-                Some(before) => filled(words.before, &[&price, &before]),
+                Some(before) => filled(&words.before, &[&price, &before]),
                 None => price,
             }
         });
-        let price = price.map(|price| match (self.tax, words.tax) {
+        let price = price.map(|price| match (self.tax, &words.tax) {
             (Some(Tax::Net), [net, _]) if !net.is_empty() => format!("{price} {net}"),
             (Some(Tax::Gross), [_, gross]) if !gross.is_empty() => format!("{price} {gross}"),
             _ => price,
@@ -94,20 +95,23 @@ impl Product {
             (Some(price), Some(stock)) => {
                 format!(
                     "{}{}{stock}{}",
-                    filled(words.costs, &[&name, &price]),
+                    filled(&words.costs, &[&name, &price]),
                     words.comma,
                     words.stop
                 )
             }
             (Some(price), None) => {
-                format!("{}{}", filled(words.costs, &[&name, &price]), words.stop)
+                format!("{}{}", filled(&words.costs, &[&name, &price]), words.stop)
             }
-            (None, Some(stock)) if language == "en" => match stock.strip_suffix(" in stock") {
-                Some(pieces) => format!("{name} is in stock ({pieces})."),
-                None => format!("{name} is {stock}."),
-            },
-            (None, Some(stock)) if chinese => format!("{name}{stock}。"),
-            (None, Some(stock)) => format!("{name}: {stock}{}", words.stop),
+            (None, Some(stock)) => {
+                let told = match self.pieces(&parts) {
+                    Some(pieces) if !words.only_pieces.is_empty() => {
+                        filled(&words.only_pieces, &[&name, &pieces.to_string()])
+                    }
+                    _ => filled(&words.only_stock, &[&name, &stock]),
+                };
+                format!("{told}{}", words.stop)
+            }
             (None, None)
                 if said.is_none() && (self.available.is_some() || self.stock.is_some()) =>
             {
@@ -140,27 +144,25 @@ impl Product {
             if kind == Some(Kind::Description) {
                 described.extend(Some(*value).filter(|value| *value != self.name));
             } else if !is_told(&column) || neutral_stock || another {
-                let plain = language == "en" || chinese;
-                more.push(if plain {
-                    detail(&column, value, chinese)
-                } else {
-                    format!("{label}: {value}")
+                more.push(match &words.columns {
+                    Some(columns) => detail(&column, value, columns),
+                    None => format!("{label}: {value}"),
                 });
             }
         }
         if !more.is_empty() {
-            let more = more.join(words.comma);
+            let more = more.join(&words.comma);
             let mut letters = more.trim_end_matches(['.', '。']).chars();
-            text.push_str(words.gap);
+            text.push_str(&words.gap);
             text.extend(letters.next().into_iter().flat_map(char::to_uppercase));
             text.push_str(letters.as_str());
-            text.push_str(words.stop);
+            text.push_str(&words.stop);
         }
         for value in described {
-            text.push_str(words.gap);
+            text.push_str(&words.gap);
             text.push_str(value);
             if !value.ends_with(['.', '!', '?', '。', '！', '？']) {
-                text.push_str(words.stop);
+                text.push_str(&words.stop);
             }
         }
         let of_variant = self
@@ -179,10 +181,9 @@ impl Product {
     }
 
     /// How it is said that it can be ordered though it isn't there, if that is so.
-    pub(crate) fn later(&self, language: &str) -> Option<&'static str> {
-        self.backorder.then(|| {
-            phrases::of(language).or_else(|| phrases::of("en")).map_or("", |words| words.later)
-        })
+    pub(crate) fn later<'a>(&self, language: &str, wording: &'a Wording) -> Option<&'a str> {
+        let words = wording.product(language).or_else(|| wording.product("en"));
+        self.backorder.then(|| words.map_or("", |words| words.later.as_str()))
     }
 
     /// How it is said that it can't be had now, if that is so and the language has words for it.
@@ -220,24 +221,27 @@ impl Product {
     }
 
     /// Whether it can be had, and how many of it.
-    fn stocked(&self, parts: &[(&str, &str)], words: &Phrases) -> Option<String> {
+    fn stocked(&self, parts: &[(&str, &str)], words: &wording::Product) -> Option<String> {
         if self.backorder {
-            return Some(words.later.to_owned());
+            return Some(words.later.clone());
         }
-        let row = || {
-            let found =
-                parts.iter().find(|(label, _)| kind(&column_name(label)) == Some(Kind::Stock));
-            found.and_then(|(_, value)| stock(value))
-        };
-        match (
-            self.stock.or_else(|| row().filter(|_| self.available != Some(true))),
-            self.available,
-        ) {
-            (_, Some(false)) | (Some(0), None) => Some(words.out.to_owned()),
-            (Some(pieces), _) if pieces > 0 => Some(filled(words.pieces, &[&pieces.to_string()])),
-            (_, Some(true)) => Some(words.there.to_owned()),
+        if let Some(pieces) = self.pieces(parts) {
+            return Some(filled(&words.pieces, &[&pieces.to_string()]));
+        }
+        match (self.available, self.stock.or_else(|| counted(parts))) {
+            (Some(false), _) | (None, Some(0)) => Some(words.out.clone()),
+            (Some(true), _) => Some(words.there.clone()),
             _ => None,
         }
+    }
+
+    /// How many of it can be had, if that is said.
+    fn pieces(&self, parts: &[(&str, &str)]) -> Option<u64> {
+        if self.backorder || self.available == Some(false) {
+            return None;
+        }
+        let row = || counted(parts).filter(|_| self.available != Some(true));
+        self.stock.or_else(row).filter(|pieces| *pieces > 0)
     }
 
     /// Reads a row, given as its columns' names and values. `None` if it sells nothing, or isn't
@@ -293,6 +297,15 @@ impl Product {
             image: address(Kind::Image),
         })
     }
+}
+
+/// For languages without words of their own.
+static NEUTRAL: LazyLock<wording::Product> = LazyLock::new(wording::Product::default);
+
+/// The number of pieces that a row's parts tell.
+fn counted(parts: &[(&str, &str)]) -> Option<u64> {
+    let found = parts.iter().find(|(label, _)| kind(&column_name(label)) == Some(Kind::Stock));
+    found.and_then(|(_, value)| stock(value))
 }
 
 /// Whether a name says which variant it is of: "Coat M" of M, but not "Mug".
@@ -393,27 +406,10 @@ pub(crate) fn option(label: &str) -> &str {
     label.strip_prefix("options_").unwrap_or(label)
 }
 
-/// What columns are called in Chinese.
-pub(crate) const CHINESE: &[(&str, &str)] = &[
-    ("weight", "重量"),
-    ("length", "长度"),
-    ("width", "宽度"),
-    ("height", "高度"),
-    ("volume", "容积"),
-    ("brand", "品牌"),
-    ("description", "说明"),
-    ("warranty", "保修"),
-    ("colour", "颜色"),
-    ("size", "尺码"),
-    ("material", "材质"),
-];
-
 /// What a row says beyond name, price and stock: `weight_g`, `1900` is "weight 1900 g".
-fn detail(label: &str, value: &str, chinese: bool) -> String {
+fn detail(label: &str, value: &str, columns: &HashMap<String, String>) -> String {
     let (name, value) = measured(label, value);
-    let translated =
-        CHINESE.iter().find(|(english, _)| chinese && *english == name).map(|(_, own)| *own);
-    match translated {
+    match columns.get(name) {
         Some(name) => format!("{name} {value}"),
         None => format!("{} {value}", name.replace('_', " ")),
     }
@@ -603,7 +599,8 @@ mod tests {
             let fields: Vec<(&str, &str)> =
                 fields.iter().map(|(label, value)| (label.as_str(), *value)).collect();
             let product = Product::read(&fields, &mut Vec::new());
-            let sentence = product.and_then(|product| product.sentence(row, language));
+            let sentence =
+                product.and_then(|product| product.sentence(row, language, Wording::built_in()));
             assert_eq!(sentence.as_deref(), expected, "{row}");
             let facts = crate::grounding::facts;
             for fact in sentence.iter().flat_map(|sentence| facts(sentence)) {

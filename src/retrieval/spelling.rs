@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::index::Index;
+use crate::language::script::is_latin;
 use crate::language::{gloss, stem};
 use crate::retrieval::schema::IndexError;
 
@@ -109,9 +110,8 @@ impl Spelling {
             let lower = word.to_lowercase();
             let holds =
                 |word: &str| self.common.contains(word) || vocabulary.stems.contains(stem(word));
-            let known = !lower.chars().all(|c| c.is_alphabetic() && u32::from(c) < 0x370)
-                || holds(&lower)
-                || gloss::is_word(language, &lower);
+            let known =
+                !lower.chars().all(is_latin) || holds(&lower) || gloss::is_word(language, &lower);
             if known || roots(&lower).iter().any(|root| holds(root)) {
                 continue;
             }

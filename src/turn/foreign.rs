@@ -14,6 +14,7 @@ use crate::language::gloss::{self, Gloss};
 use crate::prompt::{Elsewhere, SiteFacts};
 use crate::reason::{Lead, Question, Said, Stated, Verdict, places, plain, stated, yes_or_no};
 use crate::retrieval::{Hit, Query, RetrievalError};
+use crate::wording::Wording;
 
 /// Passages whose pieces are looked at, and their pieces.
 const PASSAGES: usize = 10;
@@ -124,10 +125,11 @@ impl Foreign {
         if concluded.is_some() {
             return None;
         }
-        let question = Question { text: &ask.question, language, shop: &ask.facts.name };
+        let wording = spine.prompts.wording();
+        let question = Question { text: &ask.question, language, shop: &ask.facts.name, wording };
         let told = |unit: &Unit| {
             let hit = hits.get(unit.passage)?;
-            let text = told(hit, unit, &ask.question, source);
+            let text = told(hit, unit, &ask.question, source, wording);
             stated(&question, gloss, &Said { text: &text, about: "", language: source })
         };
         let mut all: Vec<(usize, Stated)> =
@@ -171,6 +173,7 @@ impl Foreign {
         site: &SiteFacts,
         hits: &[Hit],
         chosen: &mut Vec<Unit>,
+        wording: &Wording,
     ) -> Option<String> {
         let English { gloss, known, .. } = self.english.as_ref()?;
         // A word that isn't known, or that denies, may turn the question round.
@@ -193,10 +196,10 @@ impl Foreign {
         if let [unit] = chosen.as_mut_slice()
             && let Some(yes) = without_verdict(unit)
         {
-            return Some(yes_or_no(yes, language));
+            return Some(yes_or_no(yes, language, wording));
         }
-        let lead = conclude(gloss, "en", site, hits, &mut chosen.clone())?;
-        plain(&lead, language)
+        let lead = conclude(gloss, "en", site, hits, &mut chosen.clone(), wording)?;
+        plain(&lead, language, wording)
     }
 }
 
@@ -401,7 +404,8 @@ pub(super) async fn choose(
     let by_nearness = by_embedder.as_ref().map_or(0.0, |found| found.confidence);
     let mut confidence = confidence(&choice, by_nearness, gloss.known);
     // A conclusion needs question and sentence to agree in more than a model can tell.
-    if conclude(&ask.question, visitor, &ask.facts, hits, &mut choice.units.clone()).is_some() {
+    let (chosen, wording) = (&mut choice.units.clone(), spine.prompts.wording());
+    if conclude(&ask.question, visitor, &ask.facts, hits, chosen, wording).is_some() {
         confidence = confidence.max(CONCLUDED);
     }
     let Choice { logit, margin, .. } = choice;

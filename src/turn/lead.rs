@@ -5,6 +5,7 @@ use crate::grounding::{Computed, Unit, nearest, units};
 use crate::prompt::SiteFacts;
 use crate::reason::{Lead, Question, Said, Verdict, lead};
 use crate::retrieval::Hit;
+use crate::wording::Wording;
 
 /// Confidence at least of a choice that a figure, or a yes or no, follows from.
 pub(super) const CONCLUDED: f32 = 0.75;
@@ -17,9 +18,10 @@ pub(super) fn conclude(
     site: &SiteFacts,
     hits: &[Hit],
     chosen: &mut Vec<Unit>,
+    wording: &Wording,
 ) -> Option<Lead> {
     let found = {
-        let question = Question { text: question, language, shop: &site.name };
+        let question = Question { text: question, language, shop: &site.name, wording };
         let abouts: Vec<String> = hits.iter().map(|hit| about(hit, "")).collect();
         let own: Vec<(String, &Unit)> = chosen
             .iter()
@@ -76,6 +78,7 @@ pub(super) fn computed(
     language: &str,
     site: &SiteFacts,
     hits: &[Hit],
+    wording: &Wording,
 ) -> Vec<Computed> {
     let all = hits.iter().take(BESIDE).enumerate();
     let mut found = Vec::new();
@@ -83,7 +86,7 @@ pub(super) fn computed(
         let pieces = units(at, &hit.passage.text);
         let mut chosen: Vec<Unit> = nearest(question, &pieces).cloned().into_iter().collect();
         let figures =
-            conclude(question, language, site, hits, &mut chosen).map(|lead| lead.figures);
+            conclude(question, language, site, hits, &mut chosen, wording).map(|lead| lead.figures);
         let figures = figures.into_iter().flatten();
         found
             .extend(figures.map(|figure| Computed { figure: figure.shown, inputs: figure.inputs }));

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use crate::grounding::{Evidence, Ruling, Unit, facts, is_refusal, unmarked};
 use crate::language;
+use crate::language::script::{is_full_width, is_han, is_kana};
 
 /// The next thing that goes out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,11 +184,8 @@ impl<'a, R: Fn(usize, &Unit) -> String> Phrasing<'a, R> {
         let (source, unit) = evidence.instead(withheld, self.question, &said)?;
         let mut text = (self.render)(source, unit);
         if !text.ends_with(['.', '!', '?', '。', '！', '？', ':', '：']) {
-            text.push(if text.chars().next_back().is_some_and(|c| u32::from(c) >= 0x2e80) {
-                '。'
-            } else {
-                '.'
-            });
+            let east_asian = |c: char| is_han(c) || is_kana(c) || is_full_width(c);
+            text.push(if text.ends_with(east_asian) { '。' } else { '.' });
         }
         // It stands where the other stood: in its line, behind its list mark.
         let text = if row || unit.steps {

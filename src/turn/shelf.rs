@@ -24,6 +24,7 @@ pub(super) fn ask(spine: &Spine, ask: &Ask) -> Option<Told> {
         language,
         audience: ask.audience,
         now_ms: spine.clock.now_ms(),
+        wording: spine.prompts.wording(),
         is_word: &|word| spine.retrieval.spelling.is_word(&ask.site, word),
     })
 }
@@ -37,6 +38,7 @@ pub(super) fn basket(spine: &Spine, ask: &Ask) -> Option<Told> {
         language,
         audience: ask.audience,
         now_ms: spine.clock.now_ms(),
+        wording: spine.prompts.wording(),
         is_word: &|word| spine.retrieval.spelling.is_word(&ask.site, word),
     })
 }

@@ -37,6 +37,7 @@ const FLOORS: &[&[&str]] = &[
         "permissions",
         "telemetry",
         "secret",
+        "wording",
     ],
 ];
 
@@ -119,6 +120,7 @@ const PURE: &[&str] = &[
     "signals/words",
     "turn/lead",
     "turn/phrase",
+    "wording",
 ];
 
 /// Dependencies with a personality, and the files that know them.
@@ -177,6 +179,10 @@ struct References {
     given_out: BTreeSet<Segments>,
     /// Every name that stands in the code, however it was imported.
     words: BTreeSet<String>,
+    /// The functions that it defines.
+    functions: BTreeSet<String>,
+    /// Ranges of characters beyond the letters of Latin, as they stand in the code.
+    scripts: Vec<String>,
 }
 
 impl References {
@@ -224,6 +230,48 @@ impl References {
                 self.paths.insert(path);
             }
         }
+        let words: Vec<&str> = tokens.split_whitespace().collect();
+        for part in words.windows(3).filter(|part| part[1].starts_with("..")) {
+            if [part[0], part[2]].iter().any(|end| {
+                let end = end.trim_matches(['(', ')', ',', ';']);
+                syn::parse_str::<syn::Lit>(end).is_ok_and(|end| is_of_a_script(&end))
+            }) {
+                self.scripts.push(part.join(" "));
+            }
+        }
+    }
+
+    /// A range whose end is a character of a script.
+    fn range(&mut self, range: &syn::ExprRange) {
+        for end in [&range.start, &range.end].into_iter().flatten() {
+            if let syn::Expr::Lit(end) = &**end
+                && is_of_a_script(&end.lit)
+            {
+                self.scripts.push(format!("a range that ends at {}", shown(&end.lit)));
+            }
+        }
+    }
+}
+
+/// Whether a literal is a character beyond U+02FF, where the letters of Latin end, or such a
+/// character's code point.
+fn is_of_a_script(literal: &syn::Lit) -> bool {
+    match literal {
+        syn::Lit::Char(char) => char.value() > '\u{2ff}',
+        syn::Lit::Int(code) => {
+            let is_code = code.to_string().starts_with("0x");
+            is_code
+                && code.base10_parse().is_ok_and(|code: u32| (0x300..=0x0010_ffff).contains(&code))
+        }
+        _ => false,
+    }
+}
+
+fn shown(literal: &syn::Lit) -> String {
+    match literal {
+        syn::Lit::Char(char) => format!("U+{:04X}", u32::from(char.value())),
+        syn::Lit::Int(code) => code.to_string(),
+        _ => String::new(),
     }
 }
 
@@ -274,6 +322,40 @@ impl<'ast> Visit<'ast> for References {
             self.paths.insert(segments);
         }
         visit::visit_path(self, path);
+    }
+
+    fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
+        self.functions.insert(function.sig.ident.to_string());
+        visit::visit_item_fn(self, function);
+    }
+
+    /// Patterns are ranges of this kind, too.
+    fn visit_expr_range(&mut self, range: &'ast syn::ExprRange) {
+        self.range(range);
+        visit::visit_expr_range(self, range);
+    }
+
+    /// `u32::from(c) >= 0x3000` names a script, too.
+    fn visit_expr_binary(&mut self, compared: &'ast syn::ExprBinary) {
+        use syn::BinOp::{Ge, Gt, Le, Lt};
+        let sides = [&*compared.left, &*compared.right];
+        let of_char = |side: &syn::Expr| {
+            let syn::Expr::Call(call) = side else { return false };
+            matches!(&*call.func, syn::Expr::Path(path)
+                if path.path.segments.first().is_some_and(|first| first.ident == "u32"))
+        };
+        if matches!(compared.op, Ge(_) | Gt(_) | Le(_) | Lt(_))
+            && sides.iter().any(|side| of_char(side))
+        {
+            for side in sides {
+                if let syn::Expr::Lit(code) = side
+                    && is_of_a_script(&code.lit)
+                {
+                    self.scripts.push(format!("a comparison with {}", shown(&code.lit)));
+                }
+            }
+        }
+        visit::visit_expr_binary(self, compared);
     }
 
     fn visit_macro(&mut self, called: &'ast syn::Macro) {
@@ -491,6 +573,44 @@ fn a_dependency_with_a_personality_is_known_by_one_part() {
             assert!(known, "{user} uses {crates:?}; only {allowed:?} may");
         }
     }
+}
+
+/// Tables of scripts that stand in several places disagree, and so do stemmers: `language` has both.
+#[test]
+fn what_a_script_is_and_what_a_stem_is_stands_in_one_place() {
+    let sources = Sources::read();
+    let mut found = Vec::new();
+    for (file, references) in sources.files.iter().filter(|(file, _)| room(file) != "language") {
+        found.extend(references.scripts.iter().map(|range| format!("{file}: {range}")));
+        for stemmer in ["stem", "singular", "is_han", "is_kana", "is_unspaced"] {
+            let own = references.functions.contains(stemmer);
+            found.extend(own.then(|| format!("{file}: fn {stemmer}")));
+        }
+    }
+    assert_eq!(found, Vec::<String>::new(), "ask `language` instead");
+    let table: Vec<&str> = sources
+        .files
+        .iter()
+        .filter(|(_, references)| !references.scripts.is_empty())
+        .map(|(file, _)| file.as_str())
+        .collect();
+    assert_eq!(table, ["language/script"], "one table of scripts");
+}
+
+#[test]
+fn ranges_of_scripts_are_found_however_they_are_written() {
+    let check = |code: &str, expected: usize| {
+        let found = References::of(&format!("fn f(c: char) {{ {code} }}")).scripts;
+        assert_eq!(found.len(), expected, "{code}: {found:?}");
+    };
+    check(r"matches!(c, '\u{3040}'..='\u{30ff}')", 1);
+    check("matches!(u32::from(c), 0x4e00..=0x9fff)", 1);
+    check("matches!(c, 'а'..='я' | 'a'..='z')", 1);
+    check(r"match c { '\u{e00}'..='\u{e7f}' => {} _ => {} }", 2);
+    check("(0x4e00..0x9fff).contains(&u32::from(c))", 2);
+    check("u32::from(c) >= 0x3000", 1);
+    check("matches!(c, '0'..='9' | '。' | 'a'..='z'); &text[1..4]; x > 0x3000", 0);
+    check("#[cfg(test)] fn g() { matches!(c, 'а'..='я') }", 0);
 }
 
 /// A path that stands in no table would have no access that is checked.

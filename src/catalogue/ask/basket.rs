@@ -8,8 +8,10 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::super::shelf::Shelf;
-use super::super::words::{Measure, split, stem};
+use super::super::words::{Measure, split};
 use super::{Asked, MAX_BYTES, MAX_WORDS, Told};
+use crate::language::script::is_han;
+use crate::language::stem::singular;
 use crate::language::{content_words, is_common, is_unspaced};
 
 /// Things in one question, and pieces of one, at most.
@@ -19,8 +21,6 @@ const MAX_PIECES: u32 = 999;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Words {
-    /// Stands before the sum.
-    sum: String,
     asks: Vec<String>,
     joins: Vec<String>,
     numbers: Vec<String>,
@@ -55,8 +55,7 @@ impl Shelf {
         if self.rows.is_empty() || asked.question.len() > MAX_BYTES {
             return None;
         }
-        let chinese = asked.question.chars().any(|c| matches!(u32::from(c), 0x4e00..=0x9fff))
-            && asked.language != "ja";
+        let chinese = asked.question.chars().any(is_han) && asked.language != "ja";
         let language = if chinese { "zh" } else { asked.language };
         let words = WORDS.get(language)?;
         let things = self.things(asked.question, language, words)?;
@@ -91,7 +90,8 @@ impl Shelf {
             passages.push(self.rows[row].passage.clone());
         }
         let sum = money(sum, currency.flatten().as_deref());
-        let text = format!("{}\n{}{sum}", lines.join("\n"), words.sum);
+        let before = &asked.wording.figures(language).sum;
+        let text = format!("{}\n{before}{sum}", lines.join("\n"));
         passages.dedup_by(|a, b| a.document == b.document && a.ordinal == b.ordinal);
         Some(Told { text, passages, open: false, unused: Vec::new() })
     }
@@ -116,7 +116,7 @@ impl Shelf {
                 (1..).zip(&words.numbers).find(|(_, word)| *word == token).map(|(number, _)| number)
             })
         };
-        let named = |token: &str| self.names(stem(token)) || self.tells(stem(token));
+        let named = |token: &str| self.names(singular(token)) || self.tells(singular(token));
         for (at, token) in tokens.iter().enumerate() {
             let token = token.as_str();
             let last = things.last_mut().filter(|_| open);
@@ -125,7 +125,7 @@ impl Shelf {
             } else if let Some(thing) = last
                 && named(token)
             {
-                thing.words.push(stem(token).to_owned());
+                thing.words.push(singular(token).to_owned());
             } else if let Some(pieces) = number(token)
                 && tokens[at + 1..].iter().take(3).any(|next| named(next))
             {
@@ -139,7 +139,7 @@ impl Shelf {
                     pieces: 1,
                     counted: false,
                     held: false,
-                    words: vec![stem(token).to_owned()],
+                    words: vec![singular(token).to_owned()],
                 });
                 open = true;
             } else if !is_light(token, language, words) {
@@ -218,10 +218,7 @@ mod tests {
         for language in ["en", "de", "fr", "es", "it", "nl", "pt", "pl", "sv", "zh", "ja"] {
             let words = WORDS.get(language).unwrap_or_else(|| panic!("{language} is missing"));
             let lists = [&words.asks, &words.joins, &words.numbers];
-            assert!(
-                !words.sum.is_empty() && lists.iter().all(|list| !list.is_empty()),
-                "{language}"
-            );
+            assert!(lists.iter().all(|list| !list.is_empty()), "{language}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::retrieval::product::Product;
+use crate::wording::Wording;
 
 /// The sample shop's rows, as ingestion writes them.
 const SHOP: &str = include_str!("../../../knowledge/catalogue.csv");
@@ -77,6 +78,7 @@ fn told(shelf: &Shelf, said: &[&str], language: &str) -> Option<Told> {
         language,
         audience: Audience::Public,
         now_ms: 5,
+        wording: Wording::built_in(),
         is_word: &|word| ["store", "parking", "rent", "water", "party"].contains(&word),
     };
     shelf.ask(&asked)
@@ -549,8 +551,15 @@ fn several_things_have_a_sum() {
     let sum = |shelf: &Shelf, question: &str, language: &str| {
         let is_word = |_: &str| true;
         let audience = Audience::Public;
-        let asked =
-            Asked { question, history: &[], language, audience, now_ms: 5, is_word: &is_word };
+        let asked = Asked {
+            question,
+            history: &[],
+            language,
+            audience,
+            now_ms: 5,
+            wording: Wording::built_in(),
+            is_word: &is_word,
+        };
         shelf.basket(&asked).map(|told| told.text)
     };
     let shop = shelf(SHOP);

@@ -8,6 +8,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::conversation::AnswerEnd;
 use crate::grounding::is_refusal;
+use crate::language::script::{is_dash, is_east_asian, is_han};
 use crate::language::sentences;
 
 /// A message with what a right reply to it holds.
@@ -200,7 +201,7 @@ pub fn folded(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.nfkc().flat_map(char::to_lowercase) {
         match c {
-            '\u{2010}'..='\u{2015}' | '\u{2212}' => plain.push('-'),
+            c if is_dash(c) => plain.push('-'),
             '\u{2018}' | '\u{2019}' | '\u{2bc}' => plain.push('\''),
             'ß' => plain.push_str("ss"),
             '*' | '_' | '`' => {}
@@ -340,7 +341,7 @@ fn number(groups: &[(char, String)]) -> String {
 }
 
 fn is_latin(c: char) -> bool {
-    c.is_alphabetic() && u32::from(c) < 0x2e80
+    c.is_alphabetic() && !is_east_asian(c)
 }
 
 /// Whether a fact occurs in a text, both folded: a number not within a longer one, a word from its
@@ -381,7 +382,7 @@ pub fn occurs(fact: &str, text: &str) -> bool {
 /// Whether a reply is in a language, by its script and its function words. One that shows neither,
 /// a price or a name, fits any; so does a language whose function words aren't known here.
 fn speaks(language: &str, text: &str) -> bool {
-    let han = text.chars().filter(|c| matches!(u32::from(*c), 0x4e00..=0x9fff)).count();
+    let han = text.chars().filter(|c| is_han(*c)).count();
     let letters = text.chars().filter(|c| is_latin(*c)).count();
     if language == "zh" {
         return han >= 4 && han * 4 >= letters || letters < 12;

@@ -13,6 +13,7 @@ use crate::language::is_iso_639_1;
 use crate::retrieval::Passage;
 use crate::retrieval::columns::{self, Kind, Tax};
 use crate::retrieval::product::{self, Product};
+use crate::wording::Wording;
 
 /// A product with its variants.
 #[derive(Debug)]
@@ -105,13 +106,8 @@ impl Variant {
                 continue;
             }
             let (label, value) = product::measured(&column, value);
-            let translated = product::CHINESE
-                .iter()
-                .find(|(english, _)| passage.language == "zh" && *english == label);
-            more.push((
-                translated.map_or_else(|| capitalised(label), |(_, own)| (*own).to_owned()),
-                value,
-            ));
+            let own = Wording::built_in().column(label, &passage.language);
+            more.push((own.map_or_else(|| capitalised(label), str::to_owned), value));
         }
         Self { product: product.clone(), valid_until_ms: passage.valid_until_ms, more }
     }

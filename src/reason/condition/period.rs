@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::super::cues::{self, Topic, has};
+use super::super::phrasing::{self, Say};
 use super::super::quantity::{Amount, Bound, Kind, Order, amounts, unit};
-use super::super::wording::{self, Say};
 use super::super::{Lead, Question, Said, Verdict, subject, subject_without};
 use super::{is_short, kind, meanings_of, names_another};
 
@@ -47,27 +47,21 @@ pub(in crate::reason) fn period(
         && !has(&said.text.to_lowercase(), cues::DENIALS)
         && is_short(question);
     let sure = cues::wants_yes(question.text) && asked == [topic] && (plain || !within);
-    let amount = wording::shown(&elapsed.amount, question.language);
-    let shown = wording::value(limit.value, &limit.unit, question.language);
+    let amount = phrasing::shown(&elapsed.amount, question.figures());
+    let shown = phrasing::value(limit.value, &limit.unit, question.figures());
     let say = if within {
         Say::Within { amount, limit: shown }
     } else if order == Order::Equal {
         // "After 3 years" is more than the 3 years; said so it reads oddly, and the verdict says
         // it.
-        return sure.then(|| {
-            Lead::new(
-                wording::sentence(&Say::Bare, Some(false), question.language),
-                Verdict::No,
-                at,
-            )
-        });
+        return sure.then(|| Lead::new(question.say(&Say::Bare, Some(false)), Verdict::No, at));
     } else {
         Say::Over { amount, limit: shown }
     };
     // Within the time, the rest may still forbid it: a yes needs a sentence without conditions.
     // Beyond it, a no doesn't.
     let verdict = sure.then_some(within);
-    Some(Lead::new(wording::sentence(&say, verdict, question.language), kind(verdict), at))
+    Some(Lead::new(question.say(&say, verdict), kind(verdict), at))
 }
 
 /// The topics of a sentence about another: its delivery is when the time begins ("within 60 days of

@@ -1,9 +1,9 @@
 //! What an order costs that is free from a value on. Pure.
 
 use super::super::cues::{self, Topic, has};
+use super::super::phrasing::{self, Say};
 use super::super::places;
 use super::super::quantity::{Amount, Bound, Kind, amounts};
-use super::super::wording::{self, Say};
 use super::super::{Figure, Lead, Question, Said, Verdict, subject_without};
 use super::meanings_of;
 
@@ -62,33 +62,24 @@ pub(in crate::reason) fn tariff(
         return None;
     }
     let fee = fitting.iter().find_map(|(_, tariff)| tariff.fee.clone());
-    let order_shown = wording::shown(&order, question.language);
-    let from = wording::value(tariff.from.value, &tariff.from.unit, question.language);
+    let order_shown = phrasing::shown(&order, question.figures());
+    let from = phrasing::value(tariff.from.value, &tariff.from.unit, question.figures());
     let mut inputs: Vec<usize> = fitting.iter().map(|(at, _)| *at).collect();
     inputs.dedup();
     let reaches = order.meets(&tariff.from)?;
     if reaches {
-        let text =
-            wording::sentence(&Say::Free { order: order_shown, from }, None, question.language);
+        let text = question.say(&Say::Free { order: order_shown, from }, None);
         return Some(Lead { text, verdict: Verdict::Figure, inputs, figures: Vec::new() });
     }
-    let missing = wording::value(tariff.from.value - order.value, &order.unit, question.language);
+    let missing = phrasing::value(tariff.from.value - order.value, &order.unit, question.figures());
     let figures =
         vec![Figure { shown: missing.clone(), inputs: vec![from.clone(), order_shown.clone()] }];
     let Some(fee) = fee else {
-        let text = wording::sentence(
-            &Say::Below { amount: order_shown, limit: from },
-            None,
-            question.language,
-        );
+        let text = question.say(&Say::Below { amount: order_shown, limit: from }, None);
         return Some(Lead { text, verdict: Verdict::Comparison, inputs, figures: Vec::new() });
     };
-    let fee = wording::value(fee.value, &fee.unit, question.language);
-    let text = wording::sentence(
-        &Say::Fee { fee, order: order_shown, from, missing },
-        None,
-        question.language,
-    );
+    let fee = phrasing::value(fee.value, &fee.unit, question.figures());
+    let text = question.say(&Say::Fee { fee, order: order_shown, from, missing }, None);
     Some(Lead { text, verdict: Verdict::Figure, inputs, figures })
 }
 

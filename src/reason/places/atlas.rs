@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::super::quantity::is_han;
 use super::Area;
+use crate::language::script::is_han;
 
 pub(super) struct Country {
     continents: &'static str,

@@ -1,6 +1,7 @@
 //! The words around an amount that make a limit or a range of it. Pure.
 
-use super::{Bound, is_han};
+use super::Bound;
+use crate::language::script::is_han;
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Link {

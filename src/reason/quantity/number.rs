@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use super::Kind;
 use super::units::unit_after;
-use super::{Kind, is_han};
+use crate::language::script::is_han;
 
 pub(super) struct Number {
     pub(super) value: f64,

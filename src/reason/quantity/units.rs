@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::{Kind, Unit, is_han};
+use super::{Kind, Unit};
+use crate::language::script::is_han;
 
 /// Units with their names, longest first where a name begins with another. "Pounds" are money or
 /// weight, and "kr" are the kroner of several countries: neither is known.

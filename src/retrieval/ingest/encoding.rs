@@ -4,6 +4,8 @@
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::Encoding;
 
+use crate::language::script::{is_east_asian, is_full_width, is_invisible, is_private_use};
+
 /// A text with the encoding that it was read in.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Decoded {
@@ -123,11 +125,10 @@ fn is_plausible(text: &str) -> bool {
             return false;
         }
         if !char.is_ascii() {
-            let wide = u32::from(char) >= 0x3000;
+            let wide = is_east_asian(char) || is_full_width(char);
             // A sign that no language has within words.
-            let strange = char.is_control()
-                || "¤¦¨¬¯´¸ˆ˜‡†Þþðƒ¶ÿ".contains(char)
-                || matches!(u32::from(char), 0xE000..=0xF8FF);
+            let strange =
+                char.is_control() || "¤¦¨¬¯´¸ˆ˜‡†Þþðƒ¶ÿ".contains(char) || is_private_use(char);
             let within = before.is_some_and(char::is_alphabetic);
             if strange && within || char.is_control() {
                 odd += 1;
@@ -196,11 +197,8 @@ fn line_of(bytes: &[u8], at: usize) -> usize {
 /// Drops control characters and the ones that hide or turn text (directions, tags, zero widths that
 /// spell nothing).
 fn visible(text: String) -> String {
-    let invisible = |char: char| {
-        char.is_control() && !matches!(char, '\n' | '\t')
-            || matches!(char, '\u{200B}' | '\u{2060}' | '\u{FEFF}' | '\u{00AD}')
-            || matches!(char, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{E0000}'..='\u{E007F}')
-    };
+    let invisible =
+        |char: char| char.is_control() && !matches!(char, '\n' | '\t') || is_invisible(char);
     if !text.contains(invisible) {
         return text;
     }

@@ -12,6 +12,7 @@ use super::reading::Reading;
 use super::table::{LeftOut, Understood};
 use super::{Failure, Found, IngestOptions, Kinds, Upload, handed_in, unknown_kinds, walk};
 use crate::retrieval::columns::Telling;
+use crate::wording::Wording;
 
 /// How a file was understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -226,8 +227,9 @@ impl Explained {
             document.passages.iter().filter(|passage| passage.product.is_some()).count();
         for passage in document.passages.into_iter().take(shown.saturating_sub(self.sample.len())) {
             let product = passage.product.as_ref();
-            let told =
-                product.and_then(|product| product.sentence(&passage.text, &passage.language));
+            let told = product.and_then(|product| {
+                product.sentence(&passage.text, &passage.language, Wording::built_in())
+            });
             self.sample.push(told.unwrap_or(passage.text));
         }
     }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::records::{BadRecord, META, NAMES, Record};
 use super::text::Meta;
 use super::{html, inbox, text};
+use crate::language::is_unspaced;
 use crate::retrieval::columns;
 use crate::retrieval::product::Product;
 
@@ -287,10 +288,7 @@ impl Fields {
         let share =
             |values: &Vec<&str>| values.iter().filter(asks).count() * 10 / values.len().max(1);
         let words = |text: &str| {
-            let unspaced = text
-                .chars()
-                .filter(|char| matches!(char, '\u{3040}'..='\u{9FFF}' | '\u{0E00}'..='\u{0E7F}'))
-                .count();
+            let unspaced = text.chars().filter(|char| is_unspaced(*char)).count();
             text.split_whitespace().count() + unspaced / 2
         };
         let length = |values: &Vec<&str>| {

@@ -13,6 +13,7 @@ use pdf_extract::{Document, MediaBox, Object, OutputDev, OutputError, Transform}
 
 use super::grid;
 use super::text::{escaped_line, one_line, unbroken};
+use crate::language::script::{is_full_width, is_unspaced};
 use crate::retrieval::ingest::extraction::{Extraction, MAX_TEXT_BYTES};
 
 mod layout;
@@ -563,7 +564,7 @@ fn join(paragraph: &mut String, line: &str) {
 
 /// Scripts that put no space between words don't get one at a line's end.
 fn unspaced(char: Option<char>) -> bool {
-    char.is_some_and(|char| matches!(char, '\u{3000}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}' | '\u{FF00}'..='\u{FFEF}'))
+    char.is_some_and(|char| is_unspaced(char) || is_full_width(char))
 }
 
 /// Whether a line of one run is the rest of a cell in the row above: it begins right of the first

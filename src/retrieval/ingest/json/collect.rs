@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{ANSWERS, BODIES, MAX_NESTED, QUESTIONS, by_id, languages};
+use crate::language::is_unspaced;
 use crate::retrieval::ingest::records::{META, NAMES};
 use crate::retrieval::ingest::{inbox, text};
 
@@ -296,10 +297,7 @@ fn has_words(value: &Value, depth: usize) -> bool {
 
 /// Whether a text says something by itself: several words, a mail address, a telephone number.
 fn reads(text: &str) -> bool {
-    let unspaced = text
-        .chars()
-        .filter(|char| matches!(char, '\u{3040}'..='\u{9FFF}' | '\u{0E00}'..='\u{0E7F}'))
-        .count();
+    let unspaced = text.chars().filter(|char| is_unspaced(*char)).count();
     let several = text.split_whitespace().count() > 1 || unspaced > 3;
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     has_words(&Value::String(text.to_owned()), 0)

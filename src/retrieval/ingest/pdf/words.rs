@@ -1,6 +1,8 @@
 //! Whether what a page holds is words. Fonts without a map from glyphs to characters give signs
 //! that look like none.
 
+use crate::language::script::is_private_use;
+
 /// What a page's characters come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Page {
@@ -29,7 +31,7 @@ pub(super) fn judge<'a>(glyphs: impl Iterator<Item = &'a str>) -> Page {
         }
         for char in glyph.chars() {
             match char {
-                '\u{E000}'..='\u{F8FF}' | '\u{F0000}'.. => unmapped += 1,
+                char if is_private_use(char) => unmapped += 1,
                 char if char.is_alphabetic() => {
                     letters += 1;
                     if char.is_ascii() {
