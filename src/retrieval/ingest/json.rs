@@ -485,7 +485,7 @@ fn flattened(fields: &Map<String, Value>) -> BTreeMap<String, String> {
                     if items.iter().any(|item| item.is_object() || item.is_array()) =>
                 {
                     let told = !collect::PARTS.contains(&key.as_str()) && columns::is_told(key);
-                    let text = told.then(|| listed(items, depth + 1)).unwrap_or_default();
+                    let text = if told { listed(items, depth + 1) } else { String::new() };
                     if !text.is_empty() {
                         flat.insert(path, text);
                     }
