@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
 use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::client::Client;
@@ -110,11 +111,36 @@ pub async fn run(
 /// A platform that takes everything.
 #[expect(clippy::disallowed_methods, reason = "it ends with the command")]
 async fn platform() -> anyhow::Result<SocketAddr> {
-    let router = Router::new().fallback(async || r#"{"ok":true,"result":{"message_id":1}}"#);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(take(stream));
+        }
+    });
     Ok(address)
+}
+
+/// Answers the server's requests of one connection.
+async fn take(stream: TcpStream) -> std::io::Result<()> {
+    const TAKEN: &str = r#"{"ok":true,"result":{"message_id":1}}"#;
+    let mut stream = BufReader::new(stream);
+    let (mut line, mut length) = (String::new(), 0);
+    loop {
+        line.clear();
+        if stream.read_line(&mut line).await? == 0 {
+            return Ok(());
+        }
+        let header = line.trim_end().to_ascii_lowercase();
+        if let Some(value) = header.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        } else if header.is_empty() {
+            tokio::io::copy(&mut (&mut stream).take(length), &mut tokio::io::sink()).await?;
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", TAKEN.len());
+            stream.write_all(format!("{head}{TAKEN}").as_bytes()).await?;
+            length = 0;
+        }
+    }
 }
 
 /// When the message `i` is due.

@@ -127,7 +127,9 @@ impl Task {
         loop {
             let unsaid = inner.ledger.turn(&id, &self.chat).await?;
             if let Some(turn) = unsaid.as_ref().filter(|_| say_at <= Instant::now()) {
-                say_at = Instant::now() + self.say(turn).await?.unwrap_or_default();
+                // Pauses are told with the answer, and count from there.
+                let pause = self.say(turn).await?.unwrap_or_default();
+                say_at = Instant::now() + pause;
                 until_idle = Instant::now() + IDLE;
                 continue;
             }
@@ -151,7 +153,8 @@ impl Task {
             }
             let unsent = inner.ledger.first(&id, &self.chat).await?;
             if let Some((key, part, _)) = unsent.as_ref().filter(|_| send_at <= Instant::now()) {
-                send_at = Instant::now() + self.send(key, part.clone()).await?;
+                let pause = self.send(key, part.clone()).await?;
+                send_at = Instant::now() + pause;
                 until_idle = Instant::now() + IDLE;
                 continue;
             }
@@ -457,8 +460,9 @@ impl Task {
 
     /// Stops the running answer, if there is one.
     async fn cancel(&self) {
-        // A question that was taken back may not have been seen to be answered yet.
-        let turn = self.shown.turn.max(self.stopped);
+        // A question that was taken back, or just asked, may not have been seen to be answered yet.
+        let asked = self.row.asked.as_ref().map_or(0, |asked| asked.turn);
+        let turn = self.shown.turn.max(self.stopped).max(asked);
         if self.row.session.is_empty() || turn == 0 {
             return;
         }

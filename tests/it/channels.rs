@@ -22,6 +22,7 @@ mod desk;
 mod email;
 mod mailbox;
 mod platforms;
+mod shapes;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const TELEGRAM_SECRET: &str = "a-secret-of-telegram";
@@ -166,7 +167,7 @@ impl Fake {
     /// Paths and bodies of the messages that name this number.
     fn messages_to(&self, number: &str) -> Vec<(String, Value)> {
         self.about(number, |request| {
-            desk::text(&request.path, &request.body)?;
+            shapes::text(&request.path, &request.body)?;
             Some((request.path.clone(), request.body.clone()))
         })
     }

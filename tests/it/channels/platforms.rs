@@ -6,7 +6,8 @@ use frontdesk::site::channel::{ChannelConfig, Platform};
 use frontdesk::turn::Mode;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, Did, RETURNS, SHIPPING, account, body, proof};
+use super::desk::Desk;
+use super::shapes::{Did, RETURNS, SHIPPING, account, body, proof};
 use super::{Duration, Fake, LIMIT, TestServer, metrics};
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use frontdesk::site::channel::{ChannelConfig, Platform};
 use serde_json::Value;
 
 use super::{ALL, Answer, RETURNS, Rule, Sides, chats, join_all};
-use crate::channels::desk::{Did, OLD, body, marker, proof_by};
+use crate::channels::shapes::{Did, OLD, body, marker, proof_by};
 use crate::support::{Binary, LIMIT, config, write_config, write_documents};
 
 #[tokio::test]
