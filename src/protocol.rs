@@ -41,6 +41,10 @@ pub enum ClientMessage {
         /// What the site knows of the visitor and the visitor agreed to have used.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         attributes: Option<Attributes>,
+        /// Language of the page that the chat is on, as its `lang` says ("de-AT"); what is too
+        /// short to tell is taken for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        language: Option<String>,
     },
     /// Something the visitor says. Sending the same `id` again is harmless: it is acknowledged
     /// again.
@@ -378,6 +382,7 @@ mod tests {
                 partial: None,
                 source: None,
                 attributes: None,
+                language: None,
             },
         );
         check(r#"{"type":"human"}"#, &ClientMessage::Human {});

@@ -27,6 +27,7 @@ mod reads;
 pub mod refill;
 pub mod reranker;
 pub mod schema;
+pub mod scratch;
 pub mod server;
 pub mod spelling;
 

@@ -1,7 +1,7 @@
 // Builds what the binary serves, from web/ into web/dist. The output depends on the sources and the
 // pinned tools alone.
 //
-//   node web/build.mjs            writes web/dist
+//   node web/build.mjs            writes web/dist, and the protocols' types (*.gen.ts)
 //   node web/build.mjs --check    fails if web/dist isn't what the sources give, or a part is larger than it may be
 //   node web/build.mjs --watch    writes web/dist whenever a source changes
 
@@ -12,6 +12,8 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
 import * as esbuild from 'esbuild';
+
+import { types } from './types.mjs';
 
 const WEB = path.dirname(fileURLToPath(import.meta.url));
 const DIST = path.join(WEB, 'dist');
@@ -114,6 +116,7 @@ async function build() {
 }
 
 async function write() {
+  for (const [name, text] of Object.entries(await types())) await writeFile(path.join(WEB, name), text);
   const { files, fits } = await build();
   await mkdir(DIST, { recursive: true });
   for (const [name, text] of Object.entries(files)) await writeFile(path.join(DIST, name), text);
@@ -123,11 +126,14 @@ async function write() {
 async function check() {
   const { files, fits } = await build();
   const stale = [];
+  for (const [name, text] of Object.entries(await types())) {
+    if ((await readFile(path.join(WEB, name), 'utf8').catch(() => '')) !== text) stale.push(`web/${name}`);
+  }
   for (const [name, text] of Object.entries(files)) {
     if ((await readFile(path.join(DIST, name), 'utf8').catch(() => '')) !== text) stale.push(name);
   }
   for (const name of await readdir(DIST).catch(() => [])) if (!(name in files)) stale.push(`${name} (nothing builds it)`);
-  if (stale.length > 0) console.error(`web/dist is not what the sources give; run \`node web/build.mjs\`: ${stale.join(', ')}`);
+  if (stale.length > 0) console.error(`web/ is not built of its sources; run \`node web/build.mjs\`: ${stale.join(', ')}`);
   return fits && stale.length === 0;
 }
 
@@ -137,7 +143,7 @@ if (process.argv.includes('--check')) {
   const attempt = () => write().catch((error) => console.error(error.message));
   await attempt();
   for await (const { filename } of watch(WEB, { recursive: true })) {
-    if (!/^(dist|node_modules)/.test(filename ?? '')) await attempt();
+    if (!/^(dist|node_modules)|\.gen\.ts$/.test(filename ?? '')) await attempt();
   }
 } else {
   process.exitCode = (await write()) ? 0 : 1;

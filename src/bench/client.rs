@@ -34,6 +34,7 @@ impl Client {
             partial: None,
             source: None,
             attributes: None,
+            language: None,
         })
         .await?;
         match self.next().await? {

@@ -216,7 +216,10 @@ impl Task {
 
     fn handle_of(&self, key: SessionKey) -> SessionHandle {
         let channel = self.account.config.platform.name().into();
-        self.channels.0.registry.handle(key, Opener { visitor: self.row.visitor.clone(), channel })
+        self.channels
+            .0
+            .registry
+            .handle(key, Opener { visitor: self.row.visitor.clone(), channel, language: None })
     }
 
     /// Follows the session from where the conversation stands.

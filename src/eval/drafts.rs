@@ -19,7 +19,7 @@ use crate::gaps::contradiction::Claim;
 use crate::gaps::draft::{self, Reply, Sentence, Source};
 use crate::language::language_of;
 use crate::retrieval::Retrieval;
-use crate::retrieval::beside::Scratch;
+use crate::retrieval::scratch::Scratch;
 use crate::site::Site;
 use crate::training::Progress;
 

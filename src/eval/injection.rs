@@ -14,7 +14,7 @@ use crate::conversation::AnswerEnd;
 use crate::grounding::injection::{is_order_to_assistant, orders, without_orders};
 use crate::grounding::{Evidence, Ruling};
 use crate::language;
-use crate::retrieval::beside::Scratch;
+use crate::retrieval::scratch::Scratch;
 use crate::training::Progress;
 use crate::turn::Mode;
 

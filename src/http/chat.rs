@@ -19,6 +19,7 @@ use crate::http::error::{ApiError, unknown_session, unknown_site, upgrade_requir
 use crate::http::places::Place;
 use crate::http::socket::{Throttle, WRITE_LIMIT, checked, farewell, too_long};
 use crate::insight::Choosing;
+use crate::language::detect;
 use crate::protocol::parts::Rating;
 use crate::protocol::{ClientMessage, ErrorCode, MAX_MESSAGE_CHARS, Partial, ServerMessage};
 use crate::secret::random_id;
@@ -259,8 +260,16 @@ impl Connection {
             let text = format!("no hello came within {} s", self.app.config.hello_timeout_s);
             return Err(self.refuse(ApiError::new(ErrorCode::HelloExpected, text)).await);
         };
-        let ClientMessage::Hello { site, token, session, last_seq, partial, source, attributes } =
-            message?
+        let ClientMessage::Hello {
+            site,
+            token,
+            session,
+            last_seq,
+            partial,
+            source,
+            attributes,
+            language,
+        } = message?
         else {
             return Err(self
                 .refuse(ApiError::new(
@@ -270,6 +279,7 @@ impl Connection {
                 .await);
         };
         let known = token.is_some() && session.is_none();
+        self.caller.language = language;
         match seat(&app, &self.caller, &site, token.as_deref(), session, last_seq, partial).await {
             Ok((seat, token, joined)) => {
                 let new = joined.last_seq == 0;
@@ -683,6 +693,8 @@ pub(super) struct Caller {
     address: IpAddr,
     /// Where its conversations come from: `widget`, `rest`.
     channel: &'static str,
+    /// The language that its page is marked with, BCP 47.
+    pub(super) language: Option<String>,
 }
 
 impl Caller {
@@ -693,7 +705,7 @@ impl Caller {
         channel: &'static str,
     ) -> Self {
         let origin = super::header_text(headers, header::ORIGIN).map(str::to_owned);
-        Self { origin, address: app.proxies.client(peer, headers), channel }
+        Self { origin, address: app.proxies.client(peer, headers), channel, language: None }
     }
 }
 
@@ -731,8 +743,13 @@ pub(super) fn open(
         let text = "you are connected too often at the same time; close another page of this chat and try again";
         ApiError::new(ErrorCode::RateLimited, text).retry(5_000)
     })?;
-    let handle =
-        app.registry.handle(key, Opener { visitor: visitor.id, channel: caller.channel.into() });
+    let language = caller
+        .language
+        .as_deref()
+        .and_then(|tag| detect::marked(tag, &site.language))
+        .filter(|language| app.spine.prompts.languages().any(|spoken| spoken == *language));
+    let opener = Opener { visitor: visitor.id, channel: caller.channel.into(), language };
+    let handle = app.registry.handle(key, opener);
     Ok(Opened {
         handle,
         token: visitor.token,

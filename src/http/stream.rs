@@ -43,6 +43,9 @@ pub(super) struct Body {
     token: Option<String>,
     #[serde(default)]
     session: Option<String>,
+    /// Language of the page, as in `hello`.
+    #[serde(default)]
+    language: Option<String>,
 }
 
 /// `POST /v1/chat/messages`: answers with the events of the turn, named as in the socket protocol,
@@ -91,7 +94,7 @@ async fn begin(
     caller: &Caller,
     body: Result<Json<Body>, JsonRejection>,
 ) -> Result<impl futures_util::Stream<Item = Result<SseEvent, Infallible>> + use<>, ApiError> {
-    let Json(Body { site, text, id, token, session }) =
+    let Json(Body { site, text, id, token, session, language }) =
         body.map_err(|error| unreadable(&error, super::MAX_BODY))?;
     let id = id.unwrap_or_else(random_id);
     checked(&id, &text)?;
@@ -99,7 +102,9 @@ async fn begin(
         return Err(ApiError::draining());
     }
     let permit = app.connection()?;
-    let opened = open(&app, caller, &site, token.as_deref(), session.as_deref())?;
+    let mut caller = caller.clone();
+    caller.language = language;
+    let opened = open(&app, &caller, &site, token.as_deref(), session.as_deref())?;
     let (place, expires_at_ms) = (opened.place, opened.expires_at_ms);
     let clock = app.spine.clock.clone();
     let expired = move || expires_at_ms.is_some_and(|at_ms| at_ms <= clock.now_ms());

@@ -81,6 +81,15 @@ pub fn language_of(text: &str) -> Option<&'static str> {
     (share >= SURE).then_some(language)
 }
 
+/// ISO 639-1 code of a language tag ("de-AT", BCP 47) that a page or an app is marked with; `None`
+/// where it names no language with such a code. "en" on a site in another language is none: page
+/// templates come marked with it, and shops leave it there.
+#[must_use]
+pub fn marked(tag: &str, site: &str) -> Option<&'static str> {
+    let first = tag.trim().split(['-', '_']).next().unwrap_or_default();
+    code(&first.to_ascii_lowercase()).filter(|language| *language != "en" || site == "en")
+}
+
 /// The language that a visitor writes: what a message itself says, weighed with the messages before
 /// it (the latest first) and the site's language. `None` where none of the messages says anything.
 #[must_use]
@@ -315,6 +324,23 @@ mod tests {
         check("Was kostet der Versand in die Schweiz?", &[], "da", Some("de"));
         // Who changes the language is answered in the new one.
         check("Where is my parcel?", &["Wo ist mein Paket?"], "de", Some("en"));
+    }
+
+    #[test]
+    fn a_page_is_marked_with_its_language() {
+        #[track_caller]
+        fn check(tag: &str, site: &str, expected: Option<&str>) {
+            assert_eq!(marked(tag, site), expected, "{tag}");
+        }
+        check("de-AT", "en", Some("de"));
+        check("pt_BR", "en", Some("pt"));
+        check(" FR ", "en", Some("fr"));
+        check("zh-Hant-TW", "en", Some("zh"));
+        check("en-US", "en", Some("en"));
+        // What templates are marked with says nothing of a German shop.
+        check("en", "de", None);
+        check("", "en", None);
+        check("x-klingon", "en", None);
     }
 
     #[test]

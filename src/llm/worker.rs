@@ -881,7 +881,7 @@ impl<'a> Worker<'a> {
                 )?;
             }
             Op::Clear { seq } => {
-                drop(context.clear_kv_cache_seq(Some(u32::try_from(seq)?), None, None)?)
+                context.clear_kv_cache_seq(Some(u32::try_from(seq)?), None, None)?;
             }
             Op::Sleep { seq, from, id } => {
                 let from = u32::try_from(from)?;

@@ -1,8 +1,7 @@
 //! A copy of a site's passages in an index of its own: what would be answered if a document were
 //! added, asked without adding it.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 
@@ -11,6 +10,7 @@ use super::embedded::EmbeddedIndex;
 use super::index::Index;
 use super::ingest::{Format, IngestOptions, IngestParts, PassageEmbedder, Upload, ingest_uploads};
 use super::schema::{Dims, Vectors};
+use super::scratch::Scratch;
 use super::{Passage, Retrieval};
 
 /// Passages copied at once.
@@ -19,7 +19,8 @@ const PAGE: usize = 256;
 /// A search over a copy of a site's passages. The copy goes with this value.
 pub struct Beside {
     pub retrieval: Retrieval,
-    scratch: Scratch,
+    /// The copy's own directory, for as long as anything of the copy is in use.
+    folder: PathBuf,
 }
 
 impl Beside {
@@ -31,7 +32,8 @@ impl Beside {
         let scratch = Scratch::new("frontdesk-beside")?;
         let multilingual = retrieval.multilingual.as_ref().map(super::embedder::Embedder::dims);
         let dims = Dims { dense: retrieval.embedder.dims(), multilingual };
-        let copy = EmbeddedIndex::open(&scratch.path().join("index"), dims).await?;
+        let folder = scratch.path().to_owned();
+        let copy = EmbeddedIndex::open_within(scratch, dims).await?;
         match &retrieval.index {
             Index::Embedded(index) => {
                 let mut offset = None;
@@ -64,7 +66,7 @@ impl Beside {
             ..retrieval.clone()
         };
         retrieval.spelling.refresh(&retrieval.index, site).await?;
-        Ok(Self { retrieval, scratch })
+        Ok(Self { retrieval, folder })
     }
 
     /// Adds an article in Markdown to the copy, as one that is handed in under `id`.
@@ -78,7 +80,7 @@ impl Beside {
         article: &str,
         options: &IngestOptions,
     ) -> anyhow::Result<()> {
-        let path = self.scratch.path().join("article.md");
+        let path = self.folder.join("article.md");
         tokio::fs::write(&path, article)
             .await
             .with_context(|| format!("writing {}", path.display()))?;
@@ -98,35 +100,5 @@ impl Beside {
     pub async fn close(self) {
         // What is left goes with the directory.
         let _ = self.retrieval.index.close().await;
-    }
-}
-
-/// A directory in the system's temporary one that goes away with this value.
-pub struct Scratch(PathBuf);
-
-impl Scratch {
-    /// Makes a directory whose name begins with `name`.
-    ///
-    /// # Errors
-    /// When it can't be made.
-    pub fn new(name: &str) -> anyhow::Result<Self> {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("{name}-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path)
-            .with_context(|| format!("{} can't be made", path.display()))?;
-        Ok(Self(path))
-    }
-
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // If it can't be removed now, the system will.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,6 +38,7 @@ use crate::retrieval::schema::{
     BM25, Clause, DENSE, Dims, INTEGER_FIELD, IndexError, IndexHealth, KEYWORD_FIELDS, Lexicon,
     MULTILINGUAL, PassageId, Point, Scope, Sparse, Vectors, payload,
 };
+use crate::retrieval::scratch::Scratch;
 
 /// Writes that may wait for the thread; an ingestion that is faster than the disk waits here.
 const WAITING_WRITES: usize = 8;
@@ -54,11 +56,27 @@ pub struct EmbeddedIndex {
     inner: Arc<Inner>,
 }
 
+/// The engine, and its directory if that is a temporary one. The engine flushes when it goes, and
+/// panics if its directory went before.
+#[derive(Debug)]
+struct Shard {
+    engine: EdgeShard,
+    _scratch: Option<Scratch>,
+}
+
+impl Deref for Shard {
+    type Target = EdgeShard;
+
+    fn deref(&self) -> &EdgeShard {
+        &self.engine
+    }
+}
+
 #[derive(Debug)]
 struct Inner {
     dims: Dims,
     lexicon: Lexicon,
-    shard: Arc<EdgeShard>,
+    shard: Arc<Shard>,
     /// Of each site that was searched. A std mutex: it is held for a look or an entry.
     counted: Mutex<HashMap<String, Counted>>,
     /// Writes carried out so far.
@@ -100,16 +118,30 @@ impl EmbeddedIndex {
     /// [`IndexError::InUse`], [`IndexError::Corrupt`], [`IndexError::Dimensions`] or
     /// [`IndexError::Directory`].
     pub async fn open(path: &Path, dims: impl Into<Dims>) -> Result<Self, IndexError> {
-        let dims = dims.into();
-        let path = path.to_owned();
+        Self::open_at(path.to_owned(), None, dims.into()).await
+    }
+
+    /// Makes an empty index in a temporary directory, which goes with the last use of the index.
+    ///
+    /// # Errors
+    /// [`IndexError::Directory`].
+    pub(super) async fn open_within(scratch: Scratch, dims: Dims) -> Result<Self, IndexError> {
+        Self::open_at(scratch.path().join("index"), Some(scratch), dims).await
+    }
+
+    async fn open_at(
+        path: PathBuf,
+        scratch: Option<Scratch>,
+        dims: Dims,
+    ) -> Result<Self, IndexError> {
         let lexicon = Lexicon::new()?;
         let (opened, outcome) = oneshot::channel();
         let (writes, waiting) = mpsc::channel(WAITING_WRITES);
         let thread = thread::Builder::new()
             .name("frontdesk-index".to_owned())
             .spawn(move || match open_shard(&path, dims) {
-                Ok((shard, lock)) => {
-                    let shard = Arc::new(shard);
+                Ok((engine, lock)) => {
+                    let shard = Arc::new(Shard { engine, _scratch: scratch });
                     if opened.send(Ok((Arc::clone(&shard), lock))).is_ok() {
                         write_until_closed(&shard, waiting);
                     }

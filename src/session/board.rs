@@ -629,7 +629,7 @@ impl SiteBoard {
                     *self.waiting.entry(entry.visitor.clone()).or_default() += 1;
                 }
                 Holder::Agent(agent) => {
-                    drop(self.held.entry(agent.id.clone()).or_default().insert(id.to_owned()))
+                    self.held.entry(agent.id.clone()).or_default().insert(id.to_owned());
                 }
             }
         }

@@ -43,6 +43,8 @@ pub(super) struct Participant {
 pub(super) struct Live {
     pub(super) session: Session,
     pub(super) profile: Arc<Profile>,
+    /// See [`Opener::language`](crate::session::mailbox::Opener).
+    pub(super) language: Option<&'static str>,
     pub(super) shared: Arc<Shared>,
     pub(super) mailbox: mpsc::Receiver<Box<Envelope>>,
     pub(super) participants: Vec<Participant>,
@@ -170,7 +172,8 @@ impl Live {
 
     async fn receive(&mut self, envelope: Envelope) -> Result<(), StoreError> {
         match envelope {
-            Envelope::Join { agent, after, partial, reply } => {
+            Envelope::Join { agent, after, partial, language, reply } => {
+                self.language = language.or(self.language);
                 if let Err(error) = self.expire().await {
                     let _ = reply.send(Err(CommandError::Storage));
                     return Err(error);
@@ -631,7 +634,7 @@ impl Live {
             site: self.session.key.site.clone(),
             session: Some(self.session.key.clone()),
             facts: self.profile.facts_in(&self.session.channel),
-            language: self.profile.language.clone(),
+            language: self.language.map_or_else(|| self.profile.language.clone(), str::to_owned),
             audience,
             history: self.session.lines.get(..before).unwrap_or_default().to_vec(),
             question,

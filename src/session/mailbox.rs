@@ -69,6 +69,7 @@ pub(super) enum Envelope {
         agent: bool,
         after: u64,
         partial: Option<Partial>,
+        language: Option<&'static str>,
         reply: oneshot::Sender<Result<Joined, CommandError>>,
     },
     Command {
@@ -102,6 +103,9 @@ pub(super) enum Envelope {
 pub struct Opener {
     pub visitor: String,
     pub channel: String,
+    /// ISO 639-1 code of the language that the page or the app around the chat is in, if it says
+    /// so. It counts as the site's own while the visitor is there, and isn't stored.
+    pub language: Option<&'static str>,
 }
 
 /// The session can't be opened.

@@ -327,7 +327,7 @@ impl Registry {
         let mut resumed = 0;
         for loaded in owing {
             if let Some(profile) = self.shared.sites.get(&loaded.session.key.site).cloned() {
-                resumed += usize::from(self.spawn(loaded, profile).is_some());
+                resumed += usize::from(self.spawn(loaded, profile, None).is_some());
             }
         }
         if resumed == 0 {
@@ -473,7 +473,11 @@ impl Registry {
         if session.ended {
             return Ok(false);
         }
-        let opener = Opener { visitor: session.visitor.clone(), channel: session.channel.clone() };
+        let opener = Opener {
+            visitor: session.visitor.clone(),
+            channel: session.channel.clone(),
+            language: None,
+        };
         // Joining a session that expired ends it.
         self.handle(key, opener).join(u64::MAX, None).await?;
         Ok(true)
@@ -581,7 +585,7 @@ impl Registry {
                 }
                 (Some(loaded), _) => loaded,
                 (None, None) => return Err(OpenError::Unknown),
-                (None, Some(Opener { visitor, channel })) => {
+                (None, Some(Opener { visitor, channel, .. })) => {
                     let limits = Limits::from(&self.shared.config);
                     let (visitor, channel) = (visitor.clone(), channel.clone());
                     let now_ms = self.shared.clock.now_ms();
@@ -596,7 +600,8 @@ impl Registry {
                     Loaded { erasures, session, signals: Vec::new(), gives_up: false }
                 }
             };
-            if let Some(entry) = self.spawn(loaded, profile.clone()) {
+            let language = opener.and_then(|opener| opener.language);
+            if let Some(entry) = self.spawn(loaded, profile.clone(), language) {
                 return entry.opened_by(opener);
             }
         }
@@ -623,7 +628,12 @@ impl Registry {
 
     /// Starts the task, unless somebody else did meanwhile. `None` if something was erased since
     /// the session was read: it may have been this one, and is to be read again.
-    fn spawn(&self, loaded: Loaded, profile: Arc<Profile>) -> Option<Entry> {
+    fn spawn(
+        &self,
+        loaded: Loaded,
+        profile: Arc<Profile>,
+        language: Option<&'static str>,
+    ) -> Option<Entry> {
         let Loaded { erasures, session, signals, gives_up } = loaded;
         let mut live = self.lock();
         if let Some(entry) = live.entries.get(&session.key) {
@@ -641,6 +651,7 @@ impl Registry {
         let task = Box::new(Live {
             session,
             profile,
+            language,
             shared,
             mailbox,
             participants: Vec::new(),
@@ -718,8 +729,9 @@ impl SessionHandle {
     /// When the session is somebody else's or the disk fails.
     pub async fn join(&self, after: u64, partial: Option<Partial>) -> Result<Joined, JoinError> {
         let agent = self.opener.is_none();
-        let joined = self.ask(|reply| Envelope::Join { agent, after, partial, reply }).await?;
-        Ok(joined?)
+        let language = self.opener.as_ref().and_then(|opener| opener.language);
+        let join = |reply| Envelope::Join { agent, after, partial, language, reply };
+        Ok(self.ask(join).await??)
     }
 
     /// The next page of what a participant missed, and after which `seq` another one begins, if
@@ -991,7 +1003,10 @@ mod tests {
 
     impl Desk {
         fn visitor(&self, key: SessionKey) -> SessionHandle {
-            self.registry.handle(key, Opener { visitor: "v".into(), channel: "widget".into() })
+            self.registry.handle(
+                key,
+                Opener { visitor: "v".into(), channel: "widget".into(), language: None },
+            )
         }
 
         /// Writes an event's bytes as they are.
@@ -1310,7 +1325,7 @@ mod tests {
         let loaded = desk.registry.load(&key).await.unwrap().unwrap();
         desk.registry.erase(&key).await.unwrap();
         let site = desk.registry.shared.sites["shop"].clone();
-        assert!(desk.registry.spawn(loaded, site).is_none());
+        assert!(desk.registry.spawn(loaded, site, None).is_none());
         assert_eq!(desk.registry.open_sessions("shop"), []);
         assert_eq!(desk.visitor(key.clone()).join(0, None).await.unwrap().last_seq, 0);
         assert_eq!(desk.store.session("shop", "s").await.unwrap(), None);

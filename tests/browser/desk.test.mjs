@@ -373,6 +373,42 @@ describe('what the shop knows', () => {
     visitor.problems();
   });
 
+  test('what an agent replied becomes a draft, is tried and published', async () => {
+    const question = 'Do you sharpen ice axes in your workshop?';
+    const visitor = await chat();
+    await say(visitor, question);
+    await answered(visitor);
+    const session = await sessionOf(visitor);
+    const jo = await signIn(browser, server.url, 'jo', { path: `/console/c/${session}` });
+    await jo.locator('.composer textarea').fill('Hello! Our workshop sharpens ice axes for 12 EUR. It takes three working days. Your order 48213377 was sent on Monday.');
+    await jo.getByRole('button', { name: 'Send', exact: true }).click();
+    await visitor.getByText('sharpens ice axes for 12 EUR').first().waitFor();
+    await jo.locator('.rail-link[href="/console/gaps"]').click();
+    const head = jo.getByRole('button', { name: new RegExp(question.replace('?', '\\?')) });
+    await head.click();
+    const part = jo.locator('.gap-draft');
+    await part.getByRole('button', { name: 'Gather replies' }).click();
+    await part.locator('.gap-sentences li').nth(1).waitFor();
+    assert.deepEqual(
+      await part.locator('.gap-sentences li > span:first-child').allInnerTexts(),
+      ['Our workshop sharpens ice axes for 12 EUR.', 'It takes three working days.'],
+    );
+    assert.match(await part.innerText(), /Left out: 1 (with personal data|of one customer’s case)\./);
+    assert.equal(await jo.getByLabel('Title').inputValue(), question);
+    await accessible(jo);
+    await part.getByRole('button', { name: 'Try the article' }).click();
+    await part.getByText('Answers every question that was asked').waitFor();
+    await accessible(jo);
+    await shot(jo, 'console-gap-draft');
+    // What was said leads to where it was said.
+    assert.equal(await part.locator('.gap-said a').first().getAttribute('href'), `/console/c/${session}`);
+    await jo.getByRole('button', { name: 'Publish and try' }).click();
+    await jo.locator('.gap-answer', { hasText: 'Answered now by this article' }).waitFor();
+    await end(visitor);
+    jo.problems();
+    visitor.problems();
+  });
+
   test('insight opens with the sign-in of an admin; an agent is told why it does not', async () => {
     const visitor = await chat();
     await say(visitor, 'Can I return boots I wore?');

@@ -144,6 +144,7 @@ async fn hello(
             partial,
             source,
             attributes,
+            language: None,
         })
         .await;
     client
@@ -891,6 +892,7 @@ async fn a_visitor_s_commands_stay_in_the_own_conversations() {
                 partial: None,
                 source: None,
                 attributes: None,
+                language: None,
             },
             ClientMessage::Message {
                 id: "m1".into(),

@@ -178,6 +178,33 @@ async fn what_the_knowledge_does_not_hold_is_declined() {
 }
 
 #[tokio::test]
+async fn what_is_too_short_to_tell_is_taken_for_the_page_s_language() {
+    let server = TestServer::start().await;
+    let reply = async |language: Option<&str>, text: &str| {
+        let mut visitor = server.client().await.hello_on(language).await;
+        let ServerMessage::AnswerDone { text, .. } = visitor.ask("m1", text).await else {
+            panic!("no answer")
+        };
+        // Whoever connects again from a page that says nothing is where they were.
+        let mut back = visitor.resume(None).await;
+        let ServerMessage::AnswerDone { text: again, .. } = back.ask("m2", "8842?").await else {
+            panic!("no answer")
+        };
+        (text, again)
+    };
+    let begins = |(first, again): (String, String), word: &str| {
+        assert!(first.starts_with(word) && again.starts_with(word), "{first} / {again}");
+    };
+    begins(reply(None, "7731?").await, "I'm sorry");
+    begins(reply(Some("fr-CH"), "7731?").await, "Désolé");
+    begins(reply(Some("de"), "7731?").await, "Dazu habe ich");
+    // Without phrases in it, the site's language stays.
+    begins(reply(Some("eo"), "7731?").await, "I'm sorry");
+    let (english, _) = reply(Some("fr"), "Who won the chess world championship in 1972?").await;
+    assert!(english.starts_with("I'm sorry"), "what is said counts more: {english}");
+}
+
+#[tokio::test]
 async fn sending_again_is_acknowledged_again_and_answered_once() {
     let server = TestServer::start().await;
     let mut visitor = server.client().await.hello().await;

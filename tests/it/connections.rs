@@ -119,6 +119,7 @@ async fn hello_again(
         partial: None,
         source: None,
         attributes: None,
+        language: None,
     };
     client.send(&hello).await;
     let first = client.next().await;

@@ -1378,6 +1378,115 @@ async fn an_agent_writes_the_missing_article_and_the_question_is_answered() {
 }
 
 #[tokio::test]
+async fn what_agents_replied_is_drafted_tried_published_and_erased() {
+    let server = TestServer::with(|config| config.answers.mode = Mode::Quote).await;
+    let boss = desk(&server, "boss", Role::Admin).await;
+    let jo = desk(&server, "jo", Role::Agent).await;
+    let question = "What does it cost to rent snowshoes for a weekend?";
+    let mut console = jo.console().await;
+    let mut sessions = Vec::new();
+    for reply in [
+        "Hello Anna! A pair of snowshoes costs 18 EUR for a weekend. I have put one aside for you.",
+        "A pair of snowshoes costs 22 EUR for a weekend.",
+    ] {
+        let mut visitor = server.client().await.hello().await;
+        visitor.ask("m1", question).await;
+        console.watch(&visitor.session, 0).await;
+        console.act(&visitor.session, take()).await.unwrap();
+        console.act(&visitor.session, say(reply)).await.unwrap();
+        sessions.push(visitor.session.clone());
+        server.clock.advance(1_000);
+    }
+    let gap = loop {
+        let list = gaps(&jo, "open").await;
+        if list.gaps[0].count == 2 {
+            break list.gaps[0].id.clone();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let path = format!("/sites/shop/drafts/{gap}");
+    let send = async |method: reqwest::Method, path: &str, body: serde_json::Value| {
+        let response = jo.change(method, path).json(&body).send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (status, serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default())
+    };
+    use reqwest::Method;
+    let none = serde_json::Value::Null;
+    // Nothing is made by itself.
+    let missing = jo.request(Method::GET, &path).send().await.unwrap();
+    assert_eq!(missing.status(), 404);
+    assert_eq!(send(Method::POST, &format!("{path}/trial"), serde_json::json!({})).await.0, 404);
+    let unknown = "/sites/shop/drafts/0123456789abcdef";
+    assert_eq!(send(Method::POST, unknown, none.clone()).await.0, 404);
+    assert_eq!(send(Method::POST, &path.replace("shop", "bank"), none.clone()).await.0, 403);
+    let bare = jo.request(Method::POST, &path).send().await.unwrap();
+    assert_eq!(bare.status(), 403, "without the CSRF token");
+
+    let (status, draft) = send(Method::POST, &path, none.clone()).await;
+    assert_eq!(status, 200, "{draft}");
+    assert_eq!(draft["title"], question, "{draft}");
+    let sentences = draft["sentences"].as_array().unwrap();
+    let texts: Vec<&str> =
+        sentences.iter().filter_map(|sentence| sentence["text"].as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "A pair of snowshoes costs 18 EUR for a weekend.",
+            "A pair of snowshoes costs 22 EUR for a weekend."
+        ],
+        "{draft}"
+    );
+    for (sentence, session) in sentences.iter().zip(&sessions) {
+        let source = &sentence["sources"][0];
+        assert_eq!(
+            (source["session"].as_str(), source["agent"].as_str()),
+            (Some(&**session), Some("JO"))
+        );
+    }
+    assert_eq!(draft["contradictions"][0]["says"], serde_json::json!(["18 EUR", "22 EUR"]));
+    assert!(!draft.to_string().contains("Anna"), "{draft}");
+
+    // An agent decides which of them holds, and sees what visitors would get.
+    let article = serde_json::json!({ "title": "Snowshoe rental", "text": texts[0] });
+    let (status, trial) = send(Method::POST, &format!("{path}/trial"), article.clone()).await;
+    assert_eq!((status, &trial["all"], &trial["count"]), (200, &true.into(), &none), "{trial}");
+    let beside = serde_json::json!({ "title": "Opening hours", "text": "We open at nine." });
+    let (_, trial) = send(Method::POST, &format!("{path}/trial"), beside).await;
+    assert_eq!(trial["none"], true, "{trial}");
+    let mut other = server.client().await.hello().await;
+    let answer = other.ask("m1", question).await;
+    let declined = matches!(answer, ServerMessage::AnswerDone { end: AnswerEnd::Declined, .. });
+    assert!(declined, "a trial changes nothing: {answer:?}");
+
+    let mut published = article;
+    published["audience"] = "public".into();
+    let publish = format!("/sites/shop/gaps/{gap}/article");
+    let (status, tried) = send(Method::POST, &publish, published).await;
+    assert_eq!((status, &tried["closed"]), (200, &true.into()), "{tried}");
+    let draft: serde_json::Value = jo.get(&path).await;
+    assert_eq!(draft["published"]["document"], format!("api:gaps/{gap}.md"));
+    assert_eq!(draft["review"], serde_json::json!([]), "{draft}");
+
+    // The article is the agent's own and stays; that its conversation is gone is said.
+    let erased = boss.change(Method::DELETE, &format!("/sites/shop/sessions/{}", sessions[0]));
+    assert_eq!(erased.send().await.unwrap().status(), 204);
+    let mut review = serde_json::Value::Null;
+    for _ in 0..500 {
+        let draft: serde_json::Value = jo.get(&path).await;
+        review = draft["review"].clone();
+        if review != serde_json::json!([]) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(review, serde_json::json!([texts[0]]));
+
+    assert_eq!(send(Method::DELETE, &path, none.clone()).await.0, 204);
+    assert_eq!(send(Method::DELETE, &path, none).await.0, 404);
+}
+
+#[tokio::test]
 async fn insight_opens_with_the_sign_in_of_an_admin_alone() {
     let server = quick().await;
     let mara = desk(&server, "mara", Role::Admin).await;
@@ -1453,6 +1562,7 @@ async fn what_is_known_of_a_visitor_is_shown_beside_the_conversation() {
                     frontdesk::protocol::parts::AttributeValue::Name("gold".into()),
                 )]),
             }),
+            language: None,
         })
         .await;
     let ServerMessage::Welcome { session, .. } = second.next().await else { panic!("no welcome") };

@@ -60,6 +60,7 @@ async fn arrive(server: &TestServer, consent: bool) -> ChatClient {
             partial: None,
             source: Some(Box::new(source)),
             attributes: Some(Attributes { consent, values }),
+            language: None,
         })
         .await;
     let ServerMessage::Welcome { session, token, .. } = client.next().await else {

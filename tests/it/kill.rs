@@ -210,6 +210,7 @@ async fn try_hello(mut client: ChatClient, resume: Option<(String, String)>) -> 
         partial: None,
         source: None,
         attributes: None,
+        language: None,
     };
     client.try_send(&hello).await.ok()?;
     match client.try_next().await? {

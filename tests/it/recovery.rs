@@ -143,6 +143,7 @@ async fn a_record_that_is_not_understood_costs_one_conversation() {
             partial: None,
             source: None,
             attributes: None,
+            language: None,
         })
         .await;
     let (code, text) = client.error().await;

@@ -278,7 +278,12 @@ impl ChatClient {
     }
 
     /// Begins a conversation.
-    pub(crate) async fn hello(mut self) -> Self {
+    pub(crate) async fn hello(self) -> Self {
+        self.hello_on(None).await
+    }
+
+    /// Begins a conversation on a page in a language.
+    pub(crate) async fn hello_on(mut self, language: Option<&str>) -> Self {
         self.send(&ClientMessage::Hello {
             site: "shop".into(),
             token: None,
@@ -287,6 +292,7 @@ impl ChatClient {
             partial: None,
             source: None,
             attributes: None,
+            language: language.map(str::to_owned),
         })
         .await;
         self.welcomed().await;
@@ -322,6 +328,7 @@ impl ChatClient {
             partial,
             source: None,
             attributes: None,
+            language: None,
         })
         .await;
         self.welcomed().await;

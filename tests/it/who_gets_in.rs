@@ -13,6 +13,7 @@ fn hello(token: Option<&str>, session: Option<&str>, last_seq: u64) -> ClientMes
         partial: None,
         source: None,
         attributes: None,
+        language: None,
     }
 }
 
@@ -55,6 +56,7 @@ async fn a_session_opens_for_its_own_visitor_alone() {
         partial: None,
         source: None,
         attributes: None,
+        language: None,
     };
     check(&mut server.client().await, &unknown, ErrorCode::UnknownSite).await;
     check(

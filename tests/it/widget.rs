@@ -108,6 +108,7 @@ async fn a_visitor_can_have_everything_erased() {
         partial: None,
         source: None,
         attributes: None,
+        language: None,
     };
     let mut mine = server.client().await;
     mine.send(&hello(None, 0)).await;

@@ -5,79 +5,12 @@
 // type, or with a field of the wrong kind, is passed over, so that servers may say more than this
 // version knows.
 
-export type Rating = 'up' | 'down';
-export type AnswerEnd = 'complete' | 'length' | 'declined' | 'clarified' | 'small_talk' | 'cancelled' | 'superseded' | 'taken_over' | 'failed';
+import type { ServerMessage } from './protocol.gen.ts';
 
-/** Where a statement of an answer stands. */
-export interface Citation {
-  n: number;
-  document: string;
-  title: string;
-  headings: string[];
-  quote: string;
-  url?: string | null;
-  /** Nothing of the answer stands there: the document only came close. */
-  related?: boolean | null;
-}
+export type { AnswerEnd, Attributes, Card as Product, Citation, ClientMessage, Rating, ServerMessage, Source } from './protocol.gen.ts';
 
-/** A product of the shop that fits the conversation. */
-export interface Product {
-  id: string;
-  name: string;
-  variant: string;
-  price: number;
-  price_to?: number | null;
-  currency: string;
-  url?: string | null;
-  image?: string | null;
-  reason?: string | null;
-}
-
-/** Where a visitor came from; counts in a new conversation. */
-export interface Source { utm_source?: string; utm_medium?: string; utm_campaign?: string; utm_term?: string; utm_content?: string; referrer?: string }
-
-export type Attributes = { consent: boolean; values: Record<string, string | number | boolean> };
-
-export type ClientMessage =
-  | { type: 'hello'; site: string; token?: string; session?: string; last_seq: number; partial?: { turn: number; offset: number }; source?: Source; attributes?: Attributes }
-  | { type: 'message'; id: string; text: string }
-  | { type: 'typing'; text?: string }
-  | { type: 'cancel'; turn: number }
-  | { type: 'human' }
-  | { type: 'feedback'; turn: number; rating: Rating; text?: string }
-  | { type: 'recommendation.click'; id: string }
-  | { type: 'end'; session?: string }
-  | { type: 'forget'; also?: string[] };
-
-/** When it was stored, in milliseconds since the epoch; servers of before this field don't say. */
-type Timed = { at_ms?: number };
-
-export interface ServerMessages {
-  welcome: { session: string; token: string; last_seq: number; available?: boolean | null };
-  ack: { id: string; seq: number };
-  message: { id: string; seq: number; text: string } & Timed;
-  queue: { turn: number; place: number };
-  thinking: { turn: number };
-  'answer.started': { turn: number; seq: number } & Timed;
-  'answer.delta': { turn: number; offset: number; text: string };
-  'answer.citation': { turn: number; citation: Citation };
-  'answer.withheld': { turn: number };
-  'answer.done': { turn: number; seq: number; text: string; citations: Citation[]; end: AnswerEnd } & Timed;
-  'human.requested': { seq: number } & Timed;
-  handoff: { seq: number } & Timed;
-  'human.queue': { place: number; available: boolean; contact?: string | null };
-  'agent.joined': { seq: number; name: string } & Timed;
-  'agent.left': { seq: number; name: string; waiting?: boolean } & Timed;
-  'agent.message': { seq: number; id?: string; text: string; name: string } & Timed;
-  'agent.typing': { name: string };
-  recommendation: { turn?: number; products: Product[] };
-  'feedback.received': { seq: number; turn: number; rating: Rating };
-  ended: { seq: number; reason: string } & Timed;
-  forgotten: Record<never, never>;
-  error: { code: string; message: string; retry_after_ms?: number | null; id?: string | null };
-}
-
-export type ServerMessage = { [K in keyof ServerMessages]: { type: K } & ServerMessages[K] }[keyof ServerMessages];
+/** What a frame of each type carries. */
+export type ServerMessages = { [K in ServerMessage['type']]: Omit<Extract<ServerMessage, { type: K }>, 'type'> };
 
 type Fits = (value: unknown) => boolean;
 

@@ -100,6 +100,8 @@ export interface TalkOptions {
   url: string;
   /** Where the visitor came from, told with a new conversation. */
   source?: Source | undefined;
+  /** The page's language, as its `lang` says. */
+  page?: string | undefined;
   change: (change: Change) => void;
 }
 
@@ -345,6 +347,7 @@ export class Talk {
       ...(this.session && shown && answer && answer.chars > 0 ? { partial: { turn: answer.turn, offset: answer.chars } } : {}),
       ...(this.#options.source && !(this.session && shown) ? { source: this.#options.source } : {}),
       ...(attributes ? { attributes } : {}),
+      ...(this.#options.page ? { language: this.#options.page } : {}),
     };
   }
 

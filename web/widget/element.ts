@@ -302,6 +302,7 @@ class Life {
       url: `${this.#server.replace(/^http/, 'ws')}/v1/chat`,
       change: (change) => this.#changed(change),
       source: source((value) => session(`${this.#site}:source`, value)),
+      page: this.#element.lang || document.documentElement.lang || undefined,
     });
     if (this.identity) this.talk.identify(this.identity);
     document.addEventListener('visibilitychange', () => this.#seen(), { signal: this.#stop.signal });

@@ -107,6 +107,7 @@ impl Conversation {
             partial: running.map(|answer| Partial { turn: answer.turn, offset: answer.chars }),
             source: None,
             attributes: None,
+            language: None,
         }
     }
 
@@ -406,6 +407,7 @@ mod tests {
             partial: None,
             source: None,
             attributes: None,
+            language: None,
         };
         assert_eq!(conversation.hello(), resumed);
         conversation.leave();
@@ -417,6 +419,7 @@ mod tests {
             partial: None,
             source: None,
             attributes: None,
+            language: None,
         };
         assert_eq!(conversation.hello(), anew);
     }

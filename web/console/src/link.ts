@@ -86,7 +86,7 @@ export class Link {
         return;
       }
       if (message.type === 'error' && !this.online) this.#refusal = message;
-      const id = 'id' in message ? message.id : undefined;
+      const id = 'id' in message ? message.id ?? undefined : undefined;
       const asked = id === undefined ? undefined : this.#asked.get(id);
       // The state first, then whoever waits for it.
       this.events.message(message);

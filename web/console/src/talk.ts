@@ -230,7 +230,7 @@ export class Talk {
     else this.#put({ ...item, state: 'failed', problem } as Item);
   }
 
-  #decision(suggestion: SuggestionId | undefined): number | null {
+  #decision(suggestion: SuggestionId | null | undefined): number | null {
     if (!suggestion) return null;
     for (const entry of this.#entries.values()) {
       if (entry.event === 'suggestion.decided' && entry.turn === suggestion.turn && entry.version === suggestion.version) return entry.distance;

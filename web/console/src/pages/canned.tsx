@@ -22,7 +22,7 @@ export function CannedPage() {
 
   const remove = async (canned: Canned) => {
     try {
-      await api('DELETE', sitePath(desk.site?.id ?? '', `/canned/${encodeURIComponent(canned.id)}`));
+      await api('DELETE', sitePath(desk.site?.id ?? '', `/canned/${encodeURIComponent(canned.id ?? '')}`));
       await cannedReplies.load(true);
     } catch (error) {
       desk.fail(error);

@@ -111,7 +111,7 @@ function Intent({ talk }: { talk: Talk }) {
         <ul class="signals" aria-label={t.intentWhy}>
           {reasons.map(({ signal, count, value, weight }) => (
             <li>
-              <span class="signal-name">{signalName(signal)}{count > 1 && <span class="faint num"> ×{number(count)}</span>}{value !== undefined && <span class="faint num" dir="auto">: {signalValue(value)}</span>}</span>
+              <span class="signal-name">{signalName(signal)}{count > 1 && <span class="faint num"> ×{number(count)}</span>}{value != null && <span class="faint num" dir="auto">: {signalValue(value)}</span>}</span>
               <svg class={cx('signal-bar', weight < 0 && 'is-minus')} viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
                 <rect x={weight < 0 ? 50 - (50 * -weight) / most : 50} width={(50 * Math.abs(weight)) / most} height="6" rx="1.5" />
                 <path d="M50 0v6" />
@@ -181,7 +181,7 @@ function Sources({ summary, talk, about, onAbout }: { summary: Summary; talk: Ta
   );
 }
 
-function PassageHead({ source, cited, agentsOnly, cosine }: { source: { title: string; document: string; headings: string[]; url?: string }; cited: boolean; agentsOnly?: boolean; cosine?: number | undefined }) {
+function PassageHead({ source, cited, agentsOnly, cosine }: { source: Pick<PassageView, 'title' | 'document' | 'headings' | 'url'>; cited: boolean; agentsOnly?: boolean; cosine?: number | null | undefined }) {
   const url = webAddress(source.url);
   const parts = trail(source);
   return (
@@ -190,7 +190,7 @@ function PassageHead({ source, cited, agentsOnly, cosine }: { source: { title: s
       <p class="passage-meta">
         {cited && <span class="cited"><Icon name="check" size={12} />{t.cited}</span>}
         {agentsOnly && <span class="agents-only"><Icon name="lock" size={12} />{t.agentsOnly}</span>}
-        {cosine !== undefined && <span class="num">{t.similarity(Math.round(Math.max(0, cosine) * 100))}</span>}
+        {cosine != null && <span class="num">{t.similarity(Math.round(Math.max(0, cosine) * 100))}</span>}
         {url && <a href={url.href} target="_blank" rel="noopener noreferrer">{t.openSource}<Icon name="out" size={12} /></a>}
       </p>
     </header>

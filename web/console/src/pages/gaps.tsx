@@ -13,6 +13,7 @@ import { Icon } from '../ui/icons';
 import { Prose } from '../ui/prose';
 import { ago, number, t } from '../words';
 import { Confidence } from './draft';
+import { GapDraft } from './gap-draft';
 import { Page } from './page';
 
 /** Articles that were begun, by gap: looking something up elsewhere loses nothing. */
@@ -131,6 +132,7 @@ function GapView({ gap, site, open, onOpen, onDismiss, onReopen }: { gap: Gap; s
           {gap.examples.length > 0 && (
             <section><h3>{t.examples}</h3><ul class="gap-examples">{gap.examples.map(({ text, session, turn }) => <li key={`${session} ${turn}`}><a dir="auto" href={address({ page: 'inbox', session })} onClick={(event) => follow(event, { page: 'inbox', session })}>{text}</a></li>)}</ul></section>
           )}
+          <GapDraft gap={gap} site={site} article={value} onUse={({ title, text }) => set({ title, text })} />
           <form class="form" onSubmit={send}>
             <Field label={t.articleTitle}>{(ids) => <input {...ids} class="input" required maxLength={200} dir="auto" value={value.title} onInput={(event) => set({ title: event.currentTarget.value })} />}</Field>
             <Field label={t.articleText} hint={t.articleHint}>{(ids) => <textarea {...ids} class="input" rows={7} required maxLength={40_000} dir="auto" value={value.text} onInput={(event) => set({ text: event.currentTarget.value })} />}</Field>

@@ -29,7 +29,7 @@ export function Search() {
       const more = after === undefined ? '' : `&after=${encodeURIComponent(after)}`;
       const page = await api<Found>('GET', sitePath(desk.site.id, `/search?q=${encodeURIComponent(words)}&limit=20${more}`));
       const before = after === undefined ? null : result;
-      kept = { query: words, found: [...(before?.found ?? []), ...page.sessions], next: page.next, read: (before?.read ?? 0) + page.read };
+      kept = { query: words, found: [...(before?.found ?? []), ...page.sessions], next: page.next ?? undefined, read: (before?.read ?? 0) + page.read };
       setResult(kept);
     } catch (error) {
       desk.fail(error);

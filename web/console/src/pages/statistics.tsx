@@ -26,8 +26,8 @@ export function StatisticsPage() {
   );
 }
 
-const share = (value: number | undefined): string => (value === undefined ? '—' : percent(value));
-const time = (value: number | undefined): string => (value === undefined ? '—' : duration(value));
+const share = (value: number | null | undefined): string => (value == null ? '—' : percent(value));
+const time = (value: number | null | undefined): string => (value == null ? '—' : duration(value));
 
 function Report({ found }: { found: Statistics }) {
   const { suggestions } = found;
