@@ -41,6 +41,8 @@ struct Inner {
     streams: Mutex<Vec<(String, Answer)>>,
     /// Which requests name which number: there are many of both.
     numbers: Mutex<HashMap<String, Vec<usize>>>,
+    /// Whose the server's sessions are, as far as a test asked.
+    visitors: Mutex<HashMap<String, String>>,
     /// Documents by their path.
     documents: Mutex<HashMap<String, Value>>,
     /// Bodies of the messages that were taken.

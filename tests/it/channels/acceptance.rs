@@ -380,13 +380,23 @@ async fn transcript(desk: &Desk<'_>, chat: u64) -> Value {
             desk.client.get(desk.server.admin_url(path)).bearer_auth(desk.server.admin_key());
         request.send().await.unwrap().json().await.unwrap()
     };
+    let path = |id: &str| format!("/v1/sites/shop/sessions/{id}");
     let sessions = get("/v1/sites/shop/sessions?limit=1000").await;
     for session in sessions["sessions"].as_array().unwrap() {
-        let path = format!("/v1/sites/shop/sessions/{}", session["session"].as_str().unwrap());
-        let told = get(&path).await;
-        let visitor = told["transcript"][0]["event"]["visitor"].as_str().unwrap_or_default();
+        let id = session["session"].as_str().unwrap();
+        let known = desk.fake.0.visitors.lock().unwrap().get(id).cloned();
+        let visitor = match known {
+            Some(visitor) => visitor,
+            None => {
+                let told = get(&path(id)).await;
+                let visitor = told["transcript"][0]["event"]["visitor"].as_str();
+                let visitor = visitor.unwrap_or_default().to_owned();
+                desk.fake.0.visitors.lock().unwrap().insert(id.to_owned(), visitor.clone());
+                visitor
+            }
+        };
         if visitor.starts_with(desk.platform.name()) && visitor.contains(&desk.marker(chat)) {
-            return told;
+            return get(&path(id)).await;
         }
     }
     Value::Null

@@ -362,28 +362,31 @@ pub(super) async fn errors(desk: Desk<'_>, chat: u64) -> Counts {
                 own.answer_to(chat, said);
             }
             own.say(chat, SHIPPING).await;
-            let stopped = async {
-                while !is_stopped(&own).await {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            };
-            let stopped = tokio::time::timeout(LIMIT, stopped).await;
-            assert!(stopped.is_ok(), "{} isn't stopped", own.account);
             (chat, tried)
         }
     });
     counts.extend(join_all(stopped.collect::<Vec<_>>()).await);
+    let count = stops(desk.platform).len();
+    let all = async {
+        while stopped_accounts(&desk).await < count {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    };
+    let all = tokio::time::timeout(LIMIT, all).await;
+    assert!(all.is_ok(), "{}: not all of {count} accounts are stopped", desk.platform.name());
     counts
 }
 
-async fn is_stopped(desk: &Desk<'_>) -> bool {
+/// How many of the platform's accounts are stopped.
+async fn stopped_accounts(desk: &Desk<'_>) -> usize {
     let request = desk
         .client
         .get(desk.server.admin_url("/v1/sites/shop/channels"))
         .bearer_auth(desk.server.admin_key());
     let listed: Value = request.send().await.unwrap().json().await.unwrap();
-    let own = listed["channels"].as_array().unwrap().iter();
-    own.filter(|own| own["account"] == desk.account).any(|own| own["stopped"].is_string())
+    let all = listed["channels"].as_array().unwrap().iter();
+    let own = all.filter(|own| own["platform"] == desk.platform.name());
+    own.filter(|own| own["stopped"].is_string()).count()
 }
 
 /// What was closed and what was given up is counted, each once.
