@@ -302,10 +302,9 @@ impl Desk<'_> {
     }
 }
 
-pub(super) async fn waits(desk: Desk<'_>, chat: u64) -> Counts {
-    let all = pauses(desk.platform).into_iter().zip(chat..).map(|((said, least_ms), chat)| {
-        let desk = &desk;
-        async move {
+pub(super) async fn waits(desk: &Desk<'_>, chat: u64) -> Counts {
+    let all =
+        pauses(desk.platform).into_iter().zip(chat..).map(|((said, least_ms), chat)| async move {
             desk.answer_to(chat, said);
             desk.say(chat, SHIPPING).await;
             desk.wait_to(chat, 2).await;
@@ -315,19 +314,17 @@ pub(super) async fn waits(desk: Desk<'_>, chat: u64) -> Counts {
             assert!(waited >= Duration::from_millis(least_ms), "{name} after {waited:?}");
             assert_eq!(sent[0].1, sent[1].1, "{name}");
             (chat, 2)
-        }
-    });
+        });
     join_all(all).await
 }
 
-pub(super) async fn errors(desk: Desk<'_>, chat: u64) -> Counts {
+pub(super) async fn errors(desk: &Desk<'_>, chat: u64) -> Counts {
     let mut counts = Vec::new();
     let mut all: Vec<_> = refusals(desk.platform).into_iter().zip(chat..).collect();
     let mut next = chat + all.len() as u64;
     while !all.is_empty() {
         // Five failures in a row would count as an outage.
         let some = all.drain(..all.len().min(2)).map(|((said, comes), chat)| {
-            let desk = &desk;
             async move {
                 desk.answer_to(chat, said);
                 desk.say(chat, SHIPPING).await;
@@ -368,7 +365,7 @@ pub(super) async fn errors(desk: Desk<'_>, chat: u64) -> Counts {
     counts.extend(join_all(stopped.collect::<Vec<_>>()).await);
     let count = stops(desk.platform).len();
     let all = async {
-        while stopped_accounts(&desk).await < count {
+        while stopped_accounts(desk).await < count {
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
     };

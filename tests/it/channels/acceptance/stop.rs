@@ -44,7 +44,8 @@ pub(super) async fn stopped(desk: &Desk<'_>, chat: u64) -> Counts {
         }
         _ => drop(desk.post(chat, stop, &Did::Stopped).await),
     }
-    let most = (since.elapsed().as_millis() as u64 + 500) / WORD_MS + 2;
+    let most =
+        u64::try_from(since.elapsed().as_millis()).unwrap().saturating_add(500) / WORD_MS + 2;
     let ended = async {
         loop {
             let told = transcript(desk, chat).await;
