@@ -214,7 +214,6 @@ fn refusals(platform: Platform) -> Vec<(Said, Comes)> {
             Closed,
         )
         .chain(all([412, 500, 502, 504].map(|status| http(status, json!({}))).into(), Again))
-        .chain(all(vec![http(413, json!({ "error": { "code": "MessageSizeTooBig" } }))], GivenUp))
         .collect(),
         Chatwoot => all(vec![http(404, json!({}))], Closed)
             .chain(all(vec![http(500, json!({})), http(503, json!({}))], Again))
@@ -320,11 +319,19 @@ pub(super) async fn waits(desk: &Desk<'_>, chat: u64) -> Counts {
 
 pub(super) async fn errors(desk: &Desk<'_>, chat: u64) -> Counts {
     let mut counts = Vec::new();
-    let mut all: Vec<_> = refusals(desk.platform).into_iter().zip(chat..).collect();
-    let mut next = chat + all.len() as u64;
-    while !all.is_empty() {
-        // Five failures in a row would count as an outage.
-        let some = all.drain(..all.len().min(2)).map(|((said, comes), chat)| {
+    let (mut again, others): (Vec<_>, Vec<_>) = refusals(desk.platform)
+        .into_iter()
+        .zip(chat..)
+        .partition(|((_, comes), _)| *comes == Comes::Again);
+    let mut next = chat + (again.len() + others.len()) as u64;
+    let mut all = vec![others];
+    while !again.is_empty() {
+        // Five failures in a row would count as an outage, and another cell has one.
+        let rest = again.split_off(again.len().min(3));
+        all.push(std::mem::replace(&mut again, rest));
+    }
+    for some in all {
+        let some = some.into_iter().map(|((said, comes), chat)| {
             async move {
                 desk.answer_to(chat, said);
                 desk.say(chat, SHIPPING).await;
