@@ -766,6 +766,7 @@ pub fn question(
         max_tokens: None,
         stop: Vec::new(),
         request: None,
+        beside: String::new(),
     }
 }
 

@@ -394,6 +394,7 @@ async fn ask(spine: &Spine, site: &Tested, probe: Probe) -> anyhow::Result<Recor
         max_tokens: None,
         stop: Vec::new(),
         request: None,
+        beside: String::new(),
     };
     let since = Instant::now();
     let turn::Understood { mut hits, .. } = turn::understand(spine, &ask).await?;

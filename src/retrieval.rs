@@ -273,15 +273,12 @@ impl Retrieval {
             "" => reads::stands_for(&query.text),
             known => Some(known),
         };
-        let reads = match language {
-            Some(language) => self.embedder.reads_language(language).await?,
-            None => true,
-        };
-        Ok(match (&self.multilingual, language) {
-            (Some(model), Some(language)) if language != "en" => Reader::Second(model),
-            _ if reads => Reader::First,
-            _ => Reader::None,
-        })
+        let Some(language) = language else { return Ok(Reader::First) };
+        if let Some(model) = self.multilingual.as_ref().filter(|_| language != "en") {
+            return Ok(Reader::Second(model));
+        }
+        let reads = self.embedder.reads_language(language).await?;
+        Ok(if reads { Reader::First } else { Reader::None })
     }
 
     /// The question's own vector, or its mean with that of the question after the visitor's last
@@ -453,7 +450,8 @@ fn units_of(which: Vec<usize>, hits: &[Hit]) -> Vec<Unit> {
         let headings = passage.headings.last().unwrap_or(&passage.title);
         let public = grounding::units(at, &passage.text)
             .into_iter()
-            .filter(|unit| !grounding::is_internal(&unit.text));
+            .filter(|unit| !grounding::is_internal(&unit.text))
+            .filter(|unit| !grounding::says_internal(&unit.heading));
         units.extend(public.map(|unit| match unit.heading.as_str() {
             "" => Unit { heading: headings.clone(), ..unit },
             _ => unit,

@@ -228,7 +228,9 @@ pub async fn open_retrieval(config: &Config, metrics: &Metrics) -> anyhow::Resul
     );
     for site in &config.sites {
         // Warns now of what visitors would feel later.
-        embedder.reads_language(&site.language).await.context("the embedding model")?;
+        if multilingual.is_none() || site.language == "en" {
+            embedder.reads_language(&site.language).await.context("the embedding model")?;
+        }
         spelling.refresh(&index, &site.id).await.context("the words of the knowledge index")?;
     }
     Ok(Retrieval { embedder, multilingual, index, spelling, metrics: metrics.clone() })

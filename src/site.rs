@@ -38,6 +38,10 @@ pub struct Site {
     /// ISO 639-1 code of the language used where a question's own can't be told.
     #[serde(default = "english")]
     pub language: String,
+    /// How many of its visitors are answered while one of another site is, where some wait; its
+    /// share of what ingests and embeds isn't bounded by it.
+    #[serde(default = "one")]
+    pub weight: f64,
     /// Origins (`https://shop.example`) whose pages may connect, exactly as browsers send them. The
     /// server's own address is always allowed. Programs that send no origin are allowed.
     #[serde(default)]
@@ -155,6 +159,7 @@ impl Default for Site {
             name: "our shop".into(),
             contact: String::new(),
             language: english(),
+            weight: one(),
             origins: Vec::new(),
             knowledge: None,
             widget: WidgetConfig::default(),
@@ -174,6 +179,10 @@ impl Default for Site {
 
 /// What is said of something that should be an origin.
 pub(crate) const ORIGIN: &str = "write it as browsers send it: https://shop.example, no path, no *";
+
+fn one() -> f64 {
+    1.0
+}
 
 pub(crate) fn english() -> String {
     "en".into()
@@ -220,6 +229,9 @@ impl Site {
         };
         for origin in self.origins.iter().filter(|origin| !is_origin(origin)) {
             attempt(Err(anyhow!("the origin {origin:?} is not one; {ORIGIN}")));
+        }
+        if !(0.01..=100.0).contains(&self.weight) {
+            attempt(Err(anyhow!("weight is {}; it must be 0.01 to 100", self.weight)));
         }
         if !is_iso_639_1(&self.language) {
             let code = &self.language;

@@ -19,6 +19,7 @@ use crate::grounding::choose::Choice;
 use crate::grounding::confidence::{Signs, choices, leaves_open};
 use crate::grounding::followup::{Said, in_full, leans_on_what_was_said, without_opening};
 use crate::grounding::injection::without_orders;
+use crate::grounding::series::{Series, Wanted};
 use crate::grounding::smalltalk::{only_files, small_talk};
 use crate::grounding::{self, Evidence, Gate, Source, Unit};
 use crate::handoff;
@@ -46,7 +47,7 @@ mod several;
 mod shelf;
 
 use foreign::Foreign;
-use judge::{Judgement, judge, judge_of};
+use judge::{Judgement, Topic, judge, judge_of};
 pub use phrase::Tally;
 use phrase::{Phrasing, Step};
 use rerank::{Rerank, rerank};
@@ -139,6 +140,8 @@ pub struct Ask {
     pub stop: Vec<String>,
     /// What the visitor wants done that only a person or the shop's own system can do.
     pub request: Option<abilities::Request>,
+    /// The message that the question is a part of; empty where it is the whole one.
+    pub beside: String,
 }
 
 /// What a turn sends while it runs.
@@ -244,7 +247,7 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
     if let Some(told) = told.as_ref().filter(|_| judge_of(spine, language).is_none()) {
         return shelf::tell(spine, ask, told, out).await;
     }
-    let Understood { ask, mut hits, confidence, judgement, foreign } =
+    let Understood { ask, mut hits, confidence, judgement, foreign, several } =
         understand(spine, ask).await?;
     let (judgement, foreign) = (judgement.as_ref(), foreign.as_ref());
     let ask = ask.as_ref();
@@ -255,7 +258,9 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
     }
     spine.metrics.retrieval_seconds.observe(seconds(out.started));
     let unsure = confidence < spine.min_confidence;
-    if let Some(titles) = ask.choices(&hits, unsure) {
+    let several: Vec<&str> = several.iter().map(String::as_str).take(MAX_CHOICES).collect();
+    let several = Some(several).filter(|names| !unsure && names.len() > 1);
+    if let Some(titles) = several.or_else(|| ask.choices(&hits, unsure)) {
         return say(
             out,
             ask,
@@ -329,6 +334,8 @@ pub struct Understood<'a> {
     judgement: Option<Judgement>,
     /// What answers, where it was chosen across languages.
     foreign: Option<Foreign>,
+    /// What the question may be about, where it says no more than a word of their names.
+    several: Vec<String>,
 }
 
 /// Finds out what a question means and what the knowledge has on it.
@@ -340,7 +347,21 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
     let sold: Vec<&str> = listed.iter().map(|listed| listed.product.name.as_str()).collect();
     let products = Names::of(sold.iter().copied(), []);
     let mut found: Option<Understood<'a>> = None;
-    for reading in ask.readings(spine) {
+    let (mut readings, certain) = ask.readings(spine);
+    let named = match certain {
+        true => None,
+        false => ask.with_name_before(spine, &sold, &readings).await?,
+    };
+    let prefixed = named.as_ref().is_some_and(|named| named.question.ends_with(&ask.question));
+    // The same asked of another thing is what is meant.
+    if named.is_some() && !prefixed {
+        readings.clear();
+    }
+    let own = readings.len();
+    readings.extend(named.map(Cow::Owned));
+    for (at, reading) in readings.into_iter().enumerate() {
+        // What the name alone finds is no answer.
+        let bare = (prefixed && at == own).then_some(ask.question.as_str());
         let mut hits = spine.retrieval.search(&reading.query(spine)).await?;
         let gloss = match foreign::gloss(spine, &reading) {
             Some(gloss) => {
@@ -349,13 +370,32 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
             }
             None => foreign::from_english(spine, &reading, &mut hits).await?,
         };
+        if let Some(general) = products.in_general(&reading.question).filter(|_| gloss.is_none()) {
+            let query = Query { text: general, history: Vec::new(), ..reading.query(spine) };
+            add_general(&mut hits, spine.retrieval.search(&query).await?);
+        }
         let names =
             Names::of(sold.iter().copied(), hits.iter().map(|hit| hit.passage.title.as_str()));
         let about = ask.about(&reading.question, &names);
+        let series = Series::of(hits.iter().map(|hit| hit.passage.document.as_str()));
+        let glossed = gloss.as_ref().map_or("", |gloss| gloss.text.as_str());
+        // A word that several names hold asks for none of them.
+        let titles = hits.iter().map(|hit| hit.passage.title.as_str());
+        let mut wanted = Wanted::default();
+        if names.several(&reading.question, titles).len() < 2 {
+            wanted = series.wanted(&format!("{} {glossed}", reading.question));
+            if wanted.is_empty() {
+                wanted = series.wanted(&about.text);
+            }
+        }
         let passages = hits.len();
         let of_another = |names: &Names, Hit { passage, .. }: &Hit| {
+            if wanted.holds(&passage.document) {
+                return false;
+            }
             let headings = passage.headings.join("\n");
-            names.about_another(&about, &[&passage.text, &headings, &passage.title])
+            series.is_of_another(&wanted, &passage.document)
+                || names.about_another(&about, &[&passage.text, &headings, &passage.title])
         };
         // Of ten accounts that look alike, nine say nothing about the one, nor about how far it
         // stands out.
@@ -369,25 +409,47 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         }
         prefer_language(&mut hits, reading.spoken().unwrap_or(&reading.language));
         let signs = Signs { passages, ..reading.signs(&hits) };
-        let judgement = judge(spine, &reading, &about, &names, &products, &mut hits).await?;
+        let topic = Topic {
+            about: &about,
+            names: &names,
+            listed: &products,
+            series: &series,
+            wanted: &wanted,
+            bare,
+        };
+        let judgement = judge(spine, &reading, topic, &mut hits).await?;
         let confidence = match &judgement {
             Some(judgement) => {
                 let Choice { logit, margin, near, lacks_kind, .. } = judgement.choice;
                 let by_name = judgement.by_name;
                 tracing::debug!(logit, margin, near, by_name, ?signs, "judged");
-                signs.judged(logit, margin, near, by_name, lacks_kind)
+                let judged = signs.judged(logit, margin, near, by_name, lacks_kind);
+                if concludes(&reading, &judgement.choice, &hits) {
+                    judged.max(lead::CONCLUDED)
+                } else {
+                    judged
+                }
             }
             None => signs.confidence(),
         };
         let foreign = match &judgement {
             Some(_) => None,
-            None => {
-                foreign::choose(spine, &reading, &about, &names, gloss.as_ref(), &mut hits).await?
-            }
+            None => foreign::choose(spine, &reading, topic, gloss.as_ref(), &mut hits).await?,
         };
-        let confidence = foreign.as_ref().map_or(confidence, |foreign| foreign.confidence);
+        let mut confidence = foreign.as_ref().map_or(confidence, |foreign| foreign.confidence);
+        if at > 0 && judgement.as_ref().is_some_and(|judgement| ask.was_told(judgement)) {
+            confidence -= TOLD;
+        }
         if found.as_ref().is_none_or(|best| best.confidence < confidence) {
-            found = Some(Understood { ask: reading, hits, confidence, judgement, foreign });
+            let several = match &judgement {
+                Some(judgement) if ask.just_before().is_empty() => {
+                    names.several(&reading.question, judgement.titles(&hits))
+                }
+                _ => Vec::new(),
+            };
+            let several = several.into_iter().map(str::to_owned).collect();
+            found =
+                Some(Understood { ask: reading, hits, confidence, judgement, foreign, several });
         }
     }
     let nothing = || Understood {
@@ -396,8 +458,18 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         confidence: 0.0,
         judgement: None,
         foreign: None,
+        several: Vec::new(),
     };
     Ok(found.unwrap_or_else(nothing))
+}
+
+/// Whether a figure or a comparison with the visitor's own follows from what was chosen: question
+/// and sentence agree in more than a model can tell.
+fn concludes(ask: &Ask, choice: &Choice, hits: &[Hit]) -> bool {
+    let language = ask.spoken().unwrap_or(&ask.language);
+    let mut units = choice.units.clone();
+    lead::conclude(&ask.question, language, &ask.facts, hits, &mut units)
+        .is_some_and(|lead| crate::reason::plain(&lead, "en").is_none())
 }
 
 /// Does ahead what the answer to a question will need, in whatever time nobody else needs.
@@ -405,7 +477,7 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
 /// # Errors
 /// When the embedder or the index fails.
 pub async fn prepare(spine: &Spine, ask: &Ask) -> Result<(), RetrievalError> {
-    for ask in ask.readings(spine) {
+    for ask in ask.readings(spine).0 {
         spine.retrieval.prepare(&ask.query(spine)).await?;
     }
     Ok(())
@@ -703,6 +775,13 @@ async fn quote(
 /// Passages found at least: the neighbours of the best one are quoted too, and how far the best
 /// stands out is measured against the twentieth.
 const QUOTED_FROM: usize = 40;
+/// Longest question that is read with a name of the message before it, both together in bytes: a
+/// story brings its subject with it.
+const MAX_NAMED: usize = 400;
+/// What a reading that adds something to the question loses where it finds what was just told.
+const TOLD: f32 = 0.15;
+/// Things of one name that a visitor is asked to choose from.
+const MAX_CHOICES: usize = 6;
 /// Lines of the conversation that a question is understood from.
 const RECENT: usize = 20;
 /// Documents cited at most, and how near to the best score one must come to be cited without being
@@ -748,15 +827,15 @@ const MAX_MOVED: usize = 200;
 
 impl Ask {
     /// What may be meant: the question without its spelling mistakes, as it stands and with what it
-    /// leaves to the conversation.
-    fn readings<'a>(&'a self, spine: &Spine) -> Vec<Cow<'a, Self>> {
+    /// leaves to the conversation; and whether that is certain.
+    fn readings<'a>(&'a self, spine: &Spine) -> (Vec<Cow<'a, Self>>, bool) {
         let meaning = |question: String| Cow::Owned(Self { question, ..self.clone() });
         let corrected = self.mended(spine);
         let question = corrected.as_deref().unwrap_or(&self.question);
         // The way to a deed is found by the deed: order numbers and addresses lead elsewhere.
         if let Some(deed) = self.request.filter(|_| self.spoken().unwrap_or(&self.language) == "en")
         {
-            return vec![meaning(deed.way().to_owned())];
+            return (vec![meaning(deed.way().to_owned())], true);
         }
         let recent =
             self.history.get(self.history.len().saturating_sub(RECENT)..).unwrap_or_default();
@@ -771,16 +850,64 @@ impl Ask {
             .find(|line| line.by_visitor)
             .and_then(|line| moved(line.text, question))
         {
-            return vec![meaning(moved)];
+            return (vec![meaning(moved)], true);
         }
         let full =
             in_full(question, &before, products.iter().map(|listed| listed.product.name.as_str()));
         let own = |corrected: Option<String>| corrected.map_or(Cow::Borrowed(self), meaning);
         match full {
-            Some(full) if full.certain => vec![meaning(full.text)],
-            Some(full) => vec![own(corrected), meaning(full.text)],
-            None => vec![own(corrected)],
+            Some(full) if full.certain => (vec![meaning(full.text)], true),
+            Some(full) => (vec![own(corrected), meaning(full.text)], false),
+            None => (vec![own(corrected)], false),
         }
+    }
+
+    /// The question with the name of what was just spoken of, where it names nothing itself: "Do I
+    /// pay for taking money out?" after a question about the Moor Savings Account; or the question
+    /// before with another name, where it says no more than that: "And Reed?". `None` where a
+    /// reading has the name already.
+    ///
+    /// # Errors
+    /// When the embedder or the index fails.
+    async fn with_name_before(
+        &self,
+        spine: &Spine,
+        sold: &[&str],
+        readings: &[Cow<'_, Self>],
+    ) -> Result<Option<Self>, RetrievalError> {
+        let before = self.around();
+        let long = before.len() + self.question.len() > MAX_NAMED;
+        if self.request.is_some() || before.is_empty() || long {
+            return Ok(None);
+        }
+        let text = format!("{before} {}", self.question);
+        let query = Query { text, history: Vec::new(), ..self.query(spine) };
+        let hits = spine.retrieval.search(&query).await?;
+        let series = Series::of(hits.iter().map(|hit| hit.passage.document.as_str()));
+        let swapped = without_opening(&self.question).and_then(|rest| series.swapped(before, rest));
+        if let Some(question) = swapped {
+            return Ok(Some(Self { question, ..self.clone() }));
+        }
+        let titles = hits.iter().map(|hit| hit.passage.title.as_str());
+        let names = Names::of(sold.iter().copied(), titles);
+        let has_one = readings.iter().any(|reading| names.names(&reading.question));
+        // Of two things, either may be meant.
+        let only = |name: &&str| names.spoken(&before.replace(*name, " ")).is_none();
+        let name = names.spoken(before).filter(|_| !has_one).filter(only);
+        Ok(name.map(|name| Self { question: format!("{name}: {}", self.question), ..self.clone() }))
+    }
+
+    /// What a question that names nothing may speak of: what was asked beside it, else before it.
+    fn around(&self) -> &str {
+        let before = || self.just_before().last().copied().unwrap_or_default();
+        if self.beside.is_empty() { before() } else { &self.beside }
+    }
+
+    /// Whether the visitor was just told what a judgement leads with.
+    fn was_told(&self, judgement: &Judgement) -> bool {
+        let lead = judgement.candidates.get(judgement.choice.lead);
+        let last = self.history.iter().rev().find(|line| !line.by_visitor);
+        last.zip(lead).is_some_and(|(last, lead)| last.text.contains(&lead.scored.unit.text))
     }
 
     /// The message with its shorthand written out, its spelling mended and its words those of the
@@ -809,13 +936,12 @@ impl Ask {
         if names.names(&self.question) {
             return About { text: self.question.clone(), nothing_else: false };
         }
-        let before = self
-            .history
-            .iter()
-            .rev()
-            .find(|line| line.by_visitor)
-            .map_or("", |line| line.text.as_str());
+        let before = self.around();
         let leans = !before.is_empty() && leans_on_what_was_said(&self.question);
+        // A reading that puts another name in place of the one before speaks of that alone.
+        if reading != self.question && names.names(reading) {
+            return About { text: reading.to_owned(), nothing_else: leans };
+        }
         About { text: format!("{reading}\n{before}"), nothing_else: leans }
     }
 
@@ -998,6 +1124,28 @@ impl Cited {
         Some(citation)
     }
 }
+
+/// Adds the best passages that hold for everything of a kind: a question that names a product finds
+/// what is said of the product, and may be answered by what is said of all.
+fn add_general(hits: &mut Vec<Hit>, general: Vec<Hit>) {
+    let first = |hits: &[Hit]| hits.first().map_or(0.0, |hit| hit.score);
+    let scale = first(hits) / first(&general).max(f32::MIN_POSITIVE);
+    for hit in general.into_iter().take(GENERAL) {
+        let same = |other: &Hit| {
+            (&other.passage.document, other.passage.ordinal)
+                == (&hit.passage.document, hit.passage.ordinal)
+        };
+        let score = scale * hit.score;
+        match hits.iter_mut().find(|other| same(other)) {
+            Some(known) => known.score = known.score.max(score),
+            None => hits.push(Hit { score, ..hit }),
+        }
+    }
+    hits.sort_by(|a, b| b.score.total_cmp(&a.score));
+}
+
+/// Passages of the question without its product's name that are looked at beside its own.
+const GENERAL: usize = 4;
 
 /// Puts passages of the visitor's language before those of another that come as near. None is left
 /// out: what stands in one language only is found in every other.

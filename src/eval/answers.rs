@@ -241,6 +241,7 @@ impl<'a> Asker<'a> {
             max_tokens: None,
             stop: Vec::new(),
             request: None,
+            beside: String::new(),
         }
     }
 

@@ -131,7 +131,7 @@ impl Bench<'_> {
     async fn ask(&self, spine: &Spine, asked: &str) -> anyhow::Result<Option<String>> {
         let ask = question(self.site, self.facts, self.language, Audience::Public, asked);
         for _ in 0..TRIES {
-            match self.gate.enter() {
+            match self.gate.enter(self.site) {
                 Ok(ticket) => {
                     let answer =
                         ticket.run(None, self.timeout, async || attempt(spine, &ask).await).await;

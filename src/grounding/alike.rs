@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::claims;
-use crate::language::stem;
+use crate::language::{is_common_somewhere, stem};
 
 /// Names that a site's documents and products go by.
 #[derive(Clone, Debug, Default)]
@@ -200,6 +200,58 @@ impl Names {
         replaced.then(|| general.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
+    /// The longest name that a text holds, as it is written there; of as long ones the last.
+    #[must_use]
+    pub fn spoken<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let own: Vec<(&str, String)> = text
+            .unicode_words()
+            .filter_map(|word| Some((word, words(word).into_iter().next()?)))
+            .collect();
+        self.names.iter().find_map(|name| {
+            let window = own
+                .windows(name.len().max(1))
+                .rev()
+                .find(|window| window.iter().map(|(_, word)| word).eq(name.iter()))?;
+            let ((first, _), (last, _)) = (window.first()?, window.last()?);
+            let start = first.as_ptr() as usize - text.as_ptr() as usize;
+            text.get(start..last.as_ptr() as usize - text.as_ptr() as usize + last.len())
+        })
+    }
+
+    /// What a word alone may stand for, where several things have it in their names: "gold" for the
+    /// Gold Account, the Gold Plus Account and the Gold Years Account. `titles` are where they are
+    /// looked for, best first; each is given as it is written there. Empty where the text names one
+    /// of them in full, or says with the word what it means ("a gold card").
+    #[must_use]
+    pub fn several<'t>(
+        &self,
+        asked: &str,
+        titles: impl IntoIterator<Item = &'t str>,
+    ) -> Vec<&'t str> {
+        if self.names(asked) {
+            return Vec::new();
+        }
+        let bare = bare_words(asked);
+        let mut found: Vec<(Vec<String>, &str)> = Vec::new();
+        for title in titles {
+            let Some(shown) = self.spoken(title) else { continue };
+            let name = words(shown);
+            let (Some(last), true) = (name.last(), name.len() > 1) else { continue };
+            // The last word says what kind of thing it is.
+            let has = name.iter().any(|word| word != last && bare.contains(word));
+            if has && !found.iter().any(|(other, _)| *other == name) {
+                found.push((name, shown));
+            }
+        }
+        // "Gold Plus" is the "Gold Plus Account".
+        let all: Vec<Vec<String>> = found.iter().map(|(name, _)| name.clone()).collect();
+        let longer = |name: &[String]| {
+            all.iter().any(|other| other.len() == name.len() + 1 && other.starts_with(name))
+        };
+        found.retain(|(name, _)| !longer(name));
+        found.into_iter().map(|(_, shown)| shown).collect()
+    }
+
     /// Whether a text names something.
     #[must_use]
     pub fn names(&self, text: &str) -> bool {
@@ -268,6 +320,23 @@ impl Names {
     }
 }
 
+/// Words of a question that stand for a thing by themselves: no word with a meaning of its own
+/// follows, as in "the fee for gold" and "does gold have a fee?".
+fn bare_words(asked: &str) -> Vec<String> {
+    let mut bare = Vec::new();
+    for part in asked.split(|c: char| !c.is_alphanumeric() && !c.is_whitespace()) {
+        let own: Vec<&str> = part.split_whitespace().collect();
+        for (at, word) in own.iter().enumerate() {
+            let followed =
+                own.get(at + 1).is_some_and(|next| !is_common_somewhere(&next.to_lowercase()));
+            if !followed && !is_common_somewhere(&word.to_lowercase()) {
+                bare.extend(words(word));
+            }
+        }
+    }
+    bare
+}
+
 fn numbered(name: &[String]) -> bool {
     name.iter().any(|word| is_number(word))
 }
@@ -317,6 +386,28 @@ fn capitalised(title: &str) -> Vec<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_that_several_names_hold_may_mean_each() {
+        let titles = [
+            "Reed Account: fees",
+            "Reed Plus Account: fees",
+            "Moor Account: fees",
+            "Reed Years Account: fees",
+            "What is a reed?",
+        ];
+        let names = Names::of([], titles);
+        let several = |asked: &str| names.several(asked, titles);
+        let reeds = ["Reed Account", "Reed Plus Account", "Reed Years Account"];
+        assert_eq!(several("What is the fee for reed?"), reeds);
+        assert_eq!(several("Does reed have a fee?"), reeds);
+        // It says which.
+        assert!(several("What is the fee for the Reed Account?").is_empty());
+        assert!(several("Is there a reed deposit?").is_empty());
+        assert!(several("What does an account cost?").is_empty());
+        assert_eq!(names.spoken("is the reed plus account free?"), Some("reed plus account"));
+        assert_eq!(names.spoken("is it free?"), None);
+    }
 
     #[test]
     fn things_of_one_kind_that_titles_begin_with_are_told_apart() {

@@ -115,11 +115,38 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
     Some(Choice { units, lead, logit, margin, near: nearest, lacks_kind })
 }
 
+/// Whether a sentence only leads in what follows it, as help pages begin: "Whatever happened, we're
+/// here to help." One with a figure tells something.
+fn leads_in(text: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "here to help",
+        "happy to help",
+        "glad to help",
+        "help you figure",
+        "we understand",
+        "we'd love",
+        "we would love",
+        "don't worry",
+        "we've got you",
+        "in this article",
+        "this article",
+        "this guide",
+        "this page explains",
+        "this section explains",
+        "read on",
+        "keep reading",
+        "thank you for",
+        "thanks for",
+    ];
+    let lower = text.to_lowercase().replace('’', "'");
+    !text.contains(char::is_numeric) && WORDS.iter().any(|words| lower.contains(words))
+}
+
 /// Whether a piece answers by itself. A question doesn't, nor does a label ("Returns"), and the
 /// single word of a list ("Amazon") says something only under the line that leads its list in.
 fn says_something(unit: &Unit, all: &[Scored]) -> bool {
     let text = unit.text.trim_end();
-    if text.ends_with(['?', '？']) {
+    if text.ends_with(['?', '？']) || leads_in(text) {
         return false;
     }
     let bare = content_words(text).nth(1).is_none() && !text.contains(char::is_numeric);
@@ -218,6 +245,15 @@ mod tests {
             &judged(text, &[9.0, 8.0, 1.0, 0.0, 0.0, 5.0]),
             &["The rest earns points."],
         );
+    }
+
+    #[test]
+    fn what_only_leads_in_answers_nothing() {
+        let text = "Whether your boat leaks or drifts, we’re here to help. Tie it to the pier.";
+        check("My boat leaks", &judged(text, &[8.0, 1.0]), &["Tie it to the pier."]);
+        let text = "We are happy to help from 9:00 to 17:00. Tie it to the pier.";
+        let told = ["We are happy to help from 9:00 to 17:00."];
+        check("When can I reach you?", &judged(text, &[8.0, 1.0]), &told);
     }
 
     #[test]

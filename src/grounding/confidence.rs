@@ -40,12 +40,17 @@ const BACKGROUND: usize = 20;
 const FEW: f32 = 0.2;
 /// What an answer without the price, duration or number that is asked for takes off the
 /// confidence's logit; set by hand.
-pub(crate) const LACKS_KIND: f32 = 1.5;
+pub(crate) const LACKS_KIND: f32 = 2.2;
 
 /// Logits that a name may add to a piece that answers, and what each further one takes off the
 /// confidence's logit.
 const NAME_ALONE: f32 = 6.0;
 const NAMED: f32 = 0.45;
+
+/// What a piece's logit that is owed to a name takes off the confidence's logit.
+pub(crate) fn owed(by_name: f32) -> f32 {
+    NAMED * (by_name - NAME_ALONE).max(0.0)
+}
 
 impl Signs {
     /// `cosines` by rank of the passages, `first` the text of the first passage with its title and
@@ -140,8 +145,7 @@ impl Signs {
         by_name: f32,
         lacks_kind: bool,
     ) -> f32 {
-        let named =
-            NAMED * (by_name - NAME_ALONE).max(0.0) + if lacks_kind { LACKS_KIND } else { 0.0 };
+        let named = owed(by_name) + if lacks_kind { LACKS_KIND } else { 0.0 };
         // Where little was found there is little to stand out from.
         #[expect(clippy::cast_precision_loss, reason = "some dozens of passages")]
         let few = 1.0 - self.passages.min(BACKGROUND) as f32 / BACKGROUND as f32;

@@ -87,7 +87,7 @@ pub fn in_full<'a>(
                 certain: points || asked.len() <= 1 && asks_for_a_property(question),
             })
         }
-        None if asked.len() <= MAX_BARE_WORDS => after_previous(false),
+        None if asked.len() <= MAX_BARE_WORDS || points || goes_on => after_previous(false),
         None => None,
     }
 }

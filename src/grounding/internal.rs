@@ -14,6 +14,33 @@ pub fn is_internal(sentence: &str) -> bool {
     has_gap(&lower) || is_for_staff(&lower)
 }
 
+/// Whether a title says that its document is for the shop's own people: "Internal: closing an
+/// account", "Closing an account (internal)".
+#[must_use]
+pub fn says_internal(title: &str) -> bool {
+    const FIRST: &[&str] =
+        &["internal", "intern", "interne", "interno", "interna", "staff only", "内部"];
+    const ANYWHERE: &[&str] = &[
+        "internal use",
+        "internal only",
+        "staff only",
+        "employees only",
+        "nur intern",
+        "usage interne",
+        "uso interno",
+        "仅限内部",
+        "内部使用",
+    ];
+    let lower = title.to_lowercase();
+    let marked = |inside: &str| FIRST.contains(&inside.trim());
+    let first = lower.split_once([':', '：']).is_some_and(|(first, _)| marked(first));
+    let bracketed = lower
+        .split(['(', '[', '（', '【'])
+        .skip(1)
+        .filter_map(|rest| rest.split([')', ']', '）', '】']).next());
+    first || bracketed.into_iter().any(marked) || ANYWHERE.iter().any(|mark| lower.contains(mark))
+}
+
 fn is_for_staff(lower: &str) -> bool {
     let text = lower.trim_start_matches(|c: char| !c.is_alphanumeric());
     STAFF.values().any(|list| {
@@ -23,6 +50,7 @@ fn is_for_staff(lower: &str) -> bool {
             rest.is_some_and(|rest| unspaced || rest.starts_with(|c: char| !c.is_alphanumeric()))
         });
         begins && list.about.iter().any(|about| names(text, about))
+            || list.scripts.iter().any(|script| names(text, script))
     })
 }
 
@@ -77,6 +105,9 @@ fn has_gap(lower: &str) -> bool {
 struct Staff {
     begins: Vec<String>,
     about: Vec<String>,
+    /// What stands in scripts for staff alone, wherever in a sentence.
+    #[serde(default)]
+    scripts: Vec<String>,
 }
 
 static STAFF: LazyLock<BTreeMap<String, Staff>> = LazyLock::new(|| {
@@ -96,6 +127,8 @@ mod tests {
         for internal in [
             "Acknowledge receipt of the code and inform the customer that you go on.",
             "Ask the client for the order number.",
+            "1. Check if customer is on the list. 2. If the customer says yes, close the ticket.",
+            "Follow the internal protocol for lost keys.",
             "- Don't tell the customer the internal price.",
             "Fragen Sie den Kunden nach der Bestellnummer.",
             "Informez le client du délai.",
@@ -130,6 +163,26 @@ mod tests {
         assert!(STAFF.len() >= 9);
         for (language, list) in &*STAFF {
             assert!(!list.begins.is_empty() && !list.about.is_empty(), "{language}");
+        }
+    }
+
+    #[test]
+    fn titles_say_what_is_internal() {
+        for title in [
+            "Internal: closing an account",
+            "Closing an account (Internal)",
+            "[intern] Rabatte",
+            "Price list – for internal use",
+            "退款流程（内部）",
+        ] {
+            assert!(says_internal(title), "{title}");
+        }
+        for title in [
+            "Internal combustion engines: care",
+            "International shipping",
+            "Interne Speicher: 64 GB",
+        ] {
+            assert!(!says_internal(title), "{title}");
         }
     }
 }

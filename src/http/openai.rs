@@ -240,7 +240,7 @@ fn begin(app: &App, shown: Option<&str>, body: Body) -> Result<Job, OpenAiError>
     let include_usage =
         body.stream_options.as_ref().is_some_and(|options| options.include_usage == Some(true));
     let ask = ask(app, site, body)?;
-    let ticket = place(app)?;
+    let ticket = place(app, &ask.site)?;
     Ok(Job { ask, ticket, model, streamed, include_usage })
 }
 
@@ -255,12 +255,12 @@ fn no_calls(choice: Option<&Value>) -> Result<(), OpenAiError> {
     Ok(())
 }
 
-/// A place among those who are answered.
-fn place(app: &App) -> Result<Ticket, OpenAiError> {
+/// A place among those of a site who are answered.
+fn place(app: &App, site: &str) -> Result<Ticket, OpenAiError> {
     if app.tasks.is_draining() {
         return Err(ApiError::draining().into());
     }
-    app.gate.enter().map_err(|full| {
+    app.gate.enter(site).map_err(|full| {
         app.metrics.refused_overload.inc();
         OpenAiError::new(
             StatusCode::TOO_MANY_REQUESTS,
@@ -407,6 +407,7 @@ impl Wanted {
             max_tokens: self.max_tokens,
             stop: self.stop,
             request: None,
+            beside: String::new(),
         }
     }
 }

@@ -247,7 +247,10 @@ pub(super) fn rate(
             if (count - count.round()).abs() > 1e-6 {
                 return None;
             }
-            let result = format!("{} {}", count.round(), rate.noun);
+            // The sentence may have the singular ("one tree for every 750 EUR").
+            let mut asked = question.text.split(|c: char| !c.is_alphanumeric());
+            let shown = asked.find(|word| word.to_lowercase() == noun).unwrap_or(&rate.noun);
+            let result = format!("{} {shown}", count.round());
             let own = wording::shown(amount, question.language);
             let say = Say::Rate { result: result.clone(), amount: own.clone() };
             let basis = format!("{} {}", rate.count, rate.noun);
@@ -383,13 +386,32 @@ fn same_noun(a: &str, b: &str) -> bool {
     a.trim_end_matches(['s', 'e', 'n']) == b.trim_end_matches(['s', 'e', 'n'])
 }
 
+/// Small numbers as sentences write them out: "one tree for every 750 EUR".
+const IN_WORDS: &[(&[&str], f64)] = &[
+    (&["one", "ein", "eine", "einen", "un", "une", "uno", "una"], 1.0),
+    (&["two", "zwei", "deux", "dos"], 2.0),
+    (&["three", "drei", "trois", "tres"], 3.0),
+    (&["four", "vier", "quatre", "cuatro"], 4.0),
+    (&["five", "fünf", "cinq", "cinco"], 5.0),
+    (&["six", "sechs", "seis"], 6.0),
+    (&["seven", "sieben", "sept", "siete"], 7.0),
+    (&["eight", "acht", "huit", "ocho"], 8.0),
+    (&["nine", "neun", "neuf", "nueve"], 9.0),
+    (&["ten", "zehn", "dix", "diez"], 10.0),
+];
+
+fn number(word: &str) -> Option<f64> {
+    let written = || IN_WORDS.iter().find(|(words, _)| words.contains(&word));
+    word.parse::<u32>().ok().map(f64::from).or_else(|| written().map(|(_, value)| *value))
+}
+
 /// The number that stands before a noun.
 fn count_before(text: &str, noun: &str) -> Option<f64> {
     let words: Vec<&str> =
         text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let mut counts = words.windows(2).filter_map(|pair| {
         let [number, word] = pair else { return None };
-        if same_noun(word, noun) { number.parse::<u32>().ok().map(f64::from) } else { None }
+        if same_noun(word, noun) { self::number(number) } else { None }
     });
     let count = counts.next()?;
     counts.next().is_none().then_some(count)

@@ -488,6 +488,9 @@ fn shares_and_rates_are_computed() {
         &[points],
         "10 EUR corresponds to 200 points.",
     );
+    let birds = "en|Birds|One nest is hung for every 40 EUR you spend.";
+    let asked = "If I spend 120 EUR, how many nests is that?";
+    check("en", asked, &[birds], "120 EUR corresponds to 3 nests.");
     check("en", "What are 300 points worth?", &[points], "300 points corresponds to 15 EUR.");
     none(
         "en",

@@ -205,7 +205,8 @@ impl Start {
             clock.clone(),
         );
         knowledge.load().await.context("the products in the knowledge index")?;
-        let gate = TurnGate::new(config.answers.parallel, config.answers.queue);
+        let weights = config.sites.iter().map(|site| (site.id.clone(), site.weight)).collect();
+        let gate = TurnGate::new(config.answers.parallel, config.answers.queue, weights);
         Ok(Answering { spine, knowledge, gate })
     }
 

@@ -209,7 +209,7 @@ impl Live {
                     && !self.session.knows(id)
                     && self.session.model_answers()
                 {
-                    match self.shared.gate.enter() {
+                    match self.shared.gate.enter(&self.session.key.site) {
                         Ok(place) => ticket = Some(place),
                         Err(Full { retry_after_ms }) => {
                             self.shared.metrics.refused_overload.inc();
@@ -360,7 +360,9 @@ impl Live {
                     }
                 }
                 Effect::StartTurn { turn, question, written } => {
-                    let ticket = ticket.take().unwrap_or_else(|| self.shared.gate.enter_owed());
+                    let ticket = ticket
+                        .take()
+                        .unwrap_or_else(|| self.shared.gate.enter_owed(&self.session.key.site));
                     self.start_turn(turn, question, written, ticket);
                 }
                 Effect::Amend { seq, event } => {
@@ -587,7 +589,7 @@ impl Live {
     /// message.
     fn start_draft(&mut self, brief: Brief) {
         let Brief { id, wish, language, question, base } = brief;
-        let ticket = self.shared.gate.enter();
+        let ticket = self.shared.gate.enter(&self.session.key.site);
         let ask = self.ask(question, String::new(), Audience::Agents);
         let (sender, outputs) = mpsc::channel(TURN_QUEUE);
         let shared = self.shared.clone();
@@ -643,6 +645,7 @@ impl Live {
             max_tokens: None,
             stop: Vec::new(),
             request: None,
+            beside: String::new(),
         }
     }
 

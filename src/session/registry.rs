@@ -975,7 +975,7 @@ mod tests {
             config: config.sessions.clone(),
             store: store.clone(),
             spine,
-            gate: TurnGate::new(4, 4),
+            gate: TurnGate::new(4, 4, HashMap::new()),
             signals,
             gaps: gap_log,
             metrics,

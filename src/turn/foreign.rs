@@ -2,19 +2,18 @@
 //! them is chosen across languages, by the multilingual embedder and by what the cross-encoder says
 //! of the question's words in English.
 
-use super::judge::{of_place, put_first};
-use super::lead::conclude;
+use super::judge::{Topic, of_place, put_first};
+use super::lead::{CONCLUDED, conclude};
 use super::{Ask, Spine, told};
-use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::{self, Choice};
-use crate::grounding::confidence::LACKS_KIND;
+use crate::grounding::confidence::{self, LACKS_KIND};
 use crate::grounding::judged::{Judged, UNJUDGED};
 use crate::grounding::{self, Scored, Shape, Unit, shape, units};
 use crate::language;
 use crate::language::gloss::{self, Gloss};
 use crate::prompt::{Elsewhere, SiteFacts};
 use crate::reason::{Lead, Question, Said, Stated, Verdict, places, plain, stated, yes_or_no};
-use crate::retrieval::{Hit, Query, RetrievalError, judged_text};
+use crate::retrieval::{Hit, Query, RetrievalError};
 
 /// Passages whose pieces are looked at, and their pieces.
 const PASSAGES: usize = 10;
@@ -37,8 +36,6 @@ const HEADINGS: f32 = 0.25;
 const SAME_NAME: f32 = 0.02;
 /// How near to the best the second piece of its section must come.
 const BESIDE: f32 = 0.03;
-/// Confidence of a choice that a figure, or a yes or no, follows from.
-const CONCLUDED: f32 = 0.75;
 /// Cosines of the multilingual model lie that much closer together than those of the first one.
 const SPREAD: f32 = 10.0;
 /// Share of a question's words that must be known in English for the cross-encoder to be asked.
@@ -316,8 +313,7 @@ const BY_RANK: f32 = 0.05;
 pub(super) async fn choose(
     spine: &Spine,
     ask: &Ask,
-    about: &About,
-    names: &Names,
+    topic: Topic<'_>,
     gloss: Option<&Gloss>,
     hits: &mut [Hit],
 ) -> Result<Option<Foreign>, RetrievalError> {
@@ -339,16 +335,15 @@ pub(super) async fn choose(
         .filter(|(_, hit)| only_third || !third(hit))
         .take(PASSAGES)
         .flat_map(|(at, hit)| units(at, &hit.passage.text))
-        .filter(|unit| !grounding::is_internal(&unit.text))
+        .filter(|unit| {
+            !grounding::is_internal(&unit.text) && !grounding::says_internal(&unit.heading)
+        })
         // "Yes." and "No." say nothing without their question.
         .filter(|unit| {
             judged || unit.text.chars().count() > 6 || unit.text.contains(language::is_unspaced)
         })
         .collect();
-    pieces.retain(|unit| {
-        let title = hits.get(unit.passage).map_or("", |hit| hit.passage.title.as_str());
-        !names.about_another(about, &[&unit.text, &unit.heading, title])
-    });
+    pieces.retain(|unit| !topic.is_beside(unit, hits));
     // A question answers nothing.
     pieces.retain(|unit| !unit.text.trim_end().ends_with(['?', '？']));
     pieces.truncate(PIECES);
@@ -391,11 +386,11 @@ pub(super) async fn choose(
     let document = |unit: &Unit| hits.get(unit.passage).map(|hit| hit.passage.document.as_str());
     let by_embedder = pick(&pieces, &headings, &scores, document);
     let (Some(gloss), Some(_)) = (gloss, &spine.reranker) else { return Ok(by_embedder) };
-    let mut candidates = judge(spine, ask, gloss, hits, pieces, &scores).await?;
+    let mut candidates = judge(spine, ask, gloss, topic, hits, pieces, &scores).await?;
     if let Some(place) =
-        places::destination(&about.text).or_else(|| places::destination(&ask.question))
+        places::destination(&topic.about.text).or_else(|| places::destination(&ask.question))
     {
-        of_place(&place, &mut candidates);
+        of_place(&gloss.text, &place, &mut candidates);
     }
     let Some(mut choice) = choose::choose(&gloss.text, &candidates) else { return Ok(by_embedder) };
     put_first(hits, &mut candidates, &mut choice);
@@ -407,7 +402,11 @@ pub(super) async fn choose(
         shorten(&mut choice.units, &best);
     }
     let by_nearness = by_embedder.as_ref().map_or(0.0, |found| found.confidence);
-    let mut confidence = confidence(&choice, by_nearness, gloss.known);
+    let by_name = match topic.bare {
+        Some(bare) => owed(spine, ask, bare, topic, &choice, &best, hits).await?,
+        None => 0.0,
+    };
+    let mut confidence = confidence(&choice, by_nearness, gloss.known, by_name);
     // A conclusion needs question and sentence to agree in more than a model can tell.
     if conclude(&ask.question, visitor, &ask.facts, hits, &mut choice.units.clone()).is_some() {
         confidence = confidence.max(CONCLUDED);
@@ -427,6 +426,22 @@ pub(super) async fn choose(
         confidence,
         english: Some(English { gloss: gloss.text.clone(), known: gloss.known, best }),
     }))
+}
+
+/// How much of a choice's logit is owed to the name that was put before the question.
+async fn owed(
+    spine: &Spine,
+    ask: &Ask,
+    bare: &str,
+    topic: Topic<'_>,
+    choice: &Choice,
+    best: &Unit,
+    hits: &[Hit],
+) -> Result<f32, RetrievalError> {
+    let bare = gloss(spine, &Ask { question: bare.to_owned(), ..ask.clone() });
+    let Some((bare, judge)) = bare.zip(spine.reranker.as_ref()) else { return Ok(0.0) };
+    let alone = judge.score(&bare.text, &[topic.judged_text(best, hits)]).await?;
+    Ok(alone.first().map_or(0.0, |alone| (choice.logit - alone).max(0.0)))
 }
 
 /// Who reads a quote in a foreign language is quoted no more than what answers: steps, the row that
@@ -493,6 +508,7 @@ async fn judge(
     spine: &Spine,
     ask: &Ask,
     gloss: &Gloss,
+    topic: Topic<'_>,
     hits: &[Hit],
     pieces: Vec<Unit>,
     scores: &[f32],
@@ -552,7 +568,7 @@ async fn judge(
         .filter_map(|at| candidates.get(*at))
         .map(|candidate| {
             let unit = &candidate.scored.unit;
-            let text: String = judged_text(unit, hits).chars().take(MAX_CHARS).collect();
+            let text = topic.judged_text(unit, hits);
             let language =
                 hits.get(unit.passage).map_or("und", |hit| hit.passage.language.as_str());
             let is_name = |word: &str| spine.retrieval.spelling.is_word(&ask.site, word);
@@ -603,14 +619,15 @@ const SPECIAL: f32 = 2.0;
 /// bank; the constant over 101 questions to nine small businesses in seven languages, so that at
 /// the default of `answers.min_confidence`, .62, ten of their 14 without an answer are declined,
 /// and three of the 70 rightly answered. Expect less elsewhere.
-fn confidence(choice: &Choice, by_nearness: f32, known: f32) -> f32 {
+fn confidence(choice: &Choice, by_nearness: f32, known: f32, by_name: f32) -> f32 {
     let near = by_nearness.clamp(0.01, 0.99);
     let lacks = if choice.lacks_kind { LACKS_KIND } else { 0.0 };
     let logit = -2.0 - lacks
         + 0.2 * choice.logit
         + 0.2 * choice.margin
         + 0.5 * (near / (1.0 - near)).ln()
-        + known;
+        + known
+        - confidence::owed(by_name);
     1.0 / (1.0 + (-logit).exp())
 }
 

@@ -1,6 +1,8 @@
-//! Places for turns: so many run, so many wait in line, one more is refused at once.
+//! Places for turns: so many run, so many wait in line, one more is refused at once. Who waits is
+//! served site by site, by start-time fair queueing (Goyal, Vin and Cheng 1996): a site that is
+//! flooded delays its own visitors.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,15 +16,28 @@ pub struct TurnGate {
     state: Arc<Mutex<State>>,
     parallel: usize,
     queue: usize,
+    /// Each site's share of the turns while others wait, relative to theirs.
+    weights: Arc<HashMap<String, f64>>,
 }
 
 struct State {
     running: usize,
     next: u64,
-    /// Tickets in line, first come first; each learns its place, 0 when it may run.
-    line: VecDeque<(u64, watch::Sender<usize>)>,
+    /// Tickets in line, the next first; each learns its place, 0 when it may run.
+    line: Vec<Waiting>,
+    /// Virtual time: the start tag of the turn that was let in last.
+    now: f64,
+    /// The virtual time at which a site has had its share, from its last ticket.
+    served: HashMap<String, f64>,
     /// How long turns took lately, in milliseconds, for the time to try again.
     mean_ms: f64,
+}
+
+struct Waiting {
+    id: u64,
+    site: String,
+    start: f64,
+    place: watch::Sender<usize>,
 }
 
 impl State {
@@ -38,6 +53,13 @@ impl State {
     )]
     fn retry_after_ms(&self, parallel: usize) -> u64 {
         ((self.mean_ms * (self.line.len() + 1) as f64 / parallel as f64) as u64).clamp(250, 60_000)
+    }
+
+    /// Tells everybody in line their place.
+    fn tell(&self) {
+        for (at, waiting) in self.line.iter().enumerate() {
+            waiting.place.send_if_modified(|place| std::mem::replace(place, at + 1) != at + 1);
+        }
     }
 }
 
@@ -57,46 +79,67 @@ pub struct Ticket {
 }
 
 impl TurnGate {
+    /// `weights` says for each site how many turns it gets while sites of weight 1 get one; all
+    /// must be above 0. A site that it doesn't name has weight 1.
     #[must_use]
-    pub fn new(parallel: usize, queue: usize) -> Self {
-        let state = State { running: 0, next: 0, line: VecDeque::new(), mean_ms: 1_000.0 };
-        Self { state: Arc::new(Mutex::new(state)), parallel: parallel.max(1), queue }
+    pub fn new(parallel: usize, queue: usize, weights: HashMap<String, f64>) -> Self {
+        let state = State {
+            running: 0,
+            next: 0,
+            line: Vec::new(),
+            now: 0.0,
+            served: HashMap::new(),
+            mean_ms: 1_000.0,
+        };
+        let state = Arc::new(Mutex::new(state));
+        Self { state, parallel: parallel.max(1), queue, weights: Arc::new(weights) }
     }
 
-    /// Takes a place or a place in line, at once.
+    /// Takes a place or a place in line for a site's turn, at once.
     ///
     /// # Errors
-    /// [`Full`] when the line is full.
-    pub fn enter(&self) -> Result<Ticket, Full> {
+    /// [`Full`] when the line is full, or half of it is this site's while there are others.
+    pub fn enter(&self, site: &str) -> Result<Ticket, Full> {
         let mut state = self.lock();
-        if !state.has_room(self.parallel) && state.line.len() >= self.queue {
-            return Err(Full { retry_after_ms: state.retry_after_ms(self.parallel) });
+        if !state.has_room(self.parallel) {
+            let own = || state.line.iter().filter(|waiting| waiting.site == site).count();
+            let most = if self.weights.len() > 1 { self.queue.div_ceil(2) } else { self.queue };
+            if state.line.len() >= self.queue || own() >= most {
+                return Err(Full { retry_after_ms: state.retry_after_ms(self.parallel) });
+            }
         }
-        Ok(self.take(&mut state))
+        Ok(self.take(&mut state, site))
     }
 
     /// Takes a place, or a place in line however long the line is: for answers that are owed
     /// already.
     #[must_use]
-    pub fn enter_owed(&self) -> Ticket {
+    pub fn enter_owed(&self, site: &str) -> Ticket {
         let mut state = self.lock();
-        self.take(&mut state)
+        self.take(&mut state, site)
     }
 
-    fn take(&self, state: &mut State) -> Ticket {
-        let place = if state.has_room(self.parallel) {
-            state.running += 1;
-            0
-        } else {
-            state.line.len() + 1
-        };
+    fn take(&self, state: &mut State, site: &str) -> Ticket {
+        let start = state.served.get(site).copied().unwrap_or_default().max(state.now);
+        state.served.insert(site.to_owned(), start + self.cost(site));
         let id = state.next;
         state.next += 1;
-        let (sender, receiver) = watch::channel(place);
-        if place > 0 {
-            state.line.push_back((id, sender));
+        let at = state.line.partition_point(|waiting| waiting.start <= start);
+        let runs = state.has_room(self.parallel);
+        let (sender, place) = watch::channel(if runs { 0 } else { at + 1 });
+        if runs {
+            state.running += 1;
+            state.now = start;
+        } else {
+            state.line.insert(at, Waiting { id, site: site.to_owned(), start, place: sender });
+            state.tell();
         }
-        Ticket { gate: self.clone(), id, place: receiver, since: None }
+        Ticket { gate: self.clone(), id, place, since: None }
+    }
+
+    /// Virtual time of one turn.
+    fn cost(&self, site: &str) -> f64 {
+        self.weights.get(site).map_or(1.0, |weight| weight.recip())
     }
 
     /// How many run and how many wait.
@@ -163,22 +206,30 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut state = self.gate.lock();
-        if let Some(at) = state.line.iter().position(|(id, _)| *id == self.id) {
-            state.line.remove(at);
+        if let Some(at) = state.line.iter().position(|waiting| waiting.id == self.id) {
+            // Who leaves the line has had nothing.
+            let left = state.line.remove(at);
+            let (now, cost) = (state.now, self.gate.cost(&left.site));
+            if let Some(served) = state.served.get_mut(&left.site) {
+                *served = (*served - cost).max(now);
+            }
         } else {
             if let Some(since) = self.since {
                 state.mean_ms = 0.8 * state.mean_ms + 0.2 * since.elapsed().as_secs_f64() * 1_000.0;
             }
-            match state.line.pop_front() {
-                Some((_, next)) => {
-                    next.send_replace(0);
-                }
-                None => state.running -= 1,
+            if state.line.is_empty() {
+                state.running -= 1;
+            } else {
+                let next = state.line.remove(0);
+                state.now = state.now.max(next.start);
+                next.place.send_replace(0);
+            }
+            if state.running == 0 {
+                // Nobody is owed anything; time begins anew, and stays exact.
+                (state.now, state.served) = (0.0, HashMap::new());
             }
         }
-        for (i, (_, sender)) in state.line.iter().enumerate() {
-            sender.send_replace(i + 1);
-        }
+        state.tell();
     }
 }
 
@@ -188,12 +239,12 @@ mod tests {
 
     #[tokio::test]
     async fn places_are_kept_in_order_and_given_on() {
-        let gate = TurnGate::new(1, 2);
-        let first = gate.enter().unwrap();
-        let mut second = gate.enter().unwrap();
-        let mut third = gate.enter().unwrap();
+        let gate = TurnGate::new(1, 2, HashMap::new());
+        let first = gate.enter("shop").unwrap();
+        let mut second = gate.enter("shop").unwrap();
+        let mut third = gate.enter("shop").unwrap();
         assert_eq!([first.place(), second.place(), third.place()], [0, 1, 2]);
-        assert!(gate.enter().is_err());
+        assert!(gate.enter("shop").is_err());
         drop(first);
         assert_eq!(second.moved().await, 0);
         assert_eq!(third.moved().await, 1);
@@ -203,17 +254,75 @@ mod tests {
         assert_eq!(gate.load(), (0, 0));
     }
 
+    /// The order in which one place is given to those who wait, each leaving at once.
+    fn order(gate: &TurnGate, first: Ticket, mut waiting: Vec<(&str, Ticket)>) -> String {
+        let mut order = String::new();
+        drop(first);
+        while !waiting.is_empty() {
+            let at = waiting.iter().position(|(_, ticket)| ticket.place() == 0).unwrap();
+            let places: std::collections::BTreeSet<usize> =
+                waiting.iter().map(|(_, ticket)| ticket.place()).collect();
+            assert!(places.into_iter().eq(0..waiting.len()), "each place once");
+            let (site, ticket) = waiting.remove(at);
+            order.push_str(site);
+            drop(ticket);
+        }
+        assert_eq!(gate.load(), (0, 0));
+        order
+    }
+
+    fn sites(weights: [(&str, f64); 2]) -> HashMap<String, f64> {
+        weights.map(|(site, weight)| (site.to_owned(), weight)).into()
+    }
+
+    #[test]
+    fn a_flooded_site_delays_its_own() {
+        let gate = TurnGate::new(1, 20, sites([("a", 1.0), ("b", 1.0)]));
+        let first = gate.enter("a").unwrap();
+        let mut waiting: Vec<_> = (0..6).map(|_| ("a", gate.enter("a").unwrap())).collect();
+        waiting.extend((0..3).map(|_| ("b", gate.enter("b").unwrap())));
+        assert_eq!(order(&gate, first, waiting), "bababaaaa");
+        // Half of the line is the most that one of several may take.
+        let _first = gate.enter("a").unwrap();
+        let many: Vec<Ticket> = (0..10).map(|_| gate.enter("a").unwrap()).collect();
+        assert!(gate.enter("a").is_err());
+        assert_eq!(gate.enter("b").unwrap().place(), 1);
+        assert_eq!(gate.enter_owed("a").place(), 11);
+        assert!(many.iter().enumerate().all(|(at, ticket)| ticket.place() == at + 1));
+    }
+
+    #[test]
+    fn weights_share_the_turns_out() {
+        let gate = TurnGate::new(1, 40, sites([("a", 2.0), ("b", 1.0)]));
+        let first = gate.enter("b").unwrap();
+        let waiting = (0..8).flat_map(|_| ["a", "b"]);
+        let waiting: Vec<_> = waiting.map(|site| (site, gate.enter(site).unwrap())).collect();
+        let order = order(&gate, first, waiting);
+        assert_eq!(order[..9].matches('b').count(), 3, "{order}");
+    }
+
+    #[test]
+    fn who_leaves_the_line_costs_the_site_nothing() {
+        let gate = TurnGate::new(1, 20, sites([("a", 1.0), ("b", 1.0)]));
+        let first = gate.enter("b").unwrap();
+        for _ in 0..5 {
+            drop(gate.enter("a").unwrap());
+        }
+        let waiting = ["b", "a", "b"].map(|site| (site, gate.enter(site).unwrap())).into();
+        assert_eq!(order(&gate, first, waiting), "abb");
+    }
+
     #[tokio::test]
     async fn work_waits_for_its_place_and_has_its_time() {
-        let gate = TurnGate::new(1, 1);
+        let gate = TurnGate::new(1, 1, HashMap::new());
         let limit = Duration::from_secs(1);
-        let first = gate.enter().unwrap();
+        let first = gate.enter("shop").unwrap();
         let (sender, mut line) = mpsc::channel(4);
-        let second = gate.enter().unwrap().run(Some(sender), limit, async || Ok(7));
+        let second = gate.enter("shop").unwrap().run(Some(sender), limit, async || Ok(7));
         let meanwhile = async {
             assert_eq!(line.recv().await, Some(Output::Queued { place: 1 }));
             // An agent reads these: they don't blame the language model.
-            let full: TurnError = gate.enter().err().unwrap().into();
+            let full: TurnError = gate.enter("shop").err().unwrap().into();
             assert!(
                 full.to_string().starts_with("every place for answers is taken; try again in "),
                 "{full}"
@@ -233,11 +342,11 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_panics_is_an_error_and_gives_its_place_back() {
-        let gate = TurnGate::new(1, 1);
+        let gate = TurnGate::new(1, 1, HashMap::new());
         let panics = async || -> Result<(), TurnError> { panic!("on purpose") };
         let limit = Duration::from_secs(1);
         let ended = gate
-            .enter()
+            .enter("shop")
             .unwrap()
             .run(None, limit, async || crate::turn::caught(panics()).await)
             .await;
@@ -247,10 +356,10 @@ mod tests {
 
     #[test]
     fn leaving_the_line_moves_the_others_up() {
-        let gate = TurnGate::new(1, 2);
-        let _first = gate.enter().unwrap();
-        let second = gate.enter().unwrap();
-        let third = gate.enter().unwrap();
+        let gate = TurnGate::new(1, 2, HashMap::new());
+        let _first = gate.enter("shop").unwrap();
+        let second = gate.enter("shop").unwrap();
+        let third = gate.enter("shop").unwrap();
         drop(second);
         assert_eq!(third.place(), 1);
         assert_eq!(gate.load(), (1, 1));

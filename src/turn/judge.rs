@@ -1,12 +1,16 @@
 //! Has the cross-encoder judge what the search found: which piece of the knowledge answers, and
 //! whether any does.
 
+use std::collections::HashSet;
+
 use super::{Ask, Spine};
-use crate::grounding::Scored;
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::{Choice, choose};
 use crate::grounding::judged::{Judged, Section, UNJUDGED};
+use crate::grounding::series::{Series, Wanted};
 use crate::grounding::several::asked_alone;
+use crate::grounding::{Scored, Unit};
+use crate::language::{is_common_somewhere, meanings};
 use crate::reason::places::{self, Fit, Place};
 use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Hit, RetrievalError, judged_text};
@@ -21,8 +25,43 @@ const MAX_CHARS: usize = 300;
 const BY_PASSAGE: f32 = 2.0;
 const BY_NEARNESS: f32 = 6.0;
 
-/// How near a piece must come to the best one's logit to be judged on the question alone, too.
+/// How near a piece must come to the best one's logit to be judged on the question alone, too, and
+/// to answer about as well.
 const WITHIN: f32 = 3.0;
+
+/// What a question is about, as far as names tell.
+#[derive(Clone, Copy)]
+pub(super) struct Topic<'a> {
+    pub(super) about: &'a About,
+    pub(super) names: &'a Names,
+    /// Of the products alone.
+    pub(super) listed: &'a Names,
+    pub(super) series: &'a Series,
+    pub(super) wanted: &'a Wanted<'a>,
+    /// The question as the visitor wrote it, where a name was put before it.
+    pub(super) bare: Option<&'a str>,
+}
+
+impl Topic<'_> {
+    /// Whether a piece is about something else of a name that looks like it.
+    pub(super) fn is_beside(&self, unit: &Unit, hits: &[Hit]) -> bool {
+        let Some(hit) = hits.get(unit.passage) else { return false };
+        // Whose article it is stands in no doubt, however its title calls it.
+        let own = self.wanted.holds(&hit.passage.document);
+        let title = if own { "" } else { hit.passage.title.as_str() };
+        self.names.about_another(self.about, &[&unit.text, &unit.heading, title])
+    }
+
+    /// A piece as it is judged: under what it is about, where its title doesn't say.
+    pub(super) fn judged_text(&self, unit: &Unit, hits: &[Hit]) -> String {
+        let text = judged_text(unit, hits);
+        let of = hits
+            .get(unit.passage)
+            .and_then(|hit| self.series.about(&hit.passage.document, &hit.passage.title));
+        let text = of.map_or(text.clone(), |of| format!("{of} › {text}"));
+        text.chars().take(MAX_CHARS).collect()
+    }
+}
 
 /// What the cross-encoder found.
 #[derive(Clone, Debug)]
@@ -31,6 +70,18 @@ pub(super) struct Judgement {
     pub(super) choice: Choice,
     /// How much of the best piece's logit is owed to a product's name.
     pub(super) by_name: f32,
+}
+
+impl Judgement {
+    /// The titles under which a piece answers about as well as the best one, best first.
+    pub(super) fn titles<'h>(&self, hits: &'h [Hit]) -> Vec<&'h str> {
+        let best = self.candidates.get(self.choice.lead).map_or(f32::MAX, |lead| lead.logit);
+        let mut near: Vec<&Judged> =
+            self.candidates.iter().filter(|other| other.logit >= best - WITHIN).collect();
+        near.sort_by(|a, b| b.logit.total_cmp(&a.logit));
+        let titles = near.iter().filter_map(|other| hits.get(other.scored.unit.passage));
+        titles.map(|hit| hit.passage.title.as_str()).collect()
+    }
 }
 
 /// Who judges texts in a language; the English cross-encoder knows English alone.
@@ -46,9 +97,7 @@ pub(super) fn judge_of<'a>(spine: &'a Spine, language: &str) -> Option<&'a Reran
 pub(super) async fn judge(
     spine: &Spine,
     ask: &Ask,
-    about: &About,
-    names: &Names,
-    listed: &Names,
+    topic: Topic<'_>,
     hits: &mut Vec<Hit>,
 ) -> Result<Option<Judgement>, RetrievalError> {
     let language = ask.spoken().unwrap_or(&ask.language);
@@ -59,13 +108,9 @@ pub(super) async fn judge(
     }
     hits.retain(reads);
     let scored = spine.retrieval.pieces(&ask.question, hits).await?;
-    let scored: Vec<Scored> = scored
-        .into_iter()
-        .filter(|scored| {
-            let title = hits.get(scored.unit.passage).map_or("", |hit| hit.passage.title.as_str());
-            !names.about_another(about, &[&scored.unit.text, &scored.unit.heading, title])
-        })
-        .collect();
+    let Topic { about, listed, bare, .. } = topic;
+    let scored: Vec<Scored> =
+        scored.into_iter().filter(|scored| !topic.is_beside(&scored.unit, hits)).collect();
     let first_look =
         |scored: &Scored| BY_PASSAGE * scored.passage_score + BY_NEARNESS * scored.cosine;
     let mut order: Vec<usize> = (0..scored.len()).collect();
@@ -74,7 +119,7 @@ pub(super) async fn judge(
     let texts: Vec<String> = order
         .iter()
         .filter_map(|at| scored.get(*at))
-        .map(|scored| judged_text(&scored.unit, hits).chars().take(MAX_CHARS).collect())
+        .map(|scored| topic.judged_text(&scored.unit, hits))
         .collect();
     let mut logits = judge.score(&ask.question, &texts).await?;
     // What holds for everything names nothing: it is judged on the question without the names.
@@ -118,14 +163,17 @@ pub(super) async fn judge(
     if let Some(place) =
         places::destination(&about.text).or_else(|| places::destination(&ask.question))
     {
-        of_place(&place, &mut candidates);
+        of_place(&ask.question, &place, &mut candidates);
     }
     let Some(mut choice) = choose(&ask.question, &candidates) else {
         // Labels and what is about other things is all that there is.
         hits.clear();
         return Ok(None);
     };
-    let by_name = by_name(judge, listed, &ask.question, candidates.get(choice.lead), hits).await?;
+    let by_name = match bare {
+        Some(bare) => beyond(judge, bare, candidates.get(choice.lead), topic, hits).await?,
+        None => by_name(judge, listed, &ask.question, candidates.get(choice.lead), hits).await?,
+    };
     put_first(hits, &mut candidates, &mut choice);
     Ok(Some(Judgement { candidates, choice, by_name }))
 }
@@ -144,6 +192,21 @@ async fn by_name(
     let text = judged_text(&lead.scored.unit, hits);
     let text = listed.nameless(&text).unwrap_or(text);
     let alone = judge.score(&nameless, &[text.chars().take(MAX_CHARS).collect()]).await?;
+    Ok(alone.first().map_or(0.0, |alone| (lead.logit - alone).max(0.0)))
+}
+
+/// How much of what the cross-encoder holds of a piece is beyond the bare question, in logits: what
+/// it owes to the name that was put before it.
+async fn beyond(
+    judge: &Reranker,
+    bare: &str,
+    lead: Option<&Judged>,
+    topic: Topic<'_>,
+    hits: &[Hit],
+) -> Result<f32, RetrievalError> {
+    let Some(lead) = lead else { return Ok(0.0) };
+    let text = topic.judged_text(&lead.scored.unit, hits);
+    let alone = judge.score(bare, &[text]).await?;
     Ok(alone.first().map_or(0.0, |alone| (lead.logit - alone).max(0.0)))
 }
 
@@ -178,14 +241,54 @@ pub(super) async fn sections(
 }
 
 /// Marks the candidates that tell of a place, and drops those of elsewhere.
-pub(super) fn of_place(place: &Place, candidates: &mut Vec<Judged>) {
+pub(super) fn of_place(question: &str, place: &Place, candidates: &mut Vec<Judged>) {
+    // What nearly every message to a shop says tells no things apart.
+    let asked: HashSet<String> =
+        meanings(question).filter(|word| !is_common_somewhere(word)).collect();
+    let held = |unit: &Unit| -> HashSet<String> {
+        let own = [unit.text.as_str(), &unit.heading].into_iter().flat_map(meanings);
+        own.filter(|word| asked.contains(word)).collect()
+    };
+    let mut limits: Vec<(HashSet<String>, f32)> = Vec::new();
     candidates.retain_mut(|candidate| {
         let unit = &candidate.scored.unit;
         let told = [unit.text.as_str(), &unit.heading].into_iter().map(|text| applies(place, text));
         let fit = told.into_iter().find(|fit| *fit != Fit::Unsaid).unwrap_or(Fit::Unsaid);
-        candidate.placed = fit > Fit::Unsaid;
-        fit != Fit::Elsewhere || restricts(&unit.text)
+        // "Only within Ireland" tells of France, too.
+        let limited = fit == Fit::Elsewhere && restricts(&unit.text);
+        if limited {
+            limits.push((held(unit), candidate.logit));
+        }
+        candidate.placed = fit > Fit::Unsaid || limited || place.city && of_every_store(&unit.text);
+        fit != Fit::Elsewhere || limited
     });
+    // That parcels go to France says nothing of gas where gas is sent within Ireland alone.
+    let named: HashSet<String> = meanings(&place.name).collect();
+    candidates.retain(|candidate| {
+        let unit = &candidate.scored.unit;
+        let own = held(unit);
+        let is_limit = restricts(&unit.text) && applies(place, &unit.text) == Fit::Elsewhere;
+        is_limit
+            || !candidate.placed
+            || !limits.iter().any(|(words, logit)| {
+                let more = words.difference(&own).any(|word| !named.contains(word));
+                let less = own.difference(words).any(|word| !named.contains(word));
+                more && !less && *logit >= candidate.logit - WITHIN
+            })
+    });
+}
+
+const STORES: &[&str] = &["store", "shop", "branch", "location", "office"];
+
+/// Whether a sentence speaks of every store: it does so of the one in Cork.
+fn of_every_store(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).collect();
+    let stores = |word: &&str| STORES.iter().any(|store| word.starts_with(store));
+    words.iter().enumerate().any(|(at, word)| {
+        matches!(*word, "all" | "every" | "each" | "any")
+            && words.iter().skip(at + 1).take(2).any(stores)
+    })
 }
 
 /// Puts the passage of the best candidate first in `hits`; candidates and choice follow.
@@ -232,5 +335,51 @@ fn to_front(hits: &mut [Hit], first: usize) {
     }
     for (hit, score) in hits.iter_mut().zip(scores) {
         hit.score = score;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grounding::units;
+
+    #[track_caller]
+    fn check(question: &str, text: &str, logits: &[f32], placed: &[&str]) {
+        let mut candidates: Vec<Judged> = units(0, text)
+            .into_iter()
+            .zip(logits)
+            .map(|(unit, logit)| Judged {
+                scored: Scored { unit, cosine: 0.5, passage_score: 1.0, opens: false },
+                logit: *logit,
+                document: "a".into(),
+                placed: false,
+            })
+            .collect();
+        let place = places::destination(question).unwrap();
+        of_place(question, &place, &mut candidates);
+        let found: Vec<&str> = candidates
+            .iter()
+            .filter(|candidate| candidate.placed)
+            .map(|candidate| candidate.scored.unit.text.as_str())
+            .collect();
+        assert_eq!(found, placed, "{question}");
+    }
+
+    #[test]
+    fn what_is_said_of_the_thing_itself_beats_what_holds_for_all() {
+        let text = "We deliver to Spain and Italy. Lamps are delivered within Austria only.";
+        let lamps = ["Lamps are delivered within Austria only."];
+        check("Do you deliver lamps to Spain?", text, &[2.0, 0.5], &lamps);
+        let all = ["We deliver to Spain and Italy.", "Lamps are delivered within Austria only."];
+        check("Do you deliver to Spain?", text, &[2.0, 0.5], &all);
+        check("Do you deliver lamps to Spain?", text, &[2.0, -5.0], &all);
+    }
+
+    #[test]
+    fn what_holds_in_every_store_holds_in_the_one_that_is_named() {
+        let text =
+            "The Cork store has a lift. Bicycles may come into all our stores. We like dogs.";
+        let told = ["The Cork store has a lift.", "Bicycles may come into all our stores."];
+        check("May I bring a bicycle into the store in Cork?", text, &[0.0, 0.0, 0.0], &told);
     }
 }

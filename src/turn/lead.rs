@@ -6,6 +6,9 @@ use crate::prompt::SiteFacts;
 use crate::reason::{Lead, Question, Said, Verdict, lead};
 use crate::retrieval::Hit;
 
+/// Confidence at least of a choice that a figure, or a yes or no, follows from.
+pub(super) const CONCLUDED: f32 = 0.75;
+
 /// What the chosen pieces and the message lead to. `chosen` loses the rows that a figure wasn't
 /// read from: those of other countries tell the visitor nothing.
 pub(super) fn conclude(

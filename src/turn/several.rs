@@ -59,14 +59,23 @@ pub(super) async fn answer(
         }
         let question = (*question).to_owned();
         let request = asked(&question);
-        let alone = Ask { question, request, history, written: String::new(), ..ask.clone() };
-        let part = answer_alone(spine, &alone, at + 1).await?;
+        let beside = ask.question.clone();
+        let alone =
+            Ask { question, request, history, beside, written: String::new(), ..ask.clone() };
+        let mut part = answer_alone(spine, &alone, at + 1).await?;
+        let is_told = |part: &Part| {
+            parts.iter().any(|other| other.answers() && other.text.contains(&part.text))
+        };
+        // What was asked beside it leads back to what answers that.
+        if is_told(&part) {
+            let apart = Ask { beside: String::new(), ..alone };
+            part = answer_alone(spine, &apart, at + 1).await?;
+        }
         // What has to be asked back can't be in one question with others.
         if part.verdict.end == AnswerEnd::Clarified {
             return Ok(None);
         }
-        let again = parts.iter().any(|other| other.answers() && other.text.contains(&part.text));
-        if !again {
+        if !is_told(&part) {
             parts.push(part);
         }
     }

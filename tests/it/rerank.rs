@@ -67,6 +67,7 @@ fn ask(question: &str) -> Ask {
         max_tokens: None,
         stop: Vec::new(),
         request: None,
+        beside: String::new(),
     }
 }
 

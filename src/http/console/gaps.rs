@@ -124,7 +124,7 @@ async fn ask(
         ArticleAudience::Agents => Audience::Agents,
     };
     let question = gaps::question(site, &known.facts(), &known.language, may_see, &gap.question);
-    let ticket = app.gate.enter().map_err(|full| {
+    let ticket = app.gate.enter(site).map_err(|full| {
         let text = "the article is taken in, but every place for answers is taken; the gap closes by itself once the question was asked";
         ApiError::new(ErrorCode::Overloaded, text).retry(full.retry_after_ms)
     })?;

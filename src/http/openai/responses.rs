@@ -160,9 +160,10 @@ fn begin(app: &App, shown: Option<&str>, body: Body) -> Result<Job, OpenAiError>
     };
     let ask = wanted.ask(app, site, all, "input")?;
     let store = body.store != Some(false);
+    let ticket = place(app, &ask.site)?;
     Ok(Job {
         ask,
-        ticket: place(app)?,
+        ticket,
         streamed: body.stream == Some(true),
         kept: store.then_some(new),
         head: Head {

@@ -15,6 +15,7 @@ use super::records::{self, BadRecord, Record};
 use super::text::{self, Meta};
 use super::walk::Format;
 use super::{Extracted, Found, clauses, encoding, html, inbox, json, markdown, table, tabular};
+use crate::grounding;
 use crate::retrieval::ingest::table::Sheet;
 use crate::retrieval::{Audience, Passage, chunk};
 
@@ -687,11 +688,21 @@ impl Reader {
 
     fn send_document(
         &self,
-        source: Source,
+        mut source: Source,
         language: Option<&'static str>,
         pieces: impl Iterator<Item = (Vec<String>, String, Range<usize>)>,
         sender: &Sender,
     ) -> Result<(), Departed> {
+        let title = source.meta.title.as_deref().unwrap_or(&source.fallback_title);
+        let unsaid = source.meta.audience.or(self.defaults.audience).is_none();
+        if unsaid && grounding::says_internal(title) {
+            let reason = format!(
+                "the title {title:?} says that it is internal, so it is for agents only; if \
+                 visitors may read it, set its audience to public"
+            );
+            source.meta.audience = Some(Audience::Agents);
+            send(sender, Found::Incomplete { line: None, reason })?;
+        }
         let mut passages: Vec<Passage> = pieces
             .map(|(headings, text, range)| self.passage(&source, language, headings, text, range))
             .collect();
