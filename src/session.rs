@@ -1462,6 +1462,7 @@ mod tests {
             .iter()
             .map(|effect| match effect {
                 Effect::Append { seq, event } => format!("append {seq} {}", name(event)),
+                Effect::Amend { seq, event } => format!("amend {seq} {}", name(event)),
                 Effect::Tell(Update::Event { seq, .. }) => format!("tell {seq}"),
                 Effect::Tell(Update::Delta { offset, text, .. }) => {
                     format!("delta {offset} {text}")
@@ -1561,6 +1562,27 @@ mod tests {
         );
         // A word of the stopped turn that was under way goes nowhere.
         check(&session.apply(Command::Write { turn: 2, text: "late".into() }, 3), &[]);
+    }
+
+    #[test]
+    fn what_is_taken_back_is_in_no_prompt() {
+        let mut session = session();
+        say(&mut session, "a", 0);
+        session.apply(Command::Finish { turn: 2, verdict: verdict(AnswerEnd::Complete, 0.9) }, 0);
+        let take_back = |seq: u64, text: &str| Command::TakeBack {
+            seq,
+            before: "text of a".into(),
+            text: text.into(),
+        };
+        check(&session.apply(take_back(2, "text"), 1), &["amend 2 said", "ok 2"]);
+        assert_eq!(session.lines[0].text, "text");
+        let command = Command::TakeBack { seq: 2, before: "text".into(), text: DELETED.to_owned() };
+        check(&session.apply(command, 1), &["amend 2 said", "ok 2"]);
+        assert!(session.lines.iter().all(|line| !line.by_visitor), "{:?}", session.lines);
+        let unknown = session.apply(take_back(3, "text"), 1);
+        assert!(matches!(&unknown[..], [Effect::Reply(Err(Refusal::UnknownTurn { turn: 3 }))]));
+        // The same message again is the same, whatever was taken out of it.
+        assert_eq!(say(&mut session, "a", 2), [Effect::Reply(Ok(Accepted { seq: 2 }))]);
     }
 
     #[test]
