@@ -27,7 +27,7 @@ pub(crate) use claims::denies;
 pub use claims::is_refusal;
 pub use evidence::{Computed, Evidence, Ruling, Source, unmarked};
 pub use gate::Gate;
-pub use internal::{is_internal, says_internal};
+pub use internal::{for_visitors, says_internal};
 pub use judged::Scored;
 pub use overview::{general_topic, is_on, openings};
 pub(crate) use quote::with_own_verdicts;

@@ -448,11 +448,8 @@ fn units_of(which: Vec<usize>, hits: &[Hit]) -> Vec<Unit> {
     for at in which {
         let Some(Hit { passage, .. }) = hits.get(at) else { continue };
         let headings = passage.headings.last().unwrap_or(&passage.title);
-        let public = grounding::units(at, &passage.text)
-            .into_iter()
-            .filter(|unit| !grounding::is_internal(&unit.text))
-            .filter(|unit| !grounding::says_internal(&unit.heading));
-        units.extend(public.map(|unit| match unit.heading.as_str() {
+        let public = grounding::for_visitors(grounding::units(at, &passage.text));
+        units.extend(public.into_iter().map(|unit| match unit.heading.as_str() {
             "" => Unit { heading: headings.clone(), ..unit },
             _ => unit,
         }));

@@ -379,10 +379,11 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         let about = ask.about(&reading.question, &names);
         let series = Series::of(hits.iter().map(|hit| hit.passage.document.as_str()));
         let glossed = gloss.as_ref().map_or("", |gloss| gloss.text.as_str());
-        // A word that several names hold asks for none of them.
+        // A word that several names hold asks for none of them; across languages nobody is asked
+        // back, and the one whose name fits best is meant.
         let titles = hits.iter().map(|hit| hit.passage.title.as_str());
         let mut wanted = Wanted::default();
-        if names.several(&reading.question, titles).len() < 2 {
+        if gloss.is_some() || names.several(&reading.question, titles).len() < 2 {
             wanted = series.wanted(&format!("{} {glossed}", reading.question));
             if wanted.is_empty() {
                 wanted = series.wanted(&about.text);

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 mod basket;
+mod superlative;
 
 use super::shelf::{Meant, Shelf};
 use super::words::{
@@ -65,7 +66,8 @@ impl Shelf {
         if self.rows.is_empty() || asked.question.len() > MAX_BYTES {
             return None;
         }
-        self.answer(asked, false).or_else(|| self.answer(asked, true))
+        let whole = self.answer(asked, false).or_else(|| self.superlative(asked));
+        whole.or_else(|| self.answer(asked, true))
     }
 
     /// The answer to all of a question, or to what of it is understood.
@@ -880,6 +882,10 @@ impl Answer<'_> {
         }
         let stock_only = parsed.asks == [Property::Stock];
         if stock_only && (subject.kind || subject.everything) {
+            // Of one thing it is asked how many there are.
+            if self.shelf.products(&rows).len() == 1 {
+                return self.stock(&rows, &subject.others, parsed.yes_no);
+            }
             return self.stocked(&rows, false);
         }
         if subject.everything {

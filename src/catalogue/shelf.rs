@@ -159,7 +159,12 @@ impl Shelf {
                 *kept = *at;
             }
         }
-        rows.retain(|at| best.get(self.rows[*at].product.id.as_str()) == Some(at));
+        // Variants without a number of their own share their product's, in one document.
+        rows.retain(|at| {
+            let Row { product, passage, .. } = &self.rows[*at];
+            let kept = best.get(product.id.as_str()).map(|kept| &self.rows[*kept].passage);
+            kept.is_some_and(|kept| kept.document == passage.document)
+        });
         rows
     }
 

@@ -47,11 +47,6 @@ pub(crate) const LACKS_KIND: f32 = 2.2;
 const NAME_ALONE: f32 = 6.0;
 const NAMED: f32 = 0.45;
 
-/// What a piece's logit that is owed to a name takes off the confidence's logit.
-pub(crate) fn owed(by_name: f32) -> f32 {
-    NAMED * (by_name - NAME_ALONE).max(0.0)
-}
-
 impl Signs {
     /// `cosines` by rank of the passages, `first` the text of the first passage with its title and
     /// headings, `before` what the visitor said just before.
@@ -145,7 +140,8 @@ impl Signs {
         by_name: f32,
         lacks_kind: bool,
     ) -> f32 {
-        let named = owed(by_name) + if lacks_kind { LACKS_KIND } else { 0.0 };
+        let named =
+            NAMED * (by_name - NAME_ALONE).max(0.0) + if lacks_kind { LACKS_KIND } else { 0.0 };
         // Where little was found there is little to stand out from.
         #[expect(clippy::cast_precision_loss, reason = "some dozens of passages")]
         let few = 1.0 - self.passages.min(BACKGROUND) as f32 / BACKGROUND as f32;

@@ -1,15 +1,16 @@
 //! What stands in documents and isn't meant for visitors: instructions to the shop's own staff, and
 //! templates that nobody filled in. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::units::Unit;
+
 /// True for a sentence that tells staff what to do with a customer ("Ask the customer for the
 /// code"), or that has a gap in place of its value ("costs [value not available]").
-#[must_use]
-pub fn is_internal(sentence: &str) -> bool {
+fn is_internal(sentence: &str) -> bool {
     let lower = sentence.to_lowercase().replace('’', "'");
     has_gap(&lower) || is_for_staff(&lower)
 }
@@ -39,6 +40,24 @@ pub fn says_internal(title: &str) -> bool {
         .skip(1)
         .filter_map(|rest| rest.split([')', ']', '）', '】']).next());
     first || bracketed.into_iter().any(marked) || ANYWHERE.iter().any(|mark| lower.contains(mark))
+}
+
+/// The units of a passage that visitors may be told. A section that holds a script for staff is one
+/// as a whole: its other sentences go on from it.
+#[must_use]
+pub fn for_visitors(units: Vec<Unit>) -> Vec<Unit> {
+    let scripts: HashSet<String> = units
+        .iter()
+        .filter(|unit| says_internal(&unit.heading) || is_script(&unit.text))
+        .map(|unit| unit.heading.clone())
+        .collect();
+    let told = |unit: &Unit| !is_internal(&unit.text) && !scripts.contains(&unit.heading);
+    units.into_iter().filter(told).collect()
+}
+
+fn is_script(text: &str) -> bool {
+    let lower = text.to_lowercase().replace('’', "'");
+    STAFF.values().any(|list| list.scripts.iter().any(|script| names(&lower, script)))
 }
 
 fn is_for_staff(lower: &str) -> bool {
@@ -156,6 +175,17 @@ mod tests {
         ] {
             assert!(!is_internal(public), "{public}");
         }
+    }
+
+    #[test]
+    fn a_section_with_a_script_is_for_staff_as_a_whole() {
+        let text = "Keys open the gate.\n\n### Lost keys\n\nLook at the register first. If the \
+                    customer says no, call the warden.\n\n### Fees\n\nA key costs 5 EUR.";
+        let told: Vec<String> = for_visitors(crate::grounding::units(0, text))
+            .into_iter()
+            .map(|unit| unit.text)
+            .collect();
+        assert_eq!(told, ["Keys open the gate.", "A key costs 5 EUR."]);
     }
 
     #[test]

@@ -218,6 +218,8 @@ pub struct Meaning {
     pub rest: String,
     /// It is a price by the list's or the maker's recommendation.
     pub retail: bool,
+    /// It is what members pay.
+    pub member: bool,
 }
 
 /// What a value of a status, stock or policy column says.
@@ -387,6 +389,7 @@ pub fn meaning(label: &str) -> Option<Meaning> {
             currency: money::code_in(label),
             rest: String::new(),
             retail: false,
+            member: false,
         })
     };
     if let Some(kind) = lexicon.raw.get(label) {
@@ -394,7 +397,9 @@ pub fn meaning(label: &str) -> Option<Meaning> {
     }
     if let Some((kind, rank)) = lexicon.whole(&full) {
         let mut meaning = plain(kind, rank)?;
-        meaning.retail = lexicon.has("retail", &full.split(' ').collect::<Vec<_>>());
+        let words: Vec<&str> = full.split(' ').collect();
+        meaning.retail = lexicon.has("retail", &words);
+        meaning.member = lexicon.has("member", &words);
         return Some(meaning);
     }
     // A shop's own fields are called by their name and where the platform keeps them.
@@ -404,15 +409,22 @@ pub fn meaning(label: &str) -> Option<Meaning> {
     // Without what stands in brackets (a unit, a currency) or a currency.
     let bare = folded(&money::without_currency(&without_brackets(label)));
     let words: Vec<&str> = full.split(' ').filter(|word| !word.is_empty()).collect();
-    // What is never told comes before what it is otherwise.
-    if let Some((kind, rank)) = lexicon.whole(&bare).filter(|_| !bare.is_empty()) {
+    // What is never told comes before what it is otherwise. "Adult" of a feed says for whom a thing
+    // is, "Adult EUR" what adults pay.
+    let known = lexicon.whole(&bare).filter(|(kind, _)| {
+        !bare.is_empty() && (*kind != Kind::Technical || money::code_in(label).is_none())
+    });
+    if let Some((kind, rank)) = known {
         let mut meaning = plain(kind, rank + 1)?;
         meaning.retail = lexicon.has("retail", &words);
+        meaning.member = lexicon.has("member", &words);
         return Some(meaning);
     }
     let parts = parts(label);
     for part in &parts {
-        if let Some((kind, rank)) = lexicon.whole(&folded(part)) {
+        // "Zone 1 (DE)" names a country, whatever its letters are a word for.
+        let code = part.trim().len() == 2 && part.trim().bytes().all(|b| b.is_ascii_uppercase());
+        if let Some((kind, rank)) = lexicon.whole(&folded(part)).filter(|_| !code) {
             let mut meaning = plain(kind, rank + 2)?;
             // "Price / United States" is one market's price.
             if let (Kind::Price | Kind::Sale | Kind::Before, Some(market)) =
@@ -492,11 +504,13 @@ fn by_words(lexicon: &Lexicon, label: &str, words: &[&str]) -> Option<Meaning> {
             currency,
             rest: String::new(),
             retail: false,
+            member: lexicon.has("member", words),
         });
     }
     let meant = |kind: Kind, rest: String| {
         let (tax, currency) = (tax(&words.join(" ")), money::code_in(label));
-        Some(Meaning { kind, rank: 20, tax, currency, rest, retail: lexicon.has("retail", words) })
+        let (retail, member) = (lexicon.has("retail", words), lexicon.has("member", words));
+        Some(Meaning { kind, rank: 20, tax, currency, rest, retail, member })
     };
     let price = lexicon.has("price", words);
     let has = |part: &str| lexicon.has(part, words);

@@ -185,6 +185,12 @@ impl Product {
         })
     }
 
+    /// How it is said that it can't be had now, if that is so and the language has words for it.
+    pub(crate) fn absence(&self, language: &str) -> Option<&'static str> {
+        let out = || phrases::of(language).map(|words| words.out).filter(|out| !out.is_empty());
+        if self.available == Some(false) { self.later(language).or_else(out) } else { None }
+    }
+
     /// An amount as the row writes it ("349.00", not what was made of it), with its currency and
     /// what it is for.
     fn written(&self, amount: &str, parts: &[(&str, &str)]) -> String {
@@ -501,7 +507,9 @@ impl<'a> Row<'a> {
         let mut read = |kind: Kind| {
             let mut fields: Vec<&Field<'a>> =
                 self.0.iter().filter(|field| field.kind == Some(kind)).collect();
-            fields.sort_by_key(|field| field.rank);
+            // What everybody pays comes before what members do.
+            let member = |field: &Field<'_>| field.meaning.as_ref().is_some_and(|m| m.member);
+            fields.sort_by_key(|field| (member(field), field.rank));
             for field in fields {
                 match money::money(field.value, None) {
                     // 0 says that there is no price.

@@ -6,7 +6,7 @@ use super::judge::{Topic, of_place, put_first};
 use super::lead::{CONCLUDED, conclude};
 use super::{Ask, Spine, told};
 use crate::grounding::choose::{self, Choice};
-use crate::grounding::confidence::{self, LACKS_KIND};
+use crate::grounding::confidence::LACKS_KIND;
 use crate::grounding::judged::{Judged, UNJUDGED};
 use crate::grounding::{self, Scored, Shape, Unit, shape, units};
 use crate::language;
@@ -334,10 +334,7 @@ pub(super) async fn choose(
         .enumerate()
         .filter(|(_, hit)| only_third || !third(hit))
         .take(PASSAGES)
-        .flat_map(|(at, hit)| units(at, &hit.passage.text))
-        .filter(|unit| {
-            !grounding::is_internal(&unit.text) && !grounding::says_internal(&unit.heading)
-        })
+        .flat_map(|(at, hit)| grounding::for_visitors(units(at, &hit.passage.text)))
         // "Yes." and "No." say nothing without their question.
         .filter(|unit| {
             judged || unit.text.chars().count() > 6 || unit.text.contains(language::is_unspaced)
@@ -402,11 +399,7 @@ pub(super) async fn choose(
         shorten(&mut choice.units, &best);
     }
     let by_nearness = by_embedder.as_ref().map_or(0.0, |found| found.confidence);
-    let by_name = match topic.bare {
-        Some(bare) => owed(spine, ask, bare, topic, &choice, &best, hits).await?,
-        None => 0.0,
-    };
-    let mut confidence = confidence(&choice, by_nearness, gloss.known, by_name);
+    let mut confidence = confidence(&choice, by_nearness, gloss.known);
     // A conclusion needs question and sentence to agree in more than a model can tell.
     if conclude(&ask.question, visitor, &ask.facts, hits, &mut choice.units.clone()).is_some() {
         confidence = confidence.max(CONCLUDED);
@@ -426,22 +419,6 @@ pub(super) async fn choose(
         confidence,
         english: Some(English { gloss: gloss.text.clone(), known: gloss.known, best }),
     }))
-}
-
-/// How much of a choice's logit is owed to the name that was put before the question.
-async fn owed(
-    spine: &Spine,
-    ask: &Ask,
-    bare: &str,
-    topic: Topic<'_>,
-    choice: &Choice,
-    best: &Unit,
-    hits: &[Hit],
-) -> Result<f32, RetrievalError> {
-    let bare = gloss(spine, &Ask { question: bare.to_owned(), ..ask.clone() });
-    let Some((bare, judge)) = bare.zip(spine.reranker.as_ref()) else { return Ok(0.0) };
-    let alone = judge.score(&bare.text, &[topic.judged_text(best, hits)]).await?;
-    Ok(alone.first().map_or(0.0, |alone| (choice.logit - alone).max(0.0)))
 }
 
 /// Who reads a quote in a foreign language is quoted no more than what answers: steps, the row that
@@ -619,15 +596,14 @@ const SPECIAL: f32 = 2.0;
 /// bank; the constant over 101 questions to nine small businesses in seven languages, so that at
 /// the default of `answers.min_confidence`, .62, ten of their 14 without an answer are declined,
 /// and three of the 70 rightly answered. Expect less elsewhere.
-fn confidence(choice: &Choice, by_nearness: f32, known: f32, by_name: f32) -> f32 {
+fn confidence(choice: &Choice, by_nearness: f32, known: f32) -> f32 {
     let near = by_nearness.clamp(0.01, 0.99);
     let lacks = if choice.lacks_kind { LACKS_KIND } else { 0.0 };
     let logit = -2.0 - lacks
         + 0.2 * choice.logit
         + 0.2 * choice.margin
         + 0.5 * (near / (1.0 - near)).ln()
-        + known
-        - confidence::owed(by_name);
+        + known;
     1.0 / (1.0 + (-logit).exp())
 }
 

@@ -591,3 +591,47 @@ fn several_things_have_a_sum() {
     let asked = "3 Flaschen Apfelsaft und ein Honigglas, was macht das zusammen?";
     assert_eq!(sum(&shelf(HOFLADEN), asked, "de").as_deref(), Some(juice));
 }
+
+#[test]
+fn variants_without_numbers_are_all_told() {
+    let shop = shelf(
+        "Handle,Title,Option1 Value,Variant Price,Variant Inventory Qty\n\
+         rope-cuff,Rope Cuff Wide,Gold,70,1\nrope-cuff,Rope Cuff Wide,Silver,55,0\n\
+         tide-clock,Tide Clock Brass,Default Title,90,4\n",
+    );
+    let check = |question: &str, expected: Option<&str>| check(&shop, &[question], expected);
+    check(
+        "how much is the rope cuff in silver?",
+        Some("Rope Cuff Wide costs 55 (Silver, out of stock)."),
+    );
+    check(
+        "how much is the rope cuff?",
+        Some("Rope Cuff Wide costs 70 (Gold) or 55 (Silver, out of stock)."),
+    );
+    check("how many tide clocks do you have left?", Some("Tide Clock Brass: 4 in stock."));
+}
+
+#[test]
+fn the_cheapest_of_a_kind_in_other_languages() {
+    let shop = shelf(
+        "sku,naam,categorie,prijs,voorraad\n1,Varen,Kamerplanten,12.50,0\n2,Palm,Kamerplanten,29.00,3\n\
+         3,Klimop,Kamerplanten,14.00,8\n4,Gieter,Gereedschap,9.00,5\n5,Schop,Gereedschap,19.00,2\n",
+    );
+    let told =
+        |question: &str, language: &str| told(&shop, &[question], language).map(|told| told.text);
+    assert_eq!(
+        told("wat is jullie goedkoopste kamerplant?", "nl").as_deref(),
+        Some("Het goedkoopst:\n- Varen: 12.50 (niet op voorraad)\n- Klimop: 14")
+    );
+    assert_eq!(
+        told("wat is het duurste gereedschap?", "nl").as_deref(),
+        Some("Het duurst: Schop: 19")
+    );
+    assert_eq!(
+        told("wat is het goedkoopste product?", "nl").as_deref(),
+        Some("Het goedkoopst: Gieter: 9")
+    );
+    // A word that isn't understood, or a kind that isn't there.
+    assert_eq!(told("wat is de goedkoopste fiets?", "nl"), None);
+    assert_eq!(told("wat is de goedkoopste kamerplant voor noorden?", "nl"), None);
+}

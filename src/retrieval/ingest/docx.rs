@@ -45,8 +45,47 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
         return Err("it holds no text; if it holds pictures of text, have them read by OCR first"
             .to_owned());
     }
-    Ok(Extraction { title, language, text, ..Extraction::default() })
+    let warnings = margins(&mut archive, &text)?;
+    Ok(Extraction { title, language, text, warnings, ..Extraction::default() })
 }
+
+/// What pages say above and below their text isn't part of it: it is named where it says more than
+/// the text does.
+fn margins(
+    archive: &mut zip::ZipArchive<std::io::Cursor<&[u8]>>,
+    text: &str,
+) -> Result<Vec<String>, String> {
+    const MOST: usize = 12;
+    const SHOWN: usize = 200;
+    let names = archive.file_names_raw().filter_map(|name| std::str::from_utf8(name).ok());
+    let mut parts: Vec<String> = names
+        .filter(|name| {
+            let part = name.strip_prefix("word/").and_then(|part| part.strip_suffix(".xml"));
+            part.is_some_and(|part| part.starts_with("header") || part.starts_with("footer"))
+        })
+        .map(str::to_owned)
+        .collect();
+    parts.sort();
+    let mut said: Vec<String> = Vec::new();
+    for part in parts.into_iter().take(MOST) {
+        let mut walker = Walker::default();
+        walker.walk(&zip_text(archive, &part)?)?;
+        let line = walker.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        // A page's number says nothing.
+        let letters = line.chars().filter(|char| char.is_alphabetic()).count();
+        if letters > MIN_LETTERS && !text.contains(&line) && !said.contains(&line) {
+            said.push(line);
+        }
+    }
+    let note = |line: String| {
+        let shown: String = line.chars().take(SHOWN).collect();
+        format!("what its pages say above or below their text was left out: {shown:?}")
+    };
+    Ok(said.into_iter().map(note).collect())
+}
+
+/// Shorter lines at a page's margin number it: "Page 3 of 7".
+const MIN_LETTERS: usize = 12;
 
 /// Calls `take` with each event and how many elements are open around it.
 fn each<'a>(xml: &'a str, mut take: impl FnMut(usize, &Event<'a>)) -> Result<(), String> {
@@ -648,5 +687,42 @@ impl Walker {
         if !text.is_empty() {
             self.block(&text);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn headers_and_footers_are_named_where_they_say_more() {
+        let space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main";
+        let part = |name: &str, text: &str| {
+            format!(
+                "<w:{name} xmlns:w=\"{space}\"><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:{name}>"
+            )
+        };
+        let body = part("body", "Boats leave at nine.");
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, text) in [
+            ("word/document.xml", format!("<w:document xmlns:w=\"{space}\">{body}</w:document>")),
+            ("word/header1.xml", part("hdr", "Ferry office: 0555 0117, daily from eight")),
+            ("word/header2.xml", part("hdr", "Boats leave at nine.")),
+            ("word/footer1.xml", part("ftr", "Page 2 of 3")),
+        ] {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).expect("a sound name");
+            zip.write_all(text.as_bytes()).expect("memory doesn't fail");
+        }
+        let bytes = zip.finish().expect("memory doesn't fail").into_inner();
+        let read = read(&bytes).expect("sound");
+        assert_eq!(read.text, "Boats leave at nine.");
+        assert_eq!(
+            read.warnings,
+            [
+                "what its pages say above or below their text was left out: \"Ferry office: 0555 0117, daily from eight\""
+            ]
+        );
     }
 }

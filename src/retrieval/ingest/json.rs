@@ -16,6 +16,7 @@ use crate::retrieval::product::Product;
 
 mod collect;
 mod languages;
+mod rich_text;
 
 use collect::{Collected, Found, Place, collect, in_languages};
 
@@ -60,6 +61,7 @@ pub(super) fn json(content: &str) -> Result<Json, String> {
         });
         return Ok(Json { records: sections.collect(), ..Json::default() });
     }
+    let value = rich_text::plain(value);
     let mut all = Collected::default();
     let root = Place::default();
     let element = root.under("*");
@@ -153,7 +155,9 @@ pub(super) fn json_line(
     let text = text::decode(line).map_err(bad)?;
     let value: Value =
         serde_json::from_str(&text).map_err(|error| bad(format!("is no JSON: {error}")))?;
-    let Value::Object(object) = value else { return Err(bad("is no JSON object".to_owned())) };
+    let Value::Object(object) = rich_text::plain(value) else {
+        return Err(bad("is no JSON object".to_owned()));
+    };
     if is_unpublished(&object) {
         return Ok(Vec::new());
     }
@@ -173,7 +177,11 @@ pub(super) fn json_line(
 /// What the first lines of a JSON Lines file tell of it: the parts of its fields, and whether it is
 /// an export of tickets.
 pub(super) fn lines_ahead<'a>(lines: impl Iterator<Item = &'a [u8]>) -> (Fields, Option<String>) {
-    let parsed = lines.filter_map(|line| serde_json::from_slice::<Map<String, Value>>(line).ok());
+    let parsed =
+        lines.filter_map(|line| match rich_text::plain(serde_json::from_slice(line).ok()?) {
+            Value::Object(record) => Some(record),
+            _ => None,
+        });
     let records: Vec<Map<String, Value>> = parsed.take(SAMPLE).collect();
     let inbox = inbox::signs(records.iter());
     let parts: Vec<Map<String, Value>> = records.into_iter().flat_map(languages::parted).collect();
@@ -379,11 +387,11 @@ fn record(
                 variant.insert(key.clone(), value.clone());
             }
         }
-        // Shopify calls a variant by its options alone.
+        // Shopify and others call a variant by its options alone.
         let own = variant.get("title").and_then(Value::as_str).map(str::to_owned);
         let of_product = object.get("title").and_then(Value::as_str);
         if let (Some(own), Some(title)) = (own, of_product)
-            && variant.contains_key("option1")
+            && !own.contains(title)
         {
             variant.insert("title".to_owned(), Value::String(title.to_owned()));
             if own != "Default Title" {
@@ -475,6 +483,15 @@ fn flattened(fields: &Map<String, Value>) -> BTreeMap<String, String> {
                 Value::Object(inner) if depth < MAX_NESTED => {
                     collect(&path, inner, depth + 1, flat)
                 }
+                Value::Array(items)
+                    if items.iter().any(|item| item.is_object() || item.is_array()) =>
+                {
+                    let told = !collect::PARTS.contains(&key.as_str()) && columns::is_told(key);
+                    let text = told.then(|| listed(items, depth + 1)).unwrap_or_default();
+                    if !text.is_empty() {
+                        flat.insert(path, text);
+                    }
+                }
                 value => {
                     if let Some(text) = scalar(value).filter(|text| !text.is_empty()) {
                         flat.insert(path, text);
@@ -488,18 +505,68 @@ fn flattened(fields: &Map<String, Value>) -> BTreeMap<String, String> {
     flat
 }
 
+/// Characters of a text that may name a thing of a list.
+const MAX_NAME: usize = 60;
+
+/// A list of things in one line, each by its name: `Helmet (fee 4), Child seat (fee 6)`.
+fn listed(items: &[Value], depth: usize) -> String {
+    let item = |value: &Value| -> Option<String> {
+        match value {
+            Value::Object(fields) => {
+                let short =
+                    |value: &&str| value.chars().count() <= MAX_NAME && !is_address(&[*value]);
+                let name = NAMES
+                    .iter()
+                    .find_map(|key| fields.get(*key).and_then(Value::as_str))
+                    .or_else(|| fields.values().filter_map(Value::as_str).find(short));
+                let told = fields.iter().filter(|(key, value)| {
+                    (name.is_none() || value.as_str() != name)
+                        && !matches!(key.as_str(), "id" | "_id")
+                        && is_told(key)
+                });
+                let rest: Vec<String> = told
+                    .filter_map(|(key, value)| {
+                        let text = match value {
+                            Value::Array(inner) if depth < MAX_NESTED => listed(inner, depth + 1),
+                            Value::Object(_) if depth < MAX_NESTED => {
+                                listed(std::slice::from_ref(value), depth + 1)
+                            }
+                            value => scalar(value)?,
+                        };
+                        let text = text::unbroken(&plain(&text));
+                        (!text.is_empty()).then(|| format!("{} {text}", key.replace('_', " ")))
+                    })
+                    .collect();
+                match (name, rest.is_empty()) {
+                    (Some(name), true) => Some(text::unbroken(name)),
+                    (Some(name), false) => {
+                        Some(format!("{} ({})", text::unbroken(name), rest.join(", ")))
+                    }
+                    (None, true) => None,
+                    (None, false) => Some(rest.join(", ")),
+                }
+            }
+            Value::Array(inner) if depth < MAX_NESTED => {
+                Some(listed(inner, depth + 1)).filter(|text| !text.is_empty())
+            }
+            value => scalar(value).filter(|text| !text.is_empty()),
+        }
+    };
+    items.iter().filter_map(item).collect::<Vec<_>>().join(", ")
+}
+
+/// What only the shop knows or its software needs is told no more than a table's.
+fn is_told(key: &str) -> bool {
+    const TIMES: &[&str] = &["created_at", "updated_at", "published_at", "deleted_at", "synced_at"];
+    let of_software = TIMES.contains(&key)
+        || key.ends_with("_id") && key != "product_id" && key != "item_id"
+        || key == "handle";
+    !META.contains(&key) && !of_software && columns::is_told(key)
+}
+
 /// A record without a text (a product, say) as one sentence.
 fn sentence(flat: &BTreeMap<String, String>) -> String {
-    // What only the shop knows or its software needs is told no more than a table's.
-    let of_software = |key: &str| {
-        const TIMES: &[&str] =
-            &["created_at", "updated_at", "published_at", "deleted_at", "synced_at"];
-        TIMES.contains(&key)
-            || key.ends_with("_id") && key != "product_id" && key != "item_id"
-            || key == "handle"
-    };
-    let told = |key: &str| !META.contains(&key) && !of_software(key) && columns::is_told(key);
-    let shown: Vec<(&String, &String)> = flat.iter().filter(|(key, _)| told(key)).collect();
+    let shown: Vec<(&String, &String)> = flat.iter().filter(|(key, _)| is_told(key)).collect();
     // Names and numbers alone say nothing about what they name.
     if shown
         .iter()
@@ -663,6 +730,29 @@ mod tests {
         assert_eq!(
             read.notes,
             ["fields beside the records don't read as language and were left out: \"build\""]
+        );
+    }
+
+    #[test]
+    fn lists_within_a_record_are_told_and_lists_of_a_file_are_records() {
+        let told = texts(
+            r#"{"name":"Punt hire","price":30,"extras":[{"label":"Hamper","fee":12},{"label":"Rug","fee":0}],"seats":[["2","4"],["6"]],"reviews":[{"by":"A","text":"Nice"}]}"#,
+        );
+        assert_eq!(
+            told[0].2,
+            "extras: Hamper (fee 12), Rug (fee 0); name: Punt hire; price: 30; seats: 2, 4, 6."
+        );
+        let told = texts(
+            r#"{"hours":{"sat":"9-12"},"treatments":[{"treatment":"Massage","minutes":30,"eur":45},{"treatment":"Bath","minutes":20,"eur":15}]}"#,
+        );
+        let lines: Vec<&str> = told.iter().map(|(_, _, text)| text.as_str()).collect();
+        assert_eq!(
+            lines,
+            [
+                "sat: 9-12.",
+                "eur: 45; minutes: 30; treatment: Massage.",
+                "eur: 15; minutes: 20; treatment: Bath."
+            ]
         );
     }
 

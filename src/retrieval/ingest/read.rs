@@ -655,10 +655,12 @@ impl Reader {
         if self.is_known(&id, &hash) {
             return send(sender, Found::Unchanged { id });
         }
-        let detected = text::detect_language(&record.text);
+        let is_row = !record.variants.is_empty() || record.product.is_some();
+        let detect = if is_row { text::language_of_rows } else { text::detect_language };
+        let detected = detect(&record.text);
         // Short records speak the language of those before them.
         *language = language.or(detected);
-        if !record.variants.is_empty() || record.product.is_some() {
+        if is_row {
             // Rows, not prose: each is a passage.
             let title = record.meta.title.clone().unwrap_or_else(|| id.clone());
             let mut rows = vec![Record { variants: Vec::new(), ..record.clone() }];
@@ -767,7 +769,7 @@ fn language_of_rows<'a>(rows: impl Iterator<Item = &'a Record>) -> Option<&'stat
         format!("{values}\n{}", row.prose.as_deref().unwrap_or_default())
     };
     let sample: Vec<String> = rows.take(100).map(values).collect();
-    text::detect_language(&sample.join("\n"))
+    text::language_of_rows(&sample.join("\n"))
 }
 
 /// A row that is too long for a passage in pieces of about `target` tokens, each with the name of

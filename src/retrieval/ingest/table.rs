@@ -1,7 +1,7 @@
 //! Tables: sheets of workbooks, CSV files and feeds → rows that say what they say, and what they
 //! sell.
 //!
-//! `cells` tells what a cell looks like, `header` finds the tables in a sheet, `sections` the
+//! `exports` rewrites what shop platforms write, `cells` tells what a cell looks like, `header` finds the tables in a sheet, `sections` the
 //! headings among their rows, `kinds` what their columns are, `rows` makes records of their rows.
 //! Pure; what was understood and why goes along in [`Understood`].
 
@@ -12,6 +12,7 @@ use crate::retrieval::money;
 
 mod cells;
 pub(super) mod combinations;
+mod exports;
 mod grid;
 mod header;
 mod kinds;
@@ -213,8 +214,9 @@ pub(super) struct Context<'a> {
 
 /// Reads a sheet. Its rows are handed to `take` one by one: all of them at once need several times
 /// the file's room.
-pub(super) fn read(sheet: Sheet, context: &Context<'_>, take: &mut dyn FnMut(Row)) -> Reading {
+pub(super) fn read(mut sheet: Sheet, context: &Context<'_>, take: &mut dyn FnMut(Row)) -> Reading {
     let mut reading = Reading::default();
+    exports::rewrite(&mut sheet);
     for table in header::tables(sheet, context.hints) {
         let texts =
             table.above.iter().chain(&table.notes).map(|(line, text)| (*line, text.clone()));

@@ -37,7 +37,7 @@ pub(super) fn records(mut sheet: Sheet, hints: &Hints, separated: bool) -> Recor
         .flat_map(|(_, cells)| cells)
         .filter(|cell| cell.chars().any(char::is_alphabetic));
     let sample: Vec<&str> = cells.take(SAMPLED).map(String::as_str).collect();
-    let language = text::detect_language(&sample.join("\n")).unwrap_or("en");
+    let language = text::language_of_rows(&sample.join("\n")).unwrap_or("en");
     let name = text::one_line(&sheet.name);
     let context = Context {
         hints,

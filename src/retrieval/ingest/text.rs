@@ -5,6 +5,7 @@ use whatlang::Lang;
 use super::encoding;
 use super::table::Hints;
 use crate::retrieval::Audience;
+use crate::retrieval::columns::{self, Kind};
 
 /// What a document says about itself, in front matter, meta tags, columns, or a file beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -172,6 +173,9 @@ pub(super) fn markdown_table(rows: &[Vec<String>]) -> String {
         let cells = rows.iter().flatten().filter(|cell| !cell.is_empty());
         return cells.map(|cell| escaped_line(cell)).collect::<Vec<_>>().join("\n\n");
     }
+    if let Some(pairs) = questions_and_answers(rows) {
+        return pairs;
+    }
     let mut table = String::new();
     for (number, row) in rows.iter().enumerate() {
         if number > 0 {
@@ -188,6 +192,29 @@ pub(super) fn markdown_table(rows: &[Vec<String>]) -> String {
         }
     }
     table
+}
+
+/// A table of questions and answers, by what its two columns are called, as such pairs.
+fn questions_and_answers(rows: &[Vec<String>]) -> Option<String> {
+    let (header, rows) = rows.split_first()?;
+    let filled: Vec<&str> =
+        header.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect();
+    let [first, second] = filled.as_slice() else { return None };
+    let kind = |label: &str| columns::meaning(label).map(|meaning| meaning.kind);
+    if kind(first) != Some(Kind::Question) || kind(second) != Some(Kind::Answer) {
+        return None;
+    }
+    let pair = |row: &Vec<String>| {
+        let cells: Vec<&str> =
+            row.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect();
+        match cells.as_slice() {
+            [question, answer] => Some(format!("Q: {question}\n\nA: {answer}")),
+            _ => None,
+        }
+    };
+    // A row that is no pair is a part of something else.
+    let pairs: Option<Vec<String>> = rows.iter().map(pair).collect();
+    pairs.filter(|pairs| !pairs.is_empty()).map(|pairs| pairs.join("\n\n"))
 }
 
 /// "Soup ........ 5.90" as "Soup: 5.90": dots that lead the eye to a price say nothing, and look
@@ -242,6 +269,15 @@ pub(super) fn detect_language(text: &str) -> Option<&'static str> {
     let letters = sample.chars().filter(|char| char.is_alphabetic()).count();
     let sure = info.is_reliable() || info.confidence() > 0.6 && letters > 40;
     sure.then(|| iso_639_1(info.lang())).flatten()
+}
+
+/// As [`detect_language`], for names, codes and figures, where letters alone mislead: what their
+/// words show to be English is in no other language.
+pub(super) fn language_of_rows(text: &str) -> Option<&'static str> {
+    let found = detect_language(text)?;
+    let sample = &text[..text.floor_char_boundary(4096)];
+    let doubted = found != "en" && crate::language::language_of(sample) == Some("en");
+    (!doubted).then_some(found)
 }
 
 /// `de`, `de-CH`, `deu` or `German` → `de`.
@@ -411,6 +447,17 @@ fn number(digits: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_of_questions_and_answers_is_pairs() {
+        let rows = |cells: &[[&str; 2]]| -> Vec<Vec<String>> {
+            cells.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect()
+        };
+        let faq = rows(&[["Frage", "Antwort"], ["Gibt es Sauna?", "Ja, von 16 bis 22 Uhr."]]);
+        assert_eq!(markdown_table(&faq), "Q: Gibt es Sauna?\n\nA: Ja, von 16 bis 22 Uhr.");
+        let prices = rows(&[["Item", "Price"], ["Towel", "4 €"]]);
+        assert!(markdown_table(&prices).starts_with("| Item | Price |"));
+    }
 
     #[test]
     fn leaders_end_no_sentence() {

@@ -5,7 +5,7 @@
 //! would. Their children's names are the columns, without the part that says whose names they are
 //! (`g:price`). Entities that the file itself defines are never expanded.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -34,11 +34,17 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
                 .to_owned(),
         );
     };
-    let sheet = records(&content, &name)?;
+    let (sheet, left_out) = records(&content, &name)?;
     if sheet.rows.len() < 2 {
         return Err(format!("its records <{name}> hold no text"));
     }
-    Ok(Extraction { sheets: vec![sheet], ..Extraction::default() })
+    let named: Vec<String> = left_out.iter().map(|name| format!("<{name}>")).collect();
+    let warnings = if named.is_empty() {
+        Vec::new()
+    } else {
+        vec![format!("fields within these fields of a record were left out: {}", named.join(", "))]
+    };
+    Ok(Extraction { sheets: vec![sheet], warnings, ..Extraction::default() })
 }
 
 fn broken(error: impl std::fmt::Display) -> String {
@@ -137,8 +143,13 @@ fn record_name(content: &str) -> Result<Option<String>, String> {
     Ok(best.map(|(name, _)| name.clone()))
 }
 
-/// The records as rows under one header.
-fn records(content: &str, record: &str) -> Result<Sheet, String> {
+/// What the column is called that says what delivering costs.
+const SHIPPING_COSTS: &str = "shipping costs";
+/// Fields that were left out and are named.
+const MAX_NAMED: usize = 12;
+
+/// The records as rows under one header, and the fields whose own fields were left out.
+fn records(content: &str, record: &str) -> Result<(Sheet, BTreeSet<String>), String> {
     let mut columns: Vec<String> = Vec::new();
     let mut index: HashMap<String, usize> = HashMap::new();
     let mut sheet = Sheet::default();
@@ -152,6 +163,11 @@ fn records(content: &str, record: &str) -> Result<Sheet, String> {
     // name="Colour">red</param>`.
     let mut pair: (Option<String>, Option<String>) = (None, None);
     let mut named: Option<String> = None;
+    // What delivering costs where, one part after the other.
+    let mut delivery: Vec<String> = Vec::new();
+    let mut left_out: BTreeSet<String> = BTreeSet::new();
+    // `<price currency="EUR">79.00</price>`.
+    let mut currency: Option<String> = None;
     loop {
         let event = reader.read_event().map_err(broken)?;
         match event {
@@ -192,6 +208,7 @@ fn records(content: &str, record: &str) -> Result<Sheet, String> {
                 if within.is_empty() {
                     pair = (None, None);
                     named = is_pair(&name).then(|| of_attribute("name")).flatten();
+                    currency = of_attribute("currency").filter(|code| code.len() == 3);
                 }
                 // An Atom link is its address.
                 if within.is_empty()
@@ -237,13 +254,22 @@ fn records(content: &str, record: &str) -> Result<Sheet, String> {
                 let value = text.trim();
                 match within.as_slice() {
                     [] => {
+                        if !delivery.is_empty() {
+                            let said = std::mem::take(&mut delivery).join(" ");
+                            put(cells, &mut columns, &mut index, SHIPPING_COSTS, &said);
+                        }
                         let label = named.take().unwrap_or(name);
                         match std::mem::take(&mut pair) {
                             (Some(label), Some(value)) => {
                                 put(cells, &mut columns, &mut index, &label, &value)
                             }
                             _ if !value.is_empty() => {
-                                put(cells, &mut columns, &mut index, &label, value)
+                                let bare = value.ends_with(|char: char| char.is_ascii_digit());
+                                let value = match currency.take().filter(|_| bare) {
+                                    Some(currency) => format!("{value} {currency}"),
+                                    None => value.to_owned(),
+                                };
+                                put(cells, &mut columns, &mut index, &label, &value)
                             }
                             _ => {}
                         }
@@ -257,10 +283,16 @@ fn records(content: &str, record: &str) -> Result<Sheet, String> {
                             pair.1 = Some(value.to_owned()).filter(|value| !value.is_empty());
                         }
                     }
-                    // A list of one kind (`<categories><category>`), or fields of another thing
-                    // (shipping).
+                    // `<g:shipping><g:country>DE</g:country><g:price>4.90 EUR</g:price>`.
+                    [parent] if parent.eq_ignore_ascii_case("shipping") => {
+                        delivery.extend((!value.is_empty()).then(|| value.to_owned()));
+                    }
+                    // A list of one kind (`<categories><category>`).
                     [parent] if is_list(parent, &name) && !value.is_empty() => {
                         put(cells, &mut columns, &mut index, &name, value);
+                    }
+                    [parent, ..] if !value.is_empty() && left_out.len() < MAX_NAMED => {
+                        left_out.insert(parent.clone());
                     }
                     _ => {}
                 }
@@ -280,7 +312,7 @@ fn records(content: &str, record: &str) -> Result<Sheet, String> {
         *line += 1;
     }
     sheet.rows.insert(0, (1, columns));
-    Ok(sheet)
+    Ok((sheet, left_out))
 }
 
 fn is_pair(name: &str) -> bool {
@@ -341,9 +373,13 @@ mod tests {
             <item><g:id>T2</g:id><title>Cup &amp; saucer</title><g:price>9.00 EUR</g:price></item></channel></rss>"#;
         assert_eq!(
             rows(google).as_deref(),
-            Ok(["id|title|price", "T1|Tea & <b>pot</b>|29.00 EUR", "T2|Cup & saucer|9.00 EUR"]
-                .map(str::to_owned)
-                .as_slice())
+            Ok([
+                "id|title|price|shipping costs",
+                "T1|Tea & <b>pot</b>|29.00 EUR|DE 4.90 EUR",
+                "T2|Cup & saucer|9.00 EUR|"
+            ]
+            .map(str::to_owned)
+            .as_slice())
         );
         let heureka = "<SHOP><SHOPITEM><ITEM_ID>1</ITEM_ID><PRODUCTNAME>Stan</PRODUCTNAME><PARAM><PARAM_NAME>Barva</PARAM_NAME>\
             <VAL>zelená</VAL></PARAM></SHOPITEM><SHOPITEM><ITEM_ID>2</ITEM_ID><PRODUCTNAME>Spacák</PRODUCTNAME></SHOPITEM></SHOP>";

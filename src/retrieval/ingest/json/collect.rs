@@ -113,8 +113,17 @@ pub(super) fn collect(
         .filter(|(key, value)| value.is_string() && asks(key))
         .map(|(key, _)| key.clone())
         .collect();
-    if speaks || prose && !at_root || keys.is_empty() && questions.is_empty() || depth >= MAX_NESTED
-    {
+    // A file of facts: hours, an address, a list of services with what each costs.
+    let lists = |(key, value): (&String, &Value)| {
+        let items = value.as_array().filter(|items| items.len() > 1);
+        !PARTS.contains(&key.as_str())
+            && items.is_some_and(|items| {
+                items.iter().all(|item| item.is_object() && has_words(item, 0))
+            })
+    };
+    let facts = at_root && object.iter().any(lists);
+    let none = keys.is_empty() && questions.is_empty() && !facts;
+    if speaks || prose && !at_root || none || depth >= MAX_NESTED {
         all.found.push(Found { fields: Some(object), place: place.clone(), line });
         return;
     }
@@ -134,10 +143,21 @@ pub(super) fn collect(
         });
     }
     let in_languages = keys.len() > 1 && keys.iter().all(|key| languages::is_code(key));
+    // What a list is priced in, its records are.
+    let currency = object.get("currency").filter(|value| {
+        value.as_str().is_some_and(|code| crate::retrieval::money::code(code).is_some())
+    });
+    let currency = currency.cloned();
+    if currency.is_some() {
+        object.remove("currency");
+    }
     for key in keys {
         let inside = place.under(&key);
         let language = in_languages.then(|| languages::code(&key));
         let said = |mut inner: Map<String, Value>| {
+            if let Some(currency) = &currency {
+                inner.entry("currency").or_insert_with(|| currency.clone());
+            }
             if let Some(language) = &language {
                 inner.entry("language").or_insert_with(|| Value::String(language.clone()));
             }
@@ -226,7 +246,7 @@ fn beside(
 }
 
 /// What belongs to a record isn't one.
-const PARTS: [&str; 11] = [
+pub(super) const PARTS: [&str; 18] = [
     "images",
     "image",
     "media",
@@ -238,6 +258,13 @@ const PARTS: [&str; 11] = [
     "properties",
     "links",
     "meta",
+    "prices",
+    "related",
+    "related_products",
+    "recommendations",
+    "reviews",
+    "breadcrumbs",
+    "history",
 ];
 /// Fields that name a group of records, beside those that name a record.
 const GROUPS: [&str; 3] = ["category", "section", "group"];

@@ -168,6 +168,8 @@ pub(super) struct Looks {
     pub(super) filled: usize,
     counts: Vec<(Class, usize)>,
     pub(super) distinct: usize,
+    /// "Yes" and "no", which say something where 0 and 1 don't.
+    pub(super) spoken: usize,
     /// Characters of a filled cell, on average.
     pub(super) length: usize,
 }
@@ -183,6 +185,8 @@ impl Looks {
                 continue;
             }
             looks.filled += 1;
+            let spoken = ["yes", "no"].iter().any(|word| cell.trim().eq_ignore_ascii_case(word));
+            looks.spoken += usize::from(spoken);
             length += cell.chars().count();
             seen.insert(cell.trim());
             match looks.counts.iter_mut().find(|(known, _)| *known == class) {

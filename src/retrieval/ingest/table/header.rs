@@ -269,7 +269,9 @@ fn stands_over_money(rows: &[Line], at: usize) -> bool {
         }
         let under =
             Looks::of(below.iter().filter_map(|row| row.cells.get(column)).map(String::as_str));
-        if cells::class(cell) != Class::Measure || !under.mostly(&[Class::Amount], 60) {
+        let figures = [Class::Amount, Class::Number, Class::Flag];
+        let priced = under.mostly(&[Class::Amount], 60) || under.mostly(&figures, 100);
+        if cells::class(cell) != Class::Measure || !priced {
             return false;
         }
         measures += 1;
@@ -340,10 +342,17 @@ fn with_second_line(rows: &[Line], at: usize) -> (usize, usize) {
     }
     if at > 0 {
         let above = &rows[at - 1];
+        // "Mon–Thu" twice says something only with the season above it.
+        let twice = || {
+            let filled: Vec<&String> =
+                rows[at].cells.iter().filter(|cell| !cell.is_empty()).collect();
+            filled.iter().enumerate().any(|(n, cell)| filled[..n].contains(cell))
+        };
+        let grouped = groups(above, &rows[at]);
         if labels_only(above)
             && adjacent(above, &rows[at])
-            && known(above) > 0
-            && (groups(above, &rows[at]) || known(above) * 2 > above.filled())
+            && (known(above) > 0 && (grouped || known(above) * 2 > above.filled())
+                || grouped && twice())
         {
             return (at - 1, 2);
         }
@@ -371,7 +380,9 @@ fn labels(header: &[Line]) -> Vec<String> {
             group.clone_from(&above);
         }
         let next = cell(upper, column + 1);
-        let spans = next == above || next.is_empty() && !cell(lower, column + 1).is_empty();
+        let repeated = column > 0 && cell(upper, column - 1) == above;
+        let spans =
+            next == above || repeated || next.is_empty() && !cell(lower, column + 1).is_empty();
         names.push(match (fresh, below.is_empty()) {
             (_, true) => above,
             (false, false)

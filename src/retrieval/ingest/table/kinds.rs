@@ -27,6 +27,8 @@ pub(super) struct Column {
     /// What tells a price from the others: a size, an option.
     pub(super) rest: String,
     pub(super) retail: bool,
+    /// It is a price for members alone.
+    pub(super) member: bool,
     /// The sign that parts the cents in its amounts.
     pub(super) decimal: Option<char>,
 }
@@ -40,6 +42,8 @@ pub(super) struct Columns {
     pub(super) currency: Option<String>,
     /// Plain figures that are amounts of that currency.
     pub(super) scale: Vec<usize>,
+    /// A shop platform's export.
+    pub(super) platform: bool,
 }
 
 impl Columns {
@@ -92,7 +96,8 @@ pub(super) fn columns(table: &Table, context: &Context<'_>) -> Columns {
         columns.all.push(column);
         looks.push(own);
     }
-    let platform = platform(table);
+    columns.platform = platform(table);
+    let platform = columns.platform;
     running_number(&mut columns, &sample);
     price_now(&mut columns, &looks);
     by_content(&mut columns, &looks, table);
@@ -139,10 +144,12 @@ fn scale(columns: &Columns, looks: &[Looks]) -> Vec<usize> {
     let timed = |at: &usize| {
         let (column, looks) = (&columns.all[*at], &looks[*at]);
         let folded = columns::folded(&column.name);
-        column.kind.is_none()
-            && column.telling == Telling::Told
-            && folded.split(' ').any(columns::is_time)
-            && looks.mostly(&[Class::Number, Class::Amount, Class::Flag], 80)
+        let tariff = column.why == TARIFF;
+        tariff
+            || column.kind.is_none()
+                && column.telling == Telling::Told
+                && folded.split(' ').any(columns::is_time)
+                && looks.mostly(&[Class::Number, Class::Amount, Class::Flag], 60)
     };
     let timed: Vec<usize> = (0..columns.all.len()).filter(timed).collect();
     if timed.len() > 1 { timed } else { Vec::new() }
@@ -167,13 +174,15 @@ fn named(name: &str, at: usize, context: &Context<'_>) -> Column {
         currency: None,
         rest: String::new(),
         retail: false,
+        member: false,
         decimal: None,
     };
     let folded = columns::folded(name);
     let number = (at + 1).to_string();
     let meaning = columns::meaning(name);
-    if let Some(Meaning { tax, currency, rest, retail, .. }) = meaning.clone() {
+    if let Some(Meaning { tax, currency, rest, retail, member, .. }) = meaning.clone() {
         (column.tax, column.currency, column.rest, column.retail) = (tax, currency, rest, retail);
+        column.member = member;
     }
     let hint =
         context.hints.columns.iter().find(|(own, _)| {
@@ -253,7 +262,14 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String], context: &Conte
             let words = known(&[Word::Yes, Word::No, Word::Later, Word::Preorder]) >= 60;
             let numbers =
                 share(&|value| value.trim_start_matches('-').parse::<f64>().is_ok()) >= 60;
-            (numbers, if words { Kind::Availability } else { Kind::Property })
+            // "Unlimited" among numbers.
+            let counted = |value: &str| {
+                value.trim_start_matches('-').parse::<f64>().is_ok()
+                    || columns::says(Word::Yes, value)
+                    || columns::says(Word::No, value)
+            };
+            let mixed = !words && share(&counted) >= 90;
+            (numbers || mixed, if words { Kind::Availability } else { Kind::Property })
         }
         Kind::Availability => {
             let words = known(&[Word::Yes, Word::No, Word::Later, Word::Preorder]);
@@ -272,6 +288,7 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String], context: &Conte
             known(&[Word::Yes, Word::No]) >= 90 || looks.mostly(&[Class::Flag], 90),
             Kind::Property,
         ),
+        Kind::Name if share(&is_row_type) >= 90 => (false, Kind::RowType),
         Kind::Name => (
             !looks.mostly(
                 &[Class::Number, Class::Amount, Class::Flag, Class::Address, Class::File],
@@ -287,22 +304,7 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String], context: &Conte
             share(&|value| value.starts_with("http") || value.starts_with('/')) >= 50,
             Kind::Technical,
         ),
-        Kind::Category => {
-            let types = [
-                "simple",
-                "variable",
-                "variation",
-                "configurable",
-                "grouped",
-                "bundle",
-                "virtual",
-                "external",
-                "downloadable",
-            ];
-            let of_rows =
-                share(&|value| value.to_lowercase().split(", ").all(|word| types.contains(&word)));
-            (of_rows < 90, Kind::RowType)
-        }
+        Kind::Category => (share(&is_row_type) < 90, Kind::RowType),
         // "On sale (0/1)" is a badge: how much less it costs isn't said.
         Kind::Discount => (!looks.mostly(&[Class::Flag], 90), Kind::Technical),
         Kind::Answer | Kind::Question => {
@@ -320,6 +322,30 @@ fn demote(column: &mut Column, looks: &Looks, values: &[String], context: &Conte
     }
 }
 
+/// What platforms call their rows by, in a column of types or of items.
+fn is_row_type(value: &str) -> bool {
+    const TYPES: [&str; 17] = [
+        "simple",
+        "variable",
+        "variation",
+        "configurable",
+        "grouped",
+        "bundle",
+        "virtual",
+        "external",
+        "downloadable",
+        "product",
+        "variant",
+        "physical",
+        "digital",
+        "service",
+        "product_variation",
+        "product_option",
+        "image",
+    ];
+    value.to_lowercase().split(", ").all(|word| TYPES.contains(&word))
+}
+
 /// Columns of a shop platform's export: what isn't known there is the platform's own.
 fn platform(table: &Table) -> bool {
     let labels: Vec<String> = table.labels.iter().map(|label| columns::folded(label)).collect();
@@ -328,6 +354,12 @@ fn platform(table: &Table) -> bool {
         || has(&["handle", "option1 name"])
         || has(&["url handle", "title"])
         || has(&["sku", "attribute set code"])
+        || has(&["handleid", "fieldtype"])
+        || has(&["item", "id", "inventory tracking"])
+        || has(&["product internal id", "product name"])
+        || has(&["supply price", "retail price"])
+        || has(&["product number", "manufacturer id"])
+        || has(&["product id non editable", "title"])
         || has(&["sku", "product type", "visibility"])
         || has(&["regular price", "visibility in catalog"])
         || labels.iter().any(|label| label == "active 0 1" || label == "actif 0 1")
@@ -438,6 +470,24 @@ fn by_content(columns: &mut Columns, looks: &[Looks], table: &Table) {
                 } else {
                     column.name.trim().to_owned()
                 };
+            }
+        }
+    }
+    // Beside one column of amounts, what holds amounts here and there (else a dash, "on request")
+    // is of the same sort.
+    let amounts = "amounts of money stand below";
+    let by_amounts = |column: &Column| column.kind == Some(Kind::Price) && column.why == amounts;
+    if columns.all.iter().any(|column| by_amounts(column) && !column.name.is_empty())
+        && !columns.all.iter().any(|column| column.kind == Some(Kind::Price) && !by_amounts(column))
+    {
+        for (column, looks) in columns.all.iter_mut().zip(looks) {
+            let some = looks.mostly(&[Class::Amount], 40)
+                && looks.mostly(&[Class::Amount, Class::Number, Class::Text], 100);
+            if column.kind.is_none() && !column.name.is_empty() && some {
+                column.kind = Some(Kind::Price);
+                column.rank = 60;
+                column.why = amounts.to_owned();
+                column.rest = column.name.trim().to_owned();
             }
         }
     }
@@ -588,6 +638,9 @@ fn best_name(columns: &mut Columns, looks: &[Looks]) {
     }
 }
 
+/// Why a price of a tariff is told under its own name.
+const TARIFF: &str = "one of several prices of something without a name";
+
 /// One price is the price. Several that differ by an option are prices of variants, and others are
 /// told by their names.
 fn prices(columns: &mut Columns) {
@@ -602,6 +655,12 @@ fn prices(columns: &mut Columns) {
             columns.all[*at].why = why.to_owned();
         }
     };
+    // Everybody pays the other one.
+    if all.iter().any(|at| of(at).member) && !all.iter().all(|at| of(at).member) {
+        let everybody: Vec<usize> = all.iter().copied().filter(|at| !of(at).member).collect();
+        others(columns, &|at| everybody.contains(at), "it is the price for members");
+        return prices(columns);
+    }
     // A current price beside the list's or the maker's.
     let current: Vec<usize> = all.iter().copied().filter(|at| !of(at).retail).collect();
     if !current.is_empty() && current.len() < all.len() && columns.of(Kind::Before).is_none() {
@@ -623,10 +682,19 @@ fn prices(columns: &mut Columns) {
     if taxes.contains(&Some(Tax::Gross)) && taxes.contains(&Some(Tax::Net)) {
         let gross = all.iter().copied().find(|at| of(at).tax == Some(Tax::Gross));
         others(columns, &|at| Some(*at) == gross, "a price with tax stands beside it");
+        // Shop software derives the one from the other.
+        let derived = |at: &&usize| columns.platform && Some(**at) != gross;
+        let derived: Vec<usize> = all.iter().filter(derived).copied().collect();
+        for at in derived {
+            columns.all[at].kind = Some(Kind::Technical);
+        }
     } else if plain.is_empty() {
         let different =
             all.iter().map(|at| of(at).rest.as_str()).collect::<std::collections::HashSet<_>>();
-        if different.len() == all.len() {
+        if different.len() == all.len() && columns.of(Kind::Name).is_none() {
+            // A tariff: what its rows are has no name, but each amount says what it is for.
+            others(columns, &|_| false, TARIFF);
+        } else if different.len() == all.len() {
             columns.priced_variants = all;
         } else {
             let first = all.first().copied();
@@ -662,13 +730,13 @@ fn unknown(columns: &mut Columns, looks: &[Looks], platform: bool) {
         } else if platform {
             (false, "a field of the shop's software that isn't known")
         } else if column.name.starts_with('_')
-            || letters < 2 && column.name.is_ascii()
+            || letters < 2 && column.name.is_ascii() && cells::class(&column.name) != Class::Measure
             || words > 10
             || marks > 0
         {
             (false, "its name doesn't read as language")
-        } else if looks.mostly(&[Class::Flag], 90) {
-            (false, "bare yes and no, 0 and 1, say nothing")
+        } else if looks.mostly(&[Class::Flag], 90) && looks.spoken * 10 < looks.filled * 9 {
+            (false, "0 and 1, true and false, say nothing by themselves")
         } else if looks.mostly(&[Class::Code], 60) && looks.length > 16
             || looks.mostly(&[Class::Address, Class::File], 50)
         {

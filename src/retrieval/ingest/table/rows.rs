@@ -52,6 +52,8 @@ pub(in crate::retrieval::ingest) struct Offer {
 
 /// A longer description is a text of its own.
 const MAX_INLINE: usize = 400;
+/// Prices of other variants that are told with one's own, at most.
+const MAX_OTHERS: usize = 8;
 /// Values that are told of a cell, in bytes.
 const MAX_NAME: usize = 300;
 
@@ -106,6 +108,17 @@ pub(super) fn read(
 fn understood(column: &Column) -> UnderstoodColumn {
     let Column { name, kind, telling, why, .. } = column;
     UnderstoodColumn { name: name.clone(), kind: *kind, telling: *telling, why: why.clone() }
+}
+
+/// What a shop platform's row is, where a column says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    Product,
+    /// It is sold as one of the product above it, or of its parent.
+    Variant,
+    /// What can be chosen with a product, for a price that isn't the row's.
+    Choice,
+    Picture,
 }
 
 /// Whether a sale price is the price.
@@ -248,6 +261,24 @@ impl<'a> Reader<'a> {
         columns.into_iter().map(|column| self.cell(at, column)).find(|cell| !cell.is_empty())
     }
 
+    fn sort(&self, at: usize) -> Option<Sort> {
+        let word = columns::folded(self.of(at, Kind::RowType)?);
+        Some(match word.as_str() {
+            "variant" | "variation" | "product variation" | "sku" => Sort::Variant,
+            "product option" | "option" | "modifier" => Sort::Choice,
+            "image" => Sort::Picture,
+            _ => Sort::Product,
+        })
+    }
+
+    /// Whether a row says which one of several it is.
+    fn varies(&self, at: usize) -> bool {
+        self.columns.all.iter().enumerate().any(|(column, of)| {
+            matches!(of.kind, Some(Kind::OptionValue(_) | Kind::Option | Kind::Variant))
+                && !self.cell(at, column).is_empty()
+        })
+    }
+
     /// Finds out which rows are variants of which.
     fn relate(&mut self) {
         let name = self.columns.of(Kind::Name);
@@ -282,11 +313,22 @@ impl<'a> Reader<'a> {
                 }
                 self.has_children.insert(at);
             }
-            // Without a number of its own it belongs to the name above it.
+            // Without a number of its own it belongs to the name above it; with one, if it says
+            // which one of several it is, as the row above does.
             let own = numbers.iter().any(|number| !self.cell(at, *number).is_empty());
-            self.above.push(last.filter(|_| {
-                !named && !own && name.is_some() && self.of(at, Kind::Handle).is_none()
-            }));
+            let variant = matches!(self.sort(at), Some(Sort::Variant | Sort::Choice));
+            let above = last.filter(|above| {
+                let alike = || self.varies(at) && self.varies(*above);
+                !named
+                    && name.is_some()
+                    && (variant || self.of(at, Kind::Handle).is_none() && (!own || alike()))
+            });
+            self.above.push(above);
+            if self.sort(at) == Some(Sort::Variant)
+                && let Some(parent) = self.parent(at)
+            {
+                self.has_children.insert(parent);
+            }
         }
         if by_parent {
             for at in 0..self.table.rows.len() {
@@ -341,6 +383,9 @@ impl<'a> Reader<'a> {
         }
         let parent = self.parent(at);
         self.for_sale(at, parent)?;
+        if self.sort(at) == Some(Sort::Picture) {
+            return Err(Out::Left("it holds nothing to tell: a picture, say".to_owned()));
+        }
         let prices: Vec<Option<usize>> = if self.columns.priced_variants.is_empty() {
             vec![None]
         } else {
@@ -354,7 +399,8 @@ impl<'a> Reader<'a> {
         };
         let mut rows = Vec::new();
         for price in prices {
-            for (sale, from, until) in self.sales(at) {
+            let of = parent.filter(|_| self.inherits_price(at, parent)).unwrap_or(at);
+            for (sale, from, until) in self.sales(of) {
                 let mut row = self.say(at, parent, price, sale);
                 (row.valid_from_ms, row.valid_until_ms) = (from, until);
                 rows.push(row);
@@ -367,6 +413,17 @@ impl<'a> Reader<'a> {
             return Err(Out::Left("it holds nothing to tell: a picture, say".to_owned()));
         }
         Ok(rows)
+    }
+
+    /// A variant without a price of its own costs what its product costs.
+    fn inherits_price(&self, at: usize, parent: Option<usize>) -> bool {
+        let prices = [Kind::Price, Kind::Sale];
+        let own = || prices.into_iter().any(|kind| self.first(at, kind).is_some());
+        let variant = || match self.sort(at) {
+            Some(sort) => sort == Sort::Variant,
+            None => self.of(at, Kind::Parent).is_some(),
+        };
+        parent.is_some() && variant() && !own() && self.columns.of(Kind::Impact).is_none()
     }
 
     /// A row with fewer or more cells than the header has names is broken.
@@ -479,7 +536,12 @@ impl<'a> Reader<'a> {
         let of_parent = |kind: Kind| parent.and_then(|parent| self.of(parent, kind));
         // "Tee - Red" of "Tee" is called as its product; what tells it apart is its option.
         let options = self.options(at, parent, variant_price);
-        let variant = inherited_variant(self.of(at, Kind::Variant), &options);
+        let variant = inherited_variant(self.of(at, Kind::Variant), &options).or_else(|| {
+            // Its number is all that tells it from the others.
+            let nameless = own_name.is_none()
+                && parent.is_some_and(|parent| self.has_children.contains(&parent));
+            self.first(at, Kind::Number).filter(|_| nameless).map(clipped)
+        });
         let name = match (of_parent(Kind::Name), own_name) {
             (Some(of_parent), Some(own)) if variant.is_none() => {
                 Some((at, own)).or(Some((at, of_parent)))
@@ -489,11 +551,15 @@ impl<'a> Reader<'a> {
         };
         let name = name.map(|(at, name)| self.called(at, name));
         row.title = name.as_deref().map(clipped);
-        let mut money = self.money(at, variant_price, sale, &mut row.warnings);
-        if self.has_children.contains(&at) {
+        let priced = parent.filter(|_| self.inherits_price(at, parent)).unwrap_or(at);
+        let mut money = self.money(priced, variant_price, sale);
+        if self.has_children.contains(&at) || self.sort(at) == Some(Sort::Choice) {
             money = Priced::default();
         }
-        let (stock, available, backorder) = self.stock(at, &mut row.warnings);
+        let (stock, available, backorder) = match self.sort(at) {
+            Some(Sort::Choice) => (None, None, false),
+            _ => self.stock(at, &mut row.warnings),
+        };
         self.tell(at, parent, &options, variant_price, sale, (&money, stock, available), &mut row);
         if row.fields.is_empty() && row.prose.is_none() && row.question_and_answer.is_none() {
             return row;
@@ -579,7 +645,6 @@ impl<'a> Reader<'a> {
                 Some(Kind::Option) if !value.is_empty() && value != "Default Title" => {
                     options.push((of.label.clone(), one_line(value)));
                 }
-                Some(Kind::Attributes) => options.extend(attributes(value)),
                 _ => {}
             }
         }
@@ -601,13 +666,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Which of a row's options tell it from its siblings.
-    fn money(
-        &self,
-        at: usize,
-        variant_price: Option<usize>,
-        sale: Sale,
-        warnings: &mut Vec<String>,
-    ) -> Priced {
+    fn money(&self, at: usize, variant_price: Option<usize>, sale: Sale) -> Priced {
         let Some(column) = variant_price
             .or_else(|| self.columns.of(Kind::Price))
             .or_else(|| self.columns.of(Kind::Sale))
@@ -619,20 +678,8 @@ impl<'a> Reader<'a> {
             // 0 says that there is no price.
             money.amount.parse::<f64>().is_ok_and(|amount| amount > 0.0).then_some(money)
         };
+        // What is no amount ("on request", "free") is told as it stands.
         let regular = read(column);
-        if regular.is_none() {
-            let text = self.cell(at, column);
-            // Nothing, nought, or "from 12": no price, but nothing that isn't understood.
-            let understood = text.is_empty()
-                || money::money(text, None).is_some()
-                || text.bytes().any(|byte| byte.is_ascii_digit());
-            if !understood {
-                warnings.push(format!(
-                    "its price {:?} is not understood; write it as 349.90",
-                    one_line(text)
-                ));
-            }
-        }
         let discounted = self.columns.every(Kind::Discount).any(|column| {
             money::money(self.cell(at, column).trim_end_matches('%'), None)
                 .is_some_and(|money| money.amount.parse::<f64>().is_ok_and(|amount| amount > 0.0))
@@ -683,7 +730,11 @@ impl<'a> Reader<'a> {
     /// Pieces, whether it can be had, and whether it is on its way.
     fn stock(&self, at: usize, warnings: &mut Vec<String>) -> (Option<u64>, Option<bool>, bool) {
         let pieces = self.first(at, Kind::Stock).and_then(|text| text.parse::<f64>().ok());
-        let word = self.first(at, Kind::Availability);
+        // "Unlimited" stands among the numbers.
+        let among = self
+            .first(at, Kind::Stock)
+            .filter(|text| columns::says(Word::Yes, text) || columns::says(Word::No, text));
+        let word = self.first(at, Kind::Availability).or(among.filter(|_| pieces.is_none()));
         let (mut available, mut later) = (None, false);
         if let Some(word) = word {
             let says = |what: Word| columns::says(what, word);
@@ -698,14 +749,16 @@ impl<'a> Reader<'a> {
             };
             if available.is_none() {
                 warnings.push(format!(
-                    "its availability {:?} is not understood; write yes or no",
+                    "its availability {:?} is told as it stands; write yes or no, so that it counts",
                     one_line(word)
                 ));
             }
         }
         let untracked = self.columns.of(Kind::Tracker).is_some_and(|column| {
             let tracker = self.cell(at, column);
-            tracker.is_empty() || columns::says(Word::No, tracker)
+            // A variant that is counted doesn't say so again.
+            let counted = self.sort(at) == Some(Sort::Variant) && pieces.is_some();
+            tracker.is_empty() && !counted || columns::says(Word::No, tracker)
         });
         let beyond = self
             .first(at, Kind::Policy)
@@ -745,6 +798,7 @@ impl<'a> Reader<'a> {
         let mut optioned = false;
         let mut prose: Vec<String> = Vec::new();
         let free = self.is_free_delivery(at);
+        let inherits_price = self.inherits_price(at, parent);
         // What a unit costs isn't known, so the unit says nothing.
         let unpriced = self.columns.of(Kind::Price).is_some_and(|price| {
             let price = self.cell(at, price);
@@ -753,13 +807,21 @@ impl<'a> Reader<'a> {
         for (column, of) in self.columns.all.iter().enumerate() {
             let own = self.cell(at, column);
             // What its product is made of, a variant is, too.
+            let inherited = match of.kind {
+                Some(Kind::Description) => true,
+                Some(Kind::Price | Kind::Sale | Kind::Before) => inherits_price,
+                _ => false,
+            };
             let value = match parent {
-                Some(parent) if own.is_empty() && of.kind == Some(Kind::Description) => {
-                    self.cell(parent, column)
-                }
+                Some(parent) if own.is_empty() && inherited => self.cell(parent, column),
                 _ => own,
             };
             if value.is_empty() {
+                continue;
+            }
+            // A platform writes 0 where nothing is known.
+            let nought = of.kind == Some(Kind::Property) && amount(value) == Some(0.0);
+            if nought && self.columns.platform {
                 continue;
             }
             // What stands beside a table is told if it says something by itself.
@@ -793,6 +855,11 @@ impl<'a> Reader<'a> {
                             .extend(options.iter().filter(|_| variant_price.is_none()).cloned());
                     }
                     says_something |= !options.is_empty();
+                    if of.kind == Some(Kind::Attributes) {
+                        let described = described(value, options);
+                        says_something |= !described.is_empty();
+                        row.fields.extend(described);
+                    }
                     continue;
                 }
                 Some(Kind::Price) => {
@@ -805,7 +872,8 @@ impl<'a> Reader<'a> {
                 }
                 Some(Kind::Before) => money.before.is_some() && amount(value).is_some(),
                 Some(Kind::Stock) => stock.is_some(),
-                Some(Kind::Availability) => available.is_some(),
+                // "Closed for repairs until May" says more than whether it can be had.
+                Some(Kind::Availability) => available.is_some() || says,
                 Some(Kind::Discount) => {
                     amount(value.trim_end_matches('%')).is_none_or(|amount| amount > 0.0)
                 }
@@ -829,12 +897,17 @@ impl<'a> Reader<'a> {
                 };
                 let price = matches!(of.kind, Some(Kind::Price | Kind::Sale | Kind::Before));
                 let value = match price {
+                    // "From 80", "60–90": no price, but an amount of the list's currency.
+                    true if amount(value).is_none() => self.with_currency_of_list(value),
                     true => rounded(value),
                     false if self.subject == Some(column) => self.called(at, value),
                     false if self.columns.scale.contains(&column) => self.with_currency(value),
                     false => one_line(value),
                 };
                 row.fields.push((label, value));
+                if variant_price == Some(column) {
+                    row.fields.extend(self.other_prices(at, column));
+                }
             }
         }
         if self.is_pair() {
@@ -857,6 +930,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What the row's other variants cost: who asks for one of them may not say which.
+    fn other_prices(&self, at: usize, column: usize) -> Option<(String, String)> {
+        let others: Vec<String> = self
+            .columns
+            .priced_variants
+            .iter()
+            .filter(|other| **other != column && !self.cell(at, **other).is_empty())
+            .take(MAX_OTHERS)
+            .map(|other| {
+                let value = self.with_currency_of_list(&rounded(self.cell(at, *other)));
+                format!("{} {value}", one_line(&self.columns.all[*other].rest))
+            })
+            .collect();
+        let label = columns::named_in("others", self.context.language).to_owned();
+        (!others.is_empty()).then(|| (label, others.join(", ")))
+    }
+
     /// A price of 0 means that there is none, but for bringing or fetching what was bought.
     fn is_free_delivery(&self, at: usize) -> bool {
         let zero = self.of(at, Kind::Price).and_then(amount).is_some_and(|amount| amount <= 0.0);
@@ -864,6 +954,22 @@ impl<'a> Reader<'a> {
             self.table.rows[at].section.as_ref().map_or("", |section| section.name.as_str());
         let name = self.subject.map_or("", |subject| self.cell(at, subject));
         zero && (columns::is_delivery(name) || columns::is_delivery(section))
+    }
+
+    /// Figures that are no single amount, with the currency that the letterhead names.
+    fn with_currency_of_list(&self, value: &str) -> String {
+        let text = one_line(value);
+        let digits = text.bytes().any(|byte| byte.is_ascii_digit());
+        let named = money::code_in(&text).is_some()
+            || text
+                .split_whitespace()
+                .any(|part| money::money(part, None).is_some_and(|money| money.currency.is_some()));
+        match self.columns.currency.as_ref() {
+            Some(currency) if digits && !named => {
+                format!("{text} {currency}")
+            }
+            _ => text,
+        }
     }
 
     /// A figure of a price list whose letterhead names the currency.
@@ -897,7 +1003,7 @@ fn amount(text: &str) -> Option<f64> {
 }
 
 fn inherited_variant(own: Option<&str>, options: &[(String, String)]) -> Option<String> {
-    let own = own.map(one_line).filter(|own| own != "Default Title");
+    let own = own.map(one_line).filter(|own| own != "Default Title" && own != "Default");
     let of_options = || {
         let all: Vec<&str> = options
             .iter()
@@ -946,17 +1052,36 @@ fn variations(list: &str) -> Vec<(String, Vec<(String, String)>)> {
     list.split('|').take(10_000).filter_map(variation).collect()
 }
 
-/// `color=Blue,size=M`.
+/// `color=Blue,size=M`. A value may hold commas itself: `material=oak, oiled,size=M`.
 fn attributes(text: &str) -> Vec<(String, String)> {
-    let pair = |text: &str| {
-        let (name, value) = text.split_once('=')?;
-        let readable = !name.trim().is_empty()
-            && name.len() <= 40
-            && value.len() <= 80
-            && !value.trim().is_empty();
-        readable.then(|| (name.trim().replace('_', " "), one_line(value)))
+    let mut all: Vec<(String, String)> = Vec::new();
+    for piece in text.split(',').take(200) {
+        match (piece.split_once('='), all.last_mut()) {
+            (Some((name, value)), _) => {
+                all.push((name.trim().replace('_', " "), one_line(value)));
+            }
+            (None, Some((_, value))) => value.push_str(&format!(", {}", one_line(piece))),
+            (None, None) => {}
+        }
+    }
+    all.retain(|(name, value)| {
+        !name.is_empty() && name.len() <= 40 && value.len() <= 200 && !value.is_empty()
+    });
+    all
+}
+
+/// What a cell of attributes says beside the row's options, without what only the shop's software
+/// needs.
+fn described(text: &str, options: &[(String, String)]) -> Vec<(String, String)> {
+    let told = |name: &str, value: &str| {
+        let known = columns::meaning(name).map(|meaning| meaning.kind.telling());
+        let flag =
+            cells::class(value) == Class::Flag && value.bytes().all(|byte| byte.is_ascii_digit());
+        known.is_none_or(|telling| telling == Telling::Told) && !flag
     };
-    text.split(',').take(200).filter_map(pair).collect()
+    let mut all = attributes(text);
+    all.retain(|(name, value)| !options.iter().any(|(own, _)| own == name) && told(name, value));
+    all
 }
 
 /// The innermost of a path; a list as it stands.

@@ -150,8 +150,8 @@ fn prices_say_what_they_are_for_and_several_are_of_variants() {
     check(
         "Vine;Price seedling;Price cutting\nMerlin;6,50;2,50\n",
         &[
-            "Name: Merlin; Variant: seedling; Price: 6,50 [Merlin seedling|Merlin|seedling|6.50<|/|None|None]",
-            "Name: Merlin; Variant: cutting; Price: 2,50 [Merlin cutting|Merlin|cutting|2.50<|/|None|None]",
+            "Name: Merlin; Variant: seedling; Price: 6,50; Other prices: cutting 2,50 [Merlin seedling|Merlin|seedling|6.50<|/|None|None]",
+            "Name: Merlin; Variant: cutting; Price: 2,50; Other prices: seedling 6,50 [Merlin cutting|Merlin|cutting|2.50<|/|None|None]",
         ],
     );
     check(
@@ -407,4 +407,128 @@ fn measures_over_money_are_a_header() {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
     assert!(!told.contains("Instrument"), "{told}");
+}
+
+#[test]
+fn variants_without_a_name_are_of_the_product_above() {
+    // Squarespace: a number and a size of its own, and no title.
+    check(
+        "Product ID [Non Editable],Title,SKU,Option Name 1,Option Value 1,Price,Stock\n\
+         p1,Rope Mat,R-S,Size,small,20.00,3\n,,R-L,,large,28.00,Unlimited\n",
+        &[
+            "Title: Rope Mat; SKU: R-S; Size: small; Price: 20.00; Stock: 3 [R-S|Rope Mat|small|20.00<|/|Some(3)|Some(true)]",
+            "Title: Rope Mat; SKU: R-L; Size: large; Price: 28.00 [R-L|Rope Mat|large|28.00<|/|None|Some(true)]",
+        ],
+    );
+    // BigCommerce: the price is the product's where a variant has none.
+    check(
+        "Item,ID,Name,Type,SKU,Options,Inventory Tracking,Current Stock,Price,Weight\n\
+         Product,1,Fender,physical,F,,variant,,30,0\n\
+         Variant,2,,,F-B,Type=Swatch|Name=Colour|Value=Blue[#00f],variant,2,,0\n\
+         Variant,3,,,F-W,Type=Swatch|Name=Colour|Value=White[#fff],variant,0,34,0\nImage,4,,,,,,,,\n",
+        &[
+            "Name: Fender; SKU: F",
+            "Name: Fender; SKU: F-B; Current Stock: 2; Price: 30; Colour: Blue [F-B|Fender|Blue|30<|/|Some(2)|Some(true)]",
+            "Name: Fender; SKU: F-W; Current Stock: 0; Price: 34; Colour: White [F-W|Fender|White|34<|/|Some(0)|Some(false)]",
+            "left 1x5: it holds nothing to tell: a picture, say",
+        ],
+    );
+}
+
+#[test]
+fn what_a_reduction_comes_to_is_the_price() {
+    check(
+        "handleId,fieldType,name,sku,price,surcharge,visible,discountMode,discountValue,inventory,productOptionName1,productOptionDescription1\n\
+         a,Product,Quilt,Q,90,,TRUE,PERCENT,20,InStock,Size,single;double\n\
+         a,Variant,,Q-1,,0,TRUE,,,4,,single\na,Variant,,Q-2,,40,TRUE,,,0,,double\n",
+        &[
+            "name: Quilt; sku: Q",
+            "name: Quilt; sku: Q-1; price: 72.00; inventory: 4; Size: single; Compare At Price: 90.00 [Q-1|Quilt|single|72.00<90.00|/|Some(4)|Some(true)]",
+            "name: Quilt; sku: Q-2; price: 104.00; inventory: 0; Size: double; Compare At Price: 130.00 [Q-2|Quilt|double|104.00<130.00|/|Some(0)|Some(false)]",
+        ],
+    );
+}
+
+#[test]
+fn what_the_shop_pays_its_supplier_is_hidden_beside_retail_prices() {
+    check(
+        "sku,name,supply_price,retail_price,active,track_inventory,inventory_Quay,inventory_Mill\n\
+         9,Oar,11.5,40,1,1,2,1\n",
+        &["sku: 9; name: Oar; retail_price: 40; Stock: 3 [9|Oar||40<|/|Some(3)|Some(true)]"],
+    );
+    // Members pay another price than everybody.
+    check(
+        "Item,Member price,Price\nLocker,8.00,10.00\n",
+        &["Item: Locker; Member price: 8.00; Price: 10.00 [Locker|Locker||10.00<|/|None|None]"],
+    );
+}
+
+#[test]
+fn attributes_describe_and_only_listed_ones_tell_variants_apart() {
+    check(
+        "sku,product_type,name,visibility,price,qty,additional_attributes,configurable_variations\n\
+         V-1,simple,Vase green,\"Catalog, Search\",12.00,2,\"color=Green,material=clay, glazed,has_options=0\",\n\
+         V,configurable,Vase,\"Catalog, Search\",12.00,0,material=clay,\"sku=V-1,color=Green\"\n\
+         C,simple,Candle,\"Catalog, Search\",3.00,9,\"color=White,hours=8\",\n",
+        &[
+            "sku: V-1; name: Vase green; price: 12.00; qty: 2; color: Green; material: clay, glazed [V-1|Vase|Green|12.00<|/|Some(2)|Some(true)]",
+            "sku: V; name: Vase; material: clay",
+            "sku: C; name: Candle; price: 3.00; qty: 9; color: White; hours: 8 [C|Candle||3.00<|/|Some(9)|Some(true)]",
+        ],
+    );
+}
+
+#[test]
+fn names_that_only_look_like_the_shops_own_are_told() {
+    check(
+        "Zone;von kg;bis kg;Preis EUR\nInland;0;3;5,10\nInland;3;8;7,40\n",
+        &[
+            "Zone: Inland; von kg: 0; bis kg: 3; Preis EUR: 5,10",
+            "Zone: Inland; von kg: 3; bis kg: 8; Preis EUR: 7,40",
+        ],
+    );
+    check(
+        "Canoe hire in CHF,,,\nBoat,1 h,2 h,full day\nCanoe,9,16,40\nRaft,12,20,–\nKayak,8,14,35\n",
+        &[
+            "1: Canoe hire in CHF",
+            "Boat: Canoe; 1 h: 9 CHF; 2 h: 16 CHF; full day: 40 CHF",
+            "Boat: Raft; 1 h: 12 CHF; 2 h: 20 CHF; full day: –",
+            "Boat: Kayak; 1 h: 8 CHF; 2 h: 14 CHF; full day: 35 CHF",
+        ],
+    );
+    check(
+        "Prices in PLN,\nService,Price\nHem,from 25\nZip,30-45\nPatch,12\n",
+        &[
+            "1: Prices in PLN",
+            "Service: Hem; Price: from 25 PLN",
+            "Service: Zip; Price: 30-45 PLN",
+            "Service: Patch; Price: 12 [Patch|Patch||12<|PLN/|None|None]",
+        ],
+    );
+}
+
+#[test]
+fn prices_of_zones_and_seasons_keep_what_they_are_for() {
+    check(
+        "Weight,Zone 1 (DE),Zone 2,Overseas\nto 3 kg,\"5,10\",\"9,20\",\"14,00\"\nto 9 kg,\"7,40\",on request,–\n",
+        &[
+            "Weight: to 3 kg; Zone 1 (DE): 5,10; Zone 2: 9,20; Overseas: 14,00",
+            "Weight: to 9 kg; Zone 1 (DE): 7,40; Zone 2: on request; Overseas: –",
+        ],
+    );
+    check(
+        "Hut,Low season,Low season,High season,High season,Beds\nHut,Mon to Thu,Fri to Sun,Mon to Thu,Fri to Sun,Beds\n\
+         Otter,40,52,66,78,2\nHeron,35,44,58,61,4\n",
+        &[
+            "Hut: Otter; Low season Mon to Thu: 40; Low season Fri to Sun: 52; High season Mon to Thu: 66; High season Fri to Sun: 78; Beds: 2",
+            "Hut: Heron; Low season Mon to Thu: 35; Low season Fri to Sun: 44; High season Mon to Thu: 58; High season Fri to Sun: 61; Beds: 4",
+        ],
+    );
+    check(
+        "From,Up to 4 people,5–8 people\nHarbour,55,75\nStation,18,25\n",
+        &[
+            "From: Harbour; Up to 4 people: 55; 5–8 people: 75",
+            "From: Station; Up to 4 people: 18; 5–8 people: 25",
+        ],
+    );
 }
