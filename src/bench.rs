@@ -16,6 +16,7 @@ pub mod retrieval;
 pub mod sockets;
 pub mod store;
 pub mod turn;
+pub mod webhooks;
 
 /// A server's configuration with a store and an index of its own, the scripted engine and one
 /// document.

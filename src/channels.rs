@@ -13,6 +13,7 @@
 //! | `signature` | who sent a webhook |
 //! | `event` | what platforms have in common |
 //! | `text` | how an answer looks there, and where it is cut |
+//! | `choices` | what can be pressed under it |
 //! | `telegram`, `slack`, …, `generic` | one platform each, pure |
 //! | `platform` | which of them an account is of, and what it can do |
 //! | `deadline` | what readers see while they wait, and how an answer goes out in time |
@@ -39,6 +40,7 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::conversation::SessionKey;
 use crate::lifecycle::Tasks;
+use crate::prompt::Prompts;
 use crate::session::registry::Registry;
 use crate::site::channel::{ChannelConfig, LEAST_SECRET, Platform};
 use crate::store::{Store, StoreError};
@@ -47,6 +49,7 @@ use crate::telemetry::Metrics;
 mod chat;
 mod chatwoot;
 mod check;
+mod choices;
 mod deadline;
 mod delivery;
 mod discord;
@@ -259,6 +262,8 @@ struct Inner {
     clock: Clock,
     tasks: Tasks,
     metrics: Metrics,
+    prompts: Arc<Prompts>,
+    languages: HashMap<String, String>,
     responses: Responses,
     /// Keys that are being stored.
     storing: Mutex<HashSet<String>>,
@@ -272,6 +277,9 @@ pub struct Parts {
     pub clock: Clock,
     pub tasks: Tasks,
     pub metrics: Metrics,
+    pub prompts: Arc<Prompts>,
+    /// Of each site, by its id.
+    pub languages: HashMap<String, String>,
 }
 
 impl Channels {
@@ -293,7 +301,7 @@ impl Channels {
                 }
             }
         }
-        let Parts { store, registry, clock, tasks, metrics } = parts;
+        let Parts { store, registry, clock, tasks, metrics, prompts, languages } = parts;
         let delivery = Delivery::new(accounts.values().map(|account| account.id()))?;
         Ok(Self(Arc::new(Inner {
             accounts,
@@ -303,6 +311,8 @@ impl Channels {
             clock,
             tasks,
             metrics,
+            prompts,
+            languages,
             responses: Responses::default(),
             storing: Mutex::default(),
             chats: Mutex::default(),

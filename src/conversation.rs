@@ -21,6 +21,9 @@ pub struct Usage {
     pub completion_tokens: u32,
 }
 
+/// What stands in place of words that their writer deleted.
+pub const DELETED: &str = "[deleted]";
+
 /// Longest id a client may give a message, in bytes.
 pub const MAX_ID_BYTES: usize = 64;
 

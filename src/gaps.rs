@@ -291,6 +291,16 @@ impl Gaps {
         self.kept.forget(site, session).await
     }
 
+    /// The same of one message of a session. Of drafts the whole session goes: a sentence of theirs
+    /// may stand there for several messages.
+    async fn forget_turn(&self, site: &str, session: &str, turn: u64) -> Result<(), StoreError> {
+        let mut known = self.sites.lock().await;
+        let own = |example: &Example| example.session == session && example.turn == turn;
+        self.drop_examples(&mut known, site, &own).await?;
+        drop(known);
+        self.kept.forget(site, session).await
+    }
+
     /// Forgets what is left of sessions that are gone, in gaps and drafts; after this none holds
     /// their words.
     ///
@@ -593,6 +603,14 @@ impl GapLog {
     /// When the store fails.
     pub async fn forget(&self, key: &SessionKey) -> Result<(), StoreError> {
         self.gaps.forget(&key.site, &key.id).await
+    }
+
+    /// Forgets what one message of a session left, by its `seq`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forget_turn(&self, key: &SessionKey, turn: u64) -> Result<(), StoreError> {
+        self.gaps.forget_turn(&key.site, &key.id, turn).await
     }
 
     /// The same of sessions that expired.

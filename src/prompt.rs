@@ -45,6 +45,7 @@ const REPLIES: &[(&str, &str)] = &[
     ("unsure.j2", "unsure"),
     ("clarify.j2", "clarify"),
     ("person.j2", "person"),
+    ("call.j2", "call"),
     ("angry.j2", "angry"),
     ("unable.j2", "unable"),
     ("greeting.j2", "greeting"),
@@ -375,6 +376,14 @@ impl Prompts {
     /// When the template fails to render.
     pub fn person(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
         self.render("person.j2", context! { site, language })
+    }
+
+    /// What a button says that calls a person: a wish for one, in the visitor's own words.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn call(&self, language: &str) -> anyhow::Result<String> {
+        self.render("call.j2", context! { language })
     }
 
     /// What is said when the visitor wants something done that the assistant can't do; `way` where

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::{
-    Agent, AnswerEnd, Checkpoint, Citation, Decision, DraftNote, Event, GiveTo, HandoffReason,
-    LeaveReason, Line, Made, Rating, SessionKey, Speaker, SuggestionId, Usage, Verdict, Wish,
+    Agent, AnswerEnd, Checkpoint, Citation, DELETED, Decision, DraftNote, Event, GiveTo,
+    HandoffReason, LeaveReason, Line, Made, Rating, SessionKey, Speaker, SuggestionId, Usage,
+    Verdict, Wish,
 };
 use crate::handoff::{HandoffConfig, Memory};
 use crate::prompt::SiteFacts;
@@ -167,6 +168,13 @@ pub enum Command {
     Cancel {
         turn: u64,
     },
+    /// The visitor took back some of what stands at `seq`, or all of it: `text` is what is left of
+    /// `before`.
+    TakeBack {
+        seq: u64,
+        before: String,
+        text: String,
+    },
     RequestHuman,
     Feedback {
         turn: u64,
@@ -274,6 +282,11 @@ pub enum AgentCommand {
 pub enum Effect {
     /// To disk before any later effect.
     Append {
+        seq: u64,
+        event: Event,
+    },
+    /// In place of an event that is on disk, before any later effect.
+    Amend {
         seq: u64,
         event: Event,
     },
@@ -553,8 +566,11 @@ impl Session {
             }
             Event::Said { id, text } => {
                 self.said.insert(id.clone(), (seq, fingerprint(text)));
-                self.lines.push(Line { by_visitor: true, text: text.clone() });
                 self.last_by = Speaker::Visitor;
+                if text == DELETED {
+                    return;
+                }
+                self.lines.push(Line { by_visitor: true, text: text.clone() });
                 self.open = Some(Open { turn: seq, text: text.clone(), started: false });
                 self.last_said = Some((seq, text.clone()));
             }
@@ -692,6 +708,10 @@ impl Session {
                 }
                 _ => effects.push(Effect::Reply(Err(Refusal::UnknownTurn { turn }))),
             },
+            Command::TakeBack { seq, before, text } => {
+                let result = self.take_back(seq, &before, text, &mut effects);
+                effects.push(Effect::Reply(result));
+            }
             Command::RequestHuman if self.ended => effects.push(Effect::Reply(Err(Refusal::Ended))),
             Command::RequestHuman if self.line_refusal().is_some() => {
                 effects.extend(self.line_refusal().map(|refusal| Effect::Reply(Err(refusal))));
@@ -1123,6 +1143,40 @@ impl Session {
         }
     }
 
+    /// Forgets words of the visitor's: no prompt has them from here on. Whatever is being written
+    /// about them is stopped by a command of its own.
+    fn take_back(
+        &mut self,
+        seq: u64,
+        before: &str,
+        text: String,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Accepted, Refusal> {
+        let known = self.said.iter().find(|(_, (said, _))| *said == seq);
+        let id = known.map(|(id, _)| id.clone()).ok_or(Refusal::UnknownTurn { turn: seq })?;
+        let own = |line: &Line| line.by_visitor && line.text == before;
+        if let Some(at) = self.lines.iter().rposition(own) {
+            if text == DELETED {
+                self.lines.remove(at);
+            } else if let Some(line) = self.lines.get_mut(at) {
+                line.text.clone_from(&text);
+            }
+        }
+        if text == DELETED {
+            self.open.take_if(|open| open.turn == seq);
+            self.last_said.take_if(|(said, _)| *said == seq);
+        } else {
+            if let Some(open) = self.open.as_mut().filter(|open| open.turn == seq) {
+                open.text.clone_from(&text);
+            }
+            if let Some((_, last)) = self.last_said.as_mut().filter(|(said, _)| *said == seq) {
+                last.clone_from(&text);
+            }
+        }
+        effects.push(Effect::Amend { seq, event: Event::Said { id, text } });
+        Ok(Accepted { seq })
+    }
+
     /// Notes how the line for a person stands.
     pub fn see_line(&mut self, line: Places) {
         self.line = line;
@@ -1181,6 +1235,7 @@ impl Session {
             }
             Command::End { .. } => (!self.ended).then_some(Deed::Event),
             Command::Cancel { .. }
+            | Command::TakeBack { .. }
             | Command::Write { .. }
             | Command::Finish { .. }
             | Command::Checkpoint
@@ -1242,7 +1297,7 @@ impl Session {
     pub fn fits_the_reserve(&self, command: &Command) -> bool {
         match command {
             Command::Say { id, .. } => self.knows(id),
-            Command::Cancel { .. } | Command::End { .. } => true,
+            Command::Cancel { .. } | Command::End { .. } | Command::TakeBack { .. } => true,
             Command::Agent(command) => match command {
                 AgentCommand::Say { id, agent, .. } | AgentCommand::Note { id, agent, .. } => {
                     self.acts.contains_key(&act_key(agent, id))
@@ -1407,6 +1462,7 @@ mod tests {
             .iter()
             .map(|effect| match effect {
                 Effect::Append { seq, event } => format!("append {seq} {}", name(event)),
+                Effect::Amend { seq, event } => format!("amend {seq} {}", name(event)),
                 Effect::Tell(Update::Event { seq, .. }) => format!("tell {seq}"),
                 Effect::Tell(Update::Delta { offset, text, .. }) => {
                     format!("delta {offset} {text}")
@@ -1506,6 +1562,27 @@ mod tests {
         );
         // A word of the stopped turn that was under way goes nowhere.
         check(&session.apply(Command::Write { turn: 2, text: "late".into() }, 3), &[]);
+    }
+
+    #[test]
+    fn what_is_taken_back_is_in_no_prompt() {
+        let mut session = session();
+        say(&mut session, "a", 0);
+        session.apply(Command::Finish { turn: 2, verdict: verdict(AnswerEnd::Complete, 0.9) }, 0);
+        let take_back = |seq: u64, text: &str| Command::TakeBack {
+            seq,
+            before: "text of a".into(),
+            text: text.into(),
+        };
+        check(&session.apply(take_back(2, "text"), 1), &["amend 2 said", "ok 2"]);
+        assert_eq!(session.lines[0].text, "text");
+        let command = Command::TakeBack { seq: 2, before: "text".into(), text: DELETED.to_owned() };
+        check(&session.apply(command, 1), &["amend 2 said", "ok 2"]);
+        assert!(session.lines.iter().all(|line| !line.by_visitor), "{:?}", session.lines);
+        let unknown = session.apply(take_back(3, "text"), 1);
+        assert!(matches!(&unknown[..], [Effect::Reply(Err(Refusal::UnknownTurn { turn: 3 }))]));
+        // The same message again is the same, whatever was taken out of it.
+        assert_eq!(say(&mut session, "a", 2), [Effect::Reply(Ok(Accepted { seq: 2 }))]);
     }
 
     #[test]

@@ -15,8 +15,8 @@
 //!
 //! # The directory
 //! `lock` is locked while a process has the store open, `db/` is sled's. Erased and expired records
-//! leave the log at once; their bytes stay in free slots of sled's files until those are used
-//! again, or until [`Store::compact`].
+//! leave the log at once, and so does what an event said before it was amended; their bytes stay in
+//! free slots of sled's files until those are used again, or until [`Store::compact`].
 
 use std::fs::{File, TryLockError};
 use std::future::Future;
@@ -572,6 +572,25 @@ impl Store {
     ) -> impl Future<Output = Result<bool, StoreError>> + Send + use<> {
         let (site, session) = (site.to_owned(), session.to_owned());
         outcome(self.submit(|reply| Command::Erase { site, session, reply }))
+    }
+
+    /// Puts another body in place of an event's, so that nothing of the old one is read again; false
+    /// if there is no such event. `seq` and time stay.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub fn amend(
+        &self,
+        site: &str,
+        session: &str,
+        seq: u64,
+        body: Vec<u8>,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send + use<> {
+        let (site, session) = (site.to_owned(), session.to_owned());
+        let checked = check_size("the record's body", body.len(), MAX_BODY);
+        let pending = checked
+            .and_then(|()| self.submit(|reply| Command::Amend { site, session, seq, body, reply }));
+        outcome(pending)
     }
 
     /// Removes the site's sessions whose last activity was before `at_ms`, at most `most`, in small

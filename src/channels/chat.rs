@@ -9,12 +9,14 @@ use futures_util::future::OptionFuture;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
+use super::choices::Choice;
 use super::deadline::{Due, Waiting};
 use super::event::{Attachment, Incoming, What};
-use super::ledger::{Asked, Chat, Message, Placed, Turn, cut};
+use super::ledger::{Asked, Chat, Message, Piece, Placed, Told, Turn, cut};
 use super::{Account, Channels};
-use crate::conversation::{AnswerEnd, Event, SessionKey};
+use crate::conversation::{AnswerEnd, Citation, DELETED, Event, SessionKey};
 use crate::grounding::smalltalk::OPENED;
+use crate::language::language_of;
 use crate::secret::random_id;
 use crate::session::mailbox::{CommandError, JoinError, Opener, Past};
 use crate::session::refusal::Refusal;
@@ -34,6 +36,8 @@ const NO_PLACE: Duration = Duration::from_secs(60);
 /// Longest question that is kept message by message, in bytes; a value of the store holds 64 KiB,
 /// with what stands around it.
 const MAX_ASKED: usize = 10 * 1024;
+/// Documents that can be asked about by a button.
+const MAX_RELATED: usize = 3;
 /// After a failure of our own.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -123,7 +127,9 @@ impl Task {
         loop {
             let unsaid = inner.ledger.turn(&id, &self.chat).await?;
             if let Some(turn) = unsaid.as_ref().filter(|_| say_at <= Instant::now()) {
-                say_at = Instant::now() + self.say(turn).await?.unwrap_or_default();
+                // Pauses are told with the answer, and count from there.
+                let pause = self.say(turn).await?.unwrap_or_default();
+                say_at = Instant::now() + pause;
                 until_idle = Instant::now() + IDLE;
                 continue;
             }
@@ -147,7 +153,8 @@ impl Task {
             }
             let unsent = inner.ledger.first(&id, &self.chat).await?;
             if let Some((key, part, _)) = unsent.as_ref().filter(|_| send_at <= Instant::now()) {
-                send_at = Instant::now() + self.send(key, part.clone()).await?;
+                let pause = self.send(key, part.clone()).await?;
+                send_at = Instant::now() + pause;
                 until_idle = Instant::now() + IDLE;
                 continue;
             }
@@ -203,7 +210,11 @@ impl Task {
     }
 
     fn handle(&self) -> SessionHandle {
-        let key = SessionKey { site: self.account.site.clone(), id: self.row.session.clone() };
+        let id = self.row.session.clone();
+        self.handle_of(SessionKey { site: self.account.site.clone(), id })
+    }
+
+    fn handle_of(&self, key: SessionKey) -> SessionHandle {
         let channel = self.account.config.platform.name().into();
         self.channels
             .0
@@ -243,6 +254,7 @@ impl Task {
         let due = self.account.config.platform.capability().due;
         let mut said: Vec<Message> = Vec::new();
         let (mut first, mut cancel) = (None, false);
+        let mut gone: Vec<String> = Vec::new();
         for (_, event) in waiting {
             if let Some(right) = due.right(event.right, event.stored_ms) {
                 self.row.right = Some(right);
@@ -297,6 +309,7 @@ impl Task {
                     }
                 }
                 What::Deleted { message } => {
+                    gone.push(message.clone());
                     let before = said.len();
                     said.retain(|(id, _)| *id != message);
                     if said.len() == before
@@ -323,6 +336,9 @@ impl Task {
         if cancel {
             self.cancel().await;
         }
+        for message in gone {
+            self.erase(&message).await?;
+        }
         said.retain(|(_, text)| !text.trim().is_empty());
         if said.iter().any(|(_, text)| text != OPENED) {
             // The chat was opened and something said: that is what wants an answer.
@@ -334,8 +350,9 @@ impl Task {
             }
             let text = said.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n");
             let bytes: usize = said.iter().map(|(id, text)| id.len() + text.len()).sum();
+            let pieces = said.iter().map(|(id, text)| (id.clone(), text.len())).collect();
             let messages = if bytes <= MAX_ASKED { said } else { Vec::new() };
-            Turn { id, text: cut(text), messages }
+            Turn { id, text: cut(text), messages, pieces }
         });
         self.channels
             .0
@@ -364,6 +381,28 @@ impl Task {
         Ok(Some(asked.messages))
     }
 
+    /// Takes a message's words out of the session, if they are there: what is left of a turn stays,
+    /// with a mark in their place.
+    async fn erase(&self, message: &str) -> Result<(), Trouble> {
+        let (ledger, id) = (&self.channels.0.ledger, self.account.id());
+        let Some((key, mut told)) = ledger.told(&id, &self.chat, message).await? else {
+            return Ok(());
+        };
+        let Some(before) = ledger.text_at(&self.account.site, &told).await? else { return Ok(()) };
+        let text = without(&before, &mut told.pieces, message);
+        let session = SessionKey { site: self.account.site.clone(), id: told.session.clone() };
+        let command = Command::TakeBack { seq: told.seq, before, text };
+        match self.handle_of(session).command(command).await {
+            Ok(_) => {}
+            // It was erased as a whole.
+            Err(JoinError::Command(CommandError::Refused(refusal))) => {
+                tracing::info!(account = id, %refusal, "a deleted message is not in its session");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(ledger.set_told(&key, &told).await?)
+    }
+
     /// A new session for this conversation.
     fn begin(&mut self, user: &str) {
         let visitor = format!("{}:{user}", self.account.config.name());
@@ -378,9 +417,16 @@ impl Task {
     async fn say(&mut self, turn: &Turn) -> Result<Option<Duration>, Trouble> {
         let inner = &self.channels.0;
         let command = Command::Say { id: turn.id.clone(), text: turn.text.clone() };
+        let mut told = None;
         match self.handle().command(command).await {
             Ok(accepted) => {
-                self.row.asked = Some(Asked { turn: accepted.seq, messages: turn.messages.clone() })
+                self.row.asked =
+                    Some(Asked { turn: accepted.seq, messages: turn.messages.clone() });
+                told = Some(Told {
+                    session: self.row.session.clone(),
+                    seq: accepted.seq,
+                    pieces: turn.pieces.clone(),
+                });
             }
             Err(JoinError::Command(CommandError::Refused(refusal))) => match refusal {
                 Refusal::Ended | Refusal::Full { .. } => {
@@ -411,14 +457,15 @@ impl Task {
             }
             Err(error) => return Err(error.into()),
         }
-        inner.ledger.said(&self.account.id(), &self.chat, &self.row).await?;
+        inner.ledger.said(&self.account.id(), &self.chat, &self.row, told.as_ref()).await?;
         Ok(None)
     }
 
     /// Stops the running answer, if there is one.
     async fn cancel(&self) {
-        // A question that was taken back may not have been seen to be answered yet.
-        let turn = self.shown.turn.max(self.stopped);
+        // A question that was taken back, or just asked, may not have been seen to be answered yet.
+        let asked = self.row.asked.as_ref().map_or(0, |asked| asked.turn);
+        let turn = self.shown.turn.max(self.stopped).max(asked);
         if self.row.session.is_empty() || turn == 0 {
             return;
         }
@@ -459,9 +506,10 @@ impl Task {
                 // After a takeover a person speaks, and half an answer before it is only in the
                 // way.
                 let wanted = end != AnswerEnd::TakenOver && self.stopped != turn && !self.row.held;
-                (wanted && !text.trim().is_empty()).then_some((text, citations, false))
+                let choices = self.choices(&text, &citations, end);
+                (wanted && !text.trim().is_empty()).then_some((text, citations, choices, false))
             }
-            Event::AgentSaid { text, .. } => Some((text, Vec::new(), true)),
+            Event::AgentSaid { text, .. } => Some((text, Vec::new(), Vec::new(), true)),
             Event::AgentJoined { .. } => {
                 // From here on not a word of the assistant's, also of what waits to be sent.
                 self.channels.0.ledger.hush(&self.account.id(), &self.chat).await?;
@@ -475,11 +523,35 @@ impl Task {
                 self.unsent();
                 Vec::new()
             }
-            Some((text, citations, by_agent)) => self.parts(past.seq, &text, &citations, by_agent),
+            Some((text, citations, choices, by_agent)) => {
+                self.parts(past.seq, &text, &citations, &choices, by_agent)
+            }
             None => Vec::new(),
         };
         self.channels.0.ledger.queue(&self.account.id(), &self.chat, &self.row, &parts).await?;
         Ok(())
+    }
+}
+
+impl Task {
+    /// What can be pressed under an answer: documents that came close to the question, and a person
+    /// where there is no answer.
+    fn choices(&self, text: &str, citations: &[Citation], end: AnswerEnd) -> Vec<Choice> {
+        let titles = citations.iter().filter(|citation| citation.related);
+        let titles = titles.map(|citation| citation.title.trim()).filter(|title| !title.is_empty());
+        let mut choices: Vec<Choice> =
+            titles.map(|title| Choice { text: title.to_owned(), said: false }).collect();
+        choices.dedup();
+        choices.truncate(MAX_RELATED);
+        if matches!(end, AnswerEnd::Declined | AnswerEnd::Failed) {
+            let site =
+                self.channels.0.languages.get(&self.account.site).map_or("en", String::as_str);
+            let language = language_of(text).unwrap_or(site);
+            let call = self.channels.0.prompts.call(language);
+            let call = call.inspect_err(|error| tracing::warn!(%error, "no button for a person"));
+            choices.extend(call.ok().map(|text| Choice { text, said: true }));
+        }
+        choices
     }
 }
 
@@ -488,4 +560,44 @@ fn words(text: &str, attachments: &[Attachment]) -> String {
     let marks = attachments.iter().map(Attachment::mark);
     let text = (!text.trim().is_empty()).then(|| text.trim().to_owned());
     text.into_iter().chain(marks).collect::<Vec<_>>().join("\n")
+}
+
+/// A turn's text without one of its messages, with a mark where that stood. What the pieces don't
+/// tell apart any more goes as a whole.
+fn without(text: &str, pieces: &mut [Piece], message: &str) -> String {
+    let (mut left, mut at, mut words) = (String::new(), 0, false);
+    for (id, length) in &mut *pieces {
+        let Some(piece) = text.get(at.min(text.len())..(at + *length).min(text.len())) else {
+            return DELETED.to_owned();
+        };
+        at += *length + 1;
+        let piece = if id == message { DELETED } else { piece };
+        words |= piece != DELETED && !piece.is_empty();
+        *length = piece.len();
+        if !left.is_empty() {
+            left.push('\n');
+        }
+        left.push_str(piece);
+    }
+    if words { left } else { DELETED.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_taken_out_of_its_turn_and_the_others_stay() {
+        let mut pieces: Vec<Piece> = vec![("a".into(), 5), ("b".into(), 7), ("c".into(), 2)];
+        let text = "Hello\nGrüße\nhi";
+        assert_eq!(without(text, &mut pieces.clone(), "x"), text);
+        let text = without(text, &mut pieces, "b");
+        assert_eq!(text, "Hello\n[deleted]\nhi");
+        let text = without(&text, &mut pieces, "c");
+        assert_eq!(text, "Hello\n[deleted]\n[deleted]");
+        assert_eq!(without(&text, &mut pieces, "a"), DELETED);
+        // A long turn was cut, here within a character.
+        let mut pieces: Vec<Piece> = vec![("a".into(), 5), ("b".into(), 3)];
+        assert_eq!(without("Hello\nGrüße", &mut pieces, "a"), DELETED);
+    }
 }

@@ -238,6 +238,7 @@ impl Account {
             way,
             now_s,
             by_agent: true,
+            choices: &[],
         };
         let target = Target { account: self, chat, token: &token, right: None, placed: None };
         let call = self.config.platform.send(target, &sending);

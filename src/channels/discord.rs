@@ -181,7 +181,9 @@ pub(super) fn judge(answered: Answered<'_>) -> Outcome {
         // The token is gone: the bot's own message may still arrive.
         (_, Some(10_008 | 10_015 | 10_062 | 50_027)) => Outcome::Refused { why },
         (_, Some(50_035 | 40_005 | 50_006)) => Outcome::Plain { why },
-        (_, Some(50_001 | 50_013)) => Outcome::Closed { why },
+        (_, Some(50_001 | 50_013 | 160_002)) => Outcome::Closed { why },
+        // Sending is switched off for a while.
+        (_, Some(40_004)) => Outcome::Later { after_ms, why },
         _ => answered.by_status(why),
     }
 }

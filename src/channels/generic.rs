@@ -4,14 +4,16 @@
 //! "attachments"}}`; also `message.edited`, `message.deleted`, `answer.stopped`,
 //! `conversation.left`, `conversation.returned`, `conversation.held`, `conversation.released`. The
 //! header `webhook-id` is the event's key. Out: `{"type": "reply.created", "timestamp", "data":
-//! {"conversation", "reply", "text", "plain"}}`, where `text` is Markdown and `reply` the same for
-//! every try.
+//! {"conversation", "reply", "text", "plain", "choices"}}`, where `text` is Markdown, `reply` the
+//! same for every try, and `choices`, if there are any, what can be pressed: pressed, a choice comes
+//! in as a message of that text.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::choices::{Choice, for_systems};
 use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, What};
 use super::signature::form;
 use super::text::Rich;
@@ -124,21 +126,32 @@ pub(super) fn object_of_form(bytes: &[u8]) -> Value {
     Value::Object(object)
 }
 
+/// What a reply says.
+#[derive(Clone, Copy)]
+pub(super) struct Message<'a> {
+    pub(super) part: &'a Rich,
+    pub(super) markdown: &'a str,
+    pub(super) choices: &'a [Choice],
+}
+
 /// A reply, signed. `id` is the same for every try; `now_s` is of this one.
 #[must_use]
 pub(super) fn send(
     secret: &str,
     chat: &str,
-    part: &Rich,
-    markdown: &str,
+    message: &Message<'_>,
     id: &str,
     now_s: u64,
 ) -> Option<Call> {
-    let body = json!({
+    let Message { part, markdown, choices } = *message;
+    let mut body = json!({
         "type": "reply.created",
         "timestamp": now_s,
         "data": { "conversation": chat, "reply": id, "text": markdown, "plain": part.plain() },
     });
+    if !choices.is_empty() {
+        body["data"]["choices"] = json!(for_systems(choices));
+    }
     let at = now_s.to_string();
     let bytes = serde_json::to_vec(&body).ok()?;
     let signature = WebhookKey::parse(secret)?.sign(id, &at, &bytes);

@@ -5,11 +5,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::Account;
+use super::choices::Choice;
 use super::deadline::Right;
 use super::event::{Attachment, Incoming, What};
 use super::text::Rich;
 use crate::clock::Clock;
-use crate::conversation::SessionKey;
+use crate::conversation::{Event, SessionKey};
 use crate::store::{Store, StoreError};
 
 const SPACE: &str = "channels";
@@ -109,6 +110,21 @@ pub(super) struct Turn {
     /// What it is made of.
     #[serde(default)]
     pub(super) messages: Vec<Message>,
+    /// The same without words: ids of the messages and how long each is in `text`, in bytes. A line
+    /// break stands between two.
+    #[serde(default)]
+    pub(super) pieces: Vec<Piece>,
+}
+
+/// A message's id and its length.
+pub(super) type Piece = (String, usize);
+
+/// Where a message of a platform stands in a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Told {
+    pub(super) session: String,
+    pub(super) seq: u64,
+    pub(super) pieces: Vec<Piece>,
 }
 
 /// What became of an event that was to be stored.
@@ -137,11 +153,14 @@ pub(super) struct Part {
     /// A person wrote it.
     #[serde(default)]
     pub(super) by_agent: bool,
+    /// What can be pressed under it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) choices: Vec<Choice>,
 }
 
 impl Part {
     pub(super) fn new(id: String, rich: Rich, markdown: String, by_agent: bool) -> Self {
-        Self { id, rich, markdown, begun: false, tries: 0, by_agent }
+        Self { id, rich, markdown, begun: false, tries: 0, by_agent, choices: Vec::new() }
     }
 }
 
@@ -337,18 +356,51 @@ impl Ledger {
         self.store.remove(SPACE, &key("turn", &[account, chat])).await
     }
 
-    /// The session has what was said.
+    /// The session has what was said, or refused it.
     pub(super) async fn said(
         &self,
         account: &str,
         chat: &str,
         row: &Chat,
+        told: Option<&Told>,
     ) -> Result<(), StoreError> {
-        let pairs = vec![
+        let mut pairs = vec![
             (key("turn", &[account, chat]), None),
             (key("chat", &[account, chat]), Some(bytes(row))),
         ];
+        if let Some(told) = told {
+            let key = numbered("told", &[account, chat, &told.session], told.seq);
+            pairs.push((key, Some(bytes(told))));
+        }
         self.store.change(SPACE, pairs).await
+    }
+
+    /// Where a message stands, with the key of that.
+    pub(super) async fn told(
+        &self,
+        account: &str,
+        chat: &str,
+        message: &str,
+    ) -> Result<Option<(Vec<u8>, Told)>, StoreError> {
+        let all = self.store.scan(SPACE, &numbered_prefix("told", &[account, chat])).await?;
+        let has = |told: &Told| told.pieces.iter().any(|(id, _)| id == message);
+        Ok(all.into_iter().rev().find_map(|(key, value)| Some((key, read(&value).filter(has)?))))
+    }
+
+    pub(super) async fn set_told(&self, key: &[u8], told: &Told) -> Result<(), StoreError> {
+        self.store.put(SPACE, key, &bytes(told)).await
+    }
+
+    /// What a visitor said at a place of a session.
+    pub(super) async fn text_at(
+        &self,
+        site: &str,
+        told: &Told,
+    ) -> Result<Option<String>, StoreError> {
+        let page = self.store.page(site, &told.session, told.seq - 1, told.seq).await?;
+        let event = page.records.first().and_then(|record| Event::read(&record.body).ok()?);
+        Ok(event
+            .and_then(|event| if let Event::Said { text, .. } = event { Some(text) } else { None }))
     }
 
     /// Parts to be sent, and where the conversation stands with them.
@@ -463,6 +515,9 @@ impl Ledger {
     pub(super) async fn forget(&self, session: &SessionKey) -> Result<(), StoreError> {
         let Some((account, chat)) = self.chat_of(session).await? else { return Ok(()) };
         let mut pairs: Pairs = vec![(key("session", &[&session.site, &session.id]), None)];
+        let told = numbered_prefix("told", &[&account, &chat, &session.id]);
+        let told = self.store.scan(SPACE, &told).await?;
+        pairs.extend(told.into_iter().map(|(key, _)| (key, None)));
         // A conversation that began anew since belongs to another session.
         if self.chat(&account, &chat).await?.session == session.id {
             for kind in ["in", "out"] {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::choices::pressed;
 use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, Verb, What};
 use super::signature::meta_proof;
 use super::text::Rich;
@@ -108,7 +109,8 @@ fn whatsapp(message: &Value, value: &Value) -> Result<Incoming, &'static str> {
         "button" => said(content["text"].as_str(), vec![]),
         "interactive" => {
             let reply = &content[content["type"].as_str().unwrap_or_default()];
-            said(reply["title"].as_str(), vec![])
+            let text = reply["id"].as_str().and_then(pressed);
+            said(text.or(reply["title"].as_str()), vec![])
         }
         "image" | "video" | "audio" | "document" | "sticker" | "location" | "contacts" => {
             let kind = match kind {
@@ -179,7 +181,8 @@ fn messenger(event: &Value) -> Result<Incoming, &'static str> {
             name: None,
             bytes: None,
         });
-        let text = message["text"].as_str().unwrap_or_default().to_owned();
+        let own = message["quick_reply"]["payload"].as_str().and_then(pressed);
+        let text = own.or(message["text"].as_str()).unwrap_or_default().to_owned();
         (key.clone(), What::Said { message: key, text, attachments: attachments.collect() })
     } else if let Some(pressed) = event.get("postback") {
         let key = pressed["mid"]

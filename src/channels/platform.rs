@@ -1,6 +1,7 @@
 //! Which platform an account is of: one closed list, so that every question about platforms is
 //! answered for each.
 
+use super::choices::{self, Choice};
 use super::deadline::{Due, Right, Waiting, Way};
 use super::event::{Answered, Batch, Call, Outcome, Reply};
 use super::ledger::Placed;
@@ -51,6 +52,8 @@ pub(super) struct Sending<'a> {
     pub(super) now_s: u64,
     /// A person wrote it.
     pub(super) by_agent: bool,
+    /// What can be pressed under it.
+    pub(super) choices: &'a [Choice],
 }
 
 const MINUTE_MS: u64 = 60_000;
@@ -262,8 +265,14 @@ impl Platform {
 
     /// `None` if the account or the conversation doesn't allow it.
     pub(super) fn send(self, target: Target<'_>, sending: &Sending<'_>) -> Option<Call> {
+        let mut call = self.message(target, sending)?;
+        choices::put(self, target.chat, &mut call, sending.choices);
+        Some(call)
+    }
+
+    fn message(self, target: Target<'_>, sending: &Sending<'_>) -> Option<Call> {
         let Target { account, chat, token, right, placed } = target;
-        let Sending { part, markdown, id, plain, way, now_s, by_agent } = *sending;
+        let Sending { part, markdown, id, plain, way, now_s, by_agent, choices } = *sending;
         let sender = account.config.sender.as_str();
         let right = right.map(|right| right.token.as_str());
         match self {
@@ -314,7 +323,8 @@ impl Platform {
             Self::Email => email::send(sender, chat, right, part, id, by_agent),
             Self::Webhook => {
                 let secret = account.secrets.iter().find(|secret| secret.starts_with("whsec_"))?;
-                generic::send(secret, chat, part, markdown, id, now_s)
+                let message = generic::Message { part, markdown, choices };
+                generic::send(secret, chat, &message, id, now_s)
             }
         }
     }

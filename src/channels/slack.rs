@@ -248,7 +248,8 @@ pub(super) fn judge(answered: Answered<'_>) -> Outcome {
         | "is_archived"
         | "cannot_reply_to_message"
         | "user_not_found" => Outcome::Closed { why },
-        "invalid_blocks" | "invalid_arguments" => Outcome::Plain { why },
+        // Plain text is shorter: nothing of it is escaped or marked.
+        "msg_too_long" | "invalid_blocks" | "invalid_arguments" => Outcome::Plain { why },
         _ => Outcome::Refused { why },
     }
 }

@@ -47,7 +47,14 @@ fn event(activity: &Value) -> Result<Incoming, &'static str> {
             if !personal && mentions.is_empty() {
                 return Err("said in a channel, not to us");
             }
-            let mut text = activity["text"].as_str().unwrap_or_default().to_owned();
+            // A card that was filled in hands back its fields in place of a text.
+            let filled = || {
+                let fields = activity["value"].as_object()?.values();
+                let words: Vec<&str> = fields.filter_map(Value::as_str).collect();
+                Some(words.join(" "))
+            };
+            let text = activity["text"].as_str().filter(|text| !text.trim().is_empty());
+            let mut text = text.map(str::to_owned).or_else(filled).unwrap_or_default();
             for mention in mentions.iter().filter_map(|mention| mention["text"].as_str()) {
                 text = text.replace(mention, "");
             }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, What};
+use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, Reply, What};
 use super::text::Rich;
 use crate::grounding::smalltalk::OPENED;
 
@@ -19,6 +19,11 @@ pub(super) fn read(update: &Value, bot: &str) -> Batch {
         batch.skipped.push("no update id");
         return batch;
     };
+    if let Some(pressed) = update["callback_query"]["id"].as_str() {
+        // Until this is answered the button shows that something is loading.
+        let done = json!({ "method": "answerCallbackQuery", "callback_query_id": pressed });
+        batch.reply = Some(Reply::Json(done));
+    }
     match event(update, bot) {
         Ok((chat, user, at_ms, what)) => {
             batch.events.push(Incoming::new(id.to_string(), chat, user, what).at(at_ms));

@@ -103,7 +103,7 @@ pub(super) fn judge(answered: Answered<'_>) -> Outcome {
     match code {
         Some(21_610 | 21_211 | 21_614 | 21_408 | 30_003..=30_006) => Outcome::Closed { why },
         Some(20_003 | 20_404 | 21_606 | 30_034) => Outcome::Unauthorized { why },
-        Some(20_429 | 14_107 | 30_001) => Outcome::Later {
+        Some(20_429 | 14_107 | 30_001 | 30_008) => Outcome::Later {
             after_ms: answered.retry_after_s.map(|seconds| seconds.saturating_mul(1000)),
             why,
         },

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum as _};
 
-use crate::bench::{engine, ingest, insight, rerank, retrieval, sockets, store, turn};
+use crate::bench::{engine, ingest, insight, rerank, retrieval, sockets, store, turn, webhooks};
 use crate::cli::show;
 use crate::config::Config;
 use crate::retrieval::embedder::{Embedder, EmbedderConfig};
@@ -45,6 +45,15 @@ enum What {
     Sockets {
         #[arg(long, default_value_t = 10_000)]
         count: usize,
+    },
+    /// Webhooks of platforms acknowledged while answers are made, beside the widget's messages.
+    Webhooks {
+        /// Messages a second.
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+        rate: u32,
+        /// How long, each way.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=60))]
+        seconds: u32,
     },
     /// Acknowledged messages per second, against a plain file with fsync.
     Store {
@@ -137,6 +146,39 @@ pub(super) async fn run(config: &Config, args: BenchArgs) -> anyhow::Result<Exit
                 &["part", "p50 ms", "p99 ms", "target p99 ms", "reached"],
                 rows,
             )
+        }
+        What::Webhooks { rate, seconds } => {
+            bar.set_length(u64::from(rate) * u64::from(seconds));
+            let report = webhooks::run(config, &scratch.0, rate, seconds, &show).await?;
+            bar.finish_and_clear();
+            let row = |name: &str, one: webhooks::Acknowledged, more: [String; 3]| {
+                let figures = [one.per_second, one.p50_ms, one.p95_ms, one.p99_ms];
+                let counts = [one.refused as u64, one.answers].map(|count| count.to_string());
+                let figures = figures.map(|figure| format!("{figure:.1}"));
+                [vec![name.to_owned()], figures.to_vec(), counts.to_vec(), more.to_vec()].concat()
+            };
+            let judged = [
+                format!("{:.0}", report.target_p99_ms),
+                yes_or_no(report.reached).to_owned(),
+                format!("{:.2}", report.ratio_p99),
+            ];
+            let rows = [
+                row("webhooks", report.webhooks, judged),
+                row("widget", report.widget, std::array::from_fn(|_| String::new())),
+            ];
+            let header = [
+                "way",
+                "acked/s",
+                "p50 ms",
+                "p95 ms",
+                "p99 ms",
+                "refused",
+                "answers",
+                "target p99 ms",
+                "reached",
+                "p99 × widget",
+            ];
+            show::report(&report, args.json, &header, rows)
         }
         What::Ingest { rows } => {
             bar.set_length(rows as u64);

@@ -327,6 +327,11 @@ impl Start {
                 clock: clock.clone(),
                 tasks: tasks.clone(),
                 metrics: metrics.clone(),
+                prompts: answering.spine.prompts.clone(),
+                languages: sites
+                    .iter()
+                    .map(|site| (site.id.clone(), site.language.clone()))
+                    .collect(),
             },
         )?;
         Ok(Sessions { registry, agents, channels, scoring, started })

@@ -365,6 +365,14 @@ impl Live {
                         .unwrap_or_else(|| self.shared.gate.enter_owed(&self.session.key.site));
                     self.start_turn(turn, question, written, ticket);
                 }
+                Effect::Amend { seq, event } => {
+                    if let Err(error) = self.amend(seq, event, now_ms).await {
+                        if let Some(reply) = reply.take() {
+                            let _ = reply.send(Err(CommandError::Storage));
+                        }
+                        return Err(error);
+                    }
+                }
                 Effect::StopTurn { turn } => {
                     self.turn.take_if(|running| running.key == turn);
                 }
@@ -412,6 +420,20 @@ impl Live {
             }
             self.tell(Update::Event { seq, at_ms: now_ms, event });
         }
+        Ok(())
+    }
+
+    /// Has nothing hold what an event said before: the log, the model's memory, knowledge gaps.
+    /// Consoles are shown the event anew.
+    async fn amend(&mut self, seq: u64, event: Event, at_ms: u64) -> Result<(), StoreError> {
+        let key = &self.session.key;
+        // An event always serialises, as in `append`.
+        let body = serde_json::to_vec(&event).unwrap_or_default();
+        self.shared.store.amend(&key.site, &key.id, seq, body).await?;
+        self.shared.spine.llm.forget(key);
+        self.shared.gaps.forget_turn(key, seq).await?;
+        self.shared.board.note(&self.session, self.intent.score);
+        self.tell(Update::Event { seq, at_ms, event });
         Ok(())
     }
 

@@ -77,6 +77,14 @@ pub(super) enum Command {
         session: String,
         reply: Reply<bool>,
     },
+    /// Another body for an event that is there.
+    Amend {
+        site: String,
+        session: String,
+        seq: u64,
+        body: Vec<u8>,
+        reply: Reply<bool>,
+    },
     /// At most `limit` sessions without activity since `at_ms`.
     Expire {
         site: String,
@@ -126,7 +134,7 @@ impl Command {
             | Command::Compact { reply } => {
                 let _ = reply.send(Err(error));
             }
-            Command::Erase { reply, .. } => {
+            Command::Erase { reply, .. } | Command::Amend { reply, .. } => {
                 let _ = reply.send(Err(error));
             }
             Command::Expire { reply, .. } => {
@@ -508,6 +516,10 @@ impl Storage {
                     let result = self.erase(&mut staged, &site, &session);
                     answers.push(Answer::Found(reply, result));
                 }
+                Command::Amend { site, session, seq, body, reply } => {
+                    let result = self.amend(&mut staged, &site, &session, seq, &body);
+                    answers.push(Answer::Found(reply, result));
+                }
                 Command::Import { items, reply } => {
                     let result = self.import(&mut staged, &items);
                     answers.push(Answer::Merged(reply, result));
@@ -640,6 +652,35 @@ impl Storage {
             Frame { kind, prev: 0, seq: entry.last_seq, at_ms: 0, site, session, body: b"" },
         )?;
         Ok(true)
+    }
+
+    /// Puts another body in place of an event's; all else about it stays.
+    fn amend(
+        &mut self,
+        staged: &mut Staged,
+        site: &str,
+        session: &str,
+        seq: u64,
+        body: &[u8],
+    ) -> Result<bool, StoreError> {
+        let entry = self.staged_entry(staged, &index::session_key(site, session))?;
+        let mut at = if entry.exists() { entry.last_event } else { 0 };
+        while at > 0 {
+            let bytes = self.staged_bytes(staged, at)?.ok_or_else(|| missing(at))?;
+            let frame = Frame::decode(&bytes).map_err(|_| missing(at))?;
+            if frame.kind == FrameKind::Tombstone || frame.seq < seq {
+                break;
+            }
+            if frame.seq == seq {
+                let bytes = Frame { body, ..frame }.encode();
+                staged.bytes += bytes.len() + 64;
+                staged.writes.log.insert(at.to_be_bytes(), bytes);
+                staged.changed = true;
+                return Ok(true);
+            }
+            at = frame.prev;
+        }
+        Ok(false)
     }
 
     /// Stages the removal of all records of a session: those that its entry leads to, or, where

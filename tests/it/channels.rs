@@ -1,7 +1,7 @@
 //! Messaging platforms from outside: webhooks in, requests to a platform that plays its part on
 //! loopback.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,9 +17,12 @@ use tokio::sync::Notify;
 
 use crate::support::{LIMIT, TestServer};
 
+mod acceptance;
+mod desk;
 mod email;
 mod mailbox;
 mod platforms;
+mod shapes;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const TELEGRAM_SECRET: &str = "a-secret-of-telegram";
@@ -30,14 +33,57 @@ struct Fake(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    /// Paths and bodies.
-    requests: Mutex<Vec<(String, Value)>>,
+    requests: Mutex<Vec<Seen>>,
     answers: Mutex<VecDeque<(u16, Value)>>,
+    /// What it answers the next message to a conversation with, by what names that there.
+    by_chat: Mutex<Vec<(String, Answer)>>,
+    /// The same for what is only shown for a moment.
+    streams: Mutex<Vec<(String, Answer)>>,
+    /// Which requests name which number: there are many of both.
+    numbers: Mutex<HashMap<String, Vec<usize>>>,
+    /// Whose the server's sessions are, as far as a test asked.
+    visitors: Mutex<HashMap<String, String>>,
+    /// Documents by their path.
+    documents: Mutex<HashMap<String, Value>>,
     /// Bodies of the messages that were taken.
     taken: Mutex<Vec<Value>>,
     /// Teams' keys can't be had.
     keys_down: Mutex<bool>,
     news: Notify,
+}
+
+/// A request to the platform.
+struct Seen {
+    path: String,
+    body: Value,
+    at: std::time::Instant,
+}
+
+/// The numbers that a text names, but no digits of a hexadecimal one.
+fn numbers(text: &str) -> Vec<&str> {
+    let words = text.split(|c: char| !c.is_ascii_digit() && !('a'..='f').contains(&c));
+    words.filter(|word| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_digit())).collect()
+}
+
+#[derive(Clone, Debug)]
+struct Answer {
+    status: u16,
+    /// Seconds.
+    retry_after: Option<u64>,
+    body: Value,
+}
+
+impl Answer {
+    /// The message is taken, and no answer comes.
+    const NEVER: u16 = 0;
+
+    fn new(status: u16, body: Value) -> Self {
+        Self { status, retry_after: None, body }
+    }
+
+    fn after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
 }
 
 impl Fake {
@@ -58,26 +104,79 @@ impl Fake {
         let body: Value = serde_json::from_str(&body).unwrap_or_else(|_| Value::Object(form()));
         let path = uri.path().to_owned();
         // What is only shown for a moment is always taken, and so is what is no message.
-        let scripted =
-            if passing(&path, &body) { None } else { fake.0.answers.lock().unwrap().pop_front() };
-        if !passing(&path, &body) && scripted.as_ref().is_none_or(|(status, _)| *status < 300) {
+        let passing = passing(&path, &body);
+        let scripted = match passing {
+            true => next_of(&fake.0.streams, &path, &body),
+            false => fake.scripted(&path, &body),
+        };
+        if !passing && scripted.as_ref().is_none_or(|answer| answer.status < 300) {
             fake.0.taken.lock().unwrap().push(body.clone());
         }
-        fake.0.requests.lock().unwrap().push((path, body));
-        fake.0.news.notify_waiters();
+        fake.note(path.clone(), body);
         let keys = || serde_json::from_str(include_str!("files/teams_test_keys.json")).unwrap();
         let down = *fake.0.keys_down.lock().unwrap();
-        let (status, body) = scripted.unwrap_or_else(|| match uri.path().ends_with("/keys") {
-            true if down => (500, Value::Null),
-            true => (200, keys()),
-            false => (200, taken()),
+        let document = fake.0.documents.lock().unwrap().get(&path).cloned();
+        let answer = scripted.unwrap_or_else(|| match (document, path.ends_with("/keys")) {
+            (Some(document), _) => Answer::new(200, document),
+            (None, true) if down => Answer::new(500, Value::Null),
+            (None, true) => Answer::new(200, keys()),
+            (None, false) => Answer::new(200, taken()),
         });
-        let text = match body {
+        if answer.status == Answer::NEVER {
+            std::future::pending::<()>().await;
+        }
+        let text = match answer.body {
             // A page and no JSON.
             Value::String(page) => page,
             body => body.to_string(),
         };
-        (StatusCode::from_u16(status).unwrap(), text)
+        let mut response = (StatusCode::from_u16(answer.status).unwrap(), text).into_response();
+        if let Some(seconds) = answer.retry_after {
+            response.headers_mut().insert("retry-after", seconds.into());
+        }
+        response
+    }
+
+    fn scripted(&self, path: &str, body: &Value) -> Option<Answer> {
+        next_of(&self.0.by_chat, path, body).or_else(|| {
+            let (status, body) = self.0.answers.lock().unwrap().pop_front()?;
+            Some(Answer::new(status, body))
+        })
+    }
+
+    fn note(&self, path: String, body: Value) {
+        let at = std::time::Instant::now();
+        let mut requests = self.0.requests.lock().unwrap();
+        let mut named = self.0.numbers.lock().unwrap();
+        for number in numbers(&format!("{path} {body}")) {
+            let own = named.entry(number.to_owned()).or_default();
+            if own.last() != Some(&requests.len()) {
+                own.push(requests.len());
+            }
+        }
+        requests.push(Seen { path, body, at });
+        self.0.news.notify_waiters();
+    }
+
+    /// What names this number, looked at.
+    fn about<T>(&self, number: &str, look: impl Fn(&Seen) -> Option<T>) -> Vec<T> {
+        let requests = self.0.requests.lock().unwrap();
+        let named = self.0.numbers.lock().unwrap();
+        let own = named.get(number).into_iter().flatten();
+        own.filter_map(|i| look(&requests[*i])).collect()
+    }
+
+    /// Paths and bodies of the messages that name this number.
+    fn messages_to(&self, number: &str) -> Vec<(String, Value)> {
+        self.about(number, |request| {
+            shapes::text(&request.path, &request.body)?;
+            Some((request.path.clone(), request.body.clone()))
+        })
+    }
+
+    /// Answers the next message to a conversation so, one after another.
+    fn answer_to(&self, marker: &str, answer: Answer) {
+        self.0.by_chat.lock().unwrap().push((marker.to_owned(), answer));
     }
 
     fn answer(&self, status: u16, body: Value) {
@@ -89,8 +188,8 @@ impl Fake {
         let requests = self.0.requests.lock().unwrap();
         requests
             .iter()
-            .filter(|(path, _)| path.ends_with(end))
-            .map(|(_, body)| body.clone())
+            .filter(|request| request.path.ends_with(end))
+            .map(|request| request.body.clone())
             .collect()
     }
 
@@ -108,9 +207,23 @@ impl Fake {
         };
         let sent = tokio::time::timeout(LIMIT, found).await;
         sent.unwrap_or_else(|_| {
-            panic!("fewer than {count} requests to …{end}: {:?}", self.0.requests.lock().unwrap())
+            let all = self.0.requests.lock().unwrap();
+            let all: Vec<_> = all.iter().map(|request| (&request.path, &request.body)).collect();
+            panic!("fewer than {count} requests to …{end}: {all:?}")
         })
     }
+}
+
+/// Takes the first answer that is for the conversation that a request names.
+fn next_of(answers: &Mutex<Vec<(String, Answer)>>, path: &str, body: &Value) -> Option<Answer> {
+    let mut answers = answers.lock().unwrap();
+    if answers.is_empty() {
+        return None;
+    }
+    let text = format!("{path} {body}");
+    let named = numbers(&text);
+    let own = answers.iter().position(|(number, _)| named.contains(&number.as_str()))?;
+    Some(answers.remove(own).1)
 }
 
 /// An answer that every platform's adapter reads as "taken", with an access token for those that
@@ -134,6 +247,8 @@ fn passing(path: &str, body: &Value) -> bool {
         || path.ends_with("stable_token")
         || body["type"] == "typing"
         || body["sender_action"].is_string()
+        // Stands there until an answer takes its place.
+        || body["text"] == "…"
 }
 
 fn channel(platform: Platform, base_url: &str) -> ChannelConfig {
@@ -518,16 +633,19 @@ async fn a_stopped_conversation_tells_what_it_does_not_send_and_opens_with_the_n
     server.stop().await;
 }
 
+async fn metrics(server: &TestServer) -> String {
+    let request =
+        reqwest::Client::new().get(server.admin_url("/metrics")).bearer_auth(server.admin_key());
+    request.send().await.unwrap().text().await.unwrap()
+}
+
 /// Waits until so many messages to a platform came to this end.
 async fn counted(server: &TestServer, platform: &str, what: &str, count: u64) {
     let line =
         format!("channel_messages_total{{platform=\"{platform}\",what=\"{what}\"}} {count}\n");
     let found = async {
         loop {
-            let request = reqwest::Client::new()
-                .get(server.admin_url("/metrics"))
-                .bearer_auth(server.admin_key());
-            if request.send().await.unwrap().text().await.unwrap().contains(&line) {
+            if metrics(server).await.contains(&line) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -118,12 +118,16 @@ impl TestServer {
 
     /// Starts one with options of its own.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::at(1_700_000_000_000, change).await
+    }
+
+    /// Starts one at a time of its own, in milliseconds since the Unix epoch.
+    pub(crate) async fn at(now_ms: u64, change: impl FnOnce(&mut Config)) -> Self {
         let directory = directory();
         write_documents(&directory);
         let mut config = config(&directory);
         change(&mut config);
-        let mut this =
-            Self { server: None, config, clock: Clock::manual(1_700_000_000_000), directory };
+        let mut this = Self { server: None, config, clock: Clock::manual(now_ms), directory };
         this.open().await;
         this
     }

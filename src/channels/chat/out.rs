@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand::Rng as _;
 use tokio::time::Instant;
 
+use super::super::choices::{self, Choice};
 use super::super::deadline::{self, Due, Moment, Seen, Waiting, Way};
 use super::super::delivery::{MAX_TRIES, pause_ms};
 use super::super::event::Outcome;
@@ -31,6 +32,7 @@ impl Task {
         seq: u64,
         text: &str,
         citations: &[Citation],
+        choices: &[Choice],
         by_agent: bool,
     ) -> Vec<Part> {
         let mut rich = Rich::of_markdown(text);
@@ -48,14 +50,29 @@ impl Task {
             }
         }
         let capability = self.account.config.platform.capability();
-        let parts = rich.split_in(capability.unit, capability.limit, capability.most_parts);
+        let split =
+            |rich: &Rich| rich.split_in(capability.unit, capability.limit, capability.most_parts);
+        let mut parts = split(&rich);
+        let last = parts.last().map_or("", |part| part.text.as_str());
+        let platform = self.account.config.platform;
+        let buttons = choices::buttons(platform, &self.chat, (capability.unit, last), choices);
+        if buttons.is_empty() && !choices.is_empty() {
+            for choice in choices.iter().filter(|choice| !choice.said) {
+                markdown.push_str(&format!("\n- {}", choice.text));
+            }
+            parts = split(&choices::listed(rich, choices));
+        }
         let number = |i: usize| format!("{}-{seq}-{i}", self.row.session);
         let whole = parts.len() == 1;
         let parts = parts.into_iter().enumerate().map(|(i, part)| {
             let markdown = if whole { markdown.clone() } else { part.plain() };
             Part::new(number(i), part, markdown, by_agent)
         });
-        parts.collect()
+        let mut parts: Vec<Part> = parts.collect();
+        if let Some(last) = parts.last_mut() {
+            last.choices = buttons;
+        }
+        parts
     }
 
     /// Tries a part once; how long to wait before the next request.
@@ -239,6 +256,7 @@ impl Task {
             way,
             now_s: now_ms / 1000,
             by_agent: part.by_agent,
+            choices: &part.choices,
         };
         match self.account.config.platform.send(self.target(&token), &sending) {
             Some(call) => delivery.send(&self.account, &call, now_ms).await,

@@ -24,6 +24,10 @@ pub(super) struct Post {
     taken: Arc<Mutex<Vec<(String, String)>>>,
     /// What it says to the next messages in place of 250.
     answers: Arc<Mutex<VecDeque<&'static str>>>,
+    /// The same by a piece of the receiver's address; an empty one is none at all.
+    by_receiver: Arc<Mutex<Vec<(String, &'static str)>>>,
+    /// When and to whom what was sent, also what it refused.
+    offered: Arc<Mutex<Vec<(std::time::Instant, String, String)>>>,
 }
 
 impl Post {
@@ -69,7 +73,10 @@ impl Post {
                     message.push_str(&line);
                     message.push('\n');
                 }
-                match self.answers.lock().unwrap().pop_front() {
+                let now = std::time::Instant::now();
+                self.offered.lock().unwrap().push((now, to.clone(), message.clone()));
+                match self.scripted(&to) {
+                    Some("") => std::future::pending::<String>().await,
                     Some(answer) => answer.to_owned(),
                     None => {
                         self.taken.lock().unwrap().push((to.clone(), message));
@@ -84,6 +91,26 @@ impl Post {
             write.write_all(format!("{answer}\r\n").as_bytes()).await.ok()?;
         }
         Some(())
+    }
+
+    fn scripted(&self, to: &str) -> Option<&'static str> {
+        let mut own = self.by_receiver.lock().unwrap();
+        match own.iter().position(|(piece, _)| to.contains(piece)) {
+            Some(at) => Some(own.remove(at).1),
+            None => self.answers.lock().unwrap().pop_front(),
+        }
+    }
+
+    /// Answers the next message to a receiver so, one after another.
+    pub(super) fn answer_to(&self, piece: &str, answer: &'static str) {
+        self.by_receiver.lock().unwrap().push((piece.to_owned(), answer));
+    }
+
+    /// What was sent to a receiver, also what was refused.
+    pub(super) fn to(&self, piece: &str) -> Vec<(std::time::Instant, String)> {
+        let offered = self.offered.lock().unwrap();
+        let own = offered.iter().filter(|(_, to, _)| to.contains(piece));
+        own.map(|(at, _, message)| (*at, body(message))).collect()
     }
 
     pub(super) async fn wait(&self, count: usize) -> Vec<(String, String)> {
@@ -218,8 +245,8 @@ async fn an_answer_that_a_mail_server_puts_off_is_sent_again_and_one_to_nobody_e
     assert!(body(&sent[0].1).contains("4.90 EUR"), "{sent:?}");
     desk.answers.lock().unwrap().push_back("550 5.1.1 no such user");
     assert_eq!(post(&server, 2, &mail(2, "", RETURNS)).await, 200);
+    super::counted(&server, "email", "stopped", 1).await;
     // The sender writes again in that thread: it can be written to again.
-    tokio::time::sleep(Duration::from_millis(800)).await;
     assert_eq!(post(&server, 3, &mail(3, "References: <q2@mail.example>", SHIPPING)).await, 200);
     let sent = desk.wait(2).await;
     assert!(sent.len() == 2 && body(&sent[1].1).contains("4.90 EUR"), "{sent:?}");

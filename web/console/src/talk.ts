@@ -162,7 +162,11 @@ export class Talk {
   }
 
   add(entry: Entry): void {
-    if (this.#entries.has(entry.seq)) return;
+    const known = this.#entries.get(entry.seq);
+    // What the visitor deleted comes once more, without its words.
+    const amended = known?.event === 'message' && entry.event === 'message' && known.text !== entry.text;
+    if (known && !amended) return;
+    if (amended) entry = { ...entry, at_ms: known.at_ms };
     this.#entries.set(entry.seq, entry);
     this.lastSeq = Math.max(this.lastSeq, entry.seq);
     const base = { order: entry.seq, at: entry.at_ms };
