@@ -66,6 +66,10 @@ pub struct Figures {
     pub years_old: String,
     /// Before what several things cost together.
     pub sum: String,
+    /// Before the cheapest of a kind.
+    pub lowest: String,
+    /// Before the dearest of a kind.
+    pub highest: String,
     /// Units of time by their English name: for one, for two to four, for more.
     pub times: HashMap<String, [String; 3]>,
     /// Units that the language writes in another way.

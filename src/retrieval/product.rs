@@ -187,9 +187,10 @@ impl Product {
     }
 
     /// How it is said that it can't be had now, if that is so and the language has words for it.
-    pub(crate) fn absence(&self, language: &str) -> Option<&'static str> {
-        let out = || phrases::of(language).map(|words| words.out).filter(|out| !out.is_empty());
-        if self.available == Some(false) { self.later(language).or_else(out) } else { None }
+    pub(crate) fn absence<'a>(&self, language: &str, wording: &'a Wording) -> Option<&'a str> {
+        let out = || Some(wording.product(language)?.out.as_str()).filter(|out| !out.is_empty());
+        let absent = self.available == Some(false);
+        absent.then(|| self.later(language, wording).or_else(out)).flatten()
     }
 
     /// An amount as the row writes it ("349.00", not what was made of it), with its currency and

@@ -9,8 +9,9 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::super::shelf::Shelf;
-use super::super::words::{Measure, split, stem};
+use super::super::words::{Measure, split};
 use super::{Asked, MAX_BYTES, MAX_VALUES, Told};
+use crate::language::stem::singular;
 use crate::language::{content_words, is_common, is_unspaced};
 use crate::retrieval::product;
 
@@ -27,9 +28,6 @@ const MAX_ENDING: usize = 3;
 struct Words {
     cheapest: Vec<String>,
     dearest: Vec<String>,
-    /// Stand before the answer.
-    lowest: String,
-    highest: String,
     things: Vec<String>,
     asks: Vec<String>,
     #[serde(default)]
@@ -88,9 +86,9 @@ impl Shelf {
         if told.len() > MAX_VALUES {
             return None;
         }
-        let lines: Option<Vec<String>> =
-            told.iter().map(|row| self.line_of(*row, asked.language)).collect();
-        let lead = if most { &words.highest } else { &words.lowest };
+        let lines: Option<Vec<String>> = told.iter().map(|row| self.line_of(*row, asked)).collect();
+        let figures = asked.wording.figures(asked.language);
+        let lead = if most { &figures.highest } else { &figures.lowest };
         let text = match lines?.as_slice() {
             [line] => format!("{lead}{line}"),
             lines => format!("{}\n- {}", lead.trim_end(), lines.join("\n- ")),
@@ -100,11 +98,15 @@ impl Shelf {
     }
 
     /// "Lavender (2 l): 8.50 EUR (out of stock)".
-    fn line_of(&self, row: usize, language: &str) -> Option<String> {
+    fn line_of(&self, row: usize, asked: &Asked<'_>) -> Option<String> {
         let row = &self.rows[row];
         let label = row.label.as_ref().filter(|label| !row.product.name.contains(label.as_str()));
         let label = label.map(|label| format!(" ({label})")).unwrap_or_default();
-        let out = row.product.absence(language).map(|out| format!(" ({out})")).unwrap_or_default();
+        let out = row
+            .product
+            .absence(asked.language, asked.wording)
+            .map(|out| format!(" ({out})"))
+            .unwrap_or_default();
         Some(format!("{}{label}: {}{out}", row.product.name, row.price()?))
     }
 
@@ -137,7 +139,7 @@ impl Shelf {
 
 /// Whether two words are forms of one: "plant" and "planten", "vino" and "vini".
 fn is_form_of(one: &str, other: &str) -> bool {
-    if stem(one) == stem(other) {
+    if singular(one) == singular(other) {
         return true;
     }
     let (short, long) = if one.len() < other.len() { (one, other) } else { (other, one) };
