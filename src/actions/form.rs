@@ -30,10 +30,11 @@ pub fn step<'a>(
     question: &str,
     language: &str,
 ) -> Option<Step<'a>> {
-    let lines = || {
-        history.iter().map(|line| (line.by_visitor, line.text.as_str())).chain([(true, question)])
-    };
-    let all: Vec<(bool, &str)> = lines().collect();
+    // No more lines than the form can take: a long conversation isn't read anew with each message.
+    let inputs = actions.iter().map(|action| action.inputs.len()).max()?;
+    let recent = history.len().saturating_sub(2 * MAX_ASKED * inputs.max(1) + 1);
+    let lines = history.iter().skip(recent).map(|line| (line.by_visitor, line.text.as_str()));
+    let all: Vec<(bool, &str)> = lines.chain([(true, question)]).collect();
     let (at, request) = all
         .iter()
         .enumerate()

@@ -337,7 +337,7 @@ mod tests {
         assert!(matches!(judged("ratelimited"), Outcome::Later { after_ms: Some(7_000), .. }));
         assert!(matches!(judged("token_revoked"), Outcome::Unauthorized { .. }));
         assert!(matches!(judged("is_archived"), Outcome::Closed { .. }));
-        assert!(matches!(judged("msg_too_long"), Outcome::Refused { .. }));
+        assert!(matches!(judged("msg_too_long"), Outcome::Plain { .. }));
         let empty = judge(Answered { status: 200, retry_after_s: None, body: &Value::Null });
         assert!(matches!(empty, Outcome::Unanswered { .. }));
     }

@@ -1,5 +1,5 @@
-//! Whether a visitor asks for a person in so many words, in English, German, French, Spanish and
-//! Chinese. Pure.
+//! Whether a visitor asks for a person in so many words, in English, German, French, Spanish,
+//! Swedish and Chinese. Pure.
 //!
 //! What asks is a verb with a person ("put me through to someone", "mit einem Menschen sprechen"),
 //! or a person alone ("agent", "human please"). A verb that is denied asks for nothing, and a
@@ -128,6 +128,14 @@ const PERSONS: &[&str] = &[
     "soporte",
     "encargado",
     "gerente",
+    "människa",
+    "människor",
+    "medarbetare",
+    "handläggare",
+    "rådgivare",
+    "kundtjänst",
+    "kundservice",
+    "någon",
 ];
 /// Of these, who is asked for by being named alone, or by "I need".
 const WANTED: &[&str] = &[
@@ -162,6 +170,11 @@ const WANTED: &[&str] = &[
     "asesor",
     "atención al cliente",
     "servicio al cliente",
+    "människa",
+    "medarbetare",
+    "handläggare",
+    "rådgivare",
+    "kundtjänst",
 ];
 /// What may stand before who is meant.
 const BEFORE: &[&str] = &[
@@ -223,6 +236,11 @@ const BEFORE: &[&str] = &[
     "otra",
     "otro",
     "algún",
+    "en",
+    "er",
+    "riktig",
+    "levande",
+    "annan",
 ];
 /// What may follow who is needed: "a human hair wig" is none.
 const AFTER: &[&str] = &[
@@ -405,6 +423,16 @@ fn asks_at(clause: &[&str], at: usize) -> bool {
         | "comuníqueme" | "conécteme" | "transfiérame" | "transfiéreme" => {
             is(at + 1, &["con", "a"]) && is_asked(clause, at + 2)
         }
+        "tala" | "prata" | "snacka" | "chatta" => is(at + 1, &["med"]) && is_asked(clause, at + 2),
+        "koppla" => {
+            let to = (at + 1..clause.len())
+                .take_while(|at| is(*at, &["mig", "oss", "vidare", "över"]))
+                .count();
+            to > 0 && is(at + to + 1, &["till"]) && is_asked(clause, at + to + 2)
+        }
+        "behöver" | "vill" => {
+            is_wanted(clause, at + 1) || is(at + 1, &["ha"]) && is_wanted(clause, at + 2)
+        }
         "quiero" | "necesito" | "quisiera" | "prefiero" => is_wanted(clause, at + 1),
         _ => false,
     };
@@ -424,11 +452,12 @@ fn is_wanted(clause: &[&str], at: usize) -> bool {
 fn is_denied(clause: &[&str], verb: usize) -> bool {
     const DENIALS: &[&str] = &[
         "don't", "dont", "not", "never", "without", "no", "doesn't", "didn't", "won't", "nicht",
-        "kein", "keinen", "keine", "ohne", "nie", "pas", "sans", "jamais", "nunca", "sin",
+        "kein", "keinen", "keine", "ohne", "nie", "pas", "sans", "jamais", "nunca", "sin", "inte",
+        "utan", "aldrig",
     ];
     let before = clause.get(verb.saturating_sub(6)..verb).unwrap_or_default();
     before.iter().enumerate().any(|(at, word)| {
-        let able = |word: Option<&&str>| word.is_some_and(|word| ["can", "could", "puedo", "pude", "logro", "why", "kann"].contains(word));
+        let able = |word: Option<&&str>| word.is_some_and(|word| ["can", "could", "puedo", "pude", "logro", "why", "kann", "kan"].contains(word));
         DENIALS.contains(word)
             && !able(before.get(at + 1))
             && !(at > 0 && able(before.get(at - 1)))
@@ -548,6 +577,10 @@ mod tests {
             "¿Puedo hablar con un agente?",
             "Páseme con alguien",
             "agente por favor",
+            "Tala med en människa",
+            "Kan jag få prata med en riktig människa?",
+            "Koppla mig till kundtjänst tack",
+            "Jag vill ha en handläggare",
             "请转人工",
             "人工客服",
             "我要找真人",
@@ -563,6 +596,9 @@ mod tests {
         for text in [
             "I don't want to talk to a human, just tell me the price",
             "I do not need an agent",
+            "Jag vill inte prata med en människa",
+            "När har kundtjänst öppet?",
+            "Hur många personer får plats i tältet?",
             "No need to transfer me to a person",
             "Can I ask without talking to anyone?",
             "Are you a human?",

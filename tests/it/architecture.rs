@@ -230,7 +230,9 @@ impl References {
                 self.paths.insert(path);
             }
         }
-        let words: Vec<&str> = tokens.split_whitespace().collect();
+        // How tokens are spaced differs between versions of the library.
+        let spaced = tokens.replace("..=", "..").replace("..", " .. ");
+        let words: Vec<&str> = spaced.split_whitespace().collect();
         for part in words.windows(3).filter(|part| part[1].starts_with("..")) {
             if [part[0], part[2]].iter().any(|end| {
                 let end = end.trim_matches(['(', ')', ',', ';']);

@@ -9,7 +9,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use super::text::escaped_line;
-use crate::retrieval::ingest::extraction::{Extraction, open_zip, zip_text};
+use crate::retrieval::ingest::extraction::{Archive, Extraction, open_zip, zip_text};
 
 /// Elements within elements; Word itself nests a few dozen.
 const MAX_DEPTH: usize = 1_000;
@@ -51,10 +51,7 @@ pub(super) fn read(document: &[u8]) -> Result<Extraction, String> {
 
 /// What pages say above and below their text isn't part of it: it is named where it says more than
 /// the text does.
-fn margins(
-    archive: &mut zip::ZipArchive<std::io::Cursor<&[u8]>>,
-    text: &str,
-) -> Result<Vec<String>, String> {
+fn margins(archive: &mut Archive<'_>, text: &str) -> Result<Vec<String>, String> {
     const MOST: usize = 12;
     const SHOWN: usize = 200;
     let names = archive.file_names_raw().filter_map(|name| std::str::from_utf8(name).ok());

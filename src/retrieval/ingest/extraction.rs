@@ -26,13 +26,16 @@ pub(super) struct Extraction {
     pub(super) warnings: Vec<String>,
 }
 
+/// An opened zip.
+pub(super) type Archive<'d> = zip::ZipArchive<std::io::Cursor<&'d [u8]>>;
+
 /// Opens a zip after unpacking all of it into nothing, counting: what it says about its sizes can
 /// be a lie.
 ///
 /// # Errors
 ///
 /// When it is none, is damaged, or unpacks to more than [`MAX_UNPACKED_BYTES`].
-pub(super) fn open_zip(document: &[u8]) -> Result<zip::ZipArchive<std::io::Cursor<&[u8]>>, String> {
+pub(super) fn open_zip(document: &[u8]) -> Result<Archive<'_>, String> {
     const MAX_ENTRIES: usize = 20_000;
     if document.starts_with(&[0xD0, 0xCF, 0x11, 0xE0]) {
         let name: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -65,10 +68,7 @@ pub(super) fn open_zip(document: &[u8]) -> Result<zip::ZipArchive<std::io::Curso
 /// # Errors
 ///
 /// When it is damaged.
-pub(super) fn zip_text(
-    archive: &mut zip::ZipArchive<std::io::Cursor<&[u8]>>,
-    name: &str,
-) -> Result<String, String> {
+pub(super) fn zip_text(archive: &mut Archive<'_>, name: &str) -> Result<String, String> {
     let damaged = |error: &dyn std::fmt::Display| format!("its part {name} is damaged: {error}");
     let mut bytes = Vec::new();
     let read = match archive.by_name(name) {

@@ -390,7 +390,8 @@ async fn transcript(desk: &Desk<'_>, chat: u64) -> Value {
             None => {
                 let told = get(&path(id)).await;
                 let visitor = told["transcript"][0]["event"]["visitor"].as_str();
-                let visitor = visitor.unwrap_or_default().to_owned();
+                // It was listed a moment before its first event is there.
+                let Some(visitor) = visitor.map(str::to_owned) else { continue };
                 desk.fake.0.visitors.lock().unwrap().insert(id.to_owned(), visitor.clone());
                 visitor
             }

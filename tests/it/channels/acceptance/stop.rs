@@ -32,6 +32,8 @@ pub(super) async fn stopped(desk: &Desk<'_>, chat: u64) -> Counts {
         desk.post(chat, said, &Did::Said { message: said, text: LONG }).await;
     }
     begun(desk, chat).await;
+    // Its first sentence of ten words is approved as a whole.
+    tokio::time::sleep(Duration::from_millis(9 * WORD_MS)).await;
     match desk.platform {
         Slack => {
             let event = json!({ "type": "agent_session_stopped", "thread_ts": thread });
