@@ -447,7 +447,7 @@ async fn how_a_file_is_understood_is_shown() {
     assert_eq!(columns, expected.iter().map(|(kind, telling)| (kind, telling)).collect::<Vec<_>>());
     assert_eq!(understood["notes"][0]["line"], 6);
     assert!(
-        understood["notes"][0]["reason"].as_str().unwrap().contains("\"ask us\" is not understood"),
+        understood["notes"][0]["reason"].as_str().unwrap().contains("\"ask us\" is no amount"),
         "{understood}"
     );
     assert_eq!(understood["sample"][0], "Tarn 2 tent: 349.00 EUR.");

@@ -552,7 +552,7 @@ impl<'a> Reader<'a> {
         let name = name.map(|(at, name)| self.called(at, name));
         row.title = name.as_deref().map(clipped);
         let priced = parent.filter(|_| self.inherits_price(at, parent)).unwrap_or(at);
-        let mut money = self.money(priced, variant_price, sale);
+        let mut money = self.money(priced, variant_price, sale, &mut row.warnings);
         if self.has_children.contains(&at) || self.sort(at) == Some(Sort::Choice) {
             money = Priced::default();
         }
@@ -666,7 +666,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Which of a row's options tell it from its siblings.
-    fn money(&self, at: usize, variant_price: Option<usize>, sale: Sale) -> Priced {
+    fn money(
+        &self,
+        at: usize,
+        variant_price: Option<usize>,
+        sale: Sale,
+        warnings: &mut Vec<String>,
+    ) -> Priced {
         let Some(column) = variant_price
             .or_else(|| self.columns.of(Kind::Price))
             .or_else(|| self.columns.of(Kind::Sale))
@@ -678,8 +684,16 @@ impl<'a> Reader<'a> {
             // 0 says that there is no price.
             money.amount.parse::<f64>().is_ok_and(|amount| amount > 0.0).then_some(money)
         };
-        // What is no amount ("on request", "free") is told as it stands.
         let regular = read(column);
+        let text = self.cell(at, column);
+        // "From 12" is no price, but nothing that isn't understood.
+        let is_word = !text.is_empty() && !text.bytes().any(|byte| byte.is_ascii_digit());
+        if regular.is_none() && is_word && money::money(text, None).is_none() {
+            warnings.push(format!(
+                "its price {:?} is no amount and is told as it stands; write one as 349.90",
+                one_line(text)
+            ));
+        }
         let discounted = self.columns.every(Kind::Discount).any(|column| {
             money::money(self.cell(at, column).trim_end_matches('%'), None)
                 .is_some_and(|money| money.amount.parse::<f64>().is_ok_and(|amount| amount > 0.0))
