@@ -574,8 +574,8 @@ impl Store {
         outcome(self.submit(|reply| Command::Erase { site, session, reply }))
     }
 
-    /// Puts another body in place of an event's, so that nothing of the old one is read again; false
-    /// if there is no such event. `seq` and time stay.
+    /// Puts another body in place of an event's, so that nothing of the old one is read again;
+    /// false if there is no such event. `seq` and time stay.
     ///
     /// # Errors
     /// As [`Store::append`].

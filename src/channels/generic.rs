@@ -5,8 +5,8 @@
 //! `conversation.left`, `conversation.returned`, `conversation.held`, `conversation.released`. The
 //! header `webhook-id` is the event's key. Out: `{"type": "reply.created", "timestamp", "data":
 //! {"conversation", "reply", "text", "plain", "choices"}}`, where `text` is Markdown, `reply` the
-//! same for every try, and `choices`, if there are any, what can be pressed: pressed, a choice comes
-//! in as a message of that text.
+//! same for every try, and `choices`, if there are any, what can be pressed: pressed, a choice
+//! comes in as a message of that text.
 
 use std::collections::BTreeMap;
 

@@ -577,7 +577,8 @@ fn a_dependency_with_a_personality_is_known_by_one_part() {
     }
 }
 
-/// Tables of scripts that stand in several places disagree, and so do stemmers: `language` has both.
+/// Tables of scripts that stand in several places disagree, and so do stemmers: `language` has
+/// both.
 #[test]
 fn what_a_script_is_and_what_a_stem_is_stands_in_one_place() {
     let sources = Sources::read();

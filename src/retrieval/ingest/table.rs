@@ -1,9 +1,10 @@
 //! Tables: sheets of workbooks, CSV files and feeds → rows that say what they say, and what they
 //! sell.
 //!
-//! `exports` rewrites what shop platforms write, `cells` tells what a cell looks like, `header` finds the tables in a sheet, `sections` the
-//! headings among their rows, `kinds` what their columns are, `rows` makes records of their rows.
-//! Pure; what was understood and why goes along in [`Understood`].
+//! `exports` rewrites what shop platforms write, `cells` tells what a cell looks like, `header`
+//! finds the tables in a sheet, `sections` the headings among their rows, `kinds` what their
+//! columns are, `rows` makes records of their rows. Pure; what was understood and why goes along in
+//! [`Understood`].
 
 use serde::{Deserialize, Serialize};
 
