@@ -251,6 +251,8 @@ impl Task {
         if waiting.iter().all(|(_, event)| event.at_ms > 0) {
             waiting.sort_by_key(|(_, event)| event.at_ms);
         }
+        // A deletion may overtake its message.
+        waiting.sort_by_key(|(_, event)| matches!(event.what, What::Deleted { .. }));
         let due = self.account.config.platform.capability().due;
         let mut said: Vec<Message> = Vec::new();
         let (mut first, mut cancel) = (None, false);

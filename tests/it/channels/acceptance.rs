@@ -556,7 +556,8 @@ async fn pressed(desk: &Desk<'_>, chat: u64) -> Counts {
     desk.post(chat, key, &Did::Pressed { message: key, text: PERSON }).await;
     desk.wait_to(chat, 2).await;
     let told = transcript(desk, chat).await;
-    let asked = told["transcript"].as_array().unwrap().iter();
+    let asked = told["transcript"].as_array();
+    let asked = asked.unwrap_or_else(|| panic!("{}: {told}", desk.platform.name())).iter();
     let asked = asked.filter(|entry| entry["event"]["event"] == "human_requested").count();
     assert_eq!(asked, 1, "{}: {told}", desk.platform.name());
     vec![(chat, 2)]

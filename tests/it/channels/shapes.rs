@@ -261,7 +261,7 @@ pub(super) fn body(
         Platform::Discord => match did {
             Did::Said { message, text } => {
                 json!({ "type": 2, "id": message.to_string(), "token": format!("tok{message}-{chat}"),
-                "channel_id": format!("{chat}"), "user": { "id": "44" },
+                "channel_id": format!("{chat}"), "user": { "id": format!("44{chat}") },
                 "data": { "name": "ask", "options": [{ "name": "q", "value": text }] } })
             }
             Did::Unknown => json!({ "type": 5, "id": key.to_string() }),

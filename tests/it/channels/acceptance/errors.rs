@@ -401,7 +401,8 @@ pub(super) async fn counted(server: &TestServer) {
             let all = refusals(platform);
             let count = all.iter().filter(|(_, own)| *own == comes).count();
             let name = platform.name();
-            let head = format!("channel_messages_total{{platform=\"{name}\",what=\"{what}\"}} ");
+            let head =
+                format!("frontdesk_channel_messages_total{{platform=\"{name}\",what=\"{what}\"}} ");
             let found = metrics.lines().find_map(|line| line.strip_prefix(&head)).unwrap_or("0");
             assert_eq!(found, count.to_string(), "{name} {what}");
         }
