@@ -73,7 +73,7 @@ pub(super) async fn stopped(desk: &Desk<'_>, chat: u64) -> Counts {
     let streamed = || desk.platform == Slack && !desk.fake.all("chat.startStream").is_empty();
     let kept = async {
         while words(&desk.sent_to(chat)) == 0
-            && !(streamed() && !desk.fake.all("chat.stopStream").is_empty())
+            && (!streamed() || desk.fake.all("chat.stopStream").is_empty())
         {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
