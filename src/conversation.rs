@@ -21,7 +21,7 @@ pub struct Usage {
     pub completion_tokens: u32,
 }
 
-/// What stands in place of words that their writer deleted.
+/// What readers are shown in place of words that their writer deleted.
 pub const DELETED: &str = "[deleted]";
 
 /// Longest id a client may give a message, in bytes.
@@ -326,6 +326,10 @@ pub enum Event {
     Said {
         id: String,
         text: String,
+    },
+    /// In place of a [`Event::Said`] whose words the visitor deleted.
+    Deleted {
+        id: String,
     },
     AnswerStarted {
         turn: u64,
@@ -632,6 +636,7 @@ mod tests {
             },
             Event::Feedback { turn: 2, rating: Rating::Down, text: Some("No.".into()) },
             Event::Ended { reason: "visitor".into() },
+            Event::Deleted { id: "m1".into() },
         ]
     }
 
@@ -653,6 +658,7 @@ mod tests {
             Event::SuggestionDecided { .. } => 11,
             Event::Feedback { .. } => 12,
             Event::Ended { .. } => 13,
+            Event::Deleted { .. } => 14,
             Event::Unknown => return None,
         })
     }
@@ -690,6 +696,7 @@ mod tests {
         {"event":"suggestion_decided","id":{"turn":2,"version":1},"agent":{"id":"a1","name":"Mara"},"decision":"rejected","distance":1.0,"reason":"wrong"}
         {"event":"feedback","turn":2,"rating":"down","text":"No."}
         {"event":"ended","reason":"visitor"}
+        {"event":"deleted","id":"m1"}
         "#);
     }
 

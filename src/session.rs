@@ -13,9 +13,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::{
-    Agent, AnswerEnd, Checkpoint, Citation, DELETED, Decision, DraftNote, Event, GiveTo,
-    HandoffReason, LeaveReason, Line, Made, Rating, SessionKey, Speaker, SuggestionId, Usage,
-    Verdict, Wish,
+    Agent, AnswerEnd, Checkpoint, Citation, Decision, DraftNote, Event, GiveTo, HandoffReason,
+    LeaveReason, Line, Made, Rating, SessionKey, Speaker, SuggestionId, Usage, Verdict, Wish,
 };
 use crate::handoff::{HandoffConfig, Memory};
 use crate::prompt::SiteFacts;
@@ -168,12 +167,12 @@ pub enum Command {
     Cancel {
         turn: u64,
     },
-    /// The visitor took back some of what stands at `seq`, or all of it: `text` is what is left of
+    /// The visitor took back some of what stands at `seq`, or all of it: `left` is what is left of
     /// `before`.
     TakeBack {
         seq: u64,
         before: String,
-        text: String,
+        left: Option<String>,
     },
     RequestHuman,
     Feedback {
@@ -564,12 +563,13 @@ impl Session {
                 self.visitor.clone_from(visitor);
                 self.channel.clone_from(channel);
             }
+            Event::Deleted { id } => {
+                self.said.insert(id.clone(), (seq, fingerprint("")));
+                self.last_by = Speaker::Visitor;
+            }
             Event::Said { id, text } => {
                 self.said.insert(id.clone(), (seq, fingerprint(text)));
                 self.last_by = Speaker::Visitor;
-                if text == DELETED {
-                    return;
-                }
                 self.lines.push(Line { by_visitor: true, text: text.clone() });
                 self.open = Some(Open { turn: seq, text: text.clone(), started: false });
                 self.last_said = Some((seq, text.clone()));
@@ -708,8 +708,8 @@ impl Session {
                 }
                 _ => effects.push(Effect::Reply(Err(Refusal::UnknownTurn { turn }))),
             },
-            Command::TakeBack { seq, before, text } => {
-                let result = self.take_back(seq, &before, text, &mut effects);
+            Command::TakeBack { seq, before, left } => {
+                let result = self.take_back(seq, &before, left, &mut effects);
                 effects.push(Effect::Reply(result));
             }
             Command::RequestHuman if self.ended => effects.push(Effect::Reply(Err(Refusal::Ended))),
@@ -1149,31 +1149,35 @@ impl Session {
         &mut self,
         seq: u64,
         before: &str,
-        text: String,
+        left: Option<String>,
         effects: &mut Vec<Effect>,
     ) -> Result<Accepted, Refusal> {
         let known = self.said.iter().find(|(_, (said, _))| *said == seq);
         let id = known.map(|(id, _)| id.clone()).ok_or(Refusal::UnknownTurn { turn: seq })?;
-        let own = |line: &Line| line.by_visitor && line.text == before;
-        if let Some(at) = self.lines.iter().rposition(own) {
-            if text == DELETED {
-                self.lines.remove(at);
-            } else if let Some(line) = self.lines.get_mut(at) {
-                line.text.clone_from(&text);
+        let at = self.lines.iter().rposition(|line| line.by_visitor && line.text == before);
+        let event = match left {
+            Some(text) => {
+                if let Some(line) = at.and_then(|at| self.lines.get_mut(at)) {
+                    line.text.clone_from(&text);
+                }
+                if let Some(open) = self.open.as_mut().filter(|open| open.turn == seq) {
+                    open.text.clone_from(&text);
+                }
+                if let Some((_, last)) = self.last_said.as_mut().filter(|(said, _)| *said == seq) {
+                    last.clone_from(&text);
+                }
+                Event::Said { id, text }
             }
-        }
-        if text == DELETED {
-            self.open.take_if(|open| open.turn == seq);
-            self.last_said.take_if(|(said, _)| *said == seq);
-        } else {
-            if let Some(open) = self.open.as_mut().filter(|open| open.turn == seq) {
-                open.text.clone_from(&text);
+            None => {
+                if let Some(at) = at {
+                    self.lines.remove(at);
+                }
+                self.open.take_if(|open| open.turn == seq);
+                self.last_said.take_if(|(said, _)| *said == seq);
+                Event::Deleted { id }
             }
-            if let Some((_, last)) = self.last_said.as_mut().filter(|(said, _)| *said == seq) {
-                last.clone_from(&text);
-            }
-        }
-        effects.push(Effect::Amend { seq, event: Event::Said { id, text } });
+        };
+        effects.push(Effect::Amend { seq, event });
         Ok(Accepted { seq })
     }
 
@@ -1569,17 +1573,17 @@ mod tests {
         let mut session = session();
         say(&mut session, "a", 0);
         session.apply(Command::Finish { turn: 2, verdict: verdict(AnswerEnd::Complete, 0.9) }, 0);
-        let take_back = |seq: u64, text: &str| Command::TakeBack {
+        let take_back = |seq: u64, before: &str, left: Option<&str>| Command::TakeBack {
             seq,
-            before: "text of a".into(),
-            text: text.into(),
+            before: before.into(),
+            left: left.map(str::to_owned),
         };
-        check(&session.apply(take_back(2, "text"), 1), &["amend 2 said", "ok 2"]);
+        let some = take_back(2, "text of a", Some("text"));
+        check(&session.apply(some, 1), &["amend 2 said", "ok 2"]);
         assert_eq!(session.lines[0].text, "text");
-        let command = Command::TakeBack { seq: 2, before: "text".into(), text: DELETED.to_owned() };
-        check(&session.apply(command, 1), &["amend 2 said", "ok 2"]);
+        check(&session.apply(take_back(2, "text", None), 1), &["amend 2 deleted", "ok 2"]);
         assert!(session.lines.iter().all(|line| !line.by_visitor), "{:?}", session.lines);
-        let unknown = session.apply(take_back(3, "text"), 1);
+        let unknown = session.apply(take_back(3, "text", None), 1);
         assert!(matches!(&unknown[..], [Effect::Reply(Err(Refusal::UnknownTurn { turn: 3 }))]));
         // The same message again is the same, whatever was taken out of it.
         assert_eq!(say(&mut session, "a", 2), [Effect::Reply(Ok(Accepted { seq: 2 }))]);

@@ -304,6 +304,7 @@ pub fn of(event: &Event, catalogue: &Goods) -> Vec<Signal> {
         Event::Handoff { reason } => vec![Signal::Handoff { reason: *reason }],
         Event::Ended { .. } => vec![Signal::Ended],
         Event::AnswerStarted { .. }
+        | Event::Deleted { .. }
         | Event::AgentJoined { .. }
         | Event::AgentLeft { .. }
         | Event::AgentSaid { .. }

@@ -391,9 +391,9 @@ impl Task {
             return Ok(());
         };
         let Some(before) = ledger.text_at(&self.account.site, &told).await? else { return Ok(()) };
-        let text = without(&before, &mut told.pieces, message);
+        let left = without(&before, &mut told.pieces, message);
         let session = SessionKey { site: self.account.site.clone(), id: told.session.clone() };
-        let command = Command::TakeBack { seq: told.seq, before, text };
+        let command = Command::TakeBack { seq: told.seq, before, left };
         match self.handle_of(session).command(command).await {
             Ok(_) => {}
             // It was erased as a whole.
@@ -543,7 +543,9 @@ impl Task {
         let titles = titles.map(|citation| citation.title.trim()).filter(|title| !title.is_empty());
         let mut choices: Vec<Choice> =
             titles.map(|title| Choice { text: title.to_owned(), said: false }).collect();
-        choices.dedup();
+        // Platforms refuse a message with two buttons of one name.
+        let mut known = std::collections::HashSet::new();
+        choices.retain(|choice| known.insert(choice.text.clone()));
         choices.truncate(MAX_RELATED);
         if matches!(end, AnswerEnd::Declined | AnswerEnd::Failed) {
             let site =
@@ -564,14 +566,12 @@ fn words(text: &str, attachments: &[Attachment]) -> String {
     text.into_iter().chain(marks).collect::<Vec<_>>().join("\n")
 }
 
-/// A turn's text without one of its messages, with a mark where that stood. What the pieces don't
-/// tell apart any more goes as a whole.
-fn without(text: &str, pieces: &mut [Piece], message: &str) -> String {
+/// A turn's text without one of its messages, with a mark where that stood; `None` where nothing is
+/// left. What the pieces don't tell apart any more goes as a whole.
+fn without(text: &str, pieces: &mut [Piece], message: &str) -> Option<String> {
     let (mut left, mut at, mut words) = (String::new(), 0, false);
     for (id, length) in &mut *pieces {
-        let Some(piece) = text.get(at.min(text.len())..(at + *length).min(text.len())) else {
-            return DELETED.to_owned();
-        };
+        let piece = text.get(at.min(text.len())..(at + *length).min(text.len()))?;
         at += *length + 1;
         let piece = if id == message { DELETED } else { piece };
         words |= piece != DELETED && !piece.is_empty();
@@ -581,7 +581,7 @@ fn without(text: &str, pieces: &mut [Piece], message: &str) -> String {
         }
         left.push_str(piece);
     }
-    if words { left } else { DELETED.to_owned() }
+    words.then_some(left)
 }
 
 #[cfg(test)]
@@ -592,14 +592,14 @@ mod tests {
     fn a_message_is_taken_out_of_its_turn_and_the_others_stay() {
         let mut pieces: Vec<Piece> = vec![("a".into(), 5), ("b".into(), 7), ("c".into(), 2)];
         let text = "Hello\nGrüße\nhi";
-        assert_eq!(without(text, &mut pieces.clone(), "x"), text);
-        let text = without(text, &mut pieces, "b");
+        assert_eq!(without(text, &mut pieces.clone(), "x").as_deref(), Some(text));
+        let text = without(text, &mut pieces, "b").unwrap();
         assert_eq!(text, "Hello\n[deleted]\nhi");
-        let text = without(&text, &mut pieces, "c");
+        let text = without(&text, &mut pieces, "c").unwrap();
         assert_eq!(text, "Hello\n[deleted]\n[deleted]");
-        assert_eq!(without(&text, &mut pieces, "a"), DELETED);
+        assert_eq!(without(&text, &mut pieces, "a"), None);
         // A long turn was cut, here within a character.
         let mut pieces: Vec<Piece> = vec![("a".into(), 5), ("b".into(), 3)];
-        assert_eq!(without("Hello\nGrüße", &mut pieces, "a"), DELETED);
+        assert_eq!(without("Hello\nGrüße", &mut pieces, "a"), None);
     }
 }

@@ -169,11 +169,9 @@ pub(super) fn put(platform: Platform, chat: &str, call: &mut Call, choices: &[Ch
             body["messages"][0]["quickReply"] = json!({ "items": items });
         }
         Platform::Discord => {
-            let mut buttons = each(
+            let buttons = each(
                 &|text, label| json!({ "type": 2, "style": 2, "label": label, "custom_id": text }),
             );
-            // Two of one name aren't taken.
-            buttons.dedup_by(|a, b| a["custom_id"] == b["custom_id"]);
             body["components"] = json!([{ "type": 1, "components": buttons }]);
         }
         Platform::Teams => {

@@ -1,5 +1,9 @@
 //! Which pieces of the knowledge answer a question, by what a cross-encoder says of each. Pure.
 
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
 use super::quote::{Kind, Shape, holds_under_heading, list_of, says_again, says_how_much, shape};
 use super::units::Unit;
 use crate::grounding::judged::{Judged, Scored};
@@ -115,31 +119,31 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
     Some(Choice { units, lead, logit, margin, near: nearest, lacks_kind })
 }
 
+#[derive(Deserialize)]
+struct LeadIns {
+    words: Vec<String>,
+}
+
+static LEAD_INS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let list = include_str!("../language/data/lead_ins.toml");
+    toml::from_str(list).map_or_else(
+        |error| {
+            // Built in, and a test reads it.
+            tracing::error!(%error, "a built-in list of words can't be read");
+            Vec::new()
+        },
+        |LeadIns { words }| words,
+    )
+});
+
 /// Whether a sentence only leads in what follows it, as help pages begin: "Whatever happened, we're
 /// here to help." One with a figure tells something.
 fn leads_in(text: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "here to help",
-        "happy to help",
-        "glad to help",
-        "help you figure",
-        "we understand",
-        "we'd love",
-        "we would love",
-        "don't worry",
-        "we've got you",
-        "in this article",
-        "this article",
-        "this guide",
-        "this page explains",
-        "this section explains",
-        "read on",
-        "keep reading",
-        "thank you for",
-        "thanks for",
-    ];
+    if text.contains(char::is_numeric) {
+        return false;
+    }
     let lower = text.to_lowercase().replace('’', "'");
-    !text.contains(char::is_numeric) && WORDS.iter().any(|words| lower.contains(words))
+    LEAD_INS.iter().any(|words| lower.contains(words.as_str()))
 }
 
 /// Whether a piece answers by itself. A question doesn't, nor does a label ("Returns"), and the
@@ -254,6 +258,12 @@ mod tests {
         let text = "We are happy to help from 9:00 to 17:00. Tie it to the pier.";
         let told = ["We are happy to help from 9:00 to 17:00."];
         check("When can I reach you?", &judged(text, &[8.0, 1.0]), &told);
+        // What shops sell are articles, too, and comfort may come with a rule.
+        let told = ["This article is washed at home."];
+        check("Can I wash it?", &judged("This article is washed at home.", &[8.0]), &told);
+        let text = "Don't worry: the address can be changed until the parcel leaves.";
+        check("Wrong address, help!", &judged(text, &[8.0]), &[text]);
+        assert!(!LEAD_INS.is_empty());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use crate::conversation::{AnswerEnd, Attributes, Event, GiveTo, SessionKey, Usage};
+use crate::conversation::{AnswerEnd, Attributes, DELETED, Event, GiveTo, SessionKey, Usage};
 use crate::http::App;
 use crate::http::error::{ApiError, unknown_session, unknown_site, upgrade_required};
 use crate::http::places::Place;
@@ -789,6 +789,9 @@ pub(super) fn event_message(Past { seq, at_ms, event }: Past) -> Option<ServerMe
     Some(match event {
         Event::Started { .. } => return None,
         Event::Said { id, text } => ServerMessage::Message { id, seq, at_ms, text },
+        Event::Deleted { id } => {
+            ServerMessage::Message { id, seq, at_ms, text: DELETED.to_owned() }
+        }
         Event::AnswerStarted { turn } => ServerMessage::AnswerStarted { turn, seq, at_ms },
         Event::AnswerDone { turn, text, citations, confidence, usage, end, .. } => {
             let citations = citations.into_iter().map(Into::into).collect();

@@ -2,7 +2,7 @@
 
 use super::cues::has;
 use super::phrasing::{self, Say};
-use super::quantity::{Amount, Bound, Kind, amounts};
+use super::quantity::{Amount, Bound, Kind, amounts, whole_number};
 use super::{Figure, Lead, Question, Said, Verdict};
 
 /// Fractions in words, with how they are said in figures.
@@ -265,7 +265,7 @@ pub(super) fn rate(
         }
         // How much are so many worth.
         if found.is_empty()
-            && let Some(count) = count_before(&lower, &noun)
+            && let Some(count) = count_before(&lower, &noun, question.language)
             && has(
                 &lower,
                 &[
@@ -335,7 +335,7 @@ impl Rate {
         {
             let money: Vec<Amount> = amounts(part, said.language);
             let [amount] = money.as_slice() else { continue };
-            let Some(count) = count_before(part, noun) else { continue };
+            let Some(count) = count_before(part, noun, said.language) else { continue };
             if amount.bound != Bound::Exact
                 || amount.value <= 0.0
                 || count <= 0.0
@@ -390,32 +390,13 @@ fn same_noun(a: &str, b: &str) -> bool {
     a.trim_end_matches(['s', 'e', 'n']) == b.trim_end_matches(['s', 'e', 'n'])
 }
 
-/// Small numbers as sentences write them out: "one tree for every 750 EUR".
-const IN_WORDS: &[(&[&str], f64)] = &[
-    (&["one", "ein", "eine", "einen", "un", "une", "uno", "una"], 1.0),
-    (&["two", "zwei", "deux", "dos"], 2.0),
-    (&["three", "drei", "trois", "tres"], 3.0),
-    (&["four", "vier", "quatre", "cuatro"], 4.0),
-    (&["five", "fünf", "cinq", "cinco"], 5.0),
-    (&["six", "sechs", "seis"], 6.0),
-    (&["seven", "sieben", "sept", "siete"], 7.0),
-    (&["eight", "acht", "huit", "ocho"], 8.0),
-    (&["nine", "neun", "neuf", "nueve"], 9.0),
-    (&["ten", "zehn", "dix", "diez"], 10.0),
-];
-
-fn number(word: &str) -> Option<f64> {
-    let written = || IN_WORDS.iter().find(|(words, _)| words.contains(&word));
-    word.parse::<u32>().ok().map(f64::from).or_else(|| written().map(|(_, value)| *value))
-}
-
 /// The number that stands before a noun.
-fn count_before(text: &str, noun: &str) -> Option<f64> {
+fn count_before(text: &str, noun: &str, language: &str) -> Option<f64> {
     let words: Vec<&str> =
         text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let mut counts = words.windows(2).filter_map(|pair| {
         let [number, word] = pair else { return None };
-        if same_noun(word, noun) { self::number(number) } else { None }
+        if same_noun(word, noun) { whole_number(number, language) } else { None }
     });
     let count = counts.next()?;
     counts.next().is_none().then_some(count)

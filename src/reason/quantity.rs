@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use bounds::{Link, bound, is_negative, range_link};
 use number::next_number;
+pub(super) use number::whole_number;
 use units::{UNITS, unit_after, unit_before};
 
 mod bounds;

@@ -1,6 +1,6 @@
 //! Session events and updates as the console's protocol has them.
 
-use crate::conversation::{Citation, Event};
+use crate::conversation::{Citation, DELETED, Event};
 use crate::intent::Intent;
 use crate::protocol::console::{ConsoleServer, Entry, IntentReason, Suggestion, What};
 use crate::protocol::parts::{Decision, HandoffReason, Rating};
@@ -17,6 +17,7 @@ fn what(event: Event) -> Option<What> {
     Some(match event {
         Event::Started { visitor, channel } => What::Started { visitor, channel },
         Event::Said { id, text } => What::Message { id, text },
+        Event::Deleted { id } => What::Message { id, text: DELETED.to_owned() },
         Event::AnswerStarted { turn } => What::AnswerStarted { turn },
         Event::AnswerDone { turn, text, citations, confidence, end, withheld, .. } => {
             What::AnswerDone {

@@ -15,6 +15,12 @@ pub(super) struct Number {
     pub(super) digits: bool,
 }
 
+/// The whole number that a word stands for, in digits or not: "7", "seven", "a".
+pub(in crate::reason) fn whole_number(word: &str, language: &str) -> Option<f64> {
+    let in_words = || WORDS.get(language)?.get(word).copied().filter(|value| *value >= 1.0);
+    word.parse::<u32>().ok().map(f64::from).or_else(in_words)
+}
+
 /// The next number at or behind `from`: in digits, or in words before a unit. Times of day, dates
 /// and codes are none.
 pub(super) fn next_number(text: &str, from: usize, language: &str) -> Option<Number> {
