@@ -29,7 +29,7 @@ use crate::language::{content_words, detect};
 use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token};
 use crate::prompt::{Ingredients, Prompts, SiteFacts};
 use crate::reason::abilities::{self, asked};
-use crate::reason::places;
+use crate::reason::{holidays, places};
 use crate::retrieval::chunk::embedding_text;
 use crate::retrieval::product;
 use crate::retrieval::reranker::Reranker;
@@ -37,6 +37,7 @@ use crate::retrieval::{Audience, Hit, Query, Retrieval, RetrievalError};
 use crate::telemetry::{Metrics, seconds};
 use crate::wording::Wording;
 
+mod case;
 mod deed;
 mod foreign;
 pub mod gate;
@@ -428,6 +429,8 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
                 let judged = signs.judged(logit, margin, near, by_name, lacks_kind);
                 if concludes(&reading, &judgement.choice, &hits, spine.prompts.wording()) {
                     judged.max(lead::CONCLUDED)
+                } else if case::forbids(&reading.question, &judgement.choice, &products) {
+                    judged.max(case::FORBIDDEN)
                 } else {
                     judged
                 }
@@ -646,7 +649,8 @@ async fn quote(
     let mut chosen = match (crate::retrieval::overview(&ask.question, hits), judgement) {
         (Some(sections), _) => sections,
         (None, Some(judgement))
-            if grounding::asks_how(&ask.question) || grounding::tells_a_problem(&ask.question) =>
+            if grounding::asks_how(&ask.question)
+                || grounding::tells_a_problem(&ask.question) && !judgement.decided =>
         {
             let pieces = spine.retrieval.score_units(&ask.question, hits).await?;
             let sections = judge::sections(spine, ask, &pieces, hits).await?;
@@ -686,7 +690,12 @@ async fn quote(
     grounding::keep_asked_rows(&ask.question, &mut chosen);
     grounding::keep_asked_items(&ask.question, &mut chosen);
     let wording = spine.prompts.wording();
-    let concluded = lead::conclude(&ask.question, language, &ask.facts, hits, &mut chosen, wording);
+    let concluded = lead::conclude(&ask.question, language, &ask.facts, hits, &mut chosen, wording)
+        .or_else(|| {
+            // What its words say in English may tell more.
+            let foreign = foreign?.asked(&ask.question);
+            lead::conclude(foreign, language, &ask.facts, hits, &mut chosen, wording)
+        });
     let stated = match foreign {
         Some(foreign) => {
             foreign.stated(spine, ask, language, hits, concluded.as_ref(), &mut chosen)
@@ -933,6 +942,9 @@ impl Ask {
         }
         if let Some(meant) = spelling.corrected(&self.site, &text, language) {
             text = Cow::Owned(meant.text);
+        }
+        if let Some(explained) = holidays::explained(&text) {
+            text = Cow::Owned(explained);
         }
         matches!(text, Cow::Owned(_)).then(|| text.into_owned())
     }

@@ -76,6 +76,7 @@ fn told(shelf: &Shelf, said: &[&str], language: &str) -> Option<Told> {
         question,
         history: &history,
         language,
+        reads: language,
         audience: Audience::Public,
         now_ms: 5,
         wording: Wording::built_in(),
@@ -547,6 +548,30 @@ fn whatever_is_asked_nothing_breaks() {
 }
 
 #[test]
+fn a_difference_is_told_where_it_is_asked_for() {
+    let shop = shelf(SHOP);
+    let asked = |question: &str| told(&shop, &[question], "en").map(|told| told.text);
+    let difference = "The difference is 500 g.";
+    let text = asked("How much lighter is the Tarn 2 than the Tarn 3?").unwrap_or_default();
+    assert!(text.ends_with(difference), "{text}");
+    let text = asked("Is the Tarn 2 lighter than the Tarn 3?").unwrap_or_default();
+    assert!(!text.contains(difference), "{text}");
+    // Words of a question in another language are read in English, and told in that language.
+    let asked = Asked {
+        question: "what is difference weight between tarn 2 and tarn 3?",
+        history: &[],
+        language: "fr",
+        reads: "en",
+        audience: Audience::Public,
+        now_ms: 5,
+        wording: Wording::built_in(),
+        is_word: &|_| false,
+    };
+    let text = shop.ask(&asked).map(|told| told.text).unwrap_or_default();
+    assert!(text.ends_with("La différence est de 500 g."), "{text}");
+}
+
+#[test]
 fn several_things_have_a_sum() {
     let sum = |shelf: &Shelf, question: &str, language: &str| {
         let is_word = |_: &str| true;
@@ -555,6 +580,7 @@ fn several_things_have_a_sum() {
             question,
             history: &[],
             language,
+            reads: language,
             audience,
             now_ms: 5,
             wording: Wording::built_in(),
