@@ -19,7 +19,7 @@ use crate::wording::Wording;
 const LOOKED_AT: usize = 8;
 const WORSE: f32 = 6.0;
 /// How much worse an exclusion may be judged than the sentence that it limits, in logits.
-const EXCLUSION: f32 = 8.0;
+const EXCLUSION: f32 = 5.0;
 /// Words of a question that a sentence which forbids it must hold, of whatever kind, and beside
 /// names.
 const SHARED: usize = 2;

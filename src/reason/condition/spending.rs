@@ -1,5 +1,7 @@
 //! What somebody has spent against what a level or a benefit asks for. Pure.
 
+use std::collections::HashSet;
+
 use super::super::cues::{self, has};
 use super::super::phrasing::{self, Say};
 use super::super::quantity::{Amount, Bound, Kind, amounts};
@@ -65,7 +67,7 @@ pub(in crate::reason) fn spending(
 }
 
 /// The one threshold of money in the clauses of a text that name what was asked for.
-fn threshold(said: &Said<'_>, asked: &std::collections::HashSet<String>) -> Option<Amount> {
+fn threshold(said: &Said<'_>, asked: &HashSet<String>) -> Option<Amount> {
     let general = |word: &String| {
         cues::is_of_topic(word)
             || cues::FUNCTION.contains(&word.as_str())
