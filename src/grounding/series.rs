@@ -162,7 +162,16 @@ impl Series {
         {
             return None;
         }
-        let mut run = spoken.iter().skip_while(|(_, word)| !own(word));
+        // Of the words that name something, those of a thing of the same kind: "limit" may be the
+        // name of an article, too.
+        let of_kind = |word: &str| {
+            let others = || self.things.values().filter(|other| named(other, &new));
+            let mut things = self.things.values().filter(|thing| named(thing, word));
+            things.any(|thing| others().any(|other| thing.is_like(other)))
+        };
+        let replaced = spoken.iter().position(|(_, word)| own(word) && of_kind(word));
+        let replaced = replaced.or_else(|| spoken.iter().position(|(_, word)| own(word)))?;
+        let mut run = spoken.iter().skip(replaced);
         let (first, _) = run.next()?;
         let last = run.take_while(|(_, word)| own(word)).last().map_or(first, |(word, _)| word);
         let start = first.as_ptr() as usize - before.as_ptr() as usize;
@@ -320,6 +329,11 @@ mod tests {
         assert_eq!(
             swapped("Is the pike boat dry?", "the carp boat?").as_deref(),
             Some("Is the carp boat dry?")
+        );
+        // "Logistics" is a word of an article's name, and no boat.
+        assert_eq!(
+            swapped("What are the logistics of the pike boat?", "the carp?").as_deref(),
+            Some("What are the logistics of the carp boat?")
         );
         assert_eq!(swapped(asked, "in August?"), None);
         assert_eq!(swapped(asked, "has the heron a garden?"), None);

@@ -1,9 +1,13 @@
 //! A message that asks several things, taken apart. Pure.
 
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
 
 use super::followup::points_back;
-use crate::language::{content_words, sentences};
+use crate::language::{content_words, is_unspaced, sentences};
 
 /// A message with more is a list to be looked at as one.
 pub const MAX_QUESTIONS: usize = 4;
@@ -11,18 +15,56 @@ pub const MAX_QUESTIONS: usize = 4;
 const MIN_WORDS_BEFORE_AND: usize = 2;
 /// Words with a meaning that a question needs to say what it is about: "can you do it?" doesn't.
 const MIN_WORDS_ALONE: usize = 2;
-/// Words that a question may begin with.
-const OPENERS: &[&str] = &[
-    "how", "what", "whats", "what's", "when", "where", "which", "who", "why", "can", "could", "do",
-    "does", "did", "is", "are", "will", "would", "should", "may", "must", "have", "has", "wie",
-    "was", "wann", "wo", "welche", "welcher", "welches", "wer", "warum", "kann", "kannst",
-    "können", "gibt", "ist", "sind", "habt", "quel", "quelle", "quand", "où", "comment", "combien",
-    "pourquoi", "puis-je", "peut-on", "est-ce", "qué", "cuándo", "dónde", "cómo", "cuánto",
-    "puedo", "hay",
-];
-/// Words that join one question to the next.
-const JOINTS: &[&str] = &["and", "also", "und", "auch", "et", "aussi", "y", "también"];
-const CHINESE_JOINTS: &[&str] = &["另外", "还有", "以及", "而且"];
+/// Words with a meaning that a clause after a comma and "and" needs, which begins like no question.
+const MIN_WORDS_OF_STATEMENT: usize = 3;
+
+/// One language's words by which questions are told apart; the file says what each list holds.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Words {
+    openers: Vec<String>,
+    before: Vec<String>,
+    joints: Vec<String>,
+    verbs: Vec<String>,
+    within: Vec<String>,
+}
+
+/// The words of all languages: a short message needn't tell which it is in.
+struct All {
+    openers: HashSet<String>,
+    before: HashSet<String>,
+    joints: HashSet<String>,
+    verbs: HashSet<String>,
+    within: HashSet<String>,
+    /// Phrases of languages without spaces between words.
+    unspaced_joints: Vec<String>,
+    unspaced_within: Vec<String>,
+}
+
+static WORDS: LazyLock<All> = LazyLock::new(|| {
+    let list = include_str!("../language/data/questions.toml");
+    let all: BTreeMap<String, Words> = toml::from_str(list).unwrap_or_else(|error| {
+        // Built in, and a test reads it.
+        tracing::error!(%error, "a built-in list of words can't be read");
+        BTreeMap::new()
+    });
+    let spaced = |list: fn(&Words) -> &Vec<String>| -> HashSet<String> {
+        let words = all.values().flat_map(list).filter(|word| !word.contains(is_unspaced));
+        words.cloned().collect()
+    };
+    let unspaced = |list: fn(&Words) -> &Vec<String>| -> Vec<String> {
+        all.values().flat_map(list).filter(|word| word.contains(is_unspaced)).cloned().collect()
+    };
+    All {
+        openers: spaced(|words| &words.openers),
+        before: spaced(|words| &words.before),
+        joints: spaced(|words| &words.joints),
+        verbs: spaced(|words| &words.verbs),
+        within: spaced(|words| &words.within),
+        unspaced_joints: unspaced(|words| &words.joints),
+        unspaced_within: unspaced(|words| &words.within),
+    }
+});
 
 /// The questions of a message in their order, each with the statements that lead up to it; empty if
 /// it asks one thing or none. Every part is a piece of the message.
@@ -60,9 +102,6 @@ pub fn questions(message: &str) -> Vec<&str> {
 /// beside them.
 #[must_use]
 pub fn asked_alone(message: &str) -> Option<&str> {
-    let begins = |text: &str| {
-        unjoined(text).split_whitespace().next().is_some_and(|word| is_one_of(word, OPENERS))
-    };
     let parts = sentences(message).into_iter().flat_map(|sentence| {
         let text = message.get(sentence).unwrap_or_default();
         text.split_inclusive([',', ';', ':', '–'])
@@ -70,7 +109,7 @@ pub fn asked_alone(message: &str) -> Option<&str> {
     // What follows a comma within the question belongs to it.
     let mut start = None;
     for part in parts {
-        if begins(part) {
+        if opens(unjoined(part)) {
             start = Some(part.as_ptr() as usize - message.as_ptr() as usize);
         }
     }
@@ -79,29 +118,43 @@ pub fn asked_alone(message: &str) -> Option<&str> {
     (asked.len() < message.trim().len() && is_alone).then_some(asked)
 }
 
-/// A sentence, cut where "and" begins another question.
+/// A sentence, cut where "and" or a comma begins another question.
 fn clauses(message: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
     let text = message.get(sentence.clone()).unwrap_or_default();
     let mut cuts = vec![0];
     let mut from = 0;
-    for (at, _) in text.match_indices(char::is_whitespace) {
-        let (before, after) =
-            (text.get(from..at).unwrap_or_default(), text.get(at..).unwrap_or_default());
-        let mut words = after.split_whitespace();
-        let joins = words.next().is_some_and(|word| is_one_of(word, JOINTS));
-        if joins
-            && words.next().is_some_and(|word| is_one_of(word, OPENERS))
+    let asks = text.trim_end().ends_with(['?', '？']);
+    for (at, gap) in text.match_indices(|c: char| c.is_whitespace() || c == '，' || c == '、') {
+        let (before, after) = (
+            text.get(from..at).unwrap_or_default(),
+            text.get(at + gap.len()..).unwrap_or_default(),
+        );
+        let comma = before.ends_with([',', ';', '–', '-']) || matches!(gap, "，" | "、");
+        let rest = after.trim_start();
+        let next = unjoined(rest);
+        let joins = next.len() < rest.len();
+        let begins = opens(next)
+            || comma && rest.contains(is_unspaced) && is_question(rest)
+            || comma && joins && asks && is_sentence(next);
+        if (joins || comma)
+            && begins
             && is_question(before)
             && content_words(before).take(MIN_WORDS_BEFORE_AND).count() == MIN_WORDS_BEFORE_AND
-            && content_words(after).next().is_some()
+            && content_words(next).next().is_some()
         {
-            from = at + after.len() - after.trim_start().len();
+            from = at + gap.len() + (after.len() - rest.len());
             cuts.push(from);
         }
     }
     let ends = cuts.iter().skip(1).copied().chain([text.len()]);
     let trimmed = |start: usize, end: usize| {
-        start..start + text.get(start..end).unwrap_or_default().trim_end().len()
+        let clause = text.get(start..end).unwrap_or_default();
+        let closed = if end < text.len() {
+            clause.trim_end_matches([' ', ',', ';', '，', '、'])
+        } else {
+            clause.trim_end()
+        };
+        start..start + closed.len()
     };
     cuts.iter()
         .zip(ends)
@@ -110,28 +163,54 @@ fn clauses(message: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
         .collect()
 }
 
+/// Whether what follows a comma and "and" says something of its own, as a question does in
+/// languages that ask by the voice alone: "… et le retour est gratuit ?".
+fn is_sentence(text: &str) -> bool {
+    let verb = words(text).skip(1).any(|word| WORDS.verbs.contains(&word));
+    verb && content_words(text).nth(MIN_WORDS_OF_STATEMENT - 1).is_some()
+}
+
 fn is_question(text: &str) -> bool {
     let text = text.trim();
     let closed = text.trim_end_matches(['!', '"', '”', ')', ' ']);
     closed.ends_with(['?', '？'])
-        || unjoined(text).split_whitespace().next().is_some_and(|word| is_one_of(word, OPENERS))
+        || text.split([',', ';', '，']).any(|part| opens(unjoined(part)))
+        || words(text).any(|word| WORDS.within.contains(&word))
+        || WORDS.unspaced_within.iter().any(|word| text.contains(word.as_str()))
+}
+
+/// Whether a text begins as a question does: "how", "at what".
+fn opens(text: &str) -> bool {
+    let mut words = words(text);
+    let Some(first) = words.next() else { return false };
+    WORDS.openers.contains(&first)
+        || words.next().is_some_and(|second| {
+            WORDS.before.contains(&first) && WORDS.openers.contains(&second)
+                || WORDS.openers.contains(&format!("{first} {second}"))
+        })
 }
 
 /// Without the word that joins it to what stood before.
 fn unjoined(text: &str) -> &str {
     let text = text.trim();
-    if let Some(rest) = CHINESE_JOINTS.iter().find_map(|joint| text.strip_prefix(joint)) {
+    let joint = WORDS.unspaced_joints.iter().find_map(|joint| text.strip_prefix(joint.as_str()));
+    if let Some(rest) = joint {
         return rest.trim_start_matches(['，', ',', ' ']);
     }
     match text.split_once(char::is_whitespace) {
-        Some((first, rest)) if is_one_of(first, JOINTS) => rest.trim_start(),
+        Some((first, rest)) if words(first).any(|word| WORDS.joints.contains(&word)) => {
+            rest.trim_start()
+        }
         _ => text,
     }
 }
 
-fn is_one_of(word: &str, words: &[&str]) -> bool {
-    let bare = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    words.contains(&bare.as_str())
+/// The words of a text as the lists have them.
+fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.split_whitespace()
+        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
+        .map(|word| word.to_lowercase().replace('’', "'"))
+        .filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]
@@ -162,6 +241,35 @@ mod tests {
             "Wie lange dauert die Lieferung nach Wien? Kann ich auf Rechnung zahlen?",
             &["Wie lange dauert die Lieferung nach Wien?", "Kann ich auf Rechnung zahlen?"],
         );
+    }
+
+    #[test]
+    fn questions_come_apart_however_they_are_joined() {
+        check(
+            "how much is a lamp, how long does it burn?",
+            &["how much is a lamp", "how long does it burn?"],
+        );
+        check(
+            "cuanto vale la lampara y cuanto tarda el envio",
+            &["cuanto vale la lampara", "cuanto tarda el envio"],
+        );
+        check(
+            "was kostet die lampe und ab wann ist der versand gratis",
+            &["was kostet die lampe", "ab wann ist der versand gratis"],
+        );
+        check(
+            "Combien coûte la lampe, et le retour vers le magasin est gratuit ?",
+            &["Combien coûte la lampe", "le retour vers le magasin est gratuit ?"],
+        );
+        check(
+            "vous avez des lampes ? elles coûtent combien",
+            &["vous avez des lampes ?", "elles coûtent combien"],
+        );
+        check("灯泡能退吗？保修多久", &["灯泡能退吗？", "保修多久"]);
+        check("灯泡能退吗，保修多久？", &["灯泡能退吗", "保修多久？"]);
+        check("What does the lamp weigh with its bulb, and the shade?", &[]);
+        check("If it breaks, can I return it?", &[]);
+        check("My lamp is dark, what can I do?", &[]);
     }
 
     #[test]
