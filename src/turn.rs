@@ -229,6 +229,9 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     if let Some(told) = shelf::basket(spine, ask) {
         return shelf::tell(spine, ask, &told, out).await;
     }
+    // "What about the other one, how heavy is that?" asks one thing.
+    let resolved = ask.resolved(spine);
+    let ask = resolved.as_ref();
     if spine.mode != Mode::Generate
         && let Some(verdict) = several::answer(spine, ask, out).await?
     {
@@ -411,12 +414,11 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         prefer_language(&mut hits, reading.spoken().unwrap_or(&reading.language));
         let signs = Signs { passages, ..reading.signs(&hits) };
         // What was asked before isn't asked again: what answers has to answer the new words, too.
-        let goes_on = reading.question != ask.question && reading.question.ends_with(&ask.question);
-        let own = goes_on.then(|| match gloss.is_some() {
+        let own = ask.own_words(&reading.question);
+        let own = own.and_then(|own| match gloss.is_some() {
             true => foreign::gloss(spine, ask).map(|gloss| gloss.text),
-            false => Some(ask.question.clone()),
+            false => Some(own.to_owned()),
         });
-        let own = own.flatten();
         let topic = Topic {
             about: &about,
             names: &names,

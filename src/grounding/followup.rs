@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::claims;
-use crate::language::{content_words, is_common_somewhere};
+use super::several::opens;
+use crate::language::{content_words, is_common_somewhere, without_function_words};
 
 mod family;
 mod words;
@@ -74,7 +75,7 @@ pub fn in_full(
         return None;
     }
     let after_previous =
-        |certain| Some(InFull { text: format!("{previous} {question}"), certain, whole: false });
+        |certain| Some(InFull { text: after(previous, question), certain, whole: false });
     let own = claims::named(question, &products);
     if !own.is_empty() {
         let named: HashSet<String> =
@@ -87,12 +88,13 @@ pub fn in_full(
     }
     match subject(before, &products) {
         Some(subject) => {
+            let subject = &with_kind(before, subject, sold);
             let text = match pronoun(question).filter(|found| found.replaced) {
                 Some(Pronoun { at, .. }) => {
                     let (head, tail) = (question.get(..at.start)?, question.get(at.end..)?);
                     format!(
                         "{head}{}{tail}",
-                        if head.is_empty() { subject.to_owned() } else { spaced(head, subject) }
+                        if head.is_empty() { subject.clone() } else { spaced(head, subject) }
                     )
                 }
                 None => format!("{subject}: {}", without_opening(question).unwrap_or(question)),
@@ -103,6 +105,29 @@ pub fn in_full(
         None if asked.len() <= MAX_BARE_WORDS || points || goes_on => after_previous(false),
         None => None,
     }
+}
+
+/// A question behind what was spoken of: the words of the one before that have a meaning, as what
+/// that asked isn't asked again. Behind the whole one where it asks nothing by itself: "in July as
+/// well?".
+fn after(previous: &str, question: &str) -> String {
+    let rest = without_opening(question).unwrap_or(question);
+    let topic: Vec<String> = without_function_words(previous)
+        .split_whitespace()
+        .filter(|word| !opens(word))
+        .map(str::to_owned)
+        .collect();
+    let topic = topic.join(" ");
+    match asks_by_itself(question) && !topic.is_empty() {
+        true => format!("{topic}: {rest}"),
+        false => format!("{previous} {question}"),
+    }
+}
+
+/// Whether a follow-up asks something of its own, not what was asked before of something else.
+#[must_use]
+pub fn asks_by_itself(question: &str) -> bool {
+    opens(without_opening(question).unwrap_or(question))
 }
 
 /// The product that a message names by a part of its name: the "Tarn 3" by "the 3 model". `None`
@@ -238,6 +263,33 @@ fn subject<'a>(before: &[Said<'_>], products: &'a [claims::ProductName]) -> Opti
     })
 }
 
+/// The name of what was spoken of with what it is, where things of several kinds have the name and
+/// one was said: "Skerry jacket" of "What does the Skerry jacket cost?".
+fn with_kind(before: &[Said<'_>], name: &str, sold: &[Sold<'_>]) -> String {
+    let length = tokens(name).len();
+    let tail = |full: &str| -> Option<Vec<String>> {
+        let at = find(full, name).filter(|at| at.start == 0)?;
+        Some(tokens(full.get(at.end..)?).into_iter().map(|(_, word)| word).collect())
+    };
+    let tails: Vec<Vec<String>> = sold.iter().filter_map(|sold| tail(sold.name)).collect();
+    let kind = |tail: &Vec<String>| tail.last().cloned();
+    if length == 0 || tails.iter().all(|tail| kind(tail) == tails.first().and_then(kind)) {
+        return name.to_owned();
+    }
+    let said = before.iter().rev().take(LINES).find_map(|line| {
+        let at = find(line.text, name)?;
+        let behind = line.text.get(at.end..)?;
+        let own: Vec<(Range<usize>, String)> = tokens(behind)
+            .into_iter()
+            .take_while(|(_, word)| tails.iter().any(|tail| tail.contains(word)))
+            .collect();
+        let (end, last) = own.last()?;
+        // Only what says which kind it is.
+        tails.iter().any(|tail| tail.last() == Some(last)).then(|| behind.get(..end.end))?
+    });
+    format!("{name}{}", said.unwrap_or_default())
+}
+
 /// Whether a question points at something that was spoken of.
 pub(super) fn points_back(question: &str) -> bool {
     pronoun(question).is_some()
@@ -297,7 +349,8 @@ mod tests {
         let found = [("v", "Which tent for two people?"), ("a", "The Tarn 2 tent costs 349 EUR.")];
         check(&found, "How much does it weigh?", Some(("How much does the Tarn 2 weigh?", true)));
         let several = [("v", "Which tents?"), ("a", "The Tarn 2 and the Tarn 3.")];
-        check(&several, "Is it dry inside?", Some(("Which tents? Is it dry inside?", false)));
+        check(&several, "Is it dry inside?", Some(("tents: Is it dry inside?", false)));
+        check(&several, "in July as well?", Some(("Which tents? in July as well?", false)));
     }
 
     #[test]
@@ -313,14 +366,23 @@ mod tests {
     }
 
     #[test]
+    fn what_several_kinds_are_called_is_said_with_its_kind() {
+        let named = |before: &str, name: &str| {
+            let sold = ["Fell wool hat", "Fell wool glove", "Moor hat"];
+            let sold = sold.map(|name| Sold { name, variant: None });
+            with_kind(&[Said { by_visitor: true, text: before }], name, &sold)
+        };
+        assert_eq!(named("What does the fell glove cost?", "Fell"), "Fell glove");
+        assert_eq!(named("Is the Fell wool hat warm?", "Fell"), "Fell wool hat");
+        assert_eq!(named("Is the Fell warm?", "Fell"), "Fell");
+        assert_eq!(named("Is the Moor hat warm?", "Moor"), "Moor");
+    }
+
+    #[test]
     fn a_pronoun_of_another_language_leaves_the_question_as_it_is() {
         let before = [("v", "Was kostet der Corrie 45?"), ("a", "159 EUR.")];
         check(&before, "und wie schwer ist er?", Some(("Corrie 45: wie schwer ist er?", true)));
-        check(
-            &before,
-            "Gibt es eine Garantie darauf?",
-            Some(("Corrie 45: Gibt es eine Garantie darauf?", false)),
-        );
+        check(&before, "Gibt es Garantie?", Some(("Corrie 45: Gibt es Garantie?", false)));
         let before = [("v", "¿Cuánto cuesta el Corrie 45?"), ("a", "159 EUR.")];
         check(&before, "¿y cuánto pesa?", Some(("Corrie 45: cuánto pesa?", true)));
     }
@@ -359,7 +421,7 @@ mod tests {
         check(
             &before,
             "ok and how long do I have?",
-            Some(("Can I return a tent I pitched? ok and how long do I have?", false)),
+            Some(("return tent pitched: how long do I have?", false)),
         );
         check(&[], "Is it waterproof?", None);
         check(&[("a", "Hello")], "Is it waterproof?", None);

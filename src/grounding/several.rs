@@ -180,7 +180,7 @@ fn is_question(text: &str) -> bool {
 }
 
 /// Whether a text begins as a question does: "how", "at what".
-fn opens(text: &str) -> bool {
+pub(super) fn opens(text: &str) -> bool {
     let mut words = words(text);
     let Some(first) = words.next() else { return false };
     WORDS.openers.contains(&first)

@@ -8,8 +8,8 @@ use super::{Ask, Judgement, RECENT, Spine, foreign};
 use crate::grounding::Unit;
 use crate::grounding::alike::{About, Names};
 use crate::grounding::followup::{
-    InFull, Said, Sold, in_full, leans_on_what_was_said, leaves_its_subject, named_by_part,
-    without_opening,
+    InFull, Said, Sold, asks_by_itself, in_full, leans_on_what_was_said, leaves_its_subject,
+    named_by_part, without_opening,
 };
 use crate::grounding::series::Series;
 use crate::language::content_words;
@@ -150,6 +150,14 @@ impl Ask {
         let lead = judgement.candidates.get(judgement.choice.lead);
         let last = self.history.iter().rev().find(|line| !line.by_visitor);
         last.zip(lead).is_some_and(|(last, lead)| last.text.contains(&lead.scored.unit.text))
+    }
+
+    /// The message without what was put before it from the conversation, where it asks something of
+    /// its own.
+    pub(super) fn own_words(&self, reading: &str) -> Option<&str> {
+        let own = without_opening(&self.question).unwrap_or(&self.question);
+        let behind = reading.len() > self.question.len() && reading.ends_with(own);
+        (behind && asks_by_itself(&self.question)).then_some(own)
     }
 
     /// Takes out the sentences that the visitor was just told, where others answer beside them.

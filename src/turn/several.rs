@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::judge::judge_of;
 use super::{Ask, Outlet, Output, Spine, TurnError, one};
 use crate::conversation::{AnswerEnd, Citation, Line, Usage, Verdict};
+use crate::grounding::facts;
 use crate::grounding::followup::leans_on_what_was_said;
 use crate::grounding::several::questions;
 use crate::grounding::smalltalk::small_talk;
@@ -74,8 +75,14 @@ pub(super) async fn answer(
         if alone.is_some() && !part.answers() {
             part = answer_alone(spine, &apart, at + 1).await?;
         }
+        // The same figures in other words are the same answer.
         let told = |part: &Part| {
-            parts.iter().any(|other| other.answers() && other.text.contains(&part.text))
+            let own = facts(&part.text);
+            let says = |other: &Part| {
+                other.text.contains(&part.text)
+                    || !own.is_empty() && own.is_subset(&facts(&other.text))
+            };
+            parts.iter().any(|other| other.answers() && says(other))
         };
         // What was asked beside it leads back to what answers that.
         if told(&part) {
