@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use super::asking::opens;
 use super::claims;
-use super::several::opens;
 use crate::language::{content_words, is_common_somewhere, without_function_words};
 
 mod family;
