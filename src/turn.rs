@@ -360,6 +360,10 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
     if named.is_some() && !prefixed {
         readings.clear();
     }
+    // What was asked of the thing before isn't asked again.
+    if prefixed {
+        readings.retain(|reading| ask.own_words(&reading.question).is_none());
+    }
     let own = readings.len();
     readings.extend(named.map(Cow::Owned));
     for (at, reading) in readings.into_iter().enumerate() {

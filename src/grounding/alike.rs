@@ -35,8 +35,6 @@ pub struct About {
 
 /// A name of more words is a headline.
 const MAX_WORDS: usize = 5;
-/// Words of what a product is, at most.
-const MAX_KIND: usize = 2;
 
 impl Names {
     /// Reads names from products and from titles: what stands before a colon, and capitalised words
@@ -59,11 +57,8 @@ impl Names {
                 .iter()
                 .find(|(_, words)| words.starts_with(&name) && words.len() > name.len());
             let full = full.map(|(full, _)| full);
-            if let Some(full) = full {
-                // "Power bank" is one kind; "wool hiking socks" says more than which it is.
-                let own: Vec<&str> = full.unicode_words().skip(name.len()).collect();
-                let kind = own.get(own.len().saturating_sub(MAX_KIND)..).unwrap_or_default();
-                called.push((name.clone(), kind.join(" ").to_lowercase()));
+            if let Some(kind) = full.and_then(|full| full.unicode_words().next_back()) {
+                called.push((name.clone(), kind.to_lowercase()));
             }
             let alike =
                 listed.iter().map(|(_, words)| words).filter(|full| full.starts_with(&name));
@@ -198,7 +193,7 @@ impl Names {
                 .iter()
                 .skip(at + name.len())
                 .take(2)
-                .any(|(_, word)| words(kind).last() == Some(word));
+                .any(|(_, word)| *word == words(kind).concat());
             general.replace_range(start..end, said(kind, says));
             (replaced, free) = (true, at);
         }

@@ -143,8 +143,8 @@ mod tests {
     #[test]
     fn questions_come_apart_however_they_are_joined() {
         check(
-            "how much is a lamp, how long does it burn?",
-            &["how much is a lamp", "how long does it burn?"],
+            "how much is a garden lamp, how long does it burn?",
+            &["how much is a garden lamp", "how long does it burn?"],
         );
         check(
             "cuanto vale la lampara y cuanto tarda el envio",

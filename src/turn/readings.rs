@@ -130,7 +130,10 @@ impl Ask {
         }
         let titles = hits.iter().map(|hit| hit.passage.title.as_str());
         let names = Names::of(sold.iter().copied(), titles);
-        let has_one = readings.iter().any(|reading| names.names(&reading.question));
+        // Behind "it" stands more than a name, and the words before it are read with it.
+        let pointing = leaves_its_subject(&self.question);
+        let has_one = names.names(&self.question)
+            || pointing && readings.iter().any(|reading| names.names(&reading.question));
         // Of two things, either may be meant.
         let only = |name: &&str| names.spoken(&before.replace(*name, " ")).is_none();
         let name = names.spoken(before).filter(only).map(str::to_owned);

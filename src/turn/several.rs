@@ -115,7 +115,13 @@ pub(super) async fn answer(
                 .prompts
                 .unanswered(part.number, &ask.facts, language)
                 .map_err(TurnError::Prompt)?,
-            _ => part.text.clone(),
+            // What answers an earlier part, too, is said there.
+            _ => parts
+                .iter()
+                .take_while(|other| other.number != part.number)
+                .fold(part.text.clone(), |text, other| text.replacen(&other.text, "", 1))
+                .trim()
+                .to_owned(),
         });
     }
     let text = paragraphs.join("\n\n");
