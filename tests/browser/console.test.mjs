@@ -407,7 +407,13 @@ describe('other pages', () => {
     await shot(page, 'console-team');
     await page.getByLabel('Role: Wei Chen').selectOption('admin');
     await page.waitForSelector('.toast-good');
+    // The admin chose the password, so the agent replaces it first of all.
     const other = await signIn('wei', { path: '/console/team' });
+    await other.getByLabel('Current password').fill(PASSWORD);
+    await other.getByLabel('New password').fill('a better battery staple');
+    await accessible(other);
+    await shot(other, 'console-first-password');
+    await other.getByRole('button', { name: 'Change password' }).click();
     await other.getByRole('button', { name: 'Add agent' }).waitFor();
     await page.getByRole('button', { name: 'Remove: Wei Chen' }).click();
     await page.getByRole('button', { name: 'Remove', exact: true }).click();
