@@ -890,8 +890,8 @@ export interface SecondFactorOffer {
    */
   uri: string;
   /**
-   * `uri` as a QR code: modules of a side, without the quiet zone around it, and the dark ones as
-   * an SVG path of 1 by 1 squares.
+   * `uri` as a QR code: modules of a side, without the quiet zone around it, and the dark ones
+   * as an SVG path of 1 by 1 squares.
    */
   qr_size: number;
   qr_path: string;

@@ -55,8 +55,8 @@ export function Settings({ onClose, onLanguage }: { onClose: () => void; onLangu
         <Field label={t.newPassword} hint={t.passwordHint.split(/[.。]/)[0] ?? ''}>{(ids) => <input {...ids} class="input" type="password" required minLength={10} autocomplete="new-password" value={password.next} onInput={(event) => setPassword({ ...password, next: event.currentTarget.value })} />}</Field>
         <div class="dialog-actions"><Button type="submit">{t.changePassword}</Button></div>
       </form>
-      <section class="form setting-part"><SecondFactor /></section>
-      <section class="form setting-part"><SignIns /></section>
+      <section class="form setting-part"><h3>{t.secondFactor}</h3><SecondFactor /></section>
+      <section class="form setting-part"><h3>{t.signIns}</h3><SignIns /></section>
     </Dialog>
   );
 }
@@ -117,7 +117,6 @@ export function SecondFactor() {
   );
   return (
     <>
-      <h3>{t.secondFactor}</h3>
       {recovery && (
         <>
           <p>{t.recoveryCodes}</p>
@@ -170,7 +169,6 @@ function SignIns() {
   };
   return (
     <>
-      <h3>{t.signIns}</h3>
       {!all && <Spinner label={t.loading} />}
       <ul class="sign-ins">
         {all?.map((one) => (
