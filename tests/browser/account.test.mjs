@@ -102,6 +102,7 @@ describe('an own account', { timeout: 300_000 }, () => {
     await page.click('.rail-me');
     await page.getByRole('menuitem', { name: 'Account and settings' }).click();
     await page.locator('.sign-ins li').nth(2).waitFor();
+    assert.equal(await page.locator('.sign-ins li', { hasText: 'Chrome, Linux' }).count(), 2);
     await accessible(page);
     await shot(page, 'console-account');
     await page.getByRole('button', { name: 'End all others' }).click();

@@ -149,6 +149,17 @@ export function SecondFactor() {
   );
 }
 
+/** Of what browsers call themselves, the most particular first: most name others, too. */
+const BROWSERS: [RegExp, string][] = [[/\bEdg/, 'Edge'], [/\bOPR\//, 'Opera'], [/\bFirefox\/|\bFxiOS\//, 'Firefox'], [/\b(Headless)?Chrome\/|\bCriOS\//, 'Chrome'], [/\bSafari\//, 'Safari']];
+const SYSTEMS: [RegExp, string][] = [[/\biPhone\b/, 'iPhone'], [/\biPad\b/, 'iPad'], [/\bAndroid\b/, 'Android'], [/\bWindows\b/, 'Windows'], [/\bMac OS X\b/, 'macOS'], [/\bCrOS\b/, 'ChromeOS'], [/\bLinux\b/, 'Linux']];
+
+/** "Firefox, Linux"; null for what is no browser known here. */
+function browserName(agent: string): string | null {
+  const of = (names: [RegExp, string][]) => names.find(([pattern]) => pattern.test(agent))?.[1];
+  const browser = of(BROWSERS);
+  return browser ? [browser, of(SYSTEMS)].filter(Boolean).join(', ') : null;
+}
+
 function SignIns() {
   const [all, setAll] = useState<SignInView[] | null>(null);
   const load = async () => {
@@ -173,7 +184,7 @@ function SignIns() {
       <ul class="sign-ins">
         {all?.map((one) => (
           <li key={one.id} class="setting">
-            <span><b>{one.current ? t.thisSignIn : one.browser || t.unknownBrowser}</b><small>{moment(one.began_at_ms)}{one.address ? ` · ${one.address}` : ''}</small></span>
+            <span><b title={one.browser}>{one.current ? t.thisSignIn : browserName(one.browser) ?? t.unknownBrowser}</b><small>{moment(one.began_at_ms)}{one.address ? ` · ${one.address}` : ''}</small></span>
             {!one.current && <Button small onClick={() => void end(`/me/sign-ins/${encodeURIComponent(one.id)}`)}>{t.endSignIn}</Button>}
           </li>
         ))}
