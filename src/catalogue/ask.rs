@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 mod basket;
+mod beyond;
 mod superlative;
 
 use super::shelf::{Meant, Shelf};
@@ -199,6 +200,8 @@ struct Subject {
     others: Vec<usize>,
     /// Everything there is.
     everything: bool,
+    /// What is ahead of the thing that was spoken of.
+    ahead: bool,
 }
 
 impl Subject {
@@ -424,6 +427,12 @@ impl Shelf {
     fn subject(&self, parsed: &Parsed, asked: &Asked<'_>, rows: &[usize]) -> Option<Subject> {
         let before = || self.before(asked, rows);
         let Some(first) = parsed.runs.first() else {
+            if let Some(order) = parsed.more
+                && (parsed.thing || parsed.have)
+                && let Some(found) = before().and_then(|spoken| self.ahead_of(&spoken, order, rows))
+            {
+                return Some(found);
+            }
             let open = parsed.thing || parsed.have && !parsed.pronoun && parsed.asks.is_empty();
             if open && !parsed.pronoun {
                 let all = !parsed
@@ -872,6 +881,9 @@ impl Answer<'_> {
         }
         if let Some(bound) = &parsed.bound {
             return self.within(parsed, subject, bound);
+        }
+        if subject.ahead {
+            return self.list(&rows, false);
         }
         if parsed.out_of_stock {
             if subject.everything || subject.kind {

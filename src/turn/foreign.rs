@@ -2,7 +2,7 @@
 //! them is chosen across languages, by the multilingual embedder and by what the cross-encoder says
 //! of the question's words in English.
 
-use super::judge::{Topic, of_holiday, of_place, put_first};
+use super::judge::{Topic, by_own_words, of_holiday, of_place, put_first};
 use super::lead::{CONCLUDED, conclude};
 use super::{Ask, Spine, case, told};
 use crate::grounding::choose::{self, Choice};
@@ -573,7 +573,11 @@ async fn judge(
         })
         .collect();
     let Some(judge) = &spine.reranker else { return Ok(candidates) };
-    let logits = judge.score(&gloss.text, &texts).await?;
+    let mut logits = judge.score(&gloss.text, &texts).await?;
+    if let Some(own) = topic.own {
+        let alone = judge.score(own, &texts).await?;
+        by_own_words(&mut logits, &alone);
+    }
     for ((at, logit), text) in order.into_iter().zip(logits).zip(&texts) {
         if let Some(candidate) = candidates.get_mut(at) {
             candidate.logit = logit - if is_special(&gloss.text, text) { SPECIAL } else { 0.0 };

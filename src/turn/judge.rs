@@ -42,6 +42,9 @@ pub(super) struct Topic<'a> {
     pub(super) wanted: &'a Wanted<'a>,
     /// The question as the visitor wrote it, where a name was put before it.
     pub(super) bare: Option<&'a str>,
+    /// The visitor's own words, in the language that is judged, where what was said before stands
+    /// before them.
+    pub(super) own: Option<&'a str>,
 }
 
 impl Topic<'_> {
@@ -77,6 +80,14 @@ pub(super) struct Judgement {
 }
 
 impl Judgement {
+    /// Whether one of the units stands in the section of the best piece.
+    pub(super) fn is_of_its_section(&self, units: &[Unit]) -> bool {
+        let Some(lead) = self.candidates.get(self.choice.lead).map(|lead| &lead.scored.unit) else {
+            return true;
+        };
+        units.iter().any(|unit| (unit.passage, &unit.heading) == (lead.passage, &lead.heading))
+    }
+
     /// The titles under which a piece answers about as well as the best one, best first.
     pub(super) fn titles<'h>(&self, hits: &'h [Hit]) -> Vec<&'h str> {
         let best = self.candidates.get(self.choice.lead).map_or(f32::MAX, |lead| lead.logit);
@@ -139,6 +150,10 @@ pub(super) async fn judge(
             }
         }
     }
+    if let Some(own) = topic.own {
+        let alone = judge.score(own, &texts).await?;
+        by_own_words(&mut logits, &alone);
+    }
     // A statement before the question draws to itself what only has its words: both are judged.
     if let Some(asked) = asked_alone(&ask.question) {
         let best = logits.iter().copied().fold(f32::MIN, f32::max);
@@ -190,6 +205,20 @@ pub(super) async fn judge(
     put_first(hits, &mut candidates, &mut choice);
     Ok(Some(Judgement { candidates, choice, by_name, decided }))
 }
+
+/// Takes from each piece what it answers the visitor's own words worse than the best does: what was
+/// asked before draws its own answer to itself.
+pub(super) fn by_own_words(logits: &mut [f32], alone: &[f32]) {
+    let best = alone.iter().copied().fold(f32::MIN, f32::max);
+    for (logit, alone) in logits.iter_mut().zip(alone) {
+        *logit -= (OWN_WORDS * (best - alone)).min(MAX_OWN_WORDS);
+    }
+}
+
+/// What a logit on the visitor's own words counts beside one on all that is meant, and what a piece
+/// loses by it at most.
+const OWN_WORDS: f32 = 0.5;
+const MAX_OWN_WORDS: f32 = 4.0;
 
 /// How much of what the cross-encoder holds of a piece it owes to a product's name, in logits: a
 /// question that names the same product looks answered by whatever is said of it. 0 where it names

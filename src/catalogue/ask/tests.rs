@@ -102,6 +102,27 @@ fn check(shelf: &Shelf, said: &[&str], expected: Option<&str>) {
 }
 
 #[test]
+fn what_is_ahead_of_the_thing_spoken_of() {
+    let shop = shelf(SHOP);
+    let check = |said: &[&str], expected: Option<&str>| check(&shop, said, expected);
+    // A lantern lights, too; a strap costs far less than any lamp.
+    check(
+        &["How much is the Glint Pro 600?", "anything cheaper?"],
+        Some(
+            "We have:\n- Glint 350 head torch: 39.90 EUR (Graphite or Signal orange)\n\
+             - Firefly camp lantern: 34.50 EUR (200 lumens)",
+        ),
+    );
+    check(
+        &["What does the Corrie 60 weigh?", "Do you have anything lighter?"],
+        Some(
+            "We have:\n- Corrie 30 backpack: 109 EUR (One back length)\n\
+             - Corrie 45 backpack: 159 EUR (S/M or M/L)",
+        ),
+    );
+}
+
+#[test]
 fn what_there_is() {
     let shop = shelf(SHOP);
     let check = |question: &str, expected: Option<&str>| check(&shop, &[question], expected);
