@@ -99,7 +99,8 @@ pub fn in_full(
                 }
                 None => format!("{subject}: {}", without_opening(question).unwrap_or(question)),
             };
-            let certain = points || asked.len() <= 1 && asks_for_a_property(question);
+            let properties = asked.iter().filter(|word| !opens(word)).count();
+            let certain = points || properties <= 1 && asks_for_a_property(question);
             Some(InFull { text, certain, whole: false })
         }
         None if asked.len() <= MAX_BARE_WORDS || points || goes_on => after_previous(false),
