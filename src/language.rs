@@ -15,6 +15,7 @@ pub mod synonyms;
 pub mod tone;
 pub mod topics;
 pub mod unspaced;
+pub mod week;
 
 pub use detect::{is_common, is_common_somewhere, language_of};
 pub use iso_639::is_iso_639_1;
