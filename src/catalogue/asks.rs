@@ -60,6 +60,8 @@ pub struct Asking {
     /// The words that name what a price or a stock is asked of, in order; empty where something
     /// else is asked.
     named: Vec<Word>,
+    /// All of its words, folded.
+    spoken: Vec<String>,
     /// It speaks of several things: no row is of all of them.
     several: bool,
     properties: Vec<&'static Property>,
@@ -101,6 +103,7 @@ impl Asking {
             language: language.to_owned(),
             bought: has(&WORDS.bought),
             named,
+            spoken: spoken.split_whitespace().map(str::to_owned).collect(),
             several: has(&WORDS.joins),
             wanted: if language == "en" { wanted(&folded(question)) } else { Vec::new() },
             properties: WORDS.property.iter().filter(|property| has(&property.asked)).collect(),
@@ -173,8 +176,10 @@ impl Asking {
         let mut words = name.split(' ').filter(|word| !word.is_empty()).peekable();
         words.peek().is_some()
             && words.all(|word| {
-                let own = [word];
-                self.named.iter().any(|said| said.is_in(&format!(" {word} "), &own, false))
+                let unspaced = word.contains(is_unspaced);
+                self.spoken
+                    .iter()
+                    .any(|said| is_form(said, word) || unspaced && said.contains(word))
             })
     }
 }

@@ -303,7 +303,7 @@ fn unspaced(run: &str, phrases: &[&Phrases], tokens: &mut Vec<Token>) {
         let all = phrases.iter().flat_map(|list| list.iter());
         let found = all
             .filter(|(words, _)| words.first().is_some_and(|word| rest.starts_with(word.as_str())))
-            .max_by_key(|(words, _)| words.first().map_or(0, |word| word.len()));
+            .min_by_key(|(words, _)| std::cmp::Reverse(words.first().map_or(0, String::len)));
         let length = match found {
             Some((words, token)) => {
                 if !other.is_empty() {

@@ -33,11 +33,11 @@ pub(in crate::retrieval::ingest) fn rewrite(sheet: &mut Sheet) {
     } else if has(&["token", "item name", "variation name"]) {
         stores::square(&names, labels, rows);
     } else if has(&["product id", "stock status id"]) || has(&["model", "tax class id"]) {
-        stores::opencart(&names, labels);
+        stores::opencart(&names, labels, rows);
     } else if has(&["product number", "parent id", "tax id"]) {
         stores::shopware(&names, labels, rows);
     } else if has(&["list price"]) || has(&["sales price", "internal reference"]) {
-        stores::odoo(&names, rows);
+        stores::odoo(&names, labels, rows);
     } else if has(&["title", "currency code", "variation 1 values"]) {
         stores::etsy(&names, labels, rows);
     }
@@ -302,7 +302,7 @@ mod tests {
              Robe,R-S,True,75.00,EUR,True,80.00,2,3,S\n",
             &[
                 "name|variant sku|Published|Price|Currency|||||Size|Stock",
-                "Robe|R-S|True|75.00|EUR|True|80.00|||S|5",
+                "Robe|R-S|True|75.00|EUR|||||S|5",
             ],
         );
         check(
@@ -314,11 +314,23 @@ mod tests {
             ],
         );
         check(
-            "product_id,name(en-gb),name(fr-fr),price,stock_status_id,date_added,subtract,description(en-gb),description(fr-fr)\n1,Box,Boîte,9,5,2026-01-01,false,Oak.,Chêne.\n",
+            "product_id,name(en-gb),name(fr-fr),price,stock_status_id,date_added,subtract,description(en-gb),description(fr-fr)\n1,Box,Boîte,9,5,2026-01-01,false,&lt;p&gt;Oak.&lt;/p&gt;,Chêne.\n",
             &[
                 "product_id|name(en-gb)|name(fr-fr)|price|||Track quantity|description(en-gb)|",
-                "1|Box|Boîte|9|5|2026-01-01|false|Oak.|Chêne.",
+                "1|Box|Boîte|9|||false|<p>Oak.</p>|",
             ],
+        );
+    }
+
+    #[test]
+    fn ids_of_the_shops_own_tables_are_no_words() {
+        let id = "0a3d72134fb3d6c024db4c510bc1605b";
+        check(
+            &format!(
+                "product_number;parent_id;price_net;price_gross;tax_id;manufacturer_name;categories\n\
+                 A;;8.40;10;{id};Weberei;{id}|{id}\n"
+            ),
+            &["product_number|parent_id||price_gross||Manufacturer|", "A|||10||Weberei|"],
         );
     }
 

@@ -5,13 +5,27 @@
 use super::{Cells, amount, at, cell, pad, set};
 use crate::retrieval::columns;
 
+/// Takes columns out: their labels, and what stands below them.
+fn drop(of: &[usize], labels: &mut Cells, rows: &mut [(usize, Cells)]) {
+    for at in of {
+        set(labels, *at, String::new());
+    }
+    for (_, cells) in rows {
+        for at in of {
+            if let Some(cell) = cells.get_mut(*at) {
+                cell.clear();
+            }
+        }
+    }
+}
+
 /// Saleor writes prices by channel and stock by warehouse. Of several channels the first counts.
 pub(super) fn saleor(names: &[String], labels: &mut Cells, rows: &mut [(usize, Cells)]) {
     let Some(visible) = labels.iter().position(|label| label.ends_with("(channel visible)")) else {
         return;
     };
     let channel = labels[visible].trim_end_matches("(channel visible)").to_owned();
-    let mut stocks = Vec::new();
+    let (mut stocks, mut dropped) = (Vec::new(), Vec::new());
     for (at, name) in names.iter().enumerate() {
         let label = labels[at].clone();
         let bare = |suffix: &str| label.strip_suffix(suffix).map(str::trim);
@@ -31,8 +45,10 @@ pub(super) fn saleor(names: &[String], labels: &mut Cells, rows: &mut [(usize, C
                 _ => bare("(variant attribute)").or(bare("(product attribute)")).unwrap_or(&label),
             },
         };
+        dropped.extend((renamed.is_empty() && !stocks.contains(&at)).then_some(at));
         set(labels, at, renamed.to_owned());
     }
+    drop(&dropped, labels, rows);
     sum(&stocks, names.len(), labels, rows);
 }
 
@@ -64,18 +80,10 @@ fn sum(of: &[usize], width: usize, labels: &mut Cells, rows: &mut [(usize, Cells
     if of.is_empty() {
         return;
     }
-    for at in of {
-        set(labels, *at, String::new());
-    }
     set(labels, width, "Stock".to_owned());
-    for (_, cells) in rows {
+    for (_, cells) in rows.iter_mut() {
         let counts: Vec<f64> =
             of.iter().filter_map(|at| cell(cells, Some(*at)).parse().ok()).collect();
-        for at in of {
-            if let Some(cell) = cells.get_mut(*at) {
-                cell.clear();
-            }
-        }
         if !counts.is_empty() {
             // What one place owes isn't missing in another.
             let total: f64 = counts.iter().map(|count: &f64| count.max(0.0)).sum();
@@ -83,12 +91,13 @@ fn sum(of: &[usize], width: usize, labels: &mut Cells, rows: &mut [(usize, Cells
         }
         pad(cells, width, width + 1);
     }
+    drop(of, labels, rows);
 }
 
 /// OpenCart keeps a name and a description for each language, and ids of its own tables. Another
 /// language's description would be told in the middle of the first one's.
-pub(super) fn opencart(names: &[String], labels: &mut Cells) {
-    const IDS: [&str; 12] = [
+pub(super) fn opencart(names: &[String], labels: &mut Cells, rows: &mut [(usize, Cells)]) {
+    const IDS: &[&str] = &[
         "stock status id",
         "tax class id",
         "date added",
@@ -102,16 +111,30 @@ pub(super) fn opencart(names: &[String], labels: &mut Cells) {
         "minimum",
         "location",
     ];
+    const TRANSLATED: &[&str] = &["description ", "tags ", "meta title ", "meta keywords "];
     let first = names.iter().find_map(|name| name.strip_prefix("description "));
     let Some(first) = first.map(str::to_owned) else { return };
+    let (mut dropped, mut escaped) = (Vec::new(), Vec::new());
     for (at, name) in names.iter().enumerate() {
-        let translated = ["description ", "tags ", "meta title ", "meta keywords "];
-        let of_another =
-            translated.iter().any(|part| name.strip_prefix(part).is_some_and(|of| of != first));
-        if IDS.contains(&name.as_str()) || of_another {
-            set(labels, at, String::new());
+        let of = TRANSLATED.iter().find_map(|part| name.strip_prefix(part));
+        if IDS.contains(&name.as_str()) || of.is_some_and(|of| of != first) {
+            dropped.push(at);
         } else if name == "subtract" {
             set(labels, at, "Track quantity".to_owned());
+        } else if name.starts_with("description ") {
+            escaped.push(at);
+        }
+    }
+    drop(&dropped, labels, rows);
+    // Descriptions are stored with their tags escaped.
+    for (_, cells) in rows {
+        for at in &escaped {
+            if let Some(cell) = cells.get_mut(*at).filter(|cell| cell.contains("&lt;")) {
+                let signs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")];
+                *cell = signs
+                    .iter()
+                    .fold(cell.clone(), |text, (sign, plain)| text.replace(sign, plain));
+            }
         }
     }
 }
@@ -122,6 +145,8 @@ pub(super) fn shopware(names: &[String], labels: &mut Cells, rows: &mut [(usize,
     let is_id = |text: &str| {
         text.split('|').all(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
     };
+    let gross = names.iter().any(|name| name == "price gross");
+    let mut dropped = Vec::new();
     for (at, name) in names.iter().enumerate() {
         let ids = ["tax id", "tax rate", "tax name", "cover media id", "manufacturer id"];
         let of_software = ids.contains(&name.as_str()) || name.starts_with("sales channel");
@@ -130,16 +155,20 @@ pub(super) fn shopware(names: &[String], labels: &mut Cells, rows: &mut [(usize,
                 let text = cell(cells, Some(at));
                 text.is_empty() || is_id(text)
             });
-        if of_software || of_ids {
-            set(labels, at, String::new());
+        if of_software || of_ids || gross && name == "price net" {
+            dropped.push(at);
         } else if name == "manufacturer name" {
             set(labels, at, "Manufacturer".to_owned());
         }
     }
+    drop(&dropped, labels, rows);
 }
 
 /// Odoo writes 0 for the stock of services and of goods that it doesn't count.
-pub(super) fn odoo(names: &[String], rows: &mut [(usize, Cells)]) {
+pub(super) fn odoo(names: &[String], labels: &mut Cells, rows: &mut [(usize, Cells)]) {
+    if let Some(sold) = at(names, "description sale") {
+        set(labels, sold, "Description".to_owned());
+    }
     let any = |wanted: &[&str]| wanted.iter().find_map(|name| at(names, name));
     let (Some(kind), Some(stock)) = (
         any(&["detailed type", "type", "product type"]),
