@@ -19,11 +19,19 @@ use tokio::sync::{Semaphore, watch};
 use crate::address::network;
 use crate::clock::Clock;
 use crate::conversation::Agent;
-use crate::protocol::console::{Account, NewAccount, Role};
-use crate::secret::{key_hash, random_id, random_token};
+use crate::protocol::console::{Account, Need, NewAccount, Role, SignIn};
+use crate::secret::{key_hash, random_id};
 use crate::session::board::{Board, Seat};
-use crate::store::{LOCAL_SPACE, Store, StoreError};
+use crate::session::desk::SecondFactorPolicy;
+use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
+
+mod second_factor;
+mod sign_ins;
+
+pub use second_factor::Offered;
+use second_factor::{Offer, SecondFactor};
+use sign_ins::SignedInStored;
 
 /// Shortest password, in Unicode scalar values (NIST SP 800-63B asks for 8), and longest, in bytes.
 pub const MIN_PASSWORD_CHARS: usize = 10;
@@ -54,10 +62,6 @@ const REMEMBERED: usize = 10_000;
 
 const ACCOUNTS: &str = "agents";
 
-fn sign_ins_space() -> String {
-    format!("{LOCAL_SPACE}sign-ins")
-}
-
 /// An account as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Stored {
@@ -76,14 +80,11 @@ struct Stored {
     /// Hashes of the networks that it signed in from lately, the last one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     networks: Vec<String>,
-}
-
-/// A sign-in as it is stored, under the SHA-256 of its token.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct SignedInStored {
-    agent: String,
-    csrf: String,
-    expires_at_ms: u64,
+    /// Whether somebody else chose the password, so that it has to be changed first of all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    temporary: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    second_factor: Option<SecondFactor>,
 }
 
 /// A sign-in that was checked just now.
@@ -95,6 +96,10 @@ pub struct SignedIn {
     pub csrf: String,
     pub available: bool,
     pub expires_at_ms: u64,
+    /// Whether the account has a second factor.
+    pub second_factor: bool,
+    /// What has to be done before anything else is allowed.
+    pub needs: Option<Need>,
     /// SHA-256 of the token: names the sign-in without being good for one.
     pub key: String,
 }
@@ -115,16 +120,35 @@ pub struct SiteChange {
     pub name: Option<String>,
 }
 
+/// Who chose a password.
+#[derive(Clone, Copy, Debug)]
+pub enum ChosenBy<'a> {
+    /// The agent, who shows the one that it replaces.
+    Agent { current: &'a str },
+    /// Somebody else; `temporary` where the agent is to choose another one at the next sign-in.
+    Operator { temporary: bool },
+}
+
 /// Why something about agents was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// The same for an unknown name and for a wrong password.
     #[error("the name or the password is wrong")]
     WrongCredentials,
+    /// The password was right.
+    #[error("this account signs in with a code of its authenticator app besides the password")]
+    CodeRequired,
+    #[error(
+        "the code is wrong, over or was used before; wait for the app's next one (the clocks of phone and \
+         server may differ by half a minute), or take a recovery code"
+    )]
+    WrongCode,
     #[error("too many failed sign-ins; try again in {} s", retry_after_ms.div_ceil(1_000))]
     Throttled { retry_after_ms: u64 },
     #[error("too many passwords are being checked; try again in {} s", retry_after_ms.div_ceil(1_000))]
     Busy { retry_after_ms: u64 },
+    #[error("there is no such sign-in; it may be over")]
+    NoSignIn,
     #[error("there is no such agent")]
     Unknown,
     #[error("the login {0:?} is taken")]
@@ -154,6 +178,7 @@ struct Inner {
     sites: Vec<String>,
     sign_in_ms: u64,
     limit: usize,
+    second_factor: SecondFactorPolicy,
     state: Mutex<State>,
     /// One change at a time: memory and store stay the same.
     writing: tokio::sync::Mutex<()>,
@@ -170,6 +195,8 @@ struct State {
     accounts: HashMap<String, Stored>,
     sign_ins: HashMap<String, SignedInStored>,
     failures: HashMap<String, Failures>,
+    /// Secrets shown to agents and not yet confirmed, by account.
+    offers: HashMap<String, Offer>,
 }
 
 /// What is remembered of failed sign-ins.
@@ -199,6 +226,7 @@ pub struct Parts {
     pub sign_in_h: u64,
     /// Sessions per agent and site, for accounts that say nothing else.
     pub limit: usize,
+    pub second_factor: SecondFactorPolicy,
     pub metrics: Metrics,
 }
 
@@ -208,7 +236,8 @@ impl Agents {
     /// # Errors
     /// When the store can't be read.
     pub async fn load(parts: Parts) -> Result<Self, StoreError> {
-        let Parts { store, clock, board, started, sites, sign_in_h, limit, metrics } = parts;
+        let Parts { store, clock, board, started, sites, sign_in_h, limit, second_factor, metrics } =
+            parts;
         let (mut state, mut unreadable) = (State::default(), 0);
         for (id, value) in store.scan(ACCOUNTS, b"").await? {
             match serde_json::from_slice::<Stored>(&value) {
@@ -221,20 +250,7 @@ impl Agents {
                 }
             }
         }
-        let now_ms = clock.now_ms();
-        let mut over = Vec::new();
-        for (key, value) in store.scan(&sign_ins_space(), b"").await? {
-            match (str::from_utf8(&key), serde_json::from_slice::<SignedInStored>(&value)) {
-                (Ok(name), Ok(sign_in)) if sign_in.expires_at_ms > now_ms => {
-                    state.sign_ins.insert(name.to_owned(), sign_in);
-                }
-                // One that can't be read is none: the agent signs in again.
-                _ => over.push((key, None)),
-            }
-        }
-        if !over.is_empty() {
-            store.change(&sign_ins_space(), over).await?;
-        }
+        state.sign_ins = sign_ins::load(&store, clock.now_ms()).await?;
         let agents = Self {
             inner: Arc::new(Inner {
                 store,
@@ -244,6 +260,7 @@ impl Agents {
                 sites,
                 sign_in_ms: sign_in_h.saturating_mul(3_600_000),
                 limit,
+                second_factor,
                 state: Mutex::new(state),
                 writing: tokio::sync::Mutex::default(),
                 changed: watch::channel(0).0,
@@ -263,17 +280,18 @@ impl Agents {
         self.inner.changed.subscribe()
     }
 
-    /// Signs an agent in.
+    /// Signs an agent in, from an address and with a browser that names itself so.
     ///
     /// # Errors
-    /// [`AgentError::WrongCredentials`], [`AgentError::Throttled`], [`AgentError::Busy`], or the
-    /// store's.
+    /// [`AgentError::WrongCredentials`], [`AgentError::CodeRequired`], [`AgentError::WrongCode`],
+    /// [`AgentError::Throttled`], [`AgentError::Busy`], or the store's.
     pub async fn sign_in(
         &self,
-        login: &str,
-        password: &str,
+        shown: &SignIn,
         address: Option<IpAddr>,
+        browser: &str,
     ) -> Result<Fresh, AgentError> {
+        let SignIn { login, password, code } = shown;
         let now_ms = self.inner.clock.now_ms();
         let login = login.trim().to_lowercase();
         // What no account can have is nothing to remember by itself.
@@ -307,6 +325,14 @@ impl Agents {
                 return Err(error);
             }
         };
+        if account.second_factor.is_some() {
+            // A code that is missing is no guess, one that is wrong is.
+            let Some(code) = code.as_deref().filter(|code| !code.trim().is_empty()) else {
+                self.lock().take_back(tries);
+                return Err(AgentError::CodeRequired);
+            };
+            self.take_code(&account.id, code).await?;
+        }
         {
             let mut state = self.lock();
             state.take_back(tries);
@@ -321,41 +347,7 @@ impl Agents {
             })
             .await?;
         }
-        self.begin(&account.id).await
-    }
-
-    async fn begin(&self, agent: &str) -> Result<Fresh, AgentError> {
-        let now_ms = self.inner.clock.now_ms();
-        let token = random_token();
-        let sign_in = SignedInStored {
-            agent: agent.to_owned(),
-            csrf: random_token(),
-            expires_at_ms: now_ms + self.inner.sign_in_ms,
-        };
-        let key = key_hash(&token);
-        let _writing = self.inner.writing.lock().await;
-        let expired: Vec<String> = {
-            let state = self.lock();
-            let old = state.sign_ins.iter().filter(|(_, sign_in)| sign_in.expires_at_ms <= now_ms);
-            let old: Vec<String> = old.map(|(key, _)| key.clone()).collect();
-            if state.sign_ins.len() - old.len() >= MAX_SIGN_INS {
-                return Err(AgentError::Throttled { retry_after_ms: 60_000 });
-            }
-            old
-        };
-        let value = serde_json::to_vec(&sign_in).unwrap_or_default();
-        let changes = expired.iter().map(|key| (key.clone().into_bytes(), None));
-        let changes = changes.chain([(key.clone().into_bytes(), Some(value))]).collect();
-        self.inner.store.change(&sign_ins_space(), changes).await?;
-        {
-            let mut state = self.lock();
-            for key in expired {
-                state.sign_ins.remove(&key);
-            }
-            state.sign_ins.insert(key.clone(), sign_in);
-        }
-        let signed_in = self.check_key(&key).ok_or(AgentError::Unknown)?;
-        Ok(Fresh { token, signed_in })
+        self.begin(&account.id, address, browser).await
     }
 
     /// The sign-in of a token, if it is good right now.
@@ -373,6 +365,15 @@ impl Agents {
             return None;
         }
         let account = state.accounts.get(&sign_in.agent)?;
+        let needs = if account.temporary {
+            Some(Need::Password)
+        } else if account.second_factor.is_none()
+            && self.inner.second_factor == SecondFactorPolicy::Required
+        {
+            Some(Need::SecondFactor)
+        } else {
+            None
+        };
         Some(SignedIn {
             agent: Agent { id: account.id.clone(), name: account.name.clone() },
             login: account.login.clone(),
@@ -380,20 +381,10 @@ impl Agents {
             csrf: sign_in.csrf.clone(),
             available: account.available,
             expires_at_ms: sign_in.expires_at_ms,
+            second_factor: account.second_factor.is_some(),
+            needs,
             key: key.to_owned(),
         })
-    }
-
-    /// Ends a sign-in.
-    ///
-    /// # Errors
-    /// When the store fails; the sign-in is over in memory all the same.
-    pub async fn sign_out(&self, key: &str) -> Result<(), AgentError> {
-        let _writing = self.inner.writing.lock().await;
-        self.lock().sign_ins.remove(key);
-        self.tell();
-        self.inner.store.remove(&sign_ins_space(), key.as_bytes()).await?;
-        Ok(())
     }
 
     /// All accounts, by login.
@@ -457,6 +448,8 @@ impl Agents {
             available: true,
             created_at_ms: self.inner.clock.now_ms(),
             networks: Vec::new(),
+            temporary: new.temporary,
+            second_factor: None,
         };
         self.keep(account).await
     }
@@ -541,8 +534,7 @@ impl Agents {
         .map(|_| ())
     }
 
-    /// Replaces a password and ends every sign-in but `keep`. `current` is checked where it is
-    /// given.
+    /// Replaces a password and ends every sign-in but `keep`. `by` says who chose it.
     ///
     /// # Errors
     /// [`AgentError::WrongCredentials`], [`AgentError::Throttled`], [`AgentError::Busy`],
@@ -550,35 +542,43 @@ impl Agents {
     pub async fn set_password(
         &self,
         id: &str,
-        current: Option<&str>,
+        by: ChosenBy<'_>,
         password: String,
         keep: Option<&str>,
     ) -> Result<(), AgentError> {
         check_password(&password)?;
-        let stored = self
-            .lock()
-            .accounts
-            .get(id)
-            .map(|account| account.hash.clone())
-            .ok_or(AgentError::Unknown)?;
-        if let Some(current) = current {
-            let now_ms = self.inner.clock.now_ms();
-            let tries =
-                self.lock().try_once(vec![(format!("password {id}"), FREE_TRIES)], now_ms)?;
-            let fits = self.verify(stored, current).await;
-            if matches!(fits, Ok(false)) {
-                return Err(AgentError::WrongCredentials);
+        let temporary = match by {
+            ChosenBy::Agent { current } => {
+                if self.check_own(id, current).await?.temporary && current == password {
+                    let text = "the password was given to you by somebody else; choose another one";
+                    return Err(AgentError::Invalid(text.into()));
+                }
+                false
             }
-            self.lock().take_back(tries);
-            fits?;
-        }
+            ChosenBy::Operator { temporary } => temporary,
+        };
         let hash = self.hash(password).await?;
         self.update(id, |account| {
             account.hash = hash;
+            account.temporary = temporary;
             Ok(())
         })
         .await?;
         self.end_sign_ins(id, keep).await
+    }
+
+    /// The account of who knows its password.
+    async fn check_own(&self, id: &str, password: &str) -> Result<Stored, AgentError> {
+        let account = self.lock().accounts.get(id).cloned().ok_or(AgentError::Unknown)?;
+        let now_ms = self.inner.clock.now_ms();
+        let tries = self.lock().try_once(vec![(format!("password {id}"), FREE_TRIES)], now_ms)?;
+        let fits = self.verify(account.hash.clone(), password).await;
+        if matches!(fits, Ok(false)) {
+            return Err(AgentError::WrongCredentials);
+        }
+        self.lock().take_back(tries);
+        fits?;
+        Ok(account)
     }
 
     /// Takes an agent's role on a site; without any left, or with `site` `None`, the account goes.
@@ -614,26 +614,6 @@ impl Agents {
             .values()
             .find(|account| account.login == login)
             .map(|account| account.id.clone())
-    }
-
-    async fn end_sign_ins(&self, agent: &str, keep: Option<&str>) -> Result<(), AgentError> {
-        let _writing = self.inner.writing.lock().await;
-        let over: Vec<String> = {
-            let mut state = self.lock();
-            let over = state
-                .sign_ins
-                .iter()
-                .filter(|(key, sign_in)| sign_in.agent == agent && Some(key.as_str()) != keep);
-            let over: Vec<String> = over.map(|(key, _)| key.clone()).collect();
-            for key in &over {
-                state.sign_ins.remove(key);
-            }
-            over
-        };
-        self.tell();
-        let changes = over.into_iter().map(|key| (key.into_bytes(), None)).collect();
-        self.inner.store.change(&sign_ins_space(), changes).await?;
-        Ok(())
     }
 
     /// Stores an account and makes it count.
@@ -820,6 +800,8 @@ impl Stored {
             roles: self.roles.clone(),
             limit: self.limit,
             created_at_ms: self.created_at_ms,
+            temporary: self.temporary,
+            second_factor: self.second_factor.is_some(),
         }
     }
 }
@@ -942,6 +924,19 @@ mod tests {
         );
     }
 
+    impl Agents {
+        /// A sign-in without a code.
+        async fn enter(
+            &self,
+            login: &str,
+            password: &str,
+            address: Option<IpAddr>,
+        ) -> Result<Fresh, AgentError> {
+            let shown = SignIn { login: login.into(), password: password.into(), code: None };
+            self.sign_in(&shown, address, "Firefox").await
+        }
+    }
+
     struct Desk {
         agents: Agents,
         store: Store,
@@ -968,6 +963,7 @@ mod tests {
                 sites: vec!["shop".into()],
                 sign_in_h: 12,
                 limit: 4,
+                second_factor: SecondFactorPolicy::Optional,
                 metrics: Metrics::new(),
             };
             Agents::load(parts).await.unwrap()
@@ -977,7 +973,7 @@ mod tests {
             let desk = Self::open().await;
             let (login, name, password) = ("mara".into(), "Mara".into(), PASSWORD.into());
             let roles = BTreeMap::from([("shop".to_owned(), Role::Agent)]);
-            let new = NewAccount { login, name, password, roles, limit: None };
+            let new = NewAccount { login, name, password, roles, limit: None, temporary: false };
             let account = desk.agents.add(new).await.unwrap();
             (desk, account.agent.id)
         }
@@ -1014,6 +1010,7 @@ mod tests {
             password: PASSWORD.into(),
             roles: BTreeMap::from([("shop".to_owned(), Role::Agent)]),
             limit: None,
+            temporary: false,
         };
         // Accounts that can be made are not counted, however many.
         for at in 0..FREE_TRIES + 2 {
@@ -1042,12 +1039,17 @@ mod tests {
         // The last one is right, and comes too late.
         let words: Vec<String> =
             (0..59).map(|i| format!("wrong password {i}")).chain([PASSWORD.into()]).collect();
-        let guesses = words.iter().map(|word| desk.agents.sign_in("mara", word, None));
+        let guesses = words.iter().map(|word| desk.agents.enter("mara", word, None));
         assert_eq!(ends(&join_all(guesses).await), [0, free, 60 - free, 0]);
 
-        let guesses = words
-            .iter()
-            .map(|word| desk.agents.set_password(&mara, Some(word), "another one".into(), None));
+        let guesses = words.iter().map(|word| {
+            desk.agents.set_password(
+                &mara,
+                ChosenBy::Agent { current: word },
+                "another one".into(),
+                None,
+            )
+        });
         assert_eq!(ends(&join_all(guesses).await), [0, free, 60 - free, 0]);
         desk.close().await;
     }
@@ -1057,10 +1059,13 @@ mod tests {
         let (desk, mara) = Desk::with_mara().await;
         let address = Some(IpAddr::from([192, 0, 2, 7]));
         for _ in 0..FREE_TRIES_ADDRESS + 5 {
-            desk.agents.sign_in("mara", PASSWORD, address).await.unwrap();
+            desk.agents.enter("mara", PASSWORD, address).await.unwrap();
         }
         for _ in 0..FREE_TRIES + 1 {
-            desk.agents.set_password(&mara, Some(PASSWORD), PASSWORD.into(), None).await.unwrap();
+            desk.agents
+                .set_password(&mara, ChosenBy::Agent { current: PASSWORD }, PASSWORD.into(), None)
+                .await
+                .unwrap();
         }
         assert!(desk.agents.lock().failures.is_empty());
         desk.close().await;
@@ -1071,29 +1076,28 @@ mod tests {
         let (desk, _) = Desk::with_mara().await;
         let home = IpAddr::from([192, 0, 2, 7]);
         let abroad = |i: u32| Some(IpAddr::from((0x0a00_0000 + i).to_be_bytes()));
-        desk.agents.sign_in("mara", PASSWORD, Some(home)).await.unwrap();
+        desk.agents.enter("mara", PASSWORD, Some(home)).await.unwrap();
         // Guesses from one network after the other, until all of them together have to wait.
         for i in 0..FREE_TRIES_ELSEWHERE {
-            let guess = desk.agents.sign_in("mara", "wrong password", abroad(i)).await;
+            let guess = desk.agents.enter("mara", "wrong password", abroad(i)).await;
             assert!(matches!(guess, Err(AgentError::WrongCredentials)), "{i} {guess:?}");
         }
-        let guess = desk.agents.sign_in("mara", "wrong password", abroad(1_000)).await;
+        let guess = desk.agents.enter("mara", "wrong password", abroad(1_000)).await;
         assert!(matches!(guess, Err(AgentError::Throttled { .. })), "{guess:?}");
         // At home nothing of that is felt, also after a restart of the server, and a guess from
         // there counts there.
-        desk.agents.sign_in("mara", PASSWORD, Some(home)).await.unwrap();
+        desk.agents.enter("mara", PASSWORD, Some(home)).await.unwrap();
         let again = Desk::load(&desk.store, &desk.clock).await;
         assert!(again.lock().accounts.values().any(|account| account.signed_in_from(home)));
         for _ in 0..FREE_TRIES {
-            let _ = desk.agents.sign_in("mara", "wrong password", Some(home)).await;
+            let _ = desk.agents.enter("mara", "wrong password", Some(home)).await;
         }
-        let guess = desk.agents.sign_in("mara", PASSWORD, Some(home)).await;
+        let guess = desk.agents.enter("mara", PASSWORD, Some(home)).await;
         assert!(matches!(guess, Err(AgentError::Throttled { .. })), "{guess:?}");
         // What can't be a login isn't remembered one by one.
         let failures = desk.agents.lock().failures.len();
         for i in 0..3 {
-            let _ =
-                desk.agents.sign_in(&"x".repeat(100_000 + i), "wrong password", Some(home)).await;
+            let _ = desk.agents.enter(&"x".repeat(100_000 + i), "wrong password", Some(home)).await;
         }
         {
             let state = desk.agents.lock();
@@ -1109,7 +1113,7 @@ mod tests {
     async fn a_flood_of_sign_ins_is_refused_and_not_lined_up() {
         let (desk, _) = Desk::with_mara().await;
         let logins: Vec<String> = (0..CHECKS_WAITING + 10).map(|i| format!("nobody{i}")).collect();
-        let tries = logins.iter().map(|login| desk.agents.sign_in(login, "wrong password", None));
+        let tries = logins.iter().map(|login| desk.agents.enter(login, "wrong password", None));
         assert_eq!(ends(&join_all(tries).await), [0, CHECKS_WAITING, 0, 10]);
         // Who was refused didn't fail.
         assert_eq!(desk.agents.lock().failures.len(), CHECKS_WAITING);
@@ -1125,7 +1129,7 @@ mod tests {
             again.accounts().iter().map(|account| &account.agent.id).collect::<Vec<_>>(),
             [&mara]
         );
-        again.sign_in("mara", PASSWORD, None).await.unwrap();
+        again.enter("mara", PASSWORD, None).await.unwrap();
         assert!(desk.store.get(ACCOUNTS, b"a_broken").await.unwrap().is_some());
         desk.close().await;
     }
@@ -1133,23 +1137,22 @@ mod tests {
     #[tokio::test]
     async fn sign_ins_that_are_over_keep_nobody_out() {
         let (desk, mara) = Desk::with_mara().await;
-        desk.agents.sign_in("mara", PASSWORD, None).await.unwrap();
+        desk.agents.enter("mara", PASSWORD, None).await.unwrap();
         let expires_at_ms = desk.clock.now_ms() + 1_000;
         for i in 1..MAX_SIGN_INS {
-            let sign_in =
-                SignedInStored { agent: mara.clone(), csrf: String::new(), expires_at_ms };
+            let sign_in = SignedInStored::of(&mara, expires_at_ms);
             desk.agents.lock().sign_ins.insert(format!("{i}"), sign_in);
         }
-        assert_eq!(ends(&[desk.agents.sign_in("mara", PASSWORD, None).await]), [0, 0, 1, 0]);
+        assert_eq!(ends(&[desk.agents.enter("mara", PASSWORD, None).await]), [0, 0, 1, 0]);
         desk.clock.advance(2_000);
-        desk.agents.sign_in("mara", PASSWORD, None).await.unwrap();
+        desk.agents.enter("mara", PASSWORD, None).await.unwrap();
         assert_eq!(desk.agents.lock().sign_ins.len(), 2);
 
         // A start forgets those that are over on disk, too.
-        assert_eq!(desk.store.scan(&sign_ins_space(), b"").await.unwrap().len(), 2);
+        assert_eq!(desk.store.scan(&sign_ins::space(), b"").await.unwrap().len(), 2);
         desk.clock.advance(13 * 3_600_000);
         Desk::load(&desk.store, &desk.clock).await;
-        assert_eq!(desk.store.scan(&sign_ins_space(), b"").await.unwrap(), vec![]);
+        assert_eq!(desk.store.scan(&sign_ins::space(), b"").await.unwrap(), vec![]);
         desk.close().await;
     }
 

@@ -285,6 +285,8 @@ pub enum ErrorCode {
     TooLarge,
     /// The token is wrong, expired or belongs elsewhere.
     Unauthorized,
+    /// The password is right, and a code of the authenticator app is needed besides.
+    CodeRequired,
     /// The page's origin is not allowed for this site.
     OriginRefused,
     /// No such site.

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use comfy_table::Table;
 use serde::de::DeserializeOwned;
 
-use crate::agents::{Agents, Parts};
+use crate::agents::{Agents, ChosenBy, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::protocol::console::{Account, NewAccount, NewPassword, Role};
@@ -22,7 +22,9 @@ use crate::telemetry::Metrics;
   frontdesk agent add mara --name \"Mara Lind\" --role admin
   printf '%s\\n' \"$PASSWORD\" | frontdesk agent add jo --name Jo --site default
   frontdesk agent list --json | jq '.[].login'
-  frontdesk agent password mara
+  frontdesk agent password mara --temporary
+  frontdesk agent reset-second-factor mara
+  frontdesk agent sign-out mara
   frontdesk agent remove jo
 
 Works while the server runs, over its admin listener with the key in admin.key beside the store. A password that is not typed at a
@@ -51,6 +53,9 @@ enum AgentCommand {
         /// default.
         #[arg(long)]
         limit: Option<usize>,
+        /// The agent has to choose another password at the first sign-in.
+        #[arg(long)]
+        temporary: bool,
         /// Print the account as JSON.
         #[arg(long)]
         json: bool,
@@ -70,6 +75,24 @@ enum AgentCommand {
     },
     /// Set a new password: every console of the account signs in again.
     Password {
+        login: String,
+        /// The agent has to choose another one at the next sign-in.
+        #[arg(long)]
+        temporary: bool,
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove the second factor of an agent who lost it: the password alone signs in until a new
+    /// one is set up, and every console of the account signs in again.
+    ResetSecondFactor {
+        login: String,
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End every sign-in of an account: its consoles close at once.
+    SignOut {
         login: String,
         /// Print the result as JSON.
         #[arg(long)]
@@ -93,14 +116,15 @@ struct Admin {
 
 pub(super) async fn run(config: &Config, args: AgentArgs) -> anyhow::Result<ExitCode> {
     match args.command {
-        AgentCommand::Add { login, name, site, role, limit, json } => {
+        AgentCommand::Add { login, name, site, role, limit, temporary, json } => {
             let first = config.sites.first().map(|site| site.id.clone());
             let sites = if site.is_empty() { first.into_iter().collect() } else { site };
             let roles: BTreeMap<String, Role> =
                 sites.into_iter().map(|site| (site, role)).collect();
             let password = password()?;
             let desk = Accounts::open(config).await?;
-            let account = desk.add(NewAccount { login, name, password, roles, limit }).await?;
+            let new = NewAccount { login, name, password, roles, limit, temporary };
+            let account = desk.add(new).await?;
             desk.close().await?;
             if json {
                 println!("{}", serde_json::to_string_pretty(&account)?);
@@ -124,12 +148,24 @@ pub(super) async fn run(config: &Config, args: AgentArgs) -> anyhow::Result<Exit
             desk.close().await?;
             done(json, &login, "is removed")?;
         }
-        AgentCommand::Password { login, json } => {
+        AgentCommand::Password { login, temporary, json } => {
             let password = password()?;
             let desk = Accounts::open(config).await?;
-            desk.set_password(&login, password).await?;
+            desk.set_password(&login, password, temporary).await?;
             desk.close().await?;
             done(json, &login, "has a new password")?;
+        }
+        AgentCommand::ResetSecondFactor { login, json } => {
+            let desk = Accounts::open(config).await?;
+            desk.reset_second_factor(&login).await?;
+            desk.close().await?;
+            done(json, &login, "signs in with the password alone")?;
+        }
+        AgentCommand::SignOut { login, json } => {
+            let desk = Accounts::open(config).await?;
+            desk.sign_out(&login).await?;
+            desk.close().await?;
+            done(json, &login, "is signed out everywhere")?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -153,9 +189,13 @@ fn print_accounts(accounts: &[Account]) {
         return;
     }
     let mut table = Table::new();
-    table
-        .load_preset(comfy_table::presets::NOTHING)
-        .set_header(["login", "name", "roles", "limit"]);
+    table.load_preset(comfy_table::presets::NOTHING).set_header([
+        "login",
+        "name",
+        "roles",
+        "limit",
+        "signs in with",
+    ]);
     for account in accounts {
         let role = |role: &Role| format!("{role:?}").to_lowercase();
         let roles: Vec<String> =
@@ -165,6 +205,13 @@ fn print_accounts(accounts: &[Account]) {
             account.agent.name.clone(),
             roles.join(", "),
             account.limit.to_string(),
+            match (account.temporary, account.second_factor) {
+                (true, false) => "a temporary password",
+                (true, true) => "a temporary password and a code",
+                (false, false) => "a password",
+                (false, true) => "a password and a code",
+            }
+            .into(),
         ]);
     }
     println!("{table}");
@@ -211,6 +258,7 @@ impl Accounts {
             started: std::time::Instant::now(),
             sites: config.sites.iter().map(|site| site.id.clone()).collect(),
             sign_in_h: config.console.sign_in_h,
+            second_factor: config.console.second_factor,
             limit: config.console.limit,
             metrics: Metrics::new(),
         };
@@ -251,20 +299,41 @@ impl Accounts {
         }
     }
 
-    async fn set_password(&self, login: &str, password: String) -> anyhow::Result<()> {
+    async fn set_password(
+        &self,
+        login: &str,
+        password: String,
+        temporary: bool,
+    ) -> anyhow::Result<()> {
         match self {
             Self::Store(_, agents) => {
-                Ok(agents.set_password(&id(agents, login)?, None, password, None).await?)
+                let by = ChosenBy::Operator { temporary };
+                Ok(agents.set_password(&id(agents, login)?, by, password, None).await?)
             }
             Self::Server(admin) => {
-                let body = NewPassword { current: None, password };
-                admin
-                    .tell(
-                        reqwest::Method::PUT,
-                        &format!("/v1/agents/{login}/password"),
-                        Some(&body),
-                    )
-                    .await
+                let body = NewPassword { current: None, password, temporary };
+                let path = format!("/v1/agents/{login}/password");
+                admin.tell(reqwest::Method::PUT, &path, Some(&body)).await
+            }
+        }
+    }
+
+    async fn reset_second_factor(&self, login: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Store(_, agents) => Ok(agents.reset_second_factor(&id(agents, login)?).await?),
+            Self::Server(admin) => {
+                let path = format!("/v1/agents/{login}/second-factor");
+                admin.tell(reqwest::Method::DELETE, &path, None::<&()>).await
+            }
+        }
+    }
+
+    async fn sign_out(&self, login: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Store(_, agents) => Ok(agents.end_sign_ins(&id(agents, login)?, None).await?),
+            Self::Server(admin) => {
+                let path = format!("/v1/agents/{login}/sign-ins");
+                admin.tell(reqwest::Method::DELETE, &path, None::<&()>).await
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::http::error::ApiError;
 use crate::http::extract::Path;
 use crate::http::{App, header_text};
 use crate::protocol::ErrorCode;
-use crate::protocol::console::Role;
+use crate::protocol::console::{Need, Role};
 
 /// The cookie of a sign-in. Browsers take a `__Host-` cookie only with `Secure`, from the host
 /// itself, for all paths.
@@ -51,10 +51,11 @@ pub(super) fn not_signed_in() -> ApiError {
 }
 
 /// Who asks: signed in, from a page of our own, and with the sign-in's CSRF token where the request
-/// changes something.
-pub(super) struct Caller(pub(super) SignedIn);
+/// changes something. What the agent has to do first may not be done yet: for the routes that do
+/// it.
+pub(super) struct Begun(pub(super) SignedIn);
 
-impl FromRequestParts<App> for Caller {
+impl FromRequestParts<App> for Begun {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
@@ -68,6 +69,28 @@ impl FromRequestParts<App> for Caller {
         }
         Ok(Self(who))
     }
+}
+
+/// The same of an agent who has nothing to do first.
+pub(super) struct Caller(pub(super) SignedIn);
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Begun(who) = Begun::from_request_parts(parts, app).await?;
+        complete(who).map(Self)
+    }
+}
+
+/// Refuses who has something to do first.
+pub(super) fn complete(who: SignedIn) -> Result<SignedIn, ApiError> {
+    let text = match who.needs {
+        None => return Ok(who),
+        Some(Need::Password) => "choose a password of your own first: somebody else set this one",
+        Some(Need::SecondFactor) => "set up a second factor first: this server requires one",
+    };
+    Err(ApiError::new(ErrorCode::Forbidden, text))
 }
 
 /// A [`Caller`] who works for the site that the path names.

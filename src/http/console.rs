@@ -1,38 +1,34 @@
 //! The console's edge: what agents may do, lists and settings over HTTP. What is live goes over
 //! `socket`.
 
-use std::net::SocketAddr;
-
 use axum::Json;
-use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::agents::{AgentError, SignedIn, SiteChange};
-use crate::audit::Deed;
+use crate::agents::{AgentError, ChosenBy, SignedIn, SiteChange};
 use crate::canned::{self, CannedError};
 use crate::conversation::{Event, MAX_ID_BYTES, SessionKey};
 use crate::history;
-use crate::http::agent::{AdminOf, COOKIE, Caller, OfSite, check_origin, role};
+use crate::http::App;
+use crate::http::agent::{AdminOf, OfSite, role};
 use crate::http::auth::Scope;
 use crate::http::error::{ApiError, unknown_session};
 use crate::http::extract::{Path, Query, Sent};
 use crate::http::routes::{Access, Table};
 use crate::http::socket::checked;
-use crate::http::{App, deeds};
 use crate::protocol::ErrorCode;
 use crate::protocol::console::{
-    Account, Action, Canned, Conversation, Filter, Found, List, MAX_LABEL_CHARS, MAX_PAGE, Me,
-    MySite, NewAccount, NewPassword, PassageView, Passages, Role, SignIn, Statistics, VisitorView,
+    Account, Action, Canned, Conversation, Filter, Found, List, MAX_LABEL_CHARS, MAX_PAGE,
+    NewAccount, NewPassword, PassageView, Passages, Role, Statistics, VisitorView,
 };
 use crate::retrieval::{Audience, Query as Search};
 use crate::session::mailbox::Past;
 use crate::session::{AgentCommand, Command};
-use crate::site::Answers;
-use crate::turn::Mode;
 
+mod account;
 mod convert;
 mod gaps;
 mod insight;
@@ -55,7 +51,7 @@ pub struct ReadMark {
 
 /// What agents reach on the public listener.
 pub(super) fn routes() -> Table {
-    use Access::{Agent, Anyone, Password, SignedIn, SiteAdmin};
+    use Access::{Agent, Anyone, SignedIn, SiteAdmin};
     let site = Table::default()
         .get("/sessions", Agent, sessions)
         .get("/sessions/{session}", Agent, conversation)
@@ -81,10 +77,7 @@ pub(super) fn routes() -> Table {
         .merge(insight::routes());
     Table::default()
         .get("/v1/console", SignedIn, socket::upgrade)
-        .post("/v1/console/sign-in", Password, sign_in)
-        .post("/v1/console/sign-out", SignedIn, sign_out)
-        .get("/v1/console/me", SignedIn, me)
-        .put("/v1/console/me/password", SignedIn, own_password)
+        .merge(account::routes())
         .get("/v1/protocol/console.json", Anyone, schema)
         .nest("/v1/console/sites/{site}", site)
 }
@@ -98,6 +91,8 @@ pub(super) fn private_routes() -> Table {
         .post("/v1/agents", SERVER, admin_add)
         .delete("/v1/agents/{login}", SERVER, admin_remove)
         .put("/v1/agents/{login}/password", SERVER, admin_password)
+        .delete("/v1/agents/{login}/second-factor", SERVER, admin_reset_second_factor)
+        .delete("/v1/agents/{login}/sign-ins", SERVER, admin_end_sign_ins)
 }
 
 fn key(site: &str, session: &str) -> Result<SessionKey, ApiError> {
@@ -114,82 +109,9 @@ fn label(what: &str, text: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn me_of(app: &App, who: &SignedIn) -> Me {
-    let sites = app.sites.iter().filter_map(|site| {
-        Some(MySite {
-            id: site.id.clone(),
-            name: site.facts().name,
-            role: who.role(&site.id)?,
-            language: site.language.clone(),
-            suggest: site.answers == Answers::Suggest,
-            auto_routing: app.console.auto_routing,
-            rephrases: app.spine.mode == Mode::Generate,
-        })
-    });
-    Me {
-        agent: who.agent.clone().into(),
-        csrf: who.csrf.clone(),
-        expires_at_ms: who.expires_at_ms,
-        sites: sites.collect(),
-    }
-}
-
 /// Never to be kept by anybody on the way.
 fn private(response: impl IntoResponse) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], response).into_response()
-}
-
-/// `POST /v1/console/sign-in`.
-async fn sign_in(
-    State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    Sent(SignIn { login, password }): Sent<SignIn>,
-) -> Result<Response, ApiError> {
-    check_origin(&app, &headers)?;
-    let address = app.proxies.client(peer, &headers);
-    let fresh =
-        app.agents.sign_in(&login, &password, Some(address)).await.inspect_err(|error| {
-            app.metrics.sign_in_failures.inc();
-            if !matches!(error, AgentError::Store(_)) {
-                tracing::warn!(%address, %error, "a sign-in to the console was refused");
-            }
-        })?;
-    let who = fresh.signed_in;
-    tracing::info!(agent = who.agent.id, %address, "an agent signed in");
-    let deed =
-        Deed { who: format!("agent {}", who.agent.id), did: "sign in".into(), ..Deed::default() };
-    deeds::note(&app, deed).await;
-    let age_s = who.expires_at_ms.saturating_sub(app.spine.clock.now_ms()) / 1_000;
-    let cookie = cookie_line(&fresh.token, age_s);
-    Ok(private(([(header::SET_COOKIE, cookie)], Json(me_of(&app, &who)))))
-}
-
-fn cookie_line(token: &str, age_s: u64) -> String {
-    format!("{COOKIE}={token}; Path=/; Max-Age={age_s}; Secure; HttpOnly; SameSite=Strict")
-}
-
-/// `POST /v1/console/sign-out`.
-async fn sign_out(State(app): State<App>, Caller(who): Caller) -> Result<Response, ApiError> {
-    app.agents.sign_out(&who.key).await?;
-    tracing::info!(agent = who.agent.id, "an agent signed out");
-    Ok(private(([(header::SET_COOKIE, cookie_line("", 0))], StatusCode::NO_CONTENT)))
-}
-
-/// `GET /v1/console/me`.
-async fn me(State(app): State<App>, Caller(who): Caller) -> Result<Response, ApiError> {
-    Ok(private(Json(me_of(&app, &who))))
-}
-
-/// `PUT /v1/console/me/password`.
-async fn own_password(
-    State(app): State<App>,
-    Caller(who): Caller,
-    Sent(NewPassword { current, password }): Sent<NewPassword>,
-) -> Result<StatusCode, ApiError> {
-    let current = current.unwrap_or_default();
-    app.agents.set_password(&who.agent.id, Some(&current), password, Some(&who.key)).await?;
-    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /v1/protocol/console.json`.
@@ -612,28 +534,27 @@ async fn admin_password(
     Sent(new): Sent<NewPassword>,
 ) -> Result<StatusCode, ApiError> {
     let id = app.agents.id_of(&login).ok_or(AgentError::Unknown)?;
-    app.agents.set_password(&id, None, new.password, None).await?;
+    let by = ChosenBy::Operator { temporary: new.temporary };
+    app.agents.set_password(&id, by, new.password, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl From<AgentError> for ApiError {
-    fn from(error: AgentError) -> Self {
-        let message = error.to_string();
-        match error {
-            AgentError::WrongCredentials => Self::new(ErrorCode::Unauthorized, message),
-            AgentError::Throttled { retry_after_ms } => {
-                Self::new(ErrorCode::RateLimited, message).retry(retry_after_ms)
-            }
-            AgentError::Busy { retry_after_ms } => {
-                Self::new(ErrorCode::Overloaded, message).retry(retry_after_ms)
-            }
-            AgentError::Unknown => Self::new(ErrorCode::UnknownAgent, message),
-            AgentError::Taken(_) => Self::new(ErrorCode::Conflict, message),
-            AgentError::Invalid(_) => Self::new(ErrorCode::BadMessage, message),
-            AgentError::Elsewhere => Self::new(ErrorCode::Forbidden, message),
-            AgentError::Store(error) => error.into(),
-        }
-    }
+async fn admin_reset_second_factor(
+    State(app): State<App>,
+    Path(login): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let id = app.agents.id_of(&login).ok_or(AgentError::Unknown)?;
+    app.agents.reset_second_factor(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn admin_end_sign_ins(
+    State(app): State<App>,
+    Path(login): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let id = app.agents.id_of(&login).ok_or(AgentError::Unknown)?;
+    app.agents.end_sign_ins(&id, None).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 impl From<CannedError> for ApiError {

@@ -52,7 +52,7 @@ impl ApiError {
         match self.code {
             ErrorCode::BadMessage | ErrorCode::HelloExpected => StatusCode::BAD_REQUEST,
             ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
+            ErrorCode::Unauthorized | ErrorCode::CodeRequired => StatusCode::UNAUTHORIZED,
             ErrorCode::OriginRefused | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
             ErrorCode::UnknownSite
             | ErrorCode::UnknownSession

@@ -194,7 +194,7 @@ fn callers(access: Access, method: &Method) -> (String, Value) {
         Access::Site(scope) => (format!("With a key of the scope {} that is good for the site.", or_admin(scope)), key),
         Access::OwnSite(scope) => (format!("With a key of just the scope `{scope}`, limited to the site."), key),
         Access::ItsSites(scope) => (format!("With a key of just the scope `{scope}`; its sites alone are seen."), key),
-        Access::SignedIn => ("For agents who are signed in.".into(), signed_in),
+        Access::Begun | Access::SignedIn => ("For agents who are signed in.".into(), signed_in),
         Access::Agent => ("For agents who are signed in and have a role on the site.".into(), signed_in),
         Access::SiteAdmin => ("For admins of the site who are signed in.".into(), signed_in),
     }

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, on};
 
 use crate::audit::Deed;
-use crate::http::agent::{AdminOf, Caller, OfSite, signed_in};
+use crate::http::agent::{AdminOf, Begun, Caller, OfSite, signed_in};
 use crate::http::auth::{Reach, Scope};
 use crate::http::deeds::UnderWay;
 use crate::http::error::{ApiError, OpenAiError, unknown_site};
@@ -51,8 +51,10 @@ pub enum Access {
     OwnSite(Scope),
     /// A key with just the scope, whatever sites it is good for: the handler shows those alone.
     ItsSites(Scope),
-    /// An agent who is signed in, from a page of our own, with the CSRF token where something is
-    /// changed.
+    /// An agent who signed in, from a page of our own, with the CSRF token where something is
+    /// changed, also before a password was chosen and a required second factor set up.
+    Begun,
+    /// The same, after it.
     SignedIn,
     /// The same, with a role on the site that the path names.
     Agent,
@@ -217,6 +219,7 @@ impl Access {
                 let shown = header_text(&parts.headers, header::AUTHORIZATION);
                 if app.keys.any(shown, scope).is_some() { Ok(()) } else { Err(any_key(scope)) }
             }
+            Self::Begun => Begun::from_request_parts(parts, app).await.map(drop),
             Self::SignedIn => Caller::from_request_parts(parts, app).await.map(drop),
             Self::Agent => OfSite::from_request_parts(parts, app).await.map(drop),
             Self::SiteAdmin => AdminOf::from_request_parts(parts, app).await.map(drop),
@@ -258,7 +261,7 @@ async fn deed(app: &App, access: Access, path: &str, parts: &mut Parts) -> Optio
         Access::Server(_) | Access::Site(_) | Access::OwnSite(_) => {
             format!("key {}", app.keys.name_of(header_text(&parts.headers, header::AUTHORIZATION))?)
         }
-        Access::SignedIn | Access::Agent | Access::SiteAdmin => {
+        Access::Begun | Access::SignedIn | Access::Agent | Access::SiteAdmin => {
             format!("agent {}", signed_in(app, &parts.headers).ok()?.agent.id)
         }
         Access::Anyone

@@ -50,6 +50,19 @@ pub enum Role {
 pub struct SignIn {
     pub login: String,
     pub password: String,
+    /// Of the authenticator app, or a recovery code; for accounts with a second factor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+/// What an agent who signed in has to do before anything else is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Need {
+    /// Choose a password of one's own: `PUT /v1/console/me/password`.
+    Password,
+    /// Set up the second factor, which this server requires: `POST /v1/console/me/second-factor`.
+    SecondFactor,
 }
 
 /// Who is signed in: the answer to sign-in and to `GET /v1/console/me`.
@@ -61,8 +74,71 @@ pub struct Me {
     pub csrf: String,
     /// Milliseconds since the epoch at which the sign-in ends.
     pub expires_at_ms: u64,
+    /// Until it is done, the other routes answer 403.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Need>,
+    /// Whether this account signs in with a second factor.
+    #[serde(default)]
+    pub second_factor: bool,
     /// The sites this agent works for.
     pub sites: Vec<MySite>,
+}
+
+/// A sign-in that is good, as its agent sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SignInView {
+    /// Names it; isn't good for signing in.
+    pub id: String,
+    pub began_at_ms: u64,
+    pub expires_at_ms: u64,
+    /// What the browser called itself, shortened; empty where it said nothing.
+    pub browser: String,
+    /// Whence it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Whether the request came with this one.
+    pub current: bool,
+}
+
+/// Body of `POST /v1/console/me/second-factor`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BeginSecondFactor {
+    pub password: String,
+}
+
+/// A secret for the authenticator app, good once a code of it was shown, for ten minutes.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SecondFactorOffer {
+    /// Base32, for typing.
+    pub secret: String,
+    /// `otpauth://totp/…`, the same for apps.
+    pub uri: String,
+    /// `uri` as a QR code: modules of a side, without the quiet zone around it, and the dark ones
+    /// as an SVG path of 1 by 1 squares.
+    pub qr_size: usize,
+    pub qr_path: String,
+}
+
+/// Body of `PUT /v1/console/me/second-factor`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmSecondFactor {
+    pub code: String,
+}
+
+/// Each good once in place of a code of the app; they are shown this one time.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RecoveryCodes {
+    pub recovery_codes: Vec<String>,
+}
+
+/// Body of `POST /v1/console/me/second-factor/remove`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveSecondFactor {
+    pub password: String,
+    pub code: String,
 }
 
 /// A site as an agent sees it.
@@ -106,6 +182,12 @@ pub struct Account {
     /// Sessions of one site that are assigned at most at the same time.
     pub limit: usize,
     pub created_at_ms: u64,
+    /// Whether the agent has yet to choose a password of its own.
+    #[serde(default)]
+    pub temporary: bool,
+    /// Whether it signs in with a second factor.
+    #[serde(default)]
+    pub second_factor: bool,
 }
 
 /// Body of `POST /v1/agents` (admin listener) and of `POST /v1/console/sites/{site}/agents`.
@@ -118,16 +200,22 @@ pub struct NewAccount {
     pub roles: std::collections::BTreeMap<String, Role>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// Whether the agent has to choose another password at the first sign-in.
+    #[serde(default)]
+    pub temporary: bool,
 }
 
-/// Body of `PUT /v1/console/me/password` and of `PUT /v1/agents/{login}/password`, where `current`
-/// is not asked for.
+/// Body of `PUT /v1/console/me/password` and of `PUT /v1/agents/{login}/password`: the first needs
+/// `current`, the second takes `temporary`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<String>,
     pub password: String,
+    /// Whether the agent has to choose another one at the next sign-in.
+    #[serde(default)]
+    pub temporary: bool,
 }
 
 /// Who may answer. A session always has exactly one holder.
@@ -781,6 +869,12 @@ pub fn json_schema() -> serde_json::Value {
     generator.subschema_for::<ConsoleServer>();
     generator.subschema_for::<SignIn>();
     generator.subschema_for::<Me>();
+    generator.subschema_for::<SignInView>();
+    generator.subschema_for::<BeginSecondFactor>();
+    generator.subschema_for::<SecondFactorOffer>();
+    generator.subschema_for::<ConfirmSecondFactor>();
+    generator.subschema_for::<RecoveryCodes>();
+    generator.subschema_for::<RemoveSecondFactor>();
     generator.subschema_for::<Account>();
     generator.subschema_for::<NewAccount>();
     generator.subschema_for::<NewPassword>();

@@ -303,6 +303,7 @@ impl Start {
             started,
             sites: self.site_ids(),
             sign_in_h: config.console.sign_in_h,
+            second_factor: config.console.second_factor,
             limit: config.console.limit,
             metrics: metrics.clone(),
         })

@@ -20,6 +20,8 @@ use crate::session::mailbox::{CommandError, JoinError, OpenError};
 pub struct ConsoleConfig {
     /// Hours after which an agent signs in again.
     pub sign_in_h: u64,
+    /// Who signs in with a code of an authenticator app besides the password.
+    pub second_factor: SecondFactorPolicy,
     /// Seconds without any console of an agent after which the sessions it holds go back to the
     /// line. Shorter serves visitors sooner, longer forgives a lost connection.
     pub vanish_s: u64,
@@ -42,6 +44,7 @@ impl Default for ConsoleConfig {
     fn default() -> Self {
         Self {
             sign_in_h: 12,
+            second_factor: SecondFactorPolicy::Optional,
             vanish_s: 60,
             auto_routing: true,
             limit: 5,
@@ -49,6 +52,17 @@ impl Default for ConsoleConfig {
             gone_after_min: 10,
         }
     }
+}
+
+/// Who has to sign in with a second factor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondFactorPolicy {
+    /// Who wants to.
+    #[default]
+    Optional,
+    /// Everybody. Whoever has none yet may do nothing but set it up.
+    Required,
 }
 
 /// Changes that come together are acted on together, and visitors hear of them at most this often.

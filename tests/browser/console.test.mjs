@@ -407,7 +407,17 @@ describe('other pages', () => {
     await shot(page, 'console-team');
     await page.getByLabel('Role: Wei Chen').selectOption('admin');
     await page.waitForSelector('.toast-good');
-    const other = await signIn('wei', { path: '/console/team' });
+    // The admin chose the password, so the agent replaces it first of all.
+    const other = await openPage(browser, server.url, { viewport: { width: 1440, height: 900 } });
+    await other.goto(`${server.url}/console/team`);
+    await other.fill('input[name=login]', 'wei');
+    await other.fill('input[name=password]', PASSWORD);
+    await other.keyboard.press('Enter');
+    await other.getByLabel('Current password').fill(PASSWORD);
+    await other.getByLabel('New password').fill('a better battery staple');
+    await accessible(other);
+    await shot(other, 'console-first-password');
+    await other.getByRole('button', { name: 'Change password' }).click();
     await other.getByRole('button', { name: 'Add agent' }).waitFor();
     await page.getByRole('button', { name: 'Remove: Wei Chen' }).click();
     await page.getByRole('button', { name: 'Remove', exact: true }).click();

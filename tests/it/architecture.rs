@@ -142,6 +142,8 @@ const KNOWN_BY: &[(&[&str], &[&str])] = &[
     (&["parquet"], &["export"]),
     (&["sled"], &["store"]),
     (&["argon2"], &["agents"]),
+    (&["totp_rs"], &["agents/second_factor"]),
+    (&["qrcode"], &["http/console/account"]),
     (&["chrono", "chrono_tz"], &["calendar"]),
     (&["forust_ml"], &["intent/trees"]),
     (&["ndarray"], &["intent/network"]),

@@ -85,7 +85,7 @@ impl Caller {
                 self.key == Some((scope, SITES.into_iter().find(|own| *own == site)))
             }
             Access::ItsSites(scope) => self.key.is_some_and(|(of, _)| of == scope),
-            Access::SignedIn => agent(&|_, _| true),
+            Access::Begun | Access::SignedIn => agent(&|_, _| true),
             Access::Agent => agent(&|_, of| of == site),
             Access::SiteAdmin => agent(&|role, of| role == Role::Admin && of == site),
         }
@@ -118,7 +118,7 @@ fn key_text(scope: Scope, site: Option<&str>) -> String {
 }
 
 async fn sign_in(server: &TestServer, login: &str) -> (String, Me) {
-    let body = SignIn { login: login.into(), password: PASSWORD.into() };
+    let body = SignIn { login: login.into(), password: PASSWORD.into(), code: None };
     let request = reqwest::Client::new().post(server.url("/v1/console/sign-in")).json(&body);
     let response = request.send().await.unwrap();
     assert_eq!(response.status(), 200, "{login}");
@@ -205,6 +205,7 @@ impl World {
             password: PASSWORD.into(),
             roles: BTreeMap::from([(site.to_owned(), role)]),
             limit: None,
+            temporary: false,
         };
         let account =
             self.as_admin(Method::POST, "/v1/agents", &serde_json::to_value(new).unwrap()).await;

@@ -61,6 +61,7 @@ async fn account_with(server: &TestServer, login: &str, role: Role, limit: Optio
         password: PASSWORD.into(),
         roles: BTreeMap::from([("shop".into(), role)]),
         limit,
+        temporary: false,
     };
     let request = http().post(server.admin_url("/v1/agents")).bearer_auth(server.admin_key());
     let response = request.json(&new).send().await.unwrap();
@@ -69,7 +70,7 @@ async fn account_with(server: &TestServer, login: &str, role: Role, limit: Optio
 }
 
 async fn try_sign_in(addr: SocketAddr, login: &str, password: &str) -> reqwest::Response {
-    let body = SignIn { login: login.into(), password: password.into() };
+    let body = SignIn { login: login.into(), password: password.into(), code: None };
     let url = format!("http://{addr}/v1/console/sign-in");
     http().post(url).json(&body).send().await.unwrap()
 }

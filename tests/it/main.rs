@@ -1,5 +1,6 @@
 //! One integration binary: the product from outside, and contracts between its parts.
 
+mod accounts;
 mod actions;
 mod architecture;
 mod authorization;

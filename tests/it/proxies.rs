@@ -122,7 +122,7 @@ async fn nginx_passes_on_sockets_streams_and_addresses() {
     let sign_in = async |from: u8, login: String, claims: Option<&str>| {
         let from = IpAddr::from(Ipv4Addr::new(127, 0, 0, from));
         let client = reqwest::Client::builder().local_address(from).build().unwrap();
-        let body = SignIn { login, password: "not the password".into() };
+        let body = SignIn { login, password: "not the password".into(), code: None };
         let mut request = client.post(nginx.url("/v1/console/sign-in")).json(&body);
         if let Some(claims) = claims {
             request = request

@@ -267,6 +267,7 @@ export type ErrorCode =
   | 'hello_expected'
   | 'too_large'
   | 'unauthorized'
+  | 'code_required'
   | 'origin_refused'
   | 'unknown_site'
   | 'unknown_session'

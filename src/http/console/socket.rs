@@ -18,7 +18,7 @@ use super::{ReadMark, command, convert, key};
 use crate::agents::SignedIn;
 use crate::audit::Deed;
 use crate::conversation::{MAX_ID_BYTES, SessionKey};
-use crate::http::agent::{not_signed_in, role, signed_in};
+use crate::http::agent::{complete, not_signed_in, role, signed_in};
 use crate::http::error::ApiError;
 use crate::http::socket::{Throttle, farewell};
 use crate::http::{App, deeds};
@@ -53,7 +53,7 @@ pub(super) async fn upgrade(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let who = match signed_in(&app, &headers) {
+    let who = match signed_in(&app, &headers).and_then(complete) {
         Ok(who) => who,
         Err(error) => return error.into_response(),
     };

@@ -185,6 +185,17 @@ fn agents() -> Vec<Note> {
         done("POST /v1/console/sign-out", "Sign out"),
         json("GET /v1/console/me", "Who is signed in").gives::<told::Me>(),
         done("PUT /v1/console/me/password", "Change the own password").body::<told::NewPassword>(),
+        json("POST /v1/console/me/second-factor", "Ask for the secret of a second factor")
+            .body::<told::BeginSecondFactor>()
+            .gives::<told::SecondFactorOffer>(),
+        json("PUT /v1/console/me/second-factor", "Set the second factor up with a first code")
+            .body::<told::ConfirmSecondFactor>()
+            .gives::<told::RecoveryCodes>(),
+        done("POST /v1/console/me/second-factor/remove", "Remove the second factor")
+            .body::<told::RemoveSecondFactor>(),
+        json("GET /v1/console/me/sign-ins", "The own sign-ins"),
+        done("DELETE /v1/console/me/sign-ins", "End all other sign-ins"),
+        done("DELETE /v1/console/me/sign-ins/{id}", "End a sign-in"),
         json("GET /v1/console/sites/{site}/sessions", "A window of a list of conversations")
             .query::<console::Listing>(),
         json("GET /v1/console/sites/{site}/sessions/{session}", "A conversation")
@@ -289,6 +300,8 @@ fn operators() -> Vec<Note> {
             .gives::<told::Account>()
             .created(),
         done("DELETE /v1/agents/{login}", "Remove an account"),
+        done("DELETE /v1/agents/{login}/second-factor", "Remove an account's second factor"),
+        done("DELETE /v1/agents/{login}/sign-ins", "End an account's sign-ins"),
         done("PUT /v1/agents/{login}/password", "Set an account's password")
             .body::<told::NewPassword>(),
         done("POST /v1/keys/visitors/rotate", "Change the key that signs visitors' tokens"),

@@ -2,14 +2,14 @@
 
 import { useEffect, useReducer, useState } from 'preact/hooks';
 
-import { api } from './api';
 import { useCell } from './cell';
-import { desk, recall, remember } from './desk';
-import { onKeys, setSingleKeys, singleKeys } from './keys';
-import { permission, turn } from './notify';
+import { desk } from './desk';
+import { onKeys } from './keys';
+import { Settings } from './pages/account';
 import { CannedPage } from './pages/canned';
 import { Channels } from './pages/channels';
 import { FilesPage } from './pages/files';
+import { First } from './pages/first';
 import { Gaps } from './pages/gaps';
 import { Inbox } from './pages/inbox';
 import { Search } from './pages/search';
@@ -18,18 +18,20 @@ import { SignIn } from './pages/sign-in';
 import { StatisticsPage } from './pages/statistics';
 import { Team } from './pages/team';
 import { address, follow, go, type Page, place } from './route';
-import { Avatar, Button, cx, Dialog, Field, Menu, type MenuItem, Segments, Spinner, Toasts } from './ui/base';
+import { Avatar, Button, cx, Menu, type MenuItem, Spinner, Toasts } from './ui/base';
 import { Icon, type IconName } from './ui/icons';
-import { type Language, LANGUAGES, language, number, setLanguage, t } from './words';
+import { type Language, language, number, setLanguage, t } from './words';
 
 export function App() {
   const [round, again] = useReducer((n: number) => n + 1, 0);
   const signedIn = useCell(desk, () => desk.me && desk.me.agent.id);
   const unknown = useCell(desk, () => desk.me === undefined);
+  const needs = useCell(desk, () => desk.me?.needs);
   const sites = useCell(desk, () => desk.me?.sites.length ?? 0);
   const change = (wanted: Language) => { setLanguage(wanted); desk.describe = describe; again(0); };
   if (unknown) return <main class="sign-in"><h1 class="unseen">Frontdesk</h1><Spinner label={t.loading} /></main>;
   if (!signedIn) return <SignIn key={round} onLanguage={change} />;
+  if (needs) return <First key={round} onLanguage={change} />;
   if (sites === 0) return <main class="sign-in"><div class="sign-in-card"><h1>Frontdesk</h1><p>{t.noSites}</p><Button onClick={() => void desk.signOut()}>{t.signOut}</Button></div></main>;
   return <Frame key={round} onLanguage={change} />;
 }
@@ -110,14 +112,6 @@ function Rail({ page, onLanguage, onHelp }: { page: Page; onLanguage: (language:
   );
 }
 
-type Theme = 'auto' | 'light' | 'dark';
-const THEME = 'frontdesk:theme';
-
-export function applyTheme(theme: string | null): void {
-  if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme;
-  else delete document.documentElement.dataset.theme;
-}
-
 function Account({ onLanguage, onHelp }: { onLanguage: (language: Language) => void; onHelp: () => void }) {
   const me = useCell(desk, () => desk.me);
   const site = useCell(desk, () => desk.site);
@@ -156,44 +150,5 @@ function Account({ onLanguage, onHelp }: { onLanguage: (language: Language) => v
       </Menu>
       {settings && <Settings onClose={() => setSettings(false)} onLanguage={onLanguage} />}
     </>
-  );
-}
-
-function Settings({ onClose, onLanguage }: { onClose: () => void; onLanguage: (language: Language) => void }) {
-  const [theme, setTheme] = useState<Theme>((recall(THEME) as Theme | null) ?? 'auto');
-  const [allowed, setAllowed] = useState(permission());
-  const [single, setSingle] = useState(singleKeys());
-  const [password, setPassword] = useState({ current: '', next: '' });
-  const save = async (event: SubmitEvent) => {
-    event.preventDefault();
-    try {
-      await api('PUT', '/me/password', { current: password.current, password: password.next });
-      setPassword({ current: '', next: '' });
-      desk.toast(t.passwordChanged, 'good');
-    } catch (error) {
-      desk.fail(error);
-    }
-  };
-  return (
-    <Dialog title={t.account} onClose={onClose}>
-      <div class="form">
-        <div class="setting"><span>{t.languageLabel}</span><Segments label={t.languageLabel} value={language} options={(Object.keys(LANGUAGES) as Language[]).map((one) => [one, LANGUAGES[one].language])} onChange={onLanguage} /></div>
-        <div class="setting"><span>{t.theme}</span><Segments<Theme> label={t.theme} value={theme} options={[['auto', t.themeAuto], ['light', t.themeLight], ['dark', t.themeDark]]} onChange={(value) => { remember(THEME, value); applyTheme(value); setTheme(value); }} /></div>
-        <div class="setting">
-          <span>{t.notifications}</span>
-          {allowed === 'blocked' || allowed === 'absent' ? <span class="faint">{t.notificationsBlocked}</span> : (
-            <Segments label={t.notifications} value={allowed} options={[['on', t.notificationsOn], ['off', t.notificationsOff]]} onChange={async (value) => setAllowed(await turn(value === 'on'))} />
-          )}
-        </div>
-        <div class="setting"><span>{t.singleKeys}</span><Segments label={t.singleKeys} value={single ? 'on' : 'off'} options={[['on', t.notificationsOn], ['off', t.notificationsOff]]} onChange={(value) => { setSingleKeys(value === 'on'); setSingle(value === 'on'); }} /></div>
-      </div>
-      <form class="form setting-password" onSubmit={save}>
-        <h3>{t.changePassword}</h3>
-        <input type="text" name="login" autocomplete="username" hidden value={desk.me?.agent.name ?? ''} readOnly />
-        <Field label={t.currentPassword}>{(ids) => <input {...ids} class="input" type="password" required autocomplete="current-password" value={password.current} onInput={(event) => setPassword({ ...password, current: event.currentTarget.value })} />}</Field>
-        <Field label={t.newPassword} hint={t.passwordHint.split(/[.。]/)[0] ?? ''}>{(ids) => <input {...ids} class="input" type="password" required minLength={10} autocomplete="new-password" value={password.next} onInput={(event) => setPassword({ ...password, next: event.currentTarget.value })} />}</Field>
-        <div class="dialog-actions"><Button type="submit">{t.changePassword}</Button></div>
-      </form>
-    </Dialog>
   );
 }

@@ -87,8 +87,9 @@ class Desk extends Cell {
     this.changed();
   }
 
-  async signIn(login: string, password: string): Promise<void> {
-    const me = await api<Me>('POST', '/sign-in', { login, password });
+  /** `code`: of the second factor, where the account has one. */
+  async signIn(login: string, password: string, code: string): Promise<void> {
+    const me = await api<Me>('POST', '/sign-in', { login, password, ...(code ? { code } : {}) });
     try {
       await api<Me>('GET', '/me');
     } catch (error) {
@@ -98,6 +99,19 @@ class Desk extends Cell {
       throw error;
     }
     this.#begin(me);
+    this.changed();
+  }
+
+  /** Asks anew who is signed in: after a change of the account. */
+  async refresh(): Promise<void> {
+    try {
+      const me = await api<Me>('GET', '/me');
+      // What is open stays open.
+      if (this.site) this.me = me;
+      else this.#begin(me);
+    } catch (error) {
+      this.fail(error);
+    }
     this.changed();
   }
 
@@ -141,6 +155,10 @@ class Desk extends Cell {
 
   #begin(me: Me): void {
     signIn.begin(me);
+    if (me.needs) {
+      this.me = me;
+      return;
+    }
     // The page of insight sent its reader here to sign in.
     if (new URLSearchParams(location.search).get('to') === 'insight') return location.replace('/console/insight');
     begun.open(me.agent.id);

@@ -1,6 +1,7 @@
 import { render } from 'preact';
 
-import { App, applyTheme } from './app';
+import { App } from './app';
+import { applyTheme } from './pages/account';
 import { desk, recall } from './desk';
 import { listen } from './notify';
 

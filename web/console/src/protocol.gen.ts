@@ -34,7 +34,14 @@ export type Anything =
   | IntentReason
   | SignIn
   | Me
+  | Need
   | MySite
+  | SignInView
+  | BeginSecondFactor
+  | SecondFactorOffer
+  | ConfirmSecondFactor
+  | RecoveryCodes
+  | RemoveSecondFactor
   | Account
   | NewAccount
   | NewPassword
@@ -350,6 +357,7 @@ export type ErrorCode =
   | 'hello_expected'
   | 'too_large'
   | 'unauthorized'
+  | 'code_required'
   | 'origin_refused'
   | 'unknown_site'
   | 'unknown_session'
@@ -540,6 +548,10 @@ export type Decision = 'rejected' | 'sent' | 'edited';
  * A visitor's verdict on an answer.
  */
 export type Rating = 'up' | 'down';
+/**
+ * What an agent who signed in has to do before anything else is allowed.
+ */
+export type Need = 'password' | 'second_factor';
 /**
  * Whom an article is for.
  */
@@ -780,6 +792,10 @@ export interface IntentReason {
 export interface SignIn {
   login: string;
   password: string;
+  /**
+   * Of the authenticator app, or a recovery code; for accounts with a second factor.
+   */
+  code?: string | null;
 }
 /**
  * Who is signed in: the answer to sign-in and to `GET /v1/console/me`.
@@ -795,6 +811,14 @@ export interface Me {
    * Milliseconds since the epoch at which the sign-in ends.
    */
   expires_at_ms: number;
+  /**
+   * Until it is done, the other routes answer 403.
+   */
+  needs?: Need | null;
+  /**
+   * Whether this account signs in with a second factor.
+   */
+  second_factor?: boolean;
   /**
    * The sites this agent works for.
    */
@@ -825,6 +849,73 @@ export interface MySite {
   rephrases?: boolean;
 }
 /**
+ * A sign-in that is good, as its agent sees it.
+ */
+export interface SignInView {
+  /**
+   * Names it; isn't good for signing in.
+   */
+  id: string;
+  began_at_ms: number;
+  expires_at_ms: number;
+  /**
+   * What the browser called itself, shortened; empty where it said nothing.
+   */
+  browser: string;
+  /**
+   * Whence it began.
+   */
+  address?: string | null;
+  /**
+   * Whether the request came with this one.
+   */
+  current: boolean;
+}
+/**
+ * Body of `POST /v1/console/me/second-factor`.
+ */
+export interface BeginSecondFactor {
+  password: string;
+}
+/**
+ * A secret for the authenticator app, good once a code of it was shown, for ten minutes.
+ */
+export interface SecondFactorOffer {
+  /**
+   * Base32, for typing.
+   */
+  secret: string;
+  /**
+   * `otpauth://totp/…`, the same for apps.
+   */
+  uri: string;
+  /**
+   * `uri` as a QR code: modules of a side, without the quiet zone around it, and the dark ones
+   * as an SVG path of 1 by 1 squares.
+   */
+  qr_size: number;
+  qr_path: string;
+}
+/**
+ * Body of `PUT /v1/console/me/second-factor`.
+ */
+export interface ConfirmSecondFactor {
+  code: string;
+}
+/**
+ * Each good once in place of a code of the app; they are shown this one time.
+ */
+export interface RecoveryCodes {
+  recovery_codes: string[];
+}
+/**
+ * Body of `POST /v1/console/me/second-factor/remove`.
+ */
+export interface RemoveSecondFactor {
+  password: string;
+  code: string;
+}
+/**
  * An account, for admins.
  */
 export interface Account {
@@ -841,6 +932,14 @@ export interface Account {
    */
   limit: number;
   created_at_ms: number;
+  /**
+   * Whether the agent has yet to choose a password of its own.
+   */
+  temporary?: boolean;
+  /**
+   * Whether it signs in with a second factor.
+   */
+  second_factor?: boolean;
 }
 /**
  * Body of `POST /v1/agents` (admin listener) and of `POST /v1/console/sites/{site}/agents`.
@@ -853,14 +952,22 @@ export interface NewAccount {
     [k: string]: Role;
   };
   limit?: number | null;
+  /**
+   * Whether the agent has to choose another password at the first sign-in.
+   */
+  temporary?: boolean;
 }
 /**
- * Body of `PUT /v1/console/me/password` and of `PUT /v1/agents/{login}/password`, where `current`
- * is not asked for.
+ * Body of `PUT /v1/console/me/password` and of `PUT /v1/agents/{login}/password`: the first needs
+ * `current`, the second takes `temporary`.
  */
 export interface NewPassword {
   current?: string | null;
   password: string;
+  /**
+   * Whether the agent has to choose another one at the next sign-in.
+   */
+  temporary?: boolean;
 }
 /**
  * `GET /v1/console/sites/{site}/search`: conversations that hold the words, newest first.

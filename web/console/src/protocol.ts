@@ -2,7 +2,8 @@
 
 export type {
   Account, Action, Agent, AnswerEnd, Canned, Citation, ConsoleClient as ToServer, ConsoleServer as FromServer, Counts, DraftNote, Entry, Found, FoundSession, GiveTo,
-  HandoffReason, Holder, IntentReason, List, Me, MySite, Passages, PassageView, Presence, Role, Source, Statistics, SuggestionId, SuggestionStatistics, Summary,
+  HandoffReason, Holder, IntentReason, List, Me, MySite, Passages, PassageView, Presence, RecoveryCodes, Role,
+  SecondFactorOffer, SignInView, Source, Statistics, SuggestionId, SuggestionStatistics, Summary,
   VisitorView, Wish,
 } from './protocol.gen';
 

@@ -12,6 +12,10 @@ export function SignIn({ onLanguage }: { onLanguage: (language: Language) => voi
   const [problem, setProblem] = useState<string | null>(desk.signInProblem);
   const login = useRef<HTMLInputElement>(null);
   const password = useRef<HTMLInputElement>(null);
+  /** Whether the account has a second factor: known once the password was right. */
+  const [second, setSecond] = useState(false);
+  const code = useRef<HTMLInputElement>(null);
+  useEffect(() => code.current?.focus(), [second]);
   useEffect(() => login.current?.focus(), []);
 
   const submit = async (event: SubmitEvent) => {
@@ -19,10 +23,11 @@ export function SignIn({ onLanguage }: { onLanguage: (language: Language) => voi
     setBusy(true);
     setProblem(null);
     try {
-      await desk.signIn(login.current?.value.trim() ?? '', password.current?.value ?? '');
+      await desk.signIn(login.current?.value.trim() ?? '', password.current?.value ?? '', code.current?.value.trim() ?? '');
     } catch (error) {
-      setProblem(explain(error));
-      password.current?.select();
+      if (error instanceof ApiError && error.code === 'code_required') return setSecond(true);
+      setProblem(explain(error, second));
+      (code.current ?? password.current)?.select();
     } finally {
       setBusy(false);
     }
@@ -44,6 +49,11 @@ export function SignIn({ onLanguage }: { onLanguage: (language: Language) => voi
             </span>
           )}
         </Field>
+        {second && (
+          <Field label={t.code} hint={t.codeOrRecovery}>
+            {(ids) => <input {...ids} ref={code} class="input" name="code" autocomplete="one-time-code" autocapitalize="none" spellcheck={false} required aria-invalid={problem ? true : undefined} />}
+          </Field>
+        )}
         <p class="problem" role="alert">{problem}</p>
         <Button type="submit" tone="primary" busy={busy} class="wide">{t.signIn}</Button>
         <p class="faint">{t.signInHint}</p>
@@ -58,10 +68,10 @@ export function SignIn({ onLanguage }: { onLanguage: (language: Language) => voi
   );
 }
 
-function explain(error: unknown): string {
+function explain(error: unknown, second: boolean): string {
   if (!(error instanceof ApiError)) throw error;
   if (error.code === 'cookie') return t.cookieProblem;
-  if (error.status === 401) return t.signInWrong;
+  if (error.status === 401) return second ? t.codeWrong : t.signInWrong;
   if (error.status === 429) return t.signInLater(Math.max(1, Math.ceil((error.retryAfterMs ?? 1000) / 1000)));
   if (error.status === 0) return t.signInUnreachable;
   return t.signInFailed(error.message);

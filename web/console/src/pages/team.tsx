@@ -63,7 +63,7 @@ export function Team() {
               const self = agent.id === desk.id;
               return (
                 <tr key={agent.id}>
-                  <th scope="row"><span class="who"><Avatar id={agent.id} name={agent.name} /><span>{self ? t.me(agent.name) : agent.name}{account && <small class="mono">{account.login}</small>}</span></span></th>
+                  <th scope="row"><span class="who"><Avatar id={agent.id} name={agent.name} /><span>{self ? t.me(agent.name) : agent.name}{account && <small class="mono">{account.login}{account.second_factor ? ` · ${t.secondFactor}` : ''}{account.temporary ? ` · ${t.temporary}` : ''}</small>}</span></span></th>
                   <td>{presence?.online ? <Pill tone={presence.available ? 'good' : 'wait'}>{presence.available ? t.available : t.away}</Pill> : <Pill>{t.offline}</Pill>}</td>
                   <td class="right num">{number(presence?.held ?? 0)}</td>
                   <td>
@@ -102,7 +102,7 @@ function Add({ site, onClose, onAdded }: { site: string; onClose: () => void; on
     setBusy(true);
     const { login, name, password, role, limit } = value;
     try {
-      await api<Account>('POST', sitePath(site, '/agents'), { login, name, password, limit, roles: { [site]: role } });
+      await api<Account>('POST', sitePath(site, '/agents'), { login, name, password, limit, temporary: true, roles: { [site]: role } });
       onClose();
       onAdded(name);
     } catch (error) {
