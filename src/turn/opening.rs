@@ -51,12 +51,9 @@ pub(super) struct Told {
     text: String,
 }
 
-/// What is said, line by line.
-pub(super) struct Lines<'a>(pub(super) &'a [String]);
-
 impl Told {
-    /// Lines with the pieces of documents that they are made of.
-    pub(super) fn of(lines: Vec<Unit>, Lines(told): Lines<'_>) -> Self {
+    /// What is said, line by line, with the pieces of documents that it is made of.
+    pub(super) fn of(lines: Vec<Unit>, told: &[String]) -> Self {
         let text = match told {
             [only] => only.clone(),
             all => all.iter().map(|line| format!("- {line}")).collect::<Vec<_>>().join("\n"),
@@ -137,7 +134,7 @@ fn tell(asked: &Asked, hits: &[Hit], language: &str, figures: &Figures) -> Optio
         _ => None,
     };
     let lines = lines.into_iter().map(|(unit, _)| unit.clone()).collect();
-    Some(Told { yes, ..Told::of(lines, Lines(&told)) })
+    Some(Told { yes, ..Told::of(lines, &told) })
 }
 
 /// Whether what is stated is of the day that is asked for.

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::opening::{Lines, Told};
+use super::opening::Told;
 use crate::catalogue::asks::Asking;
 use crate::grounding::{Unit, units};
 use crate::language::{content_words, week};
@@ -66,7 +66,7 @@ pub(super) fn tell(question: &str, hits: &[Hit], language: &str) -> Option<Told>
     let lines: Vec<String> =
         lines.into_iter().map(|(what, times)| format!("{what}: {}", times.join(", "))).collect();
     let units = told.into_iter().map(|cell| cell.unit.clone()).collect();
-    Some(Told::of(units, Lines(&lines)))
+    Some(Told::of(units, &lines))
 }
 
 /// The cells of a passage's timetables.
