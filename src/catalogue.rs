@@ -11,6 +11,7 @@ use crate::retrieval::schema::IndexError;
 use crate::retrieval::{Audience, Passage};
 
 mod ask;
+pub mod asks;
 pub mod goods;
 mod shelf;
 mod words;

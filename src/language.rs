@@ -15,6 +15,7 @@ pub mod synonyms;
 pub mod tone;
 pub mod topics;
 pub mod unspaced;
+pub mod week;
 
 pub use detect::{is_common, is_common_somewhere, language_of};
 pub use iso_639::is_iso_639_1;
@@ -38,7 +39,11 @@ pub(crate) fn sentence_end(text: &str) -> Option<usize> {
                 let mut rest =
                     text.get(after..).unwrap_or_default().chars().skip(usize::from(closes));
                 let space = rest.next()?;
-                if space.is_whitespace() && !is_abbreviation(text.get(..at).unwrap_or_default()) {
+                let before = text.get(..at).unwrap_or_default();
+                // "24.12. bis 26.12. geschlossen"
+                let mut date =
+                    || is_day_and_month(before) && rest.next().is_some_and(char::is_lowercase);
+                if space.is_whitespace() && !is_abbreviation(before) && !date() {
                     let end = after + if closes { next.len_utf8() } else { 0 } + space.len_utf8();
                     return Some(end);
                 }
@@ -47,6 +52,13 @@ pub(crate) fn sentence_end(text: &str) -> Option<usize> {
         }
     }
     None
+}
+
+/// Whether what stands before a full stop ends with a day and a month: `24.12`.
+fn is_day_and_month(before: &str) -> bool {
+    let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let number = |part: &str, most: u8| part.parse::<u8>().is_ok_and(|n| (1..=most).contains(&n));
+    word.split_once('.').is_some_and(|(day, month)| number(day, 31) && number(month, 12))
 }
 
 /// True if what stands before a full stop is an abbreviation, an initial or a list number.
@@ -420,6 +432,10 @@ mod tests {
         check_sentences(
             "To U.S. customers at 9 a.m. sharp. Done",
             &["To U.S. customers at 9 a.m. sharp.", "Done"],
+        );
+        check_sentences(
+            "Vom 24.12. bis 2.1. geschlossen. Danach offen.",
+            &["Vom 24.12. bis 2.1. geschlossen.", "Danach offen."],
         );
         check_sentences("免费退货。60天内有效！", &["免费退货。", "60天内有效！"]);
         check_sentences("1. Open it.\n2. Close it.", &["1. Open it.", "2. Close it."]);

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::actions::Actions;
 use crate::catalogue::Catalogue;
+use crate::catalogue::asks::Asking;
 use crate::clock::Clock;
 use crate::conversation::{AnswerEnd, Citation, Line, SessionKey, Usage, Verdict};
 use crate::grounding::alike::Names;
@@ -39,11 +40,13 @@ mod foreign;
 pub mod gate;
 mod judge;
 mod lead;
+mod opening;
 mod phrase;
 mod readings;
 pub mod rerank;
 mod several;
 mod shelf;
+mod timetable;
 
 use foreign::Foreign;
 use judge::{Judgement, Topic, judge, judge_of};
@@ -262,6 +265,15 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
     }
     spine.metrics.retrieval_seconds.observe(seconds(out.started));
     let unsure = confidence < spine.min_confidence;
+    // What holds on a day stands in the line of that day, whatever a model says of its few words.
+    if (unsure || !opening::is_general(&ask.question, language))
+        && let Some(told) = opening::ask(spine, ask, &hits, language)
+    {
+        return opening::send(spine, ask, &hits, &told, language, out).await;
+    }
+    if let Some(told) = timetable::tell(&ask.question, &hits, language) {
+        return opening::send(spine, ask, &hits, &told, language, out).await;
+    }
     let several: Vec<&str> = several.iter().map(String::as_str).take(MAX_CHOICES).collect();
     let several = Some(several).filter(|names| !unsure && names.len() > 1);
     if let Some(titles) = several.or_else(|| ask.choices(&hits, unsure)) {
@@ -424,12 +436,15 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
             true => foreign::gloss(spine, ask).map(|gloss| gloss.text),
             false => Some(own.to_owned()),
         });
+        let spoken = reading.spoken().unwrap_or(&reading.language);
+        let asking = Asking::of(&reading.question, spoken);
         let topic = Topic {
             about: &about,
             names: &names,
             listed: &products,
             series: &series,
             wanted: &wanted,
+            asking: &asking,
             bare,
             own: own.as_deref(),
         };
@@ -695,6 +710,8 @@ async fn quote(
     {
         chosen.clear();
     }
+    let asking = Asking::of(&ask.question, language);
+    chosen.retain(|unit| hits.get(unit.passage).is_none_or(|hit| shelf::fits(&asking, unit, hit)));
     // The title is named with the source.
     if chosen.len() > 1 {
         chosen

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use super::{Ask, Spine, case};
+use crate::catalogue::asks::Asking;
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::{Choice, choose};
 use crate::grounding::judged::{Judged, Section, UNJUDGED};
@@ -40,6 +41,8 @@ pub(super) struct Topic<'a> {
     pub(super) listed: &'a Names,
     pub(super) series: &'a Series,
     pub(super) wanted: &'a Wanted<'a>,
+    /// What is asked of rows.
+    pub(super) asking: &'a Asking,
     /// The question as the visitor wrote it, where a name was put before it.
     pub(super) bare: Option<&'a str>,
     /// The visitor's own words, in the language that is judged, where what was said before stands
@@ -48,9 +51,13 @@ pub(super) struct Topic<'a> {
 }
 
 impl Topic<'_> {
-    /// Whether a piece is about something else of a name that looks like it.
+    /// Whether a piece is about something else: of a name that looks like it, or a row without what
+    /// is asked for.
     pub(super) fn is_beside(&self, unit: &Unit, hits: &[Hit]) -> bool {
         let Some(hit) = hits.get(unit.passage) else { return false };
+        if !super::shelf::fits(self.asking, unit, hit) {
+            return true;
+        }
         // Whose article it is stands in no doubt, however its title calls it.
         let own = self.wanted.holds(&hit.passage.document);
         let title = if own { "" } else { hit.passage.title.as_str() };

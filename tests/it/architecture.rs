@@ -51,6 +51,7 @@ const PURE: &[&str] = &[
     "calendar",
     "catalogue.rs",
     "catalogue/ask",
+    "catalogue/asks",
     "catalogue/goods",
     "catalogue/shelf",
     "catalogue/words",

@@ -18,6 +18,7 @@ use crate::retrieval::product::Product;
 mod collect;
 mod languages;
 mod rich_text;
+mod shops;
 
 use collect::{Collected, Found, Place, collect, in_languages};
 
@@ -426,6 +427,13 @@ fn plain_record(
             meta.set(key, &value)?;
         }
     }
+    if object.contains_key(shops::UNCLEAR) {
+        meta.warnings.push(
+            "its price is left out: nothing says whether it is in the smallest unit of its \
+             currency; write it as `\"price\": \"349.90\"`"
+                .to_owned(),
+        );
+    }
     let string = |key: &str| {
         let found = object.get(key).and_then(Value::as_str).map(str::trim);
         found.filter(|text| !text.is_empty()).map(plain)
@@ -559,7 +567,7 @@ fn is_told(key: &str) -> bool {
     let of_software = TIMES.contains(&key)
         || key.ends_with("_id") && key != "product_id" && key != "item_id"
         || key == "handle";
-    !META.contains(&key) && !of_software && columns::is_told(key)
+    !META.contains(&key) && !of_software && !key.starts_with('@') && columns::is_told(key)
 }
 
 /// A record without a text (a product, say) as one sentence.

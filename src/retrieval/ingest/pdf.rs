@@ -17,6 +17,7 @@ use crate::language::script::{is_full_width, is_unspaced};
 use crate::retrieval::ingest::extraction::{Extraction, MAX_TEXT_BYTES};
 
 mod layout;
+mod prices;
 mod words;
 
 /// A line whose letters are larger than the body's by this factor is a heading.

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::languages;
+use super::{languages, shops};
 
 /// Blocks within blocks; deeper ones are left out.
 const MAX_DEPTH: usize = 32;
@@ -66,40 +66,8 @@ fn unwrapped(mut object: Map<String, Value>) -> Map<String, Value> {
         }
         return fields;
     }
-    stripe(object)
+    shops::plain(object)
 }
-
-/// Stripe counts in the smallest unit of a currency: `unit_amount: 4900` is 49.00.
-fn stripe(mut object: Map<String, Value>) -> Map<String, Value> {
-    let of = |fields: &Map<String, Value>| -> Option<Vec<(String, Value)>> {
-        let amount = fields.get("unit_amount")?.as_f64()?;
-        let currency = fields.get("currency")?.as_str()?.to_uppercase();
-        let places = if WHOLE.contains(&currency.as_str()) { 0 } else { 2 };
-        let price = format!("{:.places$}", amount / 10_f64.powi(places as i32));
-        let mut said = vec![
-            ("price".to_owned(), Value::String(price)),
-            ("currency".to_owned(), Value::String(currency)),
-        ];
-        let period = fields.get("recurring").and_then(|period| period.get("interval"));
-        said.extend(period.cloned().map(|period| ("per".to_owned(), period)));
-        Some(said)
-    };
-    let own = of(&object);
-    let default = || object.get("default_price").and_then(Value::as_object).and_then(of);
-    if let Some(said) = own.or_else(default) {
-        for key in ["unit_amount", "unit_amount_decimal", "recurring", "default_price"] {
-            object.remove(key);
-        }
-        object.extend(said);
-    }
-    object
-}
-
-/// Currencies without a smaller unit.
-const WHOLE: [&str; 15] = [
-    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF",
-    "XOF", "XPF",
-];
 
 /// The text of a tree of blocks. `None` if the value is none.
 fn rich_text(value: &Value) -> Option<String> {

@@ -8,6 +8,8 @@ use super::Sheet;
 use crate::retrieval::columns;
 use crate::retrieval::money;
 
+mod stores;
+
 type Cells = Vec<String>;
 
 /// Options of a variant that are read.
@@ -26,6 +28,18 @@ pub(in crate::retrieval::ingest) fn rewrite(sheet: &mut Sheet) {
         ecwid(&names, labels, rows);
     } else if has(&["supply price", "retail price"]) {
         vend(&names, labels, rows);
+    } else if has(&["variant sku"]) && labels.iter().any(|l| l.ends_with("(channel visible)")) {
+        stores::saleor(&names, labels, rows);
+    } else if has(&["token", "item name", "variation name"]) {
+        stores::square(&names, labels, rows);
+    } else if has(&["product id", "stock status id"]) || has(&["model", "tax class id"]) {
+        stores::opencart(&names, labels, rows);
+    } else if has(&["product number", "parent id", "tax id"]) {
+        stores::shopware(&names, labels, rows);
+    } else if has(&["list price"]) || has(&["sales price", "internal reference"]) {
+        stores::odoo(&names, labels, rows);
+    } else if has(&["title", "currency code", "variation 1 values"]) {
+        stores::etsy(&names, labels, rows);
     }
 }
 
@@ -277,6 +291,66 @@ mod tests {
                 "product_sku|product_name|product_price||||Option1 Name|Option1 Value|Option2 Name|Option2 Value|Option3 Name|Option3 Value",
                 "K|Blend|8|||||||||",
                 "K-F||9||||Grind|fine||||",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_there_for_each_channel_or_place_is_there_once() {
+        check(
+            "name,variant sku,EU (channel visible),EU (price amount),EU (currency code),US (channel visible),US (price amount),North (warehouse quantity),South (warehouse quantity),Size (variant attribute)\n\
+             Robe,R-S,True,75.00,EUR,True,80.00,2,3,S\n",
+            &[
+                "name|variant sku|Published|Price|Currency|||||Size|Stock",
+                "Robe|R-S|True|75.00|EUR|||||S|5",
+            ],
+        );
+        check(
+            "Token,Item Name,Variation Name,Price,Current Quantity Quay,Current Quantity Hill\nA,Cup,Regular,9,0,4\nB,Bun,Regular,2,,\n",
+            &[
+                "Token|Item Name|Variation Name|Price|||Stock",
+                "A|Cup|Regular|9|||4",
+                "B|Bun|Regular|2|||",
+            ],
+        );
+        check(
+            "product_id,name(en-gb),name(fr-fr),price,stock_status_id,date_added,subtract,description(en-gb),description(fr-fr)\n1,Box,Boîte,9,5,2026-01-01,false,&lt;p&gt;Oak.&lt;/p&gt;,Chêne.\n",
+            &[
+                "product_id|name(en-gb)|name(fr-fr)|price|||Track quantity|description(en-gb)|",
+                "1|Box|Boîte|9|||false|<p>Oak.</p>|",
+            ],
+        );
+    }
+
+    #[test]
+    fn ids_of_the_shops_own_tables_are_no_words() {
+        let id = "0a3d72134fb3d6c024db4c510bc1605b";
+        check(
+            &format!(
+                "product_number;parent_id;price_net;price_gross;tax_id;manufacturer_name;categories\n\
+                 A;;8.40;10;{id};Weberei;{id}|{id}\n"
+            ),
+            &["product_number|parent_id||price_gross||Manufacturer|", "A|||10||Weberei|"],
+        );
+    }
+
+    #[test]
+    fn what_nobody_counts_is_not_out_of_stock() {
+        check(
+            "name,default_code,list_price,type,is_storable,qty_available\nStool,S,89,consu,True,0.0\nFitting,F,25,service,False,0.0\nBlank,B,5,consu,False,0.0\nPeg,P,1,consu,False,7.0\n",
+            &[
+                "name|default_code|list_price|type|is_storable|qty_available",
+                "Stool|S|89|consu|True|0.0",
+                "Fitting|F|25|service|False|",
+                "Blank|B|5|consu|False|",
+                "Peg|P|1|consu|False|7.0",
+            ],
+        );
+        check(
+            "TITLE,PRICE,CURRENCY_CODE,QUANTITY,VARIATION 1 NAME,VARIATION 1 VALUES,SKU\nCoaster,22,EUR,6,Shade,\"Moss,Clay\",\"C-M,C-C\"\n",
+            &[
+                "TITLE|PRICE|CURRENCY_CODE|QUANTITY||Choice|SKU",
+                "Coaster|22|EUR|6||Shade Moss, Clay|",
             ],
         );
     }
