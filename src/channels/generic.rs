@@ -4,9 +4,9 @@
 //! "attachments"}}`; also `message.edited`, `message.deleted`, `answer.stopped`,
 //! `conversation.left`, `conversation.returned`, `conversation.held`, `conversation.released`. The
 //! header `webhook-id` is the event's key. Out: `{"type": "reply.created", "timestamp", "data":
-//! {"conversation", "reply", "text", "plain", "choices", "products"}}`, where `text` is Markdown, `reply` the
-//! same for every try, and `choices`, if there are any, what can be pressed: pressed, a choice
-//! comes in as a message of that text.
+//! {"conversation", "reply", "text", "plain", "choices", "products"}}`, where `text` is Markdown,
+//! `reply` the same for every try, and `choices`, if there are any, what can be pressed: pressed, a
+//! choice comes in as a message of that text. `products`, if any, stand in `text`, too.
 
 use std::collections::BTreeMap;
 

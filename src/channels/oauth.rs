@@ -1,6 +1,6 @@
-//! Access tokens for mail servers that take no passwords (RFC 6749): Google's and Microsoft's. Asked
-//! for with a refresh token, or as the application itself. Pure but for the file that a changed
-//! refresh token is written to.
+//! Access tokens for mail servers that take no passwords (RFC 6749): Google's and Microsoft's. They
+//! are asked for with a refresh token, or as the application itself. Pure but for the file that a
+//! changed refresh token is written to.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};

@@ -210,7 +210,8 @@ pub struct ChannelConfig {
     /// Twilio: the account's SID (`AC…`).
     #[serde(default)]
     pub account_sid: String,
-    /// WhatsApp, Messenger and Instagram: what the platform shows when it asks whether the address is ours.
+    /// WhatsApp, Messenger and Instagram: what the platform shows when it asks whether the address
+    /// is ours.
     #[serde(default)]
     pub verify_token: String,
     /// Twilio signs the address that it calls: this server's, as written in Twilio's console.
