@@ -131,10 +131,10 @@ async fn messages_to_the_bot_are_answered_once_over_every_end_of_a_connection() 
             let request = reqwest::Client::new().get(server.admin_url("/v1/sites/shop/channels"));
             let answer = request.bearer_auth(server.admin_key()).send().await.unwrap();
             let listed: Value = answer.json().await.unwrap();
-            if let Some(why) = listed["channels"][0]["unread"].as_str() {
-                if why.contains("4014") {
-                    return why.to_owned();
-                }
+            if let Some(why) = listed["channels"][0]["unread"].as_str()
+                && why.contains("4014")
+            {
+                return why.to_owned();
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
