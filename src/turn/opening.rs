@@ -244,7 +244,7 @@ fn in_words(line: &Line, unit: &Unit, when: &When, hours: &Hours) -> Option<Stri
     let times: Vec<&str> = text.split_whitespace().filter_map(time).collect();
     let spans: Vec<String> = times.chunks(2).map(|span| span.join("–")).collect();
     // Every hour has its end.
-    let even = !times.is_empty() && times.len() % 2 == 0;
+    let even = !times.is_empty() && times.len().is_multiple_of(2);
     even.then(|| format!("{named} {}", spans.join(&hours.comma)))
 }
 

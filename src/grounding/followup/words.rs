@@ -67,7 +67,7 @@ fn holds<'a>(list: impl Fn(&'a Words) -> &'a Vec<String> + 'a, word: &str) -> bo
 }
 
 /// What follows the first of `phrases` that a text begins with, without the marks between.
-fn behind<'t>(text: &'t str, phrases: impl Iterator<Item = &'static str>) -> Option<&'t str> {
+fn behind(text: &str, phrases: impl Iterator<Item = &'static str>) -> Option<&str> {
     let mut longest: Option<&str> = None;
     for phrase in phrases {
         let (Some(head), Some(tail)) = (text.get(..phrase.len()), text.get(phrase.len()..)) else {

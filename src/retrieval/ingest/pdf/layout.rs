@@ -13,7 +13,7 @@ const MIN_ROWS: usize = 3;
 
 /// The lines of a page in reading order.
 pub(super) fn in_reading_order(lines: Vec<Line>) -> Vec<Line> {
-    super::prices::beside_their_names(side_by_side(&with_their_values(lines)))
+    super::prices::beside_their_names(&side_by_side(&with_their_values(lines)))
 }
 
 fn is_amount(text: &str) -> bool {

@@ -14,7 +14,7 @@ const MAX_PRICE_WORDS: usize = 6;
 const ALIKE: f64 = 3.0;
 
 /// The lines with each name beside its price where they stood one above the other.
-pub(super) fn beside_their_names(lines: Vec<Line>) -> Vec<Line> {
+pub(super) fn beside_their_names(lines: &[Line]) -> Vec<Line> {
     let mut out = Vec::with_capacity(lines.len());
     let mut at = 0;
     while let Some(line) = lines.get(at) {
