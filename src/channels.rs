@@ -14,6 +14,7 @@
 //! | `event` | what platforms have in common |
 //! | `text` | how an answer looks there, and where it is cut |
 //! | `choices` | what can be pressed under it |
+//! | `cards` | how products are shown there |
 //! | `telegram`, `slack`, …, `generic` | one platform each, pure |
 //! | `platform` | which of them an account is of, and what it can do |
 //! | `deadline` | what readers see while they wait, and how an answer goes out in time |
@@ -25,6 +26,8 @@
 //! | `smtp` | how an e-mail reaches the mail server |
 //! | `mailbox` | the task around one mailbox: what of it is read, and what was read before |
 //! | `imap` | how a mailbox is reached |
+//! | `gateway` | the task around Discord's Gateway: messages to the bot |
+//! | `oauth` | access tokens in place of passwords |
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -39,6 +42,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::conversation::SessionKey;
+use crate::insight::Insight;
 use crate::lifecycle::Tasks;
 use crate::prompt::Prompts;
 use crate::session::registry::Registry;
@@ -46,6 +50,7 @@ use crate::site::channel::{ChannelConfig, LEAST_SECRET, Platform};
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 
+mod cards;
 mod chat;
 mod chatwoot;
 mod check;
@@ -55,12 +60,14 @@ mod delivery;
 mod discord;
 mod email;
 pub mod event;
+mod gateway;
 mod generic;
 mod imap;
 mod ledger;
 mod line;
 mod mailbox;
 mod meta;
+mod oauth;
 mod platform;
 mod response;
 pub mod signature;
@@ -100,6 +107,8 @@ pub struct Account {
     pace: Mutex<email::Pace>,
     /// E-mail: the mailbox's password, where it has its own.
     imap_password: String,
+    /// E-mail: access tokens in place of a password.
+    oauth: Option<oauth::Oauth>,
 }
 
 /// Public keys of a platform, when they were asked for last, and how often they came.
@@ -174,6 +183,7 @@ impl Account {
             site: site.to_owned(),
             config: config.clone(),
             imap_password,
+            oauth: config.oauth.as_ref().map(oauth::Oauth::new).transpose()?,
             token,
             secrets,
             base_url,
@@ -264,6 +274,8 @@ struct Inner {
     metrics: Metrics,
     prompts: Arc<Prompts>,
     languages: HashMap<String, String>,
+    /// Chooses product cards.
+    insight: Insight,
     responses: Responses,
     /// Keys that are being stored.
     storing: Mutex<HashSet<String>>,
@@ -280,6 +292,8 @@ pub struct Parts {
     pub prompts: Arc<Prompts>,
     /// Of each site, by its id.
     pub languages: HashMap<String, String>,
+    /// Chooses product cards.
+    pub insight: Insight,
 }
 
 impl Channels {
@@ -301,7 +315,7 @@ impl Channels {
                 }
             }
         }
-        let Parts { store, registry, clock, tasks, metrics, prompts, languages } = parts;
+        let Parts { store, registry, clock, tasks, metrics, prompts, languages, insight } = parts;
         let delivery = Delivery::new(accounts.values().map(|account| account.id()))?;
         Ok(Self(Arc::new(Inner {
             accounts,
@@ -313,6 +327,7 @@ impl Channels {
             metrics,
             prompts,
             languages,
+            insight,
             responses: Responses::default(),
             storing: Mutex::default(),
             chats: Mutex::default(),
@@ -417,8 +432,12 @@ impl Channels {
         Ok(stored)
     }
 
-    /// Reads the mailboxes of accounts that have some, each in a task of its own.
-    pub fn read_mailboxes(&self) {
+    /// Reads the mailboxes and the Gateway's connections of accounts that have some, each in a
+    /// task of its own.
+    pub fn listen(&self) {
+        for account in self.0.accounts.values().filter(|account| account.config.gateway) {
+            self.0.tasks.spawn("gateway", gateway::watch(self.clone(), account.clone()));
+        }
         for account in self.0.accounts.values().filter(|account| account.config.imap_url.is_some())
         {
             self.0.tasks.spawn("mailbox", mailbox::watch(self.clone(), account.clone()));

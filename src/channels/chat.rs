@@ -6,17 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::OptionFuture;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::cards::ProductCard;
 use super::choices::Choice;
 use super::deadline::{Due, Waiting};
 use super::event::{Attachment, Incoming, What};
 use super::ledger::{Asked, Chat, Message, Piece, Placed, Told, Turn, cut};
-use super::{Account, Channels};
+use super::{Account, Channels, discord};
 use crate::conversation::{AnswerEnd, Citation, DELETED, Event, SessionKey};
 use crate::grounding::smalltalk::OPENED;
+use crate::language::detect::marked;
 use crate::language::language_of;
+use crate::protocol::ServerMessage;
 use crate::secret::random_id;
 use crate::session::mailbox::{CommandError, JoinError, Opener, Past};
 use crate::session::refusal::Refusal;
@@ -38,6 +41,8 @@ const NO_PLACE: Duration = Duration::from_secs(60);
 const MAX_ASKED: usize = 10 * 1024;
 /// Documents that can be asked about by a button.
 const MAX_RELATED: usize = 3;
+/// How long an answer waits for its product cards; later ones are messages of their own.
+const CARDS_WITHIN: Duration = Duration::from_millis(1_500);
 /// After a failure of our own.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -50,6 +55,7 @@ pub(super) async fn run(channels: Channels, account: Arc<Account>, chat: String,
         row: Chat::default(),
         follow: None,
         shown: Shown::default(),
+        choosing: None,
         stopped: 0,
     };
     loop {
@@ -73,6 +79,9 @@ pub(super) async fn run(channels: Channels, account: Arc<Account>, chat: String,
     }
 }
 
+/// Product cards, once they are chosen.
+type Choosing = oneshot::Receiver<Option<ServerMessage>>;
+
 struct Task {
     channels: Channels,
     account: Arc<Account>,
@@ -80,6 +89,8 @@ struct Task {
     row: Chat,
     follow: Option<mpsc::Receiver<Arc<Update>>>,
     shown: Shown,
+    /// The product cards of an answer that is sent already, with the `seq` of its end.
+    choosing: Option<(u64, Choosing)>,
     /// The turn of which nothing more is wanted there: the visitor stopped it where the platform
     /// ends it itself, or took its question back.
     stopped: u64,
@@ -181,6 +192,7 @@ impl Task {
                 [say, unsent.is_some().then_some(send_at), read_at, show_at, Some(until_idle)];
             let sleep = sleep.into_iter().flatten().min().unwrap_or(until_idle);
             let update: OptionFuture<_> = self.follow.as_mut().map(mpsc::Receiver::recv).into();
+            let cards: OptionFuture<_> = self.choosing.as_mut().map(|(_, cards)| cards).into();
             tokio::select! {
                 () = inner.tasks.draining() => return Ok(()),
                 () = wake.notified() => {
@@ -197,6 +209,12 @@ impl Task {
                         None => self.follow = None,
                     }
                     until_idle = Instant::now() + IDLE;
+                }
+                Some(cards) = cards => {
+                    if let (Some((seq, _)), Ok(cards)) = (self.choosing.take(), cards) {
+                        let parts = self.cards_later(seq, &products(cards));
+                        inner.ledger.queue(&id, &self.chat, &self.row, &parts).await?;
+                    }
                 }
                 () = tokio::time::sleep_until(sleep) => {
                     if until_idle <= Instant::now() && unsent.is_none() && unsaid.is_none() {
@@ -216,10 +234,11 @@ impl Task {
 
     fn handle_of(&self, key: SessionKey) -> SessionHandle {
         let channel = self.account.config.platform.name().into();
-        self.channels
-            .0
-            .registry
-            .handle(key, Opener { visitor: self.row.visitor.clone(), channel, language: None })
+        let inner = &self.channels.0;
+        let site = inner.languages.get(&self.account.site).map_or("en", String::as_str);
+        let language = self.row.language.as_deref().and_then(|tag| marked(tag, site));
+        let visitor = self.row.visitor.clone();
+        inner.registry.handle(key, Opener { visitor, channel, language })
     }
 
     /// Follows the session from where the conversation stands.
@@ -257,14 +276,16 @@ impl Task {
         let mut said: Vec<Message> = Vec::new();
         let (mut first, mut cancel) = (None, false);
         let mut gone: Vec<String> = Vec::new();
+        let mut moved = None;
         for (_, event) in waiting {
             if let Some(right) = due.right(event.right, event.stored_ms) {
-                self.row.right = Some(right);
                 // The response to the request stands there already.
                 if matches!(due, Due::Deferred { .. }) {
-                    self.row.placed = Some(Placed::default());
+                    self.row.placed = discord::token(&right.token).map(|_| Placed::default());
                 }
+                self.row.right = Some(right);
             }
+            self.row.language = event.language.or(self.row.language.take());
             match event.what {
                 // Who holds the conversation on the platform answers.
                 What::Said { .. } | What::Edited { .. } if self.row.held => {
@@ -333,6 +354,7 @@ impl Task {
                     cancel = true;
                 }
                 What::Returned => (self.row.left, self.row.opted_out) = (false, false),
+                What::Moved { to } => moved = Some(to),
             }
         }
         if cancel {
@@ -361,9 +383,22 @@ impl Task {
             .ledger
             .taken(&self.account, &self.chat, &self.row, turn.as_ref(), &keys)
             .await?;
+        if let Some(to) = moved {
+            return self.rename(&to).await;
+        }
         if self.follow.is_none() && turn.is_some() {
             self.watch().await?;
         }
+        Ok(())
+    }
+
+    /// The conversation goes on under another name, with a task of its own.
+    async fn rename(&mut self, to: &str) -> Result<(), Trouble> {
+        let inner = self.channels.0.clone();
+        inner.ledger.rename(&self.account, &self.chat, to).await?;
+        (self.row, self.follow, self.shown) = (Chat::default(), None, Shown::default());
+        self.choosing = None;
+        self.channels.wake(&self.account, to);
         Ok(())
     }
 
@@ -509,11 +544,19 @@ impl Task {
                 // way.
                 let wanted = end != AnswerEnd::TakenOver && self.stopped != turn && !self.row.held;
                 let choices = self.choices(&text, &citations, end);
-                (wanted && !text.trim().is_empty()).then_some((text, citations, choices, false))
+                let cards = match end {
+                    AnswerEnd::Complete if wanted && !self.row.left => {
+                        self.cards(turn, past.seq).await
+                    }
+                    _ => Vec::new(),
+                };
+                let wanted = wanted && !text.trim().is_empty();
+                wanted.then_some((text, citations, choices, cards, false))
             }
-            Event::AgentSaid { text, .. } => Some((text, Vec::new(), Vec::new(), true)),
+            Event::AgentSaid { text, .. } => Some((text, Vec::new(), Vec::new(), Vec::new(), true)),
             Event::AgentJoined { .. } => {
                 // From here on not a word of the assistant's, also of what waits to be sent.
+                self.choosing = None;
                 self.channels.0.ledger.hush(&self.account.id(), &self.chat).await?;
                 None
             }
@@ -525,8 +568,8 @@ impl Task {
                 self.unsent();
                 Vec::new()
             }
-            Some((text, citations, choices, by_agent)) => {
-                self.parts(past.seq, &text, &citations, &choices, by_agent)
+            Some((text, citations, choices, cards, by_agent)) => {
+                self.parts(past.seq, &text, &citations, &choices, &cards, by_agent)
             }
             None => Vec::new(),
         };
@@ -536,6 +579,27 @@ impl Task {
 }
 
 impl Task {
+    /// Products for an answer whose end is event `seq`: those that the widget would show. Where
+    /// they aren't chosen soon, they follow it.
+    async fn cards(&mut self, turn: u64, seq: u64) -> Vec<ProductCard> {
+        let key = SessionKey { site: self.account.site.clone(), id: self.row.session.clone() };
+        self.choosing = None;
+        let inner = &self.channels.0;
+        let Some(choosing) = inner.insight.cards(&key, turn, seq) else { return Vec::new() };
+        let (tell, mut told) = oneshot::channel();
+        inner.tasks.spawn("product cards of a channel", async move {
+            // The conversation's task may have ended meanwhile.
+            drop(tell.send(choosing.await));
+        });
+        match tokio::time::timeout(CARDS_WITHIN, &mut told).await {
+            Ok(chosen) => products(chosen.unwrap_or_default()),
+            Err(_) => {
+                self.choosing = Some((seq, told));
+                Vec::new()
+            }
+        }
+    }
+
     /// What can be pressed under an answer: documents that came close to the question, and a person
     /// where there is no answer.
     fn choices(&self, text: &str, citations: &[Citation], end: AnswerEnd) -> Vec<Choice> {
@@ -557,6 +621,12 @@ impl Task {
         }
         choices
     }
+}
+
+/// The products of what was chosen.
+fn products(chosen: Option<ServerMessage>) -> Vec<ProductCard> {
+    let Some(ServerMessage::Recommendation { products, .. }) = chosen else { return Vec::new() };
+    products.iter().map(ProductCard::of).collect()
 }
 
 /// A message as it stands in the session: files are named, and not looked at.

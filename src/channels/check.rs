@@ -46,12 +46,16 @@ impl Account {
                 return Ok(vec![good(text)]);
             }
             Platform::Email => {
-                let out = match smtp::check(self).await {
+                let access = match delivery.token(self, Clock::system().now_ms()).await {
+                    Ok(access) => access,
+                    Err(outcome) => return Ok(vec![bad(format!("no access token: {outcome}"))]),
+                };
+                let out = match smtp::check(self, &access).await {
                     Ok(()) => good(format!("{} takes the account", self.base_url)),
                     Err(error) => bad(format!("{}: {error:#}", self.base_url)),
                 };
                 return Ok(match &self.config.imap_url {
-                    Some(url) => vec![self.check_mailbox(url).await, out],
+                    Some(url) => vec![self.check_mailbox(url, &access).await, out],
                     None => vec![out],
                 });
             }
@@ -90,7 +94,7 @@ impl Account {
                     "a system user's token of the app is needed",
                 )
             }
-            Platform::Messenger => {
+            Platform::Messenger | Platform::Instagram => {
                 let call = meta::who(self.meta_access(), "name,id");
                 (call, ["name", "id"], "a token of the page is needed")
             }
@@ -112,8 +116,8 @@ impl Account {
         ])
     }
 
-    async fn check_mailbox(&self, url: &str) -> Finding {
-        match Folder::open(self).await {
+    async fn check_mailbox(&self, url: &str, access: &str) -> Finding {
+        match Folder::open(self, access).await {
             Ok(folder) => {
                 let how = if folder.idles {
                     "new ones are told at once (IDLE)"
@@ -196,6 +200,7 @@ impl Account {
             Platform::Slack
             | Platform::WhatsApp
             | Platform::Messenger
+            | Platform::Instagram
             | Platform::Twilio
             | Platform::WeChat
             | Platform::Teams
@@ -239,6 +244,7 @@ impl Account {
             now_s,
             by_agent: true,
             choices: &[],
+            cards: &[],
         };
         let target = Target { account: self, chat, token: &token, right: None, placed: None };
         let call = self.config.platform.send(target, &sending);

@@ -43,7 +43,7 @@ impl Platform {
             Self::Slack => Room { body: 2_500, ..room(10, 75, 2_000) },
             // Three buttons, or a list of ten rows; the body has 1,024 characters with its marks.
             Self::WhatsApp => Room { body: 900, ..room(10, 24, 190) },
-            Self::Messenger => room(13, 20, 900),
+            Self::Messenger | Self::Instagram => room(13, 20, 900),
             Self::Line => room(13, 20, 300),
             Self::Discord => room(5, 80, 100),
             // Suggested actions are for chats with one person.
@@ -85,7 +85,7 @@ pub(super) fn listed(mut rich: Rich, choices: &[Choice]) -> Rich {
 }
 
 /// What is shown of a text.
-fn label(text: &str, most: usize) -> String {
+pub(super) fn label(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some(_) => {
             let end = text.char_indices().nth(most.saturating_sub(1)).map_or(0, |(at, _)| at);
@@ -156,7 +156,7 @@ pub(super) fn put(platform: Platform, chat: &str, call: &mut Call, choices: &[Ch
                 body.remove("text");
             }
         }
-        Platform::Messenger => {
+        Platform::Messenger | Platform::Instagram => {
             body["message"]["quick_replies"] = json!(each(&|text, label| {
                 json!({ "content_type": "text", "title": label, "payload": format!("{SAY}{text}") })
             }));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::event::{Answered, Body, Call, NoAnswer, Outcome, Verb};
 use super::signature::form_bytes;
-use super::{Account, smtp};
+use super::{Account, oauth, smtp};
 use crate::address::{is_public, resolve};
 use crate::site::channel::Platform;
 
@@ -196,6 +196,11 @@ impl Delivery {
         let outcome = match self.request(account, &call).await {
             Ok((status, retry_after_s, body)) => {
                 if let Some(token) = body["access_token"].as_str().map(str::to_owned) {
+                    if let (Some(oauth), Some(refresh)) =
+                        (&account.oauth, body["refresh_token"].as_str())
+                    {
+                        oauth.renewed(refresh, &id);
+                    }
                     // Renewed some minutes early: a request may take its time.
                     let seconds = body["expires_in"].as_u64().unwrap_or(600);
                     let until_ms = now_ms
@@ -206,8 +211,12 @@ impl Delivery {
                 }
                 let error = body["error_description"].as_str().or_else(|| body["error"].as_str());
                 let why = format!("no access token: status {status} {}", error.unwrap_or_default());
-                match account.config.platform.judge(Answered { status, retry_after_s, body: &body })
-                {
+                let answered = Answered { status, retry_after_s, body: &body };
+                let judged = match &account.oauth {
+                    Some(_) => oauth::judge(answered),
+                    None => account.config.platform.judge(answered),
+                };
+                match judged {
                     Outcome::Unauthorized { why } => Outcome::Unauthorized { why },
                     Outcome::Later { after_ms, .. } => Outcome::Later { after_ms, why },
                     Outcome::Unanswered { .. } => Outcome::Later { after_ms: None, why },
@@ -217,6 +226,11 @@ impl Delivery {
             Err(NoAnswer { why, .. }) => Outcome::Later { after_ms: None, why },
         };
         Err(self.noted(account, outcome, now_ms))
+    }
+
+    /// The next request asks for another access token.
+    pub(super) fn forget_token(&self, account: &Account) {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner).remove(&account.id());
     }
 
     /// Keeps what came of a request. A refused access token is asked for anew once.
@@ -235,6 +249,7 @@ impl Delivery {
             Outcome::Sent(_)
             | Outcome::Stopped
             | Outcome::Closed { .. }
+            | Outcome::Moved { .. }
             | Outcome::Refused { .. }
             | Outcome::Plain { .. } => {
                 health.failures = 0;

@@ -1,10 +1,9 @@
-//! Discord's interactions: commands and buttons in, answers through the interaction's token, later
-//! by the bot. Ordinary messages to a bot come over the Gateway alone, which isn't spoken here.
-//! Pure.
+//! Discord: commands and buttons in by interactions, ordinary messages by the Gateway; answers
+//! through the interaction's token, later and to messages by the bot. Pure.
 
 use serde_json::{Value, json};
 
-use super::event::{Answered, Batch, Body, Call, Incoming, Outcome, Reply, Verb, What};
+use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, Reply, Verb, What};
 use super::text::Rich;
 
 /// First second of Discord's ids, in milliseconds since the Unix epoch.
@@ -63,13 +62,112 @@ fn interaction(body: &Value, data: &Value) -> Option<Incoming> {
     // Several people give commands in one channel of a server.
     let chat =
         if body["guild_id"].is_string() { format!("{channel}/{user}") } else { channel.to_owned() };
-    let at_ms = id.parse::<u64>().map_or(0, |id| (id >> 22) + EPOCH_MS);
+    let at_ms = at_ms(id);
     let what = What::Said { message: id.to_owned(), text, attachments: Vec::new() };
     Some(
         Incoming::new(id, chat, user, what)
             .at(at_ms)
-            .with_right(body["token"].as_str().map(str::to_owned)),
+            .with_right(body["token"].as_str().map(str::to_owned))
+            .in_language(body["locale"].as_str()),
     )
+}
+
+/// Begins what an answer to a message refers to, in the place of a command's token.
+const ANSWERS: &str = "message:";
+
+/// The token of a command, of what came with a question.
+#[must_use]
+pub(super) fn token(right: &str) -> Option<&str> {
+    (!right.starts_with(ANSWERS)).then_some(right)
+}
+
+/// The message that is answered, of what came with a question.
+#[must_use]
+pub(super) fn answered(right: &str) -> Option<&str> {
+    right.strip_prefix(ANSWERS)
+}
+
+/// A message of the Gateway, if it is said to us. `bot` is our own id.
+///
+/// # Errors
+/// Why it is passed over.
+pub(super) fn said(message: &Value, bot: &str) -> Result<Incoming, &'static str> {
+    let (chat, user, id, text) = meant(message, bot)?;
+    let files = message["attachments"].as_array().into_iter().flatten();
+    let attachments: Vec<Attachment> = files
+        .map(|file| Attachment {
+            kind: Attachment::kind_of(file["content_type"].as_str().unwrap_or_default()),
+            name: file["filename"].as_str().map(str::to_owned),
+            bytes: file["size"].as_u64(),
+        })
+        .collect();
+    if text.is_empty() && attachments.is_empty() {
+        return Err("a message without words");
+    }
+    let what = What::Said { message: id.clone(), text, attachments };
+    let right = Some(format!("{ANSWERS}{id}"));
+    Ok(Incoming::new(id.clone(), chat, user, what).at(at_ms(&id)).with_right(right))
+}
+
+/// An edit of a message, if it is said to us. What only got a preview of its links isn't one.
+///
+/// # Errors
+/// Why it is passed over.
+pub(super) fn edited(message: &Value, bot: &str) -> Result<Incoming, &'static str> {
+    let at = message["edited_timestamp"].as_str().ok_or("a preview of links")?;
+    let (chat, user, id, text) = meant(message, bot)?;
+    Ok(Incoming::new(format!("{id}:edit:{at}"), chat, user, What::Edited { message: id, text }))
+}
+
+/// Conversation, person, id and words of a message that is meant for us: every one in a private
+/// chat, in a server one that mentions us or answers us.
+fn meant(message: &Value, bot: &str) -> Result<(String, String, String, String), &'static str> {
+    let author = &message["author"];
+    let user = author["id"].as_str().ok_or("nobody wrote it")?;
+    if user == bot || author["bot"] == true || message["webhook_id"].is_string() {
+        return Err("a bot wrote it");
+    }
+    // 0 is a message, 19 an answer to one.
+    if !matches!(message["type"].as_u64(), Some(0 | 19) | None) {
+        return Err("a service message");
+    }
+    let id = message["id"].as_str().ok_or("no message id")?;
+    let channel = message["channel_id"].as_str().ok_or("no channel")?;
+    let in_server = message["guild_id"].is_string();
+    let mut mentioned = message["mentions"].as_array().into_iter().flatten();
+    let ours = mentioned.any(|person| person["id"] == *bot)
+        || message["referenced_message"]["author"]["id"] == *bot;
+    if in_server && !ours {
+        return Err("said in a channel, not to us");
+    }
+    let mut text = message["content"].as_str().unwrap_or_default().to_owned();
+    for name in [format!("<@{bot}>"), format!("<@!{bot}>")] {
+        text = text.replace(&name, "");
+    }
+    let chat = if in_server { format!("{channel}/{user}") } else { channel.to_owned() };
+    Ok((chat, user.to_owned(), id.to_owned(), text.trim().to_owned()))
+}
+
+/// When something with this id was made, in milliseconds since the Unix epoch.
+fn at_ms(id: &str) -> u64 {
+    id.parse::<u64>().map_or(0, |id| (id >> 22) + EPOCH_MS)
+}
+
+/// Where the Gateway is, and how often it may be begun with.
+#[must_use]
+pub(super) fn gateway(bot: &str) -> Call {
+    let mut headers = agent();
+    headers.push(("authorization", format!("Bot {bot}")));
+    Call { verb: Verb::Get, ..Call::post("/api/v10/gateway/bot", headers, Body::Empty) }
+}
+
+/// Shows that an answer is being written, for 10 s.
+#[must_use]
+pub(super) fn typing(bot: &str, chat: &str) -> Call {
+    let channel = chat.split('/').next().unwrap_or_default();
+    let mut headers = agent();
+    headers.push(("authorization", format!("Bot {bot}")));
+    Call::post(format!("/api/v10/channels/{channel}/typing"), headers, Body::Empty)
 }
 
 /// Where a message goes.
@@ -80,7 +178,7 @@ pub(super) enum To<'a> {
     /// Behind an answer to a command.
     FollowUp { app: &'a str, token: &'a str },
     /// A message of the bot's own.
-    Channel { bot: &'a str, chat: &'a str },
+    Channel { bot: &'a str, chat: &'a str, answered: Option<&'a str> },
 }
 
 /// A message. `id` is the same for every try; Discord takes it once within some minutes.
@@ -95,7 +193,11 @@ pub(super) fn send(to: To<'_>, text: &str, id: &str) -> Call {
         To::FollowUp { app, token } => {
             Call::post(format!("/api/v10/webhooks/{app}/{token}"), agent(), Body::Json(body))
         }
-        To::Channel { bot, chat } => {
+        To::Channel { bot, chat, answered } => {
+            if let Some(message) = answered {
+                body["message_reference"] =
+                    json!({ "message_id": message, "fail_if_not_exists": false });
+            }
             // The nonce has room for 25 characters.
             body["nonce"] = json!(crate::secret::key_hash(id)[..24]);
             body["enforce_nonce"] = json!(true);
@@ -208,6 +310,42 @@ mod tests {
         for broken in [json!([]), json!({ "type": 2 }), json!({ "type": "2" })] {
             assert!(read(&broken).events.is_empty());
         }
+    }
+
+    #[test]
+    fn messages_of_the_gateway_that_are_meant_for_us() {
+        let message = |more: Value| {
+            let mut message = json!({ "id": "11", "channel_id": "22", "type": 0, "content": "hi",
+                "author": { "id": "44" }, "mentions": [], "attachments": [] });
+            message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            message
+        };
+        let event = said(&message(json!({})), "9").unwrap();
+        assert_eq!((event.chat.as_str(), event.right.as_deref()), ("22", Some("message:11")));
+        let said_there = |more: Value| {
+            let mut more = more;
+            more["guild_id"] = json!("33");
+            said(&message(more), "9").map(|event| match event.what {
+                What::Said { text, .. } => (event.chat, text),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(said_there(json!({})), Err("said in a channel, not to us"));
+        let to_us = json!({ "content": "<@9> is it open?", "mentions": [{ "id": "9" }] });
+        assert_eq!(said_there(to_us), Ok(("22/44".into(), "is it open?".into())));
+        let answer = json!({ "type": 19, "referenced_message": { "author": { "id": "9" } } });
+        assert_eq!(said_there(answer), Ok(("22/44".into(), "hi".into())));
+        for (more, why) in [
+            (json!({ "author": { "id": "9" } }), "a bot wrote it"),
+            (json!({ "author": { "id": "5", "bot": true } }), "a bot wrote it"),
+            (json!({ "type": 7 }), "a service message"),
+            (json!({ "content": "" }), "a message without words"),
+        ] {
+            assert_eq!(said(&message(more), "9"), Err(why));
+        }
+        assert!(edited(&message(json!({ "edited_timestamp": null })), "9").is_err());
+        let changed = edited(&message(json!({ "edited_timestamp": "2026-11-30" })), "9").unwrap();
+        assert_eq!(changed.what, What::Edited { message: "11".into(), text: "hi".into() });
     }
 
     #[test]

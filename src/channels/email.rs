@@ -282,6 +282,7 @@ pub(super) fn send(
     part: &Rich,
     id: &str,
     by_agent: bool,
+    credential: &str,
 ) -> Option<Call> {
     let Thread { to, subject, ids } = serde_json::from_str(right?).ok()?;
     let subject =
@@ -295,6 +296,7 @@ pub(super) fn send(
         references: ids,
         automatic: !by_agent,
         text: part.plain(),
+        credential: credential.to_owned(),
     };
     Some(Call::post("", Vec::new(), Body::Mail(mail)))
 }
@@ -389,6 +391,7 @@ mod tests {
             &part,
             "s-1-0",
             false,
+            "a-password",
         )
         .unwrap();
         let Body::Mail(sent) = call.body else { panic!() };

@@ -25,6 +25,9 @@ pub struct Incoming {
     /// Milliseconds since the Unix epoch at which it was stored, by our clock.
     #[serde(default)]
     pub stored_ms: u64,
+    /// The language of the person's app, as the platform writes it: `de`, `pt-BR`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     pub what: What,
 }
 
@@ -44,6 +47,7 @@ impl Incoming {
             at_ms: 0,
             right: None,
             stored_ms: 0,
+            language: None,
             what,
         }
     }
@@ -51,6 +55,11 @@ impl Incoming {
     #[must_use]
     pub fn at(self, at_ms: u64) -> Self {
         Self { at_ms, ..self }
+    }
+
+    #[must_use]
+    pub fn in_language(self, language: Option<&str>) -> Self {
+        Self { language: language.map(str::to_owned), ..self }
     }
 
     #[must_use]
@@ -86,6 +95,10 @@ pub enum What {
     Held,
     /// Nobody else does any more.
     Released,
+    /// The conversation goes on under another name.
+    Moved {
+        to: String,
+    },
 }
 
 impl What {
@@ -223,6 +236,8 @@ pub struct Mail {
     /// No person wrote it.
     pub automatic: bool,
     pub text: String,
+    /// What the mail server is shown: a password, or an access token. Never logged.
+    pub credential: String,
 }
 
 /// What came of a request to a platform.
@@ -240,6 +255,8 @@ pub enum Outcome {
     Plain { why: String },
     /// Nobody reads this conversation any more.
     Closed { why: String },
+    /// The conversation has another name by now.
+    Moved { to: String },
     /// This message never will be taken; later ones may.
     Refused { why: String },
     /// The account's credentials are refused: nothing goes out until an operator mends them.
@@ -251,6 +268,7 @@ impl std::fmt::Display for Outcome {
         match self {
             Self::Sent(_) => f.write_str("it was taken"),
             Self::Stopped => f.write_str("the reader stopped it"),
+            Self::Moved { to } => write!(f, "the conversation is {to} by now"),
             Self::Later { why, .. }
             | Self::Unanswered { why }
             | Self::Plain { why }

@@ -4,15 +4,16 @@
 //! "attachments"}}`; also `message.edited`, `message.deleted`, `answer.stopped`,
 //! `conversation.left`, `conversation.returned`, `conversation.held`, `conversation.released`. The
 //! header `webhook-id` is the event's key. Out: `{"type": "reply.created", "timestamp", "data":
-//! {"conversation", "reply", "text", "plain", "choices"}}`, where `text` is Markdown, `reply` the
-//! same for every try, and `choices`, if there are any, what can be pressed: pressed, a choice
-//! comes in as a message of that text.
+//! {"conversation", "reply", "text", "plain", "choices", "products"}}`, where `text` is Markdown,
+//! `reply` the same for every try, and `choices`, if there are any, what can be pressed: pressed, a
+//! choice comes in as a message of that text. `products`, if any, stand in `text`, too.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::cards::{self, ProductCard};
 use super::choices::{Choice, for_systems};
 use super::event::{Answered, Attachment, Batch, Body, Call, Incoming, Outcome, What};
 use super::signature::form;
@@ -132,6 +133,7 @@ pub(super) struct Message<'a> {
     pub(super) part: &'a Rich,
     pub(super) markdown: &'a str,
     pub(super) choices: &'a [Choice],
+    pub(super) cards: &'a [ProductCard],
 }
 
 /// A reply, signed. `id` is the same for every try; `now_s` is of this one.
@@ -143,12 +145,15 @@ pub(super) fn send(
     id: &str,
     now_s: u64,
 ) -> Option<Call> {
-    let Message { part, markdown, choices } = *message;
+    let Message { part, markdown, choices, cards } = *message;
     let mut body = json!({
         "type": "reply.created",
         "timestamp": now_s,
         "data": { "conversation": chat, "reply": id, "text": markdown, "plain": part.plain() },
     });
+    if !cards.is_empty() {
+        body["data"]["products"] = cards::for_systems(cards);
+    }
     if !choices.is_empty() {
         body["data"]["choices"] = json!(for_systems(choices));
     }

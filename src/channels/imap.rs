@@ -14,13 +14,15 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::Account;
+use super::oauth::xoauth2;
 use crate::address::resolve;
 use crate::calendar;
 use crate::site::channel::mail_address;
 
 mod wire;
 
-use wire::{Connection, TIMEOUT, Wire, within};
+pub(super) use wire::Connection;
+use wire::{TIMEOUT, Wire, within};
 
 /// For a message with its files.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(300);
@@ -87,14 +89,18 @@ pub(super) struct Head {
 }
 
 impl Folder {
-    /// Signs in and selects the account's folder.
+    /// Signs in, with an access token where the account has such, and selects the account's folder.
     ///
     /// # Errors
     /// When the server can't be reached, doesn't take the account, or has no such folder.
-    pub(super) async fn open(account: &Account) -> Result<Self, Trouble> {
+    pub(super) async fn open(account: &Account, access: &str) -> Result<Self, Trouble> {
         let mut wire = connect(account).await?;
         let (user, password) = account.imap_credentials();
-        sign_in(&mut wire, &user, password).await?;
+        let signed_in = match account.oauth {
+            Some(_) => wire.authenticate("XOAUTH2", &BASE64.encode(xoauth2(&user, access))).await,
+            None => sign_in(&mut wire, &user, password).await,
+        };
+        signed_in.map_err(refused)?;
         Self::select(wire, &account.config.imap_folder).await
     }
 
@@ -276,6 +282,16 @@ fn date(day: i64) -> String {
     format!("{}-{}-{}", day.unwrap_or("1"), month.unwrap_or(&"Jan"), year.unwrap_or("1970"))
 }
 
+/// A connection to a host, at an address that the account may call.
+pub(super) async fn reach(account: &Account, host: &str, port: u16) -> Result<TcpStream, Trouble> {
+    let found = resolve(host, port, account.config.allow_private).await;
+    let mut found = found.map_err(|error| Trouble::Failed(error.to_string()))?;
+    // Many machines have no way out by IPv6.
+    found.sort_by_key(std::net::SocketAddr::is_ipv6);
+    let stream = within(TIMEOUT, TcpStream::connect(found.as_slice())).await;
+    stream.map_err(|error| Trouble::Failed(format!("{host}:{port} can't be reached: {error}")))
+}
+
 /// A connection whose server has greeted.
 async fn connect(account: &Account) -> Result<Wire, Trouble> {
     let url = account.config.imap_url.as_deref().unwrap_or_default();
@@ -285,13 +301,7 @@ async fn connect(account: &Account) -> Result<Wire, Trouble> {
     let wrapped = url.scheme() == "imaps";
     let port = url.port().unwrap_or(if wrapped { 993 } else { 143 });
     let allow_private = account.config.allow_private;
-    let found = resolve(&host, port, allow_private).await;
-    let mut found = found.map_err(|error| Trouble::Failed(error.to_string()))?;
-    // Many machines have no way out by IPv6.
-    found.sort_by_key(std::net::SocketAddr::is_ipv6);
-    let stream = within(TIMEOUT, TcpStream::connect(found.as_slice())).await;
-    let stream = stream
-        .map_err(|error| Trouble::Failed(format!("{host}:{port} can't be reached: {error}")))?;
+    let stream = reach(account, &host, port).await?;
     let tls = Tls::new(account, &host).map_err(failed)?;
     if wrapped {
         let mut wire = Wire::new(tls.over(Box::new(stream)).await?);
@@ -311,14 +321,15 @@ async fn connect(account: &Account) -> Result<Wire, Trouble> {
     }
 }
 
-struct Tls {
+/// Encrypts connections to one host.
+pub(super) struct Tls {
     connector: TlsConnector,
     host: ServerName<'static>,
 }
 
 impl Tls {
     /// Certificates count that the machine trusts, and those of the account's `ca_file`.
-    fn new(account: &Account, host: &str) -> anyhow::Result<Self> {
+    pub(super) fn new(account: &Account, host: &str) -> anyhow::Result<Self> {
         let extra = match &account.config.ca_file {
             Some(path) => {
                 let found: Result<Vec<_>, _> =
@@ -335,11 +346,14 @@ impl Tls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        let host = ServerName::try_from(host.to_owned()).context("imap_url names no host")?;
+        let host = ServerName::try_from(host.to_owned()).context("the address names no host")?;
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), host })
     }
 
-    async fn over(self, stream: Box<dyn Connection>) -> Result<Box<dyn Connection>, Trouble> {
+    pub(super) async fn over(
+        self,
+        stream: Box<dyn Connection>,
+    ) -> Result<Box<dyn Connection>, Trouble> {
         let made = within(TIMEOUT, self.connector.connect(self.host, stream)).await;
         let made = made.map_err(|error| {
             Trouble::Failed(format!("the connection can't be encrypted: {error}"))
@@ -349,21 +363,28 @@ impl Tls {
 }
 
 async fn sign_in(wire: &mut Wire, user: &str, password: &str) -> Result<(), Trouble> {
-    let signed_in = match (quoted(user), quoted(password)) {
+    match (quoted(user), quoted(password)) {
         (Ok(user), Ok(password)) => {
             wire.command(&format!("LOGIN {user} {password}"), TIMEOUT).await.map(drop)
         }
         // LOGIN's strings are ASCII.
-        _ => wire.authenticate_plain(&BASE64.encode(format!("\0{user}\0{password}"))).await,
-    };
-    signed_in.map_err(|trouble| match trouble {
+        _ => {
+            let answer = BASE64.encode(format!("\0{user}\0{password}"));
+            wire.authenticate("PLAIN", &answer).await
+        }
+    }
+}
+
+/// A server that says no to signing in refuses the account.
+fn refused(trouble: Trouble) -> Trouble {
+    match trouble {
         // A fault of the server's own (RFC 5530).
         Trouble::Denied(why) if why.to_ascii_uppercase().starts_with("[UNAVAILABLE]") => {
             Trouble::Failed(why)
         }
         Trouble::Denied(why) => Trouble::Refused(why),
         trouble => trouble,
-    })
+    }
 }
 
 impl Account {
@@ -391,8 +412,8 @@ pub(super) fn advice(url: &str) -> &'static str {
         "Google takes an app password alone, which exists once two-step verification is on: \
          https://myaccount.google.com/apppasswords. Workspace administrators may have switched them off"
     } else if of("office365.com") || of("outlook.com") || of("hotmail.com") {
-        "Microsoft takes no passwords by IMAP, only OAuth, which Frontdesk doesn't speak: have Exchange forward the \
-         address to a mailbox elsewhere, or post its mail by webhook (docs/channels/email.md)"
+        "Microsoft takes no passwords by IMAP, only OAuth: give the account an `oauth` section (docs/channels/email.md). With one, \
+         see that IMAP is on for the mailbox, and that the application may use it"
     } else if [
         "yahoo.com",
         "aol.com",
@@ -564,7 +585,9 @@ mod tests {
                     .say(if refused { "F1 NO [AUTHENTICATIONFAILED] Wrong." } else { "F1 OK in" })
                     .await;
             };
-            let (done, ()) = tokio::join!(sign_in(&mut wire, user, password), serve);
+            let signs_in =
+                async { sign_in(&mut wire, user, password).await.map_err(super::refused) };
+            let (done, ()) = tokio::join!(signs_in, serve);
             assert_eq!(
                 matches!(done, Err(Trouble::Refused(why)) if why.ends_with("Wrong.")),
                 refused

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Account;
+use super::cards::ProductCard;
 use super::choices::Choice;
 use super::deadline::Right;
 use super::event::{Attachment, Incoming, What};
@@ -26,6 +27,8 @@ const MAX_FILES: usize = 10;
 const MAX_FILE_NAME: usize = 200;
 /// Longest token or address that an event brings along to be answered with, in bytes.
 const MAX_RIGHT: usize = 4_096;
+/// Longest language tag (BCP 47), in bytes.
+const MAX_TAG: usize = 64;
 /// Platforms send an event again for up to seven days (Meta); longer than that nothing need be
 /// remembered.
 const REMEMBERED_MS: u64 = 8 * DAY_MS;
@@ -45,6 +48,18 @@ pub(super) struct Place {
     /// When the mailbox was connected, in milliseconds since the Unix epoch: what came before isn't
     /// answered.
     pub(super) since_ms: u64,
+}
+
+/// A session at Discord's Gateway, which another connection takes up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct GatewaySession {
+    pub(super) id: String,
+    /// Where it is taken up.
+    pub(super) url: String,
+    /// The bot's own id.
+    pub(super) bot: String,
+    /// The number of the last event that was read.
+    pub(super) seq: u64,
 }
 
 /// Where a conversation of a platform stands.
@@ -74,6 +89,9 @@ pub(super) struct Chat {
     /// What stands there of the running answer.
     #[serde(default)]
     pub(super) placed: Option<Placed>,
+    /// The language of the person's app, as the platform writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) language: Option<String>,
     /// What was asked last, until its answer is whole.
     #[serde(default)]
     pub(super) asked: Option<Asked>,
@@ -156,11 +174,23 @@ pub(super) struct Part {
     /// What can be pressed under it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) choices: Vec<Choice>,
+    /// What it shows in place of its text, where the platform takes that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) cards: Vec<ProductCard>,
 }
 
 impl Part {
     pub(super) fn new(id: String, rich: Rich, markdown: String, by_agent: bool) -> Self {
-        Self { id, rich, markdown, begun: false, tries: 0, by_agent, choices: Vec::new() }
+        Self {
+            id,
+            rich,
+            markdown,
+            begun: false,
+            tries: 0,
+            by_agent,
+            choices: Vec::new(),
+            cards: Vec::new(),
+        }
     }
 }
 
@@ -197,7 +227,8 @@ fn bounded(event: Incoming) -> Incoming {
         what => what,
     };
     let right = event.right.filter(|right| right.len() <= MAX_RIGHT);
-    Incoming { what, right, ..event }
+    let language = event.language.filter(|tag| tag.len() <= MAX_TAG);
+    Incoming { what, right, language, ..event }
 }
 
 type Pairs = Vec<(Vec<u8>, Option<Vec<u8>>)>;
@@ -300,6 +331,48 @@ impl Ledger {
         place: &Place,
     ) -> Result<(), StoreError> {
         self.store.put(SPACE, &key("mailbox", &[account, folder]), &bytes(place)).await
+    }
+
+    pub(super) async fn gateway(
+        &self,
+        account: &str,
+    ) -> Result<Option<GatewaySession>, StoreError> {
+        let value = self.store.get(SPACE, &key("gateway", &[account])).await?;
+        Ok(value.and_then(|value| read(&value)))
+    }
+
+    pub(super) async fn set_gateway(
+        &self,
+        account: &str,
+        session: Option<&GatewaySession>,
+    ) -> Result<(), StoreError> {
+        let value = session.map(bytes);
+        self.store.change(SPACE, vec![(key("gateway", &[account]), value)]).await
+    }
+
+    /// The conversations in a channel: the channel's own, and those of people in it
+    /// (`CHANNEL/PERSON`).
+    pub(super) async fn chats_of(
+        &self,
+        account: &str,
+        channel: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut names = std::collections::BTreeSet::new();
+        // A conversation may have begun with what still waits.
+        for kind in ["chat", "in"] {
+            let prefix = numbered_prefix(kind, &[account]);
+            let own = [prefix.as_slice(), channel.as_bytes()].concat();
+            for (key, _) in self.store.scan(SPACE, &own).await? {
+                let rest = key.get(prefix.len()..).unwrap_or_default();
+                let name = rest.split(|byte| *byte == 0).next().unwrap_or_default();
+                names.insert(String::from_utf8_lossy(name).into_owned());
+            }
+        }
+        let belongs = |name: &String| {
+            let rest = name.strip_prefix(channel).unwrap_or_default();
+            rest.is_empty() || rest.starts_with('/')
+        };
+        Ok(names.into_iter().filter(belongs).collect())
     }
 
     /// The events of a conversation that wait, oldest first, with their keys.
@@ -509,6 +582,52 @@ impl Ledger {
             }
         }
         Ok(chats.into_iter().collect())
+    }
+
+    /// Gives a conversation another name on its platform, with what is to be read and sent there.
+    /// Where it has begun anew under that name, only what is still to be sent goes along.
+    pub(super) async fn rename(
+        &self,
+        account: &Account,
+        from: &str,
+        to: &str,
+    ) -> Result<(), StoreError> {
+        let id = account.id();
+        let row = self.chat(&id, from).await?;
+        let begun = !self.chat(&id, to).await?.session.is_empty();
+        let mut kinds = vec!["in", "out"];
+        if !begun {
+            kinds.extend(["told", "turn", "chat"]);
+        }
+        let mut pairs: Pairs = Vec::new();
+        for kind in kinds {
+            let (old, new) = (key(kind, &[&id, from]), key(kind, &[&id, to]));
+            for (name, value) in self.store.scan(SPACE, &old).await? {
+                // Another conversation's name may begin like this one's.
+                let rest = name.get(old.len()..).unwrap_or_default();
+                if rest.first().is_some_and(|byte| *byte != 0) {
+                    continue;
+                }
+                let name = [new.as_slice(), rest].concat();
+                // What waits is delivered there as if it had come there.
+                let value = match (kind, read::<Incoming>(&value)) {
+                    ("in", Some(event)) => bytes(&Incoming { chat: to.to_owned(), ..event }),
+                    _ => value,
+                };
+                pairs.push((name, Some(value)));
+            }
+            for (name, _) in self.store.scan(SPACE, &old).await? {
+                let rest = name.get(old.len()..).unwrap_or_default();
+                if rest.first().is_none_or(|byte| *byte == 0) {
+                    pairs.push((name, None));
+                }
+            }
+        }
+        if !begun && !row.session.is_empty() {
+            let place = format!("{id}\0{to}").into_bytes();
+            pairs.push((key("session", &[&account.site, &row.session]), Some(place)));
+        }
+        self.store.change(SPACE, pairs).await
     }
 
     /// Forgets a session's conversation with everything that was to be read or sent there.

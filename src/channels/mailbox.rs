@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rand::Rng as _;
 
+use super::event::Outcome;
 use super::imap::{Folder, Trouble};
 use super::ledger::{MAIL_REMEMBERED_MS, Place};
 use super::{Account, Channels};
@@ -82,10 +83,21 @@ async fn read(
     let (url, name) =
         (account.config.imap_url.clone().unwrap_or_default(), account.config.imap_folder.as_str());
     // The first failure in a row is told, too, where the mailbox was never open.
-    let mut folder = match Folder::open(account).await {
+    let access = match inner.delivery.token(account, inner.clock.now_ms()).await {
+        Ok(access) => access,
+        Err(outcome @ Outcome::Unauthorized { .. }) => {
+            luck.failures = luck.failures.max(1);
+            return Err(Trouble::Refused(outcome.to_string()));
+        }
+        Err(outcome) => return Err(Trouble::Failed(outcome.to_string())),
+    };
+    let mut folder = match Folder::open(account, &access).await {
         Ok(folder) => folder,
         Err(trouble) => {
             luck.failures = luck.failures.max(1);
+            if matches!(trouble, Trouble::Refused(_)) {
+                inner.delivery.forget_token(account);
+            }
             return Err(trouble);
         }
     };

@@ -139,16 +139,17 @@ fn whatsapp(message: &Value, value: &Value) -> Result<Incoming, &'static str> {
     Ok(Incoming::new(key, chat, user, what).at(seconds.saturating_mul(1000)))
 }
 
-/// What a webhook of Messenger holds.
+/// What a webhook of Messenger or Instagram holds. `echoes_tell`: what is echoed without our mark
+/// was written by a person. Instagram's echoes don't carry it.
 #[must_use]
-pub(super) fn read_messenger(body: &Value) -> Batch {
+pub(super) fn read_messenger(body: &Value, echoes_tell: bool) -> Batch {
     let mut batch = Batch::default();
     for entry in body["entry"].as_array().into_iter().flatten() {
         if entry["standby"].is_array() {
             batch.skipped.push("another responder holds the conversation");
         }
         for event in entry["messaging"].as_array().into_iter().flatten() {
-            match messenger(event) {
+            match messenger(event, echoes_tell) {
                 Ok(event) => batch.events.push(event),
                 Err(why) => batch.skipped.push(why),
             }
@@ -157,14 +158,14 @@ pub(super) fn read_messenger(body: &Value) -> Batch {
     batch
 }
 
-fn messenger(event: &Value) -> Result<Incoming, &'static str> {
+fn messenger(event: &Value, echoes_tell: bool) -> Result<Incoming, &'static str> {
     let user = event["sender"]["id"].as_str().ok_or("nobody wrote it")?.to_owned();
     let at_ms = event["timestamp"].as_u64().unwrap_or_default();
     let (key, what) = if let Some(message) = event.get("message") {
         if message["is_echo"] == true {
             // What we send bears our mark; whatever else goes out was written by a person in the
             // page's inbox.
-            if message["metadata"] == OURS || event["recipient"]["id"].is_null() {
+            if !echoes_tell || message["metadata"] == OURS || event["recipient"]["id"].is_null() {
                 return Err("our own message");
             }
             let to = event["recipient"]["id"].as_str().unwrap_or_default().to_owned();
@@ -172,6 +173,10 @@ fn messenger(event: &Value) -> Result<Incoming, &'static str> {
             return Ok(Incoming::new(key, to.clone(), to, What::Held).at(at_ms));
         }
         let key = message["mid"].as_str().ok_or("no message id")?.to_owned();
+        if message["is_deleted"] == true {
+            let what = What::Deleted { message: key.clone() };
+            return Ok(Incoming::new(format!("{key}:deleted"), user.clone(), user, what).at(at_ms));
+        }
         let files = message["attachments"].as_array().into_iter().flatten();
         let attachments = files.map(|file| Attachment {
             kind: match file["type"].as_str() {
@@ -354,7 +359,7 @@ mod tests {
             let mut event = event;
             event["sender"] = json!({ "id": "P1" });
             event["timestamp"] = json!(5);
-            read_messenger(&json!({ "entry": [{ "messaging": [event] }] }))
+            read_messenger(&json!({ "entry": [{ "messaging": [event] }] }), true)
         };
         assert_eq!(
             read(json!({ "message": { "mid": "m_1", "is_echo": true, "text": "x" } })).skipped,

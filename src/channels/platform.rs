@@ -1,6 +1,7 @@
 //! Which platform an account is of: one closed list, so that every question about platforms is
 //! answered for each.
 
+use super::cards::{self, ProductCard};
 use super::choices::{self, Choice};
 use super::deadline::{Due, Right, Waiting, Way};
 use super::event::{Answered, Batch, Call, Outcome, Reply};
@@ -54,6 +55,8 @@ pub(super) struct Sending<'a> {
     pub(super) by_agent: bool,
     /// What can be pressed under it.
     pub(super) choices: &'a [Choice],
+    /// What it shows in place of its text.
+    pub(super) cards: &'a [ProductCard],
 }
 
 const MINUTE_MS: u64 = 60_000;
@@ -95,6 +98,10 @@ impl Platform {
                 waiting: Waiting::Typing { every_ms: 15_000 },
                 ..plain
             },
+            // Messenger's interface with its own length; whether somebody writes isn't shown.
+            Self::Instagram => {
+                Capability { unit: Unit::Bytes, limit: 950, spacing_ms: 250, ..plain }
+            }
             // A reply token holds for about a minute; half of it is kept for what the way costs.
             Self::Line => Capability {
                 limit: 5_000,
@@ -158,7 +165,7 @@ impl Platform {
         match self {
             Self::Telegram => signature::telegram(signed, secrets),
             Self::Slack => signature::slack(signed, secrets),
-            Self::WhatsApp | Self::Messenger => signature::meta(signed, secrets),
+            Self::WhatsApp | Self::Messenger | Self::Instagram => signature::meta(signed, secrets),
             Self::Line => signature::line(signed, secrets),
             Self::Twilio => {
                 // Twilio calls, and signs, the address with what it adds: the hash of a body that
@@ -207,7 +214,8 @@ impl Platform {
             Self::Telegram => telegram::read(&body, &account.config.bot),
             Self::Slack => slack::read(request.body, &body),
             Self::WhatsApp => meta::read_whatsapp(&body, &account.config.sender),
-            Self::Messenger => meta::read_messenger(&body),
+            Self::Messenger => meta::read_messenger(&body, true),
+            Self::Instagram => meta::read_messenger(&body, false),
             Self::Line => line::read(&body),
             Self::Twilio => twilio::read(request.body),
             Self::Discord => discord::read(&body),
@@ -266,13 +274,16 @@ impl Platform {
     /// `None` if the account or the conversation doesn't allow it.
     pub(super) fn send(self, target: Target<'_>, sending: &Sending<'_>) -> Option<Call> {
         let mut call = self.message(target, sending)?;
+        if !sending.plain {
+            cards::put(&target.account.config, &mut call, sending.cards);
+        }
         choices::put(self, target.chat, &mut call, sending.choices);
         Some(call)
     }
 
     fn message(self, target: Target<'_>, sending: &Sending<'_>) -> Option<Call> {
         let Target { account, chat, token, right, placed } = target;
-        let Sending { part, markdown, id, plain, way, now_s, by_agent, choices } = *sending;
+        let Sending { part, markdown, id, plain, way, now_s, by_agent, choices, cards } = *sending;
         let sender = account.config.sender.as_str();
         let right = right.map(|right| right.token.as_str());
         match self {
@@ -294,7 +305,9 @@ impl Platform {
                 })
             }
             Self::WhatsApp => Some(meta::send_whatsapp(account.meta_access(), chat, part, plain)),
-            Self::Messenger => Some(meta::send_messenger(account.meta_access(), chat, part)),
+            Self::Messenger | Self::Instagram => {
+                Some(meta::send_messenger(account.meta_access(), chat, part))
+            }
             Self::Line => Some(match right.filter(|_| way == Way::Right) {
                 Some(right) => line::reply(token, right, part),
                 None => line::send(token, chat, part, id),
@@ -304,10 +317,14 @@ impl Platform {
             }
             Self::Discord => {
                 let (app, text) = (account.config.app_id.as_str(), discord::text(part, plain));
-                let to = match (way, right) {
+                let to = match (way, right.and_then(discord::token)) {
                     (Way::Replace, Some(token)) => discord::To::Thinking { app, token },
                     (Way::Right, Some(token)) => discord::To::FollowUp { app, token },
-                    _ => discord::To::Channel { bot: token, chat },
+                    (Way::Right, None) => {
+                        let answered = right.and_then(discord::answered);
+                        discord::To::Channel { bot: token, chat, answered }
+                    }
+                    _ => discord::To::Channel { bot: token, chat, answered: None },
                 };
                 Some(discord::send(to, &text, id))
             }
@@ -320,10 +337,10 @@ impl Platform {
                 })
             }
             Self::Chatwoot => Some(chatwoot::send(token, chat, part, plain)),
-            Self::Email => email::send(sender, chat, right, part, id, by_agent),
+            Self::Email => email::send(sender, chat, right, part, id, by_agent, token),
             Self::Webhook => {
                 let secret = account.secrets.iter().find(|secret| secret.starts_with("whsec_"))?;
-                let message = generic::Message { part, markdown, choices };
+                let message = generic::Message { part, markdown, choices, cards };
                 generic::send(secret, chat, &message, id, now_s)
             }
         }
@@ -365,10 +382,13 @@ impl Platform {
             Self::Messenger => Some(meta::typing_messenger(account.meta_access(), chat)),
             // Groups have no loading animation.
             Self::Line => chat.starts_with('U').then(|| line::typing(token, chat)),
-            Self::Discord => {
-                let to = discord::To::Thinking { app: &account.config.app_id, token: right? };
-                (placed.is_some() && !text.is_empty()).then(|| discord::send(to, text, ""))
-            }
+            Self::Discord => match right.and_then(discord::token) {
+                Some(token) => {
+                    let to = discord::To::Thinking { app: &account.config.app_id, token };
+                    (placed.is_some() && !text.is_empty()).then(|| discord::send(to, text, ""))
+                }
+                None => account.config.gateway.then(|| discord::typing(token, chat)),
+            },
             Self::WeChat => Some(wechat::typing(token, chat)),
             Self::Teams => {
                 let to = teams::To { token, service: right?, chat };
@@ -380,7 +400,7 @@ impl Platform {
                 Some(teams::stream(to, id, sequence, so_far))
             }
             Self::Chatwoot => Some(chatwoot::typing(token, chat)),
-            Self::WhatsApp | Self::Twilio | Self::Email | Self::Webhook => None,
+            Self::WhatsApp | Self::Instagram | Self::Twilio | Self::Email | Self::Webhook => None,
         }
     }
 
@@ -396,6 +416,7 @@ impl Platform {
             Self::Telegram
             | Self::WhatsApp
             | Self::Messenger
+            | Self::Instagram
             | Self::Line
             | Self::Discord
             | Self::Teams
@@ -416,6 +437,7 @@ impl Platform {
             Self::Telegram
             | Self::WhatsApp
             | Self::Messenger
+            | Self::Instagram
             | Self::Twilio
             | Self::WeChat
             | Self::Teams
@@ -424,9 +446,27 @@ impl Platform {
         }
     }
 
+    /// Whether its messages are text without marks.
+    pub(super) fn is_plain(self) -> bool {
+        matches!(
+            self,
+            Self::Messenger
+                | Self::Instagram
+                | Self::Line
+                | Self::Twilio
+                | Self::WeChat
+                | Self::Email
+        )
+    }
+
     /// Whether the answer so far stands in a message of its own there.
-    pub(super) fn places(self, chat: &str) -> bool {
-        self != Self::Teams || chat.starts_with("1:")
+    pub(super) fn places(self, chat: &str, right: Option<&Right>) -> bool {
+        match self {
+            Self::Teams => chat.starts_with("1:"),
+            // In place of "thinks"; a message of the Gateway has none.
+            Self::Discord => right.is_some_and(|right| discord::token(&right.token).is_some()),
+            _ => true,
+        }
     }
 
     /// Asks for an access token, where the platform lends one for the account's.
@@ -442,6 +482,7 @@ impl Platform {
                     .unwrap_or("https://login.microsoftonline.com");
                 Some(teams::lend(login, &account.config.tenant, app, secret))
             }
+            Self::Email => Some(account.oauth.as_ref()?.lend()),
             _ => None,
         }
     }
@@ -450,7 +491,7 @@ impl Platform {
         match self {
             Self::Telegram => telegram::judge(answered),
             Self::Slack => slack::judge(answered),
-            Self::WhatsApp | Self::Messenger => meta::judge(answered),
+            Self::WhatsApp | Self::Messenger | Self::Instagram => meta::judge(answered),
             Self::Line => line::judge(answered),
             Self::Twilio => twilio::judge(answered),
             Self::Discord => discord::judge(answered),

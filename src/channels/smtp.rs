@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Message, SmtpTransport, Transport as _};
@@ -27,7 +27,7 @@ pub(super) async fn send(account: &Account, mail: &Mail) -> Result<(u16, String)
         // Its address can't be written to: 553 says so in SMTP.
         Err(error) => return Ok((553, format!("5.1.3 {error:#}"))),
     };
-    let transport = transport(account).await.map_err(unsent)?;
+    let transport = transport(account, &mail.credential).await.map_err(unsent)?;
     // The library waits for its sockets, each time for a bounded while.
     let sent = tokio::task::spawn_blocking(move || transport.send(&message)).await;
     match sent.map_err(|error| NoAnswer { why: error.to_string(), sent: true })? {
@@ -36,24 +36,27 @@ pub(super) async fn send(account: &Account, mail: &Mail) -> Result<(u16, String)
         }
         Err(error) => match error.status() {
             Some(code) => Ok((u16::from(code), said(&error))),
+            None if refused_token(account, &error) => {
+                Ok((535, "5.7.8 the server doesn't take the access token".to_owned()))
+            }
             None => Err(NoAnswer { sent: may_have_arrived(&error), why: error.to_string() }),
         },
     }
 }
 
-/// Whether the server takes the account's credentials.
+/// Whether the server takes the account's credentials: a password, or an access token.
 ///
 /// # Errors
 /// When it can't be reached or refuses them.
-pub(super) async fn check(account: &Account) -> anyhow::Result<()> {
-    let transport = transport(account).await?;
+pub(super) async fn check(account: &Account, credential: &str) -> anyhow::Result<()> {
+    let transport = transport(account, credential).await?;
     let tested = tokio::task::spawn_blocking(move || transport.test_connection()).await?;
     let well = tested.context("the mail server refuses the account")?;
     anyhow::ensure!(well, "the mail server doesn't answer");
     Ok(())
 }
 
-async fn transport(account: &Account) -> anyhow::Result<SmtpTransport> {
+async fn transport(account: &Account, credential: &str) -> anyhow::Result<SmtpTransport> {
     let url = reqwest::Url::parse(&account.base_url).context("base_url is no address")?;
     let host =
         url.host_str().context("base_url names no host")?.trim_matches(['[', ']']).to_owned();
@@ -84,12 +87,16 @@ async fn transport(account: &Account) -> anyhow::Result<SmtpTransport> {
         .tls(tls)
         .timeout(Some(TIMEOUT))
         .hello_name(ClientId::Domain(domain));
-    Ok(match account.token.as_str() {
+    Ok(match credential {
         "" => builder.build(),
         password => {
             let user = &account.config.smtp_user;
             let user = if user.is_empty() { sender } else { user.clone() };
-            builder.credentials(Credentials::new(user, password.to_owned())).build()
+            let builder = builder.credentials(Credentials::new(user, password.to_owned()));
+            match account.oauth {
+                Some(_) => builder.authentication(vec![Mechanism::Xoauth2]).build(),
+                None => builder.build(),
+            }
         }
     })
 }
@@ -121,6 +128,12 @@ fn written(sender: &str, mail: &Mail) -> anyhow::Result<Message> {
 /// What the server said, which stands behind the status.
 fn said(error: &lettre::transport::smtp::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// Google refuses an access token by one more question, which says why and is to be answered by
+/// nothing. The library answers no questions in XOAUTH2, and has no status for it.
+fn refused_token(account: &Account, error: &lettre::transport::smtp::Error) -> bool {
+    account.oauth.is_some() && error.is_client() && said(error).contains("challenge")
 }
 
 /// Whether the server may have taken the message although no answer came.

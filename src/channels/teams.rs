@@ -86,7 +86,8 @@ fn event(activity: &Value) -> Result<Incoming, &'static str> {
         _ => return Err("another type of activity"),
     };
     let service = activity["serviceUrl"].as_str().map(str::to_owned);
-    Ok(Incoming::new(format!("{id}:{key}"), chat, user, what).with_right(service))
+    let event = Incoming::new(format!("{id}:{key}"), chat, user, what);
+    Ok(event.with_right(service).in_language(activity["locale"].as_str()))
 }
 
 /// What activities are sent with.

@@ -26,17 +26,29 @@ pub(super) fn read(update: &Value, bot: &str) -> Batch {
     }
     match event(update, bot) {
         Ok((chat, user, at_ms, what)) => {
-            batch.events.push(Incoming::new(id.to_string(), chat, user, what).at(at_ms));
+            let event = Incoming::new(id.to_string(), chat, user, what).at(at_ms);
+            batch.events.push(event.in_language(language(update)));
         }
         Err(why) => batch.skipped.push(why),
     }
     batch
 }
 
+/// The language of the app of who did it.
+fn language(update: &Value) -> Option<&str> {
+    let kinds = ["message", "edited_message", "callback_query"];
+    kinds.into_iter().find_map(|kind| update[kind]["from"]["language_code"].as_str())
+}
+
 type Found = (String, String, u64, What);
 
 fn event(update: &Value, bot: &str) -> Result<Found, &'static str> {
     if let Some(message) = update.get("message") {
+        // A group that became a supergroup has another id from then on.
+        if let Some(to) = message["migrate_to_chat_id"].as_i64() {
+            let (chat, what) = (chat(message)?, What::Moved { to: to.to_string() });
+            return Ok((chat.clone(), chat, seconds(message, "date"), what));
+        }
         let said = |text, attachments| What::Said { message: id(message), text, attachments };
         let (text, attachments) = contents(message, bot)?;
         return Ok((
@@ -241,6 +253,9 @@ pub(super) fn judge(answered: Answered<'_>) -> Outcome {
     match body["error_code"].as_u64().unwrap_or(u64::from(answered.status)) {
         429 => Outcome::Later { after_ms: after_ms.or(Some(5_000)), why },
         403 => Outcome::Closed { why },
+        400 if body["parameters"]["migrate_to_chat_id"].is_i64() => {
+            Outcome::Moved { to: body["parameters"]["migrate_to_chat_id"].to_string() }
+        }
         400 if says("chat not found") || says("upgraded to a supergroup") => {
             Outcome::Closed { why }
         }

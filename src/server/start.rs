@@ -329,6 +329,7 @@ impl Start {
                 tasks: tasks.clone(),
                 metrics: metrics.clone(),
                 prompts: answering.spine.prompts.clone(),
+                insight: learning.insight.clone(),
                 languages: sites
                     .iter()
                     .map(|site| (site.id.clone(), site.language.clone()))
@@ -471,7 +472,7 @@ impl Start {
             tasks.clone(),
         );
         tasks.spawn("desk", desk);
-        channels.read_mailboxes();
+        channels.listen();
         tasks.spawn("channels", channels.follow());
         let room = tasks::look_for_room(app.store.clone(), app.metrics.clone(), tasks.clone());
         tasks.spawn("room on the disk", room);

@@ -14,6 +14,8 @@ pub enum Platform {
     Slack,
     WhatsApp,
     Messenger,
+    /// Instagram's direct messages, by Messenger's interface.
+    Instagram,
     Line,
     /// SMS and MMS by Twilio.
     Twilio,
@@ -40,6 +42,7 @@ impl Platform {
             Self::Slack => "slack",
             Self::WhatsApp => "whatsapp",
             Self::Messenger => "messenger",
+            Self::Instagram => "instagram",
             Self::Line => "line",
             Self::Twilio => "twilio",
             Self::Discord => "discord",
@@ -61,7 +64,9 @@ impl Platform {
         match self {
             Self::Telegram => Some("https://api.telegram.org"),
             Self::Slack => Some("https://slack.com"),
-            Self::WhatsApp | Self::Messenger => Some("https://graph.facebook.com"),
+            Self::WhatsApp | Self::Messenger | Self::Instagram => {
+                Some("https://graph.facebook.com")
+            }
             Self::Line => Some("https://api.line.me"),
             Self::Twilio => Some("https://api.twilio.com"),
             Self::Discord => Some("https://discord.com"),
@@ -133,7 +138,8 @@ pub struct ChannelConfig {
     /// Telegram: the bot's name without `@`, by which people in groups speak to it.
     #[serde(default)]
     pub bot: String,
-    /// Who messages come from: WhatsApp's id of the phone number, Messenger's id of the page,
+    /// Who messages come from: WhatsApp's id of the phone number, Messenger's and Instagram's
+    /// id of the page,
     /// Twilio's number (`+1500…`) or messaging service (`MG…`), the e-mail address that answers
     /// come from, with a name or without.
     #[serde(default)]
@@ -165,9 +171,16 @@ pub struct ChannelConfig {
     /// believed about its sender.
     #[serde(default)]
     pub authserv_id: String,
+    /// E-mail: access tokens in place of a password, for both servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<OauthConfig>,
     /// E-mail: certificates (PEM) that count besides the machine's, for mail servers of one's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+    /// WhatsApp: the connected catalogue's id. With it product cards show its products, whose ids
+    /// there must be those of the site's catalogue.
+    #[serde(default)]
+    pub catalog_id: String,
     /// Discord's and Teams' application id, WeChat's AppID.
     #[serde(default)]
     pub app_id: String,
@@ -187,13 +200,18 @@ pub struct ChannelConfig {
     pub login_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys_url: Option<String>,
+    /// Discord: messages to the bot are read, too, over Discord's Gateway. Without it commands and
+    /// buttons alone are.
+    #[serde(default)]
+    pub gateway: bool,
     /// Slack: streams answers into threads. The app must be declared as an agent.
     #[serde(default)]
     pub stream: bool,
     /// Twilio: the account's SID (`AC…`).
     #[serde(default)]
     pub account_sid: String,
-    /// WhatsApp and Messenger: what the platform shows when it asks whether the address is ours.
+    /// WhatsApp, Messenger and Instagram: what the platform shows when it asks whether the address
+    /// is ours.
     #[serde(default)]
     pub verify_token: String,
     /// Twilio signs the address that it calls: this server's, as written in Twilio's console.
@@ -203,6 +221,28 @@ pub struct ChannelConfig {
     /// it at once.
     #[serde(default = "pause")]
     pub pause_ms: u64,
+}
+
+/// `[sites.channels.oauth]`: where a mailbox's access tokens come from (RFC 6749).
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct OauthConfig {
+    /// The provider's address for tokens.
+    pub token_url: String,
+    /// The application's, as it is registered with the provider.
+    pub client_id: String,
+    #[serde(default)]
+    pub client_secret: String,
+    /// File that holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_file: Option<PathBuf>,
+    /// File that holds the refresh token. Where the provider hands out a new one, it is written
+    /// there: the file must be writable, and belong to one account alone. Left out, the
+    /// application asks for itself (Microsoft's client credentials).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token_file: Option<PathBuf>,
+    #[serde(default)]
+    pub scope: String,
 }
 
 fn pause() -> u64 {
@@ -218,7 +258,13 @@ impl ChannelConfig {
     pub(crate) fn secret_files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let secrets =
             [&mut self.token_file, &mut self.secrets_file, &mut self.encoding_aes_key_file];
-        secrets.into_iter().chain([&mut self.imap_password_file, &mut self.ca_file]).flatten()
+        let oauth = self
+            .oauth
+            .as_mut()
+            .into_iter()
+            .flat_map(|oauth| [&mut oauth.client_secret_file, &mut oauth.refresh_token_file]);
+        let mail = [&mut self.imap_password_file, &mut self.ca_file];
+        secrets.into_iter().chain(mail).chain(oauth).flatten()
     }
 
     /// What the account is called.
@@ -251,8 +297,9 @@ impl ChannelConfig {
         if self.platform.needs_token() && self.token.is_empty() && self.token_file.is_none() {
             bail!("channel {name:?}: {} needs `token` or `token_file`", self.platform.name());
         }
-        // Teams shows a token of Microsoft's, and a mailbox nothing.
-        let signs = self.platform != Platform::Teams && self.imap_url.is_none();
+        // Teams shows a token of Microsoft's; a mailbox and Discord's Gateway are asked by us.
+        let asked = self.imap_url.is_some() || self.gateway;
+        let signs = self.platform != Platform::Teams && !asked;
         if signs && self.secrets.is_empty() && self.secrets_file.is_none() {
             let or = if self.platform == Platform::Email {
                 ", or `imap_url` name a mailbox to be read"
@@ -263,12 +310,24 @@ impl ChannelConfig {
                 "channel {name:?}: `secrets` or `secrets_file` must hold what the platform signs with{or}"
             );
         }
+        if self.platform != Platform::Discord && self.gateway {
+            bail!("channel {name:?}: `gateway` belongs to `platform = \"discord\"`");
+        }
+        if self.platform != Platform::Email && self.oauth.is_some() {
+            bail!("channel {name:?}: `oauth` belongs to `platform = \"email\"`");
+        }
         if self.platform != Platform::Email && self.imap_url.is_some() {
             bail!("channel {name:?}: `imap_url` belongs to `platform = \"email\"`");
         }
         let missing = match self.platform {
-            Platform::WhatsApp | Platform::Messenger if self.sender.is_empty() => Some("sender"),
-            Platform::WhatsApp | Platform::Messenger if self.verify_token.is_empty() => {
+            Platform::WhatsApp | Platform::Messenger | Platform::Instagram
+                if self.sender.is_empty() =>
+            {
+                Some("sender")
+            }
+            Platform::WhatsApp | Platform::Messenger | Platform::Instagram
+                if self.verify_token.is_empty() =>
+            {
                 Some("verify_token")
             }
             Platform::Twilio | Platform::Email if self.sender.is_empty() => Some("sender"),
@@ -344,6 +403,26 @@ impl ChannelConfig {
 
     fn validate_email(&self) -> anyhow::Result<()> {
         let name = self.name();
+        if let Some(oauth) = &self.oauth {
+            let secret = !oauth.client_secret.is_empty() || oauth.client_secret_file.is_some();
+            if oauth.refresh_token_file.is_none() && !secret {
+                bail!(
+                    "channel {name:?}: oauth needs `refresh_token_file`, or `client_secret_file` where the application asks for itself"
+                );
+            }
+            if !oauth.client_secret.is_empty() && oauth.client_secret_file.is_some() {
+                bail!(
+                    "channel {name:?}: oauth.client_secret and oauth.client_secret_file are both set; leave one of them out"
+                );
+            }
+            if !oauth.token_url.starts_with("https://") && !self.allow_private {
+                bail!("channel {name:?}: oauth.token_url must begin with https://");
+            }
+            let password = !self.token.is_empty() || self.token_file.is_some();
+            if password || !self.imap_password.is_empty() || self.imap_password_file.is_some() {
+                bail!("channel {name:?}: oauth stands in place of a password; leave one out");
+            }
+        }
         if !matches!(self.signed_as, SignedAs::Standard | SignedAs::Mailgun) {
             bail!("channel {name:?}: e-mail is signed as \"standard\" or \"mailgun\"");
         }
@@ -362,9 +441,13 @@ impl ChannelConfig {
             }
             let password =
                 [&self.imap_password, &self.token].into_iter().any(|one| !one.is_empty());
-            if !password && self.imap_password_file.is_none() && self.token_file.is_none() {
+            if !password
+                && self.imap_password_file.is_none()
+                && self.token_file.is_none()
+                && self.oauth.is_none()
+            {
                 bail!(
-                    "channel {name:?}: the mailbox needs a password: `token`, or `imap_password` where it has its own"
+                    "channel {name:?}: the mailbox needs a password (`token`, or `imap_password` where it has its own) or `oauth`"
                 );
             }
             if self.imap_folder.is_empty() {

@@ -165,7 +165,7 @@ const KNOWN_BY: &[(&[&str], &[&str])] = &[
         ],
     ),
     (&["zip"], &["retrieval/ingest/extraction"]),
-    (&["tokio_tungstenite"], &["cli/chat", "bench"]),
+    (&["tokio_tungstenite"], &["cli/chat", "bench", "channels/gateway"]),
 ];
 
 /// A path of the code, segment by segment.

@@ -18,11 +18,14 @@ use tokio::sync::Notify;
 use crate::support::{LIMIT, TestServer};
 
 mod acceptance;
+mod cards;
 mod desk;
 mod email;
+mod gateway;
 mod mailbox;
 mod platforms;
 mod shapes;
+mod whole_way;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const TELEGRAM_SECRET: &str = "a-secret-of-telegram";

@@ -29,14 +29,14 @@ const PASSWORD: &str = "correct horse battery";
 
 /// An agent who signed in, with the calls of the API.
 #[derive(Clone)]
-struct Desk {
+pub(crate) struct Desk {
     addr: SocketAddr,
     cookie: String,
     me: Me,
 }
 
 /// An agent's console.
-struct Console {
+pub(crate) struct Console {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     welcome: ConsoleServer,
     ids: u32,
@@ -76,7 +76,7 @@ async fn try_sign_in(addr: SocketAddr, login: &str, password: &str) -> reqwest::
 }
 
 /// Makes an account and signs in.
-async fn desk(server: &TestServer, login: &str, role: Role) -> Desk {
+pub(crate) async fn desk(server: &TestServer, login: &str, role: Role) -> Desk {
     account(server, login, role).await;
     Desk::sign_in(server.addr(), login).await
 }
@@ -120,7 +120,7 @@ impl Desk {
         Ok(tokio_tungstenite::connect_async(request).await?.0)
     }
 
-    async fn console(&self) -> Console {
+    pub(crate) async fn console(&self) -> Console {
         self.console_at(None, 0).await
     }
 
@@ -183,7 +183,7 @@ impl Console {
     }
 
     /// Does something; gives the seq, or the code of the refusal.
-    async fn act(&mut self, session: &str, action: Action) -> Result<u64, ErrorCode> {
+    pub(crate) async fn act(&mut self, session: &str, action: Action) -> Result<u64, ErrorCode> {
         let wanted = self.id();
         self.send(&ConsoleClient::Act { id: wanted.clone(), session: session.into(), action })
             .await;
@@ -195,7 +195,7 @@ impl Console {
         .await
     }
 
-    async fn watch(&mut self, session: &str, last_seq: u64) -> (Summary, Vec<Entry>) {
+    pub(crate) async fn watch(&mut self, session: &str, last_seq: u64) -> (Summary, Vec<Entry>) {
         let wanted = self.id();
         let watch = ConsoleClient::Watch {
             id: wanted.clone(),
@@ -274,11 +274,11 @@ fn held_by(holder: &Holder, wanted: &Agent) -> bool {
     matches!(holder, Holder::Agent { agent, .. } if agent.id == wanted.id)
 }
 
-fn take() -> Action {
+pub(crate) fn take() -> Action {
     Action::Take {}
 }
 
-fn say(text: &str) -> Action {
+pub(crate) fn say(text: &str) -> Action {
     Action::Send { text: text.into(), suggestion: None }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand::Rng as _;
 use tokio::time::Instant;
 
+use super::super::cards::{self, ProductCard};
 use super::super::choices::{self, Choice};
 use super::super::deadline::{self, Due, Moment, Seen, Waiting, Way};
 use super::super::delivery::{MAX_TRIES, pause_ms};
@@ -33,6 +34,7 @@ impl Task {
         text: &str,
         citations: &[Citation],
         choices: &[Choice],
+        cards: &[ProductCard],
         by_agent: bool,
     ) -> Vec<Part> {
         let mut rich = Rich::of_markdown(text);
@@ -49,9 +51,23 @@ impl Task {
                 }
             }
         }
-        let capability = self.account.config.platform.capability();
-        let split =
-            |rich: &Rich| rich.split_in(capability.unit, capability.limit, capability.most_parts);
+        let config = &self.account.config;
+        let shown = cards::messages(config, cards);
+        if shown.is_empty() {
+            rich = cards::listed(rich, cards);
+            markdown = match cards {
+                [] => markdown,
+                _ => rich.markdown(),
+            };
+        }
+        let capability = config.platform.capability();
+        // Where links stand behind their words they count.
+        let plain = config.platform.is_plain();
+        let split = |rich: &Rich| {
+            let text = plain.then(|| Rich { text: rich.plain(), spans: Vec::new() });
+            let rich = text.as_ref().unwrap_or(rich);
+            rich.split_in(capability.unit, capability.limit, capability.most_parts)
+        };
         let mut parts = split(&rich);
         let last = parts.last().map_or("", |part| part.text.as_str());
         let platform = self.account.config.platform;
@@ -69,10 +85,33 @@ impl Task {
             Part::new(number(i), part, markdown, by_agent)
         });
         let mut parts: Vec<Part> = parts.collect();
-        if let Some(last) = parts.last_mut() {
-            last.choices = buttons;
+        let at = parts.len().saturating_sub(1);
+        for cards in shown {
+            let (rich, id) = (cards::listed(Rich::default(), &cards), number(parts.len()));
+            let part = Part::new(id, rich.clone(), rich.markdown(), by_agent);
+            parts.push(Part { cards, ..part });
+        }
+        // Quick replies vanish as soon as another message follows.
+        let quick = matches!(
+            platform,
+            Platform::Messenger | Platform::Instagram | Platform::Line | Platform::Teams
+        );
+        let under = if quick { parts.last_mut() } else { parts.get_mut(at) };
+        if let Some(part) = under {
+            part.choices = buttons;
         }
         parts
+    }
+
+    /// Cards that were chosen after their answer went out, as messages of their own.
+    pub(super) fn cards_later(&self, seq: u64, cards: &[ProductCard]) -> Vec<Part> {
+        let shown = cards::messages(&self.account.config, cards);
+        let parts = shown.into_iter().enumerate().map(|(i, cards)| {
+            let rich = cards::listed(Rich::default(), &cards);
+            let id = format!("{}-{seq}-cards-{i}", self.row.session);
+            Part { cards, ..Part::new(id, rich.clone(), rich.markdown(), false) }
+        });
+        parts.collect()
     }
 
     /// Tries a part once; how long to wait before the next request.
@@ -115,7 +154,13 @@ impl Task {
         part.begun = !platform.takes_once(&self.account, &self.chat, way);
         inner.ledger.set(key, &part).await?;
         let mut outcome = self.attempt(&part, way, false, now_ms).await;
-        if let Outcome::Plain { why } = &outcome {
+        // A picture that the platform can't fetch is no reason to show nothing.
+        let refused = match &outcome {
+            Outcome::Plain { why } => Some(why),
+            Outcome::Refused { why } if !part.cards.is_empty() => Some(why),
+            _ => None,
+        };
+        if let Some(why) = refused {
             tracing::warn!(
                 account = id,
                 why,
@@ -164,6 +209,12 @@ impl Task {
                     "the platform refuses the account; nothing is sent until its token is mended"
                 );
                 Ok(spacing)
+            }
+            Outcome::Moved { to } => {
+                part.begun = false;
+                inner.ledger.set(key, &part).await?;
+                self.rename(&to).await?;
+                Ok(Duration::ZERO)
             }
             Outcome::Closed { why } => {
                 tracing::warn!(
@@ -257,6 +308,7 @@ impl Task {
             now_s: now_ms / 1000,
             by_agent: part.by_agent,
             choices: &part.choices,
+            cards: &part.cards,
         };
         match self.account.config.platform.send(self.target(&token), &sending) {
             Some(call) => delivery.send(&self.account, &call, now_ms).await,
@@ -309,8 +361,8 @@ impl Task {
         if inner.delivery.rest_ms(&self.account.id(), now_ms) != Some(0) {
             return Ok(());
         }
-        let places =
-            matches!(capability.waiting, Waiting::Edits { .. }) && platform.places(&self.chat);
+        let places = matches!(capability.waiting, Waiting::Edits { .. })
+            && platform.places(&self.chat, self.row.right.as_ref());
         let within = if places && self.row.placed.is_none() { PLACED_WITHIN } else { SHOWN_WITHIN };
         let shown = async {
             let token = match inner.delivery.token(&self.account, now_ms).await {

@@ -14,7 +14,10 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_ANSWER: usize = 27 * 1024 * 1024;
 
 /// What a connection is made of, encrypted or not.
-pub(super) trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(in crate::channels) trait Connection:
+    AsyncRead + AsyncWrite + Unpin + Send
+{
+}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
 
@@ -96,14 +99,21 @@ impl Wire {
         .await
     }
 
-    /// Signs in by SASL's PLAIN (RFC 4616), where the credentials are encoded as `answer`.
-    pub(super) async fn authenticate_plain(&mut self, answer: &str) -> Result<(), Trouble> {
+    /// Signs in by a mechanism of SASL whose first answer is all there is to say: PLAIN (RFC 4616),
+    /// XOAUTH2.
+    pub(super) async fn authenticate(
+        &mut self,
+        mechanism: &str,
+        answer: &str,
+    ) -> Result<(), Trouble> {
         within(TIMEOUT, async {
-            let tag = self.begin("AUTHENTICATE PLAIN").await?;
+            let tag = self.begin(&format!("AUTHENTICATE {mechanism}")).await?;
+            // Who is refused by XOAUTH2 is told why, and has to say nothing before the end comes.
+            let mut answers = [answer, ""].into_iter();
             loop {
                 match self.line(&tag).await? {
                     Line::Done(done) => return done,
-                    Line::Continue => self.send(answer).await?,
+                    Line::Continue => self.send(answers.next().unwrap_or("*")).await?,
                     Line::Untagged(_) | Line::Unknown => {}
                 }
             }

@@ -62,8 +62,8 @@ enum Rule {
 }
 
 use Platform::{
-    Chatwoot, Discord, Email, Line, Messenger, Slack, Teams, Telegram, Twilio, WeChat, Webhook,
-    WhatsApp,
+    Chatwoot, Discord, Email, Instagram, Line, Messenger, Slack, Teams, Telegram, Twilio, WeChat,
+    Webhook, WhatsApp,
 };
 use Rule::{
     Deleted, DeletedLater, DeletedMeanwhile, Echo, Edited, EditedMeanwhile, Held, InOrder, Pressed,
@@ -117,7 +117,7 @@ const LEFT_OUT: [(Rule, &[Platform], &str); 19] = [
     ),
     (
         Stopped,
-        &[WhatsApp, Messenger, Line, Twilio, Discord, WeChat, Chatwoot, Email],
+        &[WhatsApp, Messenger, Instagram, Line, Twilio, Discord, WeChat, Chatwoot, Email],
         "its readers have no button to stop an answer",
     ),
     (Echo, &[WhatsApp, Line, Twilio, Discord, WeChat], "what the API sends isn't echoed"),
@@ -338,7 +338,7 @@ async fn in_order(desk: &Desk<'_>, chat: u64) -> Counts {
     // What holds a request's events, and where each says when it happened.
     let (events, time) = match desk.platform {
         WhatsApp => ("/entry", "/entry/0/changes/0/value/messages/0/timestamp"),
-        Messenger => ("/entry", "/entry/0/messaging/0/timestamp"),
+        Messenger | Instagram => ("/entry", "/entry/0/messaging/0/timestamp"),
         Line => ("/events", "/events/0/timestamp"),
         _ => ("", "/event/event_ts"),
     };

@@ -26,8 +26,17 @@ pub(super) struct Post {
     answers: Arc<Mutex<VecDeque<&'static str>>>,
     /// The same by a piece of the receiver's address; an empty one is none at all.
     by_receiver: Arc<Mutex<Vec<(String, &'static str)>>>,
+    /// Access tokens that it takes.
+    pub(super) tokens: Arc<Mutex<Vec<&'static str>>>,
     /// When and to whom what was sent, also what it refused.
     offered: Arc<Mutex<Vec<(std::time::Instant, String, String)>>>,
+}
+
+/// What a client shows with an access token, in Base64.
+pub(super) fn bearer(token: &str) -> String {
+    use base64::Engine as _;
+    let said = format!("user=help@shop.example\u{1}auth=Bearer {token}\u{1}\u{1}");
+    base64::engine::general_purpose::STANDARD.encode(said)
 }
 
 impl Post {
@@ -54,7 +63,7 @@ impl Post {
         while let Some(line) = lines.next_line().await.ok()? {
             let command = line.to_ascii_uppercase();
             let answer = if command.starts_with("EHLO") {
-                "250-post.example\r\n250-8BITMIME\r\n250 AUTH PLAIN".to_owned()
+                "250-post.example\r\n250-8BITMIME\r\n250 AUTH PLAIN XOAUTH2".to_owned()
             } else if command.starts_with("AUTH PLAIN") {
                 // "\0help@shop.example\0a-password" in Base64.
                 signed_in = line.ends_with("AGhlbHBAc2hvcC5leGFtcGxlAGEtcGFzc3dvcmQ=");
@@ -62,6 +71,15 @@ impl Post {
                     "235 2.7.0 welcome".into()
                 } else {
                     "535 5.7.8 wrong password".into()
+                }
+            } else if command.starts_with("AUTH XOAUTH2") {
+                let answer = line.rsplit(' ').next().unwrap();
+                signed_in = self.tokens.lock().unwrap().iter().any(|one| bearer(one) == answer);
+                if signed_in {
+                    "235 2.7.0 welcome".into()
+                } else {
+                    // Google asks once more, and says why.
+                    "334 eyJzdGF0dXMiOiI0MDAifQ==".into()
                 }
             } else if command.starts_with("RCPT TO:") {
                 to = line[8..].trim().to_owned();

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use frontdesk::channels::Account;
 use frontdesk::site::channel::ChannelConfig;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::email::{Post, RETURNS, SHIPPING, body, header, mail};
+use super::Fake;
+use super::email::{Post, RETURNS, SHIPPING, bearer, body, header, mail};
 use crate::support::{LIMIT, TestServer};
 
 /// The test server's clock begins in between.
@@ -38,6 +39,8 @@ struct Inner {
 
 struct State {
     password: &'static str,
+    /// The access token that it takes.
+    token: &'static str,
     validity: u32,
     next: u32,
     messages: Vec<Stored>,
@@ -53,6 +56,7 @@ impl Mailbox {
         let address = format!("imap://{}", listener.local_addr().unwrap());
         let state = State {
             password: "a-password",
+            token: "",
             validity: 1,
             next: 1,
             messages: vec![],
@@ -128,6 +132,21 @@ impl Mailbox {
             if hangs_up {
                 self.change(|state| state.hangs_up_at = None);
                 return None;
+            }
+            if command == "AUTHENTICATE XOAUTH2" {
+                write.write_all(b"+ \r\n").await.ok()?;
+                let answer = lines.next_line().await.ok()??;
+                if answer == bearer(self.0.state.lock().unwrap().token) {
+                    self.change(|state| state.signed_in += 1);
+                    write.write_all(format!("{tag} OK done\r\n").as_bytes()).await.ok()?;
+                    continue;
+                }
+                // Why comes first, and an empty line has to answer it.
+                write.write_all(b"+ eyJzdGF0dXMiOiI0MDAifQ==\r\n").await.ok()?;
+                assert_eq!(lines.next_line().await.ok()??, "");
+                let no = format!("{tag} NO [AUTHENTICATIONFAILED] AUTHENTICATE failed.\r\n");
+                write.write_all(no.as_bytes()).await.ok()?;
+                continue;
             }
             if command == "IDLE" {
                 let mut news = self.0.news.subscribe();
@@ -390,6 +409,70 @@ async fn a_refused_password_is_told_to_the_operator_and_by_the_command() {
     mailbox.change(|state| state.password = "a-password");
     let found = account.check(None).await.unwrap();
     assert!(found[0].ok && found[0].text.contains("IDLE"), "{found:?}");
+    server.stop().await;
+}
+
+/// With access tokens in place of a password: they are fetched, renewed with the refresh token that
+/// came last, and a refusal says what to do.
+#[tokio::test]
+async fn a_mailbox_of_a_provider_without_passwords_is_read_with_access_tokens() {
+    let (provider, address) = Fake::start().await;
+    let (desk, smtp) = Post::start().await;
+    let (mailbox, imap) = Mailbox::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let refresh = directory.path().join("refresh");
+    std::fs::write(&refresh, "refresh-1\n").unwrap();
+    let more = format!(
+        "[oauth]\ntoken_url = \"{address}/provider\"\nclient_id = \"app\"\nclient_secret = \"s\"\n\
+         refresh_token_file = {refresh:?}\nscope = \"mail offline_access\""
+    );
+    let own = ChannelConfig { token: String::new(), ..account(&imap, &smtp, &more) };
+
+    // What the command does as it starts.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let refused = json!({ "error": "invalid_grant", "error_description": "AADSTS70008: expired" });
+    provider.answer(400, refused);
+    let checked = Account::new("shop", &own).unwrap().check(None).await.unwrap();
+    let text = &checked[0].text;
+    assert!(
+        !checked[0].ok && text.contains("AADSTS70008") && text.contains("get a new one"),
+        "{text}"
+    );
+
+    let lent = |token: &str, refresh: &str| json!({ "access_token": token, "refresh_token": refresh, "expires_in": 3_600 });
+    desk.tokens.lock().unwrap().push("access-1");
+    mailbox.change(|state| state.token = "access-1");
+    provider.answer(200, lent("access-1", "refresh-2"));
+    let mut server = TestServer::with(|config| config.sites[0].channels = vec![own]).await;
+    mailbox.wait("the mailbox is connected", |state| state.signed_in > 0).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    mailbox.deliver(&mail(1, "", SHIPPING), AFTER);
+    desk.wait(1).await;
+    assert_eq!(std::fs::read_to_string(&refresh).unwrap().trim(), "refresh-2");
+
+    // A token that the mail server doesn't take is a refused account, and no outage.
+    let own = Account::new("shop", &server.config.sites[0].channels[0]).unwrap();
+    provider.answer(200, json!({ "access_token": "another", "expires_in": 3_600 }));
+    let checked = own.check(None).await.unwrap();
+    assert!(checked.iter().all(|one| !one.ok), "{checked:?}");
+    assert!(checked[0].text.contains("AUTHENTICATE failed"), "{checked:?}");
+
+    // The token is old: both servers have forgotten it, and the next one is asked for with what
+    // came last.
+    server.clock.advance(3_600_000);
+    desk.tokens.lock().unwrap().splice(.., ["access-2"]);
+    mailbox.change(|state| (state.token, state.hangs_up_at) = ("access-2", Some("UID STORE")));
+    provider.answer(200, lent("access-2", "refresh-3"));
+    mailbox.deliver(&mail(2, "", RETURNS), AFTER);
+    let sent = desk.wait(2).await;
+    assert!(body(&sent[1].1).contains("60 days"), "{sent:?}");
+    mailbox.wait("it came back", |state| state.signed_in > 1).await;
+    let asked = provider.all("/provider");
+    assert_eq!(asked[1]["refresh_token"], "refresh-1");
+    assert_eq!(
+        (&asked[3]["refresh_token"], &asked[3]["grant_type"]),
+        (&json!("refresh-2"), &json!("refresh_token"))
+    );
     server.stop().await;
 }
 

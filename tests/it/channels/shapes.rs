@@ -12,11 +12,12 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair
 use ring::{digest, hmac};
 use serde_json::{Value, json};
 
-pub(super) const ALL: [Platform; 12] = [
+pub(super) const ALL: [Platform; 13] = [
     Platform::Telegram,
     Platform::Slack,
     Platform::WhatsApp,
     Platform::Messenger,
+    Platform::Instagram,
     Platform::Line,
     Platform::Twilio,
     Platform::Discord,
@@ -204,8 +205,15 @@ pub(super) fn body(
             value["metadata"] = json!({ "phone_number_id": "1065" });
             json!({ "entry": [{ "changes": [{ "field": field, "value": value }] }] })
         }
-        Platform::Messenger => {
+        Platform::Messenger | Platform::Instagram => {
+            let instagram = platform == Platform::Instagram;
             let mut event = match did {
+                Did::Deleted { message } if instagram => {
+                    json!({ "message": { "mid": format!("m_{message}"), "is_deleted": true } })
+                }
+                Did::Held if instagram => {
+                    json!({ "take_thread_control": { "new_owner_app_id": "1" } })
+                }
                 Did::Said { message, text } => {
                     json!({ "message": { "mid": format!("m_{message}"), "text": text } })
                 }
@@ -408,7 +416,7 @@ fn pressed(
                 "button_reply": { "id": format!("say:{text}"), "title": "Talk" } });
             whole
         }
-        Platform::Messenger => {
+        Platform::Messenger | Platform::Instagram => {
             let reply = json!({ "payload": format!("say:{text}") });
             changed("/entry/0/messaging/0/message/quick_reply", reply)?
         }
@@ -453,7 +461,7 @@ pub(super) fn proof_by(
             ("x-slack-request-timestamp", at.clone()),
             ("x-slack-signature", format!("v0={}", sha256(&format!("v0:{at}:{body}")))),
         ],
-        Platform::WhatsApp | Platform::Messenger => {
+        Platform::WhatsApp | Platform::Messenger | Platform::Instagram => {
             vec![("x-hub-signature-256", format!("sha256={}", sha256(body)))]
         }
         Platform::Line => {

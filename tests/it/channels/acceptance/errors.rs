@@ -8,8 +8,8 @@ use super::{
     TestServer, account, join_all,
 };
 use Platform::{
-    Chatwoot, Discord, Email, Line, Messenger, Slack, Teams, Telegram, Twilio, WeChat, Webhook,
-    WhatsApp,
+    Chatwoot, Discord, Email, Instagram, Line, Messenger, Slack, Teams, Telegram, Twilio, WeChat,
+    Webhook, WhatsApp,
 };
 
 /// What a platform says in place of taking a message.
@@ -52,7 +52,7 @@ fn pauses(platform: Platform) -> Vec<(Said, u64)> {
         }
         Slack => vec![header(429, json!({ "ok": false, "error": "ratelimited" }))],
         WhatsApp => vec![(graph(130_429, 0), OWN)],
-        Messenger => vec![(graph(613, 0), OWN)],
+        Messenger | Instagram => vec![(graph(613, 0), OWN)],
         Line => {
             vec![(http(429, json!({ "message": "The API rate limit has been exceeded." })), OWN)]
         }
@@ -149,9 +149,11 @@ fn refusals(platform: Platform) -> Vec<(Said, Comes)> {
         ))
         .chain(all([131_008, 131_009, 131_051].map(|code| graph(code, 0)).into(), GivenUp))
         .collect(),
-        Messenger => all(vec![graph(551, 0), graph(10, 2_018_278), graph(100, 2_018_001)], Closed)
-            .chain(all([1, 2, 1_200, 4, 17, 32].map(|code| graph(code, 0)).into(), Again))
-            .collect(),
+        Messenger | Instagram => {
+            all(vec![graph(551, 0), graph(10, 2_018_278), graph(100, 2_018_001)], Closed)
+                .chain(all([1, 2, 1_200, 4, 17, 32].map(|code| graph(code, 0)).into(), Again))
+                .collect()
+        }
         // Each try that the reply token doesn't allow is a message of its own.
         Line => all(vec![http(404, json!({ "message": "Not found" }))], Closed)
             .chain(all(
@@ -251,7 +253,7 @@ fn stops(platform: Platform) -> Vec<Option<Said>> {
         WhatsApp => [190, 0, 3, 10, 200, 299, 368, 131_031, 131_042, 131_005, 130_497, 131_045]
             .map(|code| graph(code, 0))
             .into(),
-        Messenger => [190, 10, 200, 368].map(|code| graph(code, 0)).into(),
+        Messenger | Instagram => [190, 10, 200, 368].map(|code| graph(code, 0)).into(),
         Line => [401, 403].map(|status| http(status, json!({ "message": "no" }))).into(),
         Twilio => [20_003, 20_404, 30_034, 21_606].map(|number| code(400, number)).into(),
         Discord => vec![code(401, 0)],

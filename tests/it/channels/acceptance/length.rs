@@ -6,8 +6,8 @@ use frontdesk::store::{Record, RecordKind, Store};
 
 use super::{ALL, Counts, Desk, Platform, RETURNS, Rule, Sides, TestServer, chats, join_all};
 use Platform::{
-    Chatwoot, Discord, Email, Line, Messenger, Slack, Teams, Telegram, Twilio, WeChat, Webhook,
-    WhatsApp,
+    Chatwoot, Discord, Email, Instagram, Line, Messenger, Slack, Teams, Telegram, Twilio, WeChat,
+    Webhook, WhatsApp,
 };
 
 /// Four people, joined: 7 scalar values, 11 UTF-16 units, 25 bytes, one character to a reader.
@@ -28,6 +28,7 @@ fn size(platform: Platform, text: &str) -> (usize, usize) {
         Telegram | WhatsApp => (utf16, 4_096),
         Slack => (text.chars().count(), 12_000),
         Messenger | Discord => (utf16, 2_000),
+        Instagram => (text.len(), 1_000),
         Line => (utf16, 5_000),
         Twilio => (utf16, 1_600),
         WeChat => (text.len(), 2_048),
