@@ -1,7 +1,8 @@
 //! The subcommands.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -11,6 +12,7 @@ use indicatif::ProgressBar;
 use crate::cli::remote::Remote;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::Reloaded;
 use crate::http::auth::Scope;
 use crate::http::knowledge::IngestRequest;
 use crate::retrieval::ingest::{self, IngestProgress, IngestReport};
@@ -48,6 +50,7 @@ mod publish;
 mod remote;
 mod rotate;
 mod seo;
+mod settings;
 mod show;
 pub mod transfer;
 mod visitor;
@@ -148,6 +151,9 @@ site's own folder; other files are read while no server runs, or handed in over 
         #[arg(long)]
         site: Option<String>,
     },
+    /// Have a running server read its configuration anew.
+    #[command(subcommand)]
+    Config(settings::ConfigCommand),
     /// Change a key of the server for a new one.
     Rotate(rotate::RotateArgs),
     /// Accounts of the console: add, list, remove, password.
@@ -244,7 +250,7 @@ impl Cli {
         };
         telemetry::init_logs(&config.log);
         match self.command {
-            Command::Serve { ingest } => serve(config, ingest).await,
+            Command::Serve { ingest } => serve(config, &self.config, ingest).await,
             Command::Ingest { paths, site, explain: true, all, json, .. } => {
                 explain_files(&config, &paths, site.as_deref(), all, json).await
             }
@@ -258,6 +264,7 @@ impl Cli {
             Command::Channels(args) => channels::run(&config, args).await,
             Command::Check(args) => check::run(&config, args).await,
             Command::Rotate(args) => rotate::run(&config, &args).await,
+            Command::Config(command) => settings::run(&config, &command).await,
             Command::Agent(args) => agent::run(&config, args).await,
             Command::Backup(args) => backup::backup(&config, &args).await,
             Command::Restore(args) => backup::restore(&config, &args).await,
@@ -282,7 +289,7 @@ impl Cli {
     }
 }
 
-async fn serve(config: Config, ingest: bool) -> anyhow::Result<ExitCode> {
+async fn serve(mut config: Config, file: &Path, ingest: bool) -> anyhow::Result<ExitCode> {
     let server = Server::start(config.clone(), Clock::system()).await?;
     if ingest {
         let bar = IngestBar::new();
@@ -293,6 +300,9 @@ async fn serve(config: Config, ingest: bool) -> anyhow::Result<ExitCode> {
     }
     // Who reads that it is ready may stop it at once.
     let signalled = lifecycle::signalled().context("the handlers of SIGTERM and SIGINT")?;
+    let mut signalled = pin!(signalled);
+    let mut reloads = server.reloads();
+    let mut hangups = lifecycle::hangups().context("the handler of SIGHUP")?;
     // Visitors are served all the same when nobody reads this line.
     let _ = writeln!(
         std::io::stdout(),
@@ -300,13 +310,39 @@ async fn serve(config: Config, ingest: bool) -> anyhow::Result<ExitCode> {
         server.addr,
         server.admin_addr
     );
-    let mut failed = false;
-    tokio::select! {
-        signal = signalled => tracing::info!(signal, "stopping"),
-        () = server.failure() => failed = true,
-    }
+    let failed = loop {
+        let wish = tokio::select! {
+            signal = &mut signalled => {
+                tracing::info!(signal, "stopping");
+                break false;
+            }
+            () = server.failure() => break true,
+            _ = hangups.recv() => None,
+            Some(wish) = reloads.recv() => Some(wish),
+        };
+        let came = reload(&server, &mut config, file);
+        if let Some(wish) = wish {
+            // Whoever asked may have left.
+            let _ = wish.send(came);
+        }
+    };
     server.stop().await?;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Reads the configuration anew; what can't be used leaves everything as it was.
+fn reload(server: &Server, running: &mut Config, file: &Path) -> Result<Reloaded, String> {
+    let read = Config::load_to_serve(file).and_then(|new| server.reload(running, &new));
+    match &read {
+        Ok(Reloaded { taken, after_restart }) => {
+            tracing::info!(?taken, ?after_restart, "the configuration was read anew");
+        }
+        Err(error) => {
+            let error = format!("{error:#}");
+            tracing::error!(error, "the configuration can't be used; the one before stays in use");
+        }
+    }
+    read.map_err(|error| format!("{error:#}"))
 }
 
 /// How files are understood; those of the site's folder if none is named.

@@ -25,6 +25,7 @@ use crate::store::StoreConfig;
 use crate::telemetry::LogConfig;
 use crate::turn::AnswersConfig;
 
+mod difference;
 mod explain;
 mod rules;
 

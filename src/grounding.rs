@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 pub mod alike;
+mod asking;
 pub mod choose;
 mod claims;
 pub mod confidence;

@@ -1,12 +1,14 @@
 //! The edge: axum, and what goes in and out over it. Session logic never sees a type of this
 //! module's wire formats.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::agents::Agents;
 use crate::audit::Audit;
@@ -103,7 +105,9 @@ pub struct Inner {
     pub keys: Keys,
     /// The server's own keys.
     pub keyring: Keyring,
-    pub sites: Vec<Arc<Site>>,
+    pub sites: Sites,
+    /// To who reads the configuration anew; nobody, where there is no file.
+    pub reload: OnceLock<mpsc::Sender<Reload>>,
     /// Origins under which this server serves its own page.
     pub own_origins: Vec<String>,
     pub metrics: Metrics,
@@ -129,6 +133,39 @@ pub struct Inner {
     pub training: Arc<Semaphore>,
 }
 
+/// The sites as they are now: what a reload may change of them is changed in place of them all.
+#[derive(Debug)]
+pub struct Sites(RwLock<Arc<[Arc<Site>]>>);
+
+impl Sites {
+    #[must_use]
+    pub fn new(sites: &[Arc<Site>]) -> Self {
+        Self(RwLock::new(sites.into()))
+    }
+
+    #[must_use]
+    pub fn now(&self) -> Arc<[Arc<Site>]> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn replace(&self, sites: Vec<Arc<Site>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = sites.into();
+    }
+}
+
+/// Wants the configuration read anew; answered with what came of it, or what is wrong with the
+/// file.
+pub type Reload = oneshot::Sender<Result<Reloaded, String>>;
+
+/// What came of reading the configuration anew: names of options, as `auth.keys`, never values.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub struct Reloaded {
+    /// Changed, and in use from now on.
+    pub taken: Vec<String>,
+    /// Changed, and in use after a restart.
+    pub after_restart: Vec<String>,
+}
+
 impl std::ops::Deref for App {
     type Target = Inner;
 
@@ -143,8 +180,8 @@ impl App {
         Self(Arc::new(inner))
     }
 
-    fn site(&self, id: &str) -> Option<&Arc<Site>> {
-        self.sites.iter().find(|site| site.id == id)
+    fn site(&self, id: &str) -> Option<Arc<Site>> {
+        self.sites.now().iter().find(|site| site.id == id).cloned()
     }
 
     /// A place for a visitor's connection, a socket or a stream of events, until it is dropped.

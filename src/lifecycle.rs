@@ -114,6 +114,14 @@ pub fn signalled() -> std::io::Result<impl Future<Output = &'static str>> {
     })
 }
 
+/// From now on SIGHUP is for the returned stream, and ends the process no more.
+///
+/// # Errors
+/// When the signal handler can't be installed.
+pub fn hangups() -> std::io::Result<tokio::signal::unix::Signal> {
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@
 
 pub mod abilities;
 pub mod cues;
+pub mod holidays;
 pub mod places;
 pub mod quantity;
 
@@ -23,7 +24,8 @@ use std::collections::HashSet;
 
 use crate::language::meanings;
 use crate::wording::{Figures, Wording};
-use quantity::Amount;
+pub use hours::tells_hours;
+use quantity::{Amount, amounts};
 pub use stated::{Stated, stated};
 
 /// A sentence or row of the knowledge.
@@ -95,9 +97,18 @@ pub fn lead(question: &Question<'_>, chosen: &[Said<'_>], beside: &[Said<'_>]) -
         .or_else(|| condition::age(question, chosen, &applying, beside))
         .or_else(|| condition::period(question, chosen, &applying, beside))
         .or_else(|| condition::order_value(question, chosen, &applying))
+        .or_else(|| condition::spending(question, chosen, &applying))
         .or_else(|| condition::limit(question, chosen, &applying, beside))
+        .or_else(|| hours::on_the_day(question, chosen, &applying))
+        .or_else(|| hours::by_the_hour(question, chosen, &applying))
         .or_else(|| polarity::place(question, chosen, &all))
         .or_else(|| polarity::predicate(question, chosen, &applying))
+}
+
+/// Whether a message tells a number or a time of day: a case that rules are compared with.
+#[must_use]
+pub fn tells_a_case(text: &str, language: &str) -> bool {
+    !quantity::numbers(text, language).is_empty() || hours::tells_a_time(text)
 }
 
 /// A yes or no without a word more, in a language; `None` where the lead says more than that.
@@ -121,7 +132,11 @@ pub fn yes_or_no(yes: bool, language: &str, wording: &Wording) -> String {
 /// "other EU countries" doesn't mean Ireland where Ireland has a row of its own. All where the
 /// question names no place; none where it names several.
 fn of_the_place(question: &Question<'_>, chosen: &[Said<'_>], beside: &[Said<'_>]) -> Vec<usize> {
-    let texts: Vec<&str> = chosen.iter().chain(beside).map(|said| said.text).collect();
+    // A list of the countries that are served tells no figure: it sets no zone's figure aside.
+    let has_figure = |said: &&Said<'_>| !amounts(said.text, said.language).is_empty();
+    let figures = chosen.iter().any(|said| has_figure(&said));
+    let others = beside.iter().filter(|said| !figures || has_figure(said));
+    let texts: Vec<&str> = chosen.iter().chain(others).map(|said| said.text).collect();
     let fitting = match places::applying(question.text, &texts) {
         Some(fitting) => fitting,
         None if places::places(question.text).len() > 1

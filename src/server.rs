@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::mpsc;
 
 use self::start::{Opened, Start};
 use crate::actions::Actions;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::App;
+use crate::http::{App, Reload, Reloaded};
 use crate::knowledge::{self, KnowledgeError, Roots};
 use crate::lifecycle::Tasks;
 use crate::llm::{Llm, gguf};
@@ -116,6 +117,35 @@ impl Server {
     /// Resolves when a part died; the process should then end with a failure.
     pub async fn failure(&self) {
         self.tasks.failure().await;
+    }
+
+    /// Takes over from a configuration what can change while the server runs; `running` is the one
+    /// in use, and has it afterwards. Open connections keep what they were let in with.
+    ///
+    /// # Errors
+    /// When a logo of the new configuration can't be used; nothing is changed then.
+    pub fn reload(&self, running: &mut Config, new: &Config) -> anyhow::Result<Reloaded> {
+        let differences = running.differences(new);
+        let (taken, after_restart) =
+            differences.into_iter().partition(|name| Config::is_taken(name));
+        let mut changed = running.clone();
+        changed.take(new);
+        for site in &changed.sites {
+            site.widget.check_logo().with_context(|| format!("site {:?}", site.id))?;
+        }
+        *running = changed;
+        self.app.keys.replace(running.auth.keys.clone());
+        self.app.sites.replace(running.sites.iter().cloned().map(Arc::new).collect());
+        Ok(Reloaded { taken, after_restart })
+    }
+
+    /// The wishes, over the admin listener, to read the configuration anew: for one reader.
+    #[must_use]
+    pub fn reloads(&self) -> mpsc::Receiver<Reload> {
+        let (wish, wishes) = mpsc::channel(1);
+        // A second reader gets none.
+        let _ = self.app.reload.set(wish);
+        wishes
     }
 
     /// Stops: no new turns; running ones end or are checkpointed; clients are told to come back.

@@ -15,22 +15,18 @@ use crate::catalogue::Catalogue;
 use crate::catalogue::asks::Asking;
 use crate::clock::Clock;
 use crate::conversation::{AnswerEnd, Citation, Line, SessionKey, Usage, Verdict};
-use crate::grounding::alike::{About, Names};
+use crate::grounding::alike::Names;
 use crate::grounding::choose::Choice;
 use crate::grounding::confidence::{Signs, choices, leaves_open};
-use crate::grounding::followup::{Said, in_full, leans_on_what_was_said, without_opening};
 use crate::grounding::injection::without_orders;
 use crate::grounding::series::{Series, Wanted};
 use crate::grounding::smalltalk::{only_files, small_talk};
 use crate::grounding::{self, Evidence, Gate, Source, Unit};
 use crate::handoff;
-use crate::language::shorthand::written_out;
-use crate::language::synonyms::in_known_words;
-use crate::language::{content_words, detect};
+use crate::language::detect;
 use crate::llm::{Finish, Llm, LlmError, Request, Sampling, Token};
 use crate::prompt::{Ingredients, Prompts, SiteFacts};
 use crate::reason::abilities::{self, asked};
-use crate::reason::places;
 use crate::retrieval::chunk::embedding_text;
 use crate::retrieval::product;
 use crate::retrieval::reranker::Reranker;
@@ -38,6 +34,7 @@ use crate::retrieval::{Audience, Hit, Query, Retrieval, RetrievalError};
 use crate::telemetry::{Metrics, seconds};
 use crate::wording::Wording;
 
+mod case;
 mod deed;
 mod foreign;
 pub mod gate;
@@ -45,6 +42,7 @@ mod judge;
 mod lead;
 mod opening;
 mod phrase;
+mod readings;
 pub mod rerank;
 mod several;
 mod shelf;
@@ -235,6 +233,9 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
     if let Some(told) = shelf::basket(spine, ask) {
         return shelf::tell(spine, ask, &told, out).await;
     }
+    // "What about the other one, how heavy is that?" asks one thing.
+    let resolved = ask.resolved(spine);
+    let ask = resolved.as_ref();
     if spine.mode != Mode::Generate
         && let Some(verdict) = several::answer(spine, ask, out).await?
     {
@@ -246,6 +247,8 @@ pub async fn answer(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdic
 /// Answers a message that asks one thing.
 async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, TurnError> {
     let language = ask.spoken().unwrap_or(&ask.language);
+    let resolved = ask.resolved(spine);
+    let ask = resolved.as_ref();
     let told = shelf::ask(spine, ask);
     // Without a judge, rows that understand every word of a question are about it.
     if let Some(told) = told.as_ref().filter(|_| judge_of(spine, language).is_none()) {
@@ -370,6 +373,10 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
     if named.is_some() && !prefixed {
         readings.clear();
     }
+    // What was asked of the thing before isn't asked again.
+    if prefixed {
+        readings.retain(|reading| ask.own_words(&reading.question).is_none());
+    }
     let own = readings.len();
     readings.extend(named.map(Cow::Owned));
     for (at, reading) in readings.into_iter().enumerate() {
@@ -389,7 +396,7 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         }
         let names =
             Names::of(sold.iter().copied(), hits.iter().map(|hit| hit.passage.title.as_str()));
-        let about = ask.about(&reading.question, &names);
+        let about = ask.about(&reading.question, &names, &sold);
         let series = Series::of(hits.iter().map(|hit| hit.passage.document.as_str()));
         let glossed = gloss.as_ref().map_or("", |gloss| gloss.text.as_str());
         // A word that several names hold asks for none of them; across languages nobody is asked
@@ -425,6 +432,12 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
         let signs = Signs { passages, ..reading.signs(&hits) };
         let spoken = reading.spoken().unwrap_or(&reading.language);
         let asking = Asking::of(&reading.question, spoken);
+        // What was asked before isn't asked again: what answers has to answer the new words, too.
+        let own = ask.own_words(&reading.question);
+        let own = own.and_then(|own| match gloss.is_some() {
+            true => foreign::gloss(spine, ask).map(|gloss| gloss.text),
+            false => Some(own.to_owned()),
+        });
         let topic = Topic {
             about: &about,
             names: &names,
@@ -433,6 +446,7 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
             wanted: &wanted,
             asking: &asking,
             bare,
+            own: own.as_deref(),
         };
         let judgement = judge(spine, &reading, topic, &mut hits).await?;
         let confidence = match &judgement {
@@ -443,6 +457,8 @@ pub async fn understand<'a>(spine: &Spine, ask: &'a Ask) -> Result<Understood<'a
                 let judged = signs.judged(logit, margin, near, by_name, lacks_kind);
                 if concludes(&reading, &judgement.choice, &hits, spine.prompts.wording()) {
                     judged.max(lead::CONCLUDED)
+                } else if case::forbids(&reading.question, &judgement.choice, &products) {
+                    judged.max(case::FORBIDDEN)
                 } else {
                     judged
                 }
@@ -661,14 +677,18 @@ async fn quote(
     let mut chosen = match (crate::retrieval::overview(&ask.question, hits), judgement) {
         (Some(sections), _) => sections,
         (None, Some(judgement))
-            if grounding::asks_how(&ask.question) || grounding::tells_a_problem(&ask.question) =>
+            if grounding::asks_how(&ask.question)
+                || grounding::tells_a_problem(&ask.question) && !judgement.decided =>
         {
             let pieces = spine.retrieval.score_units(&ask.question, hits).await?;
             let sections = judge::sections(spine, ask, &pieces, hits).await?;
             let explained =
                 grounding::explain(&ask.question, &pieces, &judgement.candidates, &sections);
-            // Who tells of a wish or a problem wants what to do about it, where that is told.
-            let explains = grounding::asks_how(&ask.question) || grounding::instruct(&explained);
+            // Who tells of a wish or a problem wants what to do about it, where that is told. What
+            // explains without steps is of the section that the cross-encoder chose.
+            let instructs = grounding::instruct(&explained);
+            let explains = instructs
+                || grounding::asks_how(&ask.question) && judgement.is_of_its_section(&explained);
             if explains { explained } else { judgement.choice.units.clone() }
         }
         (None, Some(judgement)) => judgement.choice.units.clone(),
@@ -700,10 +720,16 @@ async fn quote(
     if chosen.is_empty() {
         return say(out, ask, deed::decline(spine, ask, language), AnswerEnd::Declined, 0.0).await;
     }
+    ask.leave_out_told(&mut chosen);
     grounding::keep_asked_rows(&ask.question, &mut chosen);
     grounding::keep_asked_items(&ask.question, &mut chosen);
     let wording = spine.prompts.wording();
-    let concluded = lead::conclude(&ask.question, language, &ask.facts, hits, &mut chosen, wording);
+    let concluded = lead::conclude(&ask.question, language, &ask.facts, hits, &mut chosen, wording)
+        .or_else(|| {
+            // What its words say in English may tell more.
+            let foreign = foreign?.asked(&ask.question);
+            lead::conclude(foreign, language, &ask.facts, hits, &mut chosen, wording)
+        });
     let stated = match foreign {
         Some(foreign) => {
             foreign.stated(spine, ask, language, hits, concluded.as_ref(), &mut chosen)
@@ -798,9 +824,6 @@ async fn quote(
 /// Passages found at least: the neighbours of the best one are quoted too, and how far the best
 /// stands out is measured against the twentieth.
 const QUOTED_FROM: usize = 40;
-/// Longest question that is read with a name of the message before it, both together in bytes: a
-/// story brings its subject with it.
-const MAX_NAMED: usize = 400;
 /// What a reading that adds something to the question loses where it finds what was just told.
 const TOLD: f32 = 0.15;
 /// Things of one name that a visitor is asked to choose from.
@@ -826,148 +849,7 @@ async fn say(
     Ok(Verdict { citations: Vec::new(), confidence, usage: Usage::default(), end, withheld: 0 })
 }
 
-/// "What does delivery to Germany cost?" and then "and to Norway?": the question before, asked of
-/// another place.
-fn moved(before: &str, question: &str) -> Option<String> {
-    // "What about Cork?" asks for a place though nothing before its name says so.
-    let to = places::destination(question).or_else(|| {
-        let bare = without_opening(question)?;
-        places::destination(&format!("in {bare}"))
-    })?;
-    let from = places::destination(before)?;
-    let named: HashSet<String> = content_words(&to.name).collect();
-    let only = content_words(question).all(|word| named.contains(&word));
-    if !only || before.len() > MAX_MOVED {
-        return None;
-    }
-    let mut text = before.to_owned();
-    text.replace_range(from.at, &to.name);
-    Some(text)
-}
-
-/// A longer message tells a story of one place.
-const MAX_MOVED: usize = 200;
-
 impl Ask {
-    /// What may be meant: the question without its spelling mistakes, as it stands and with what it
-    /// leaves to the conversation; and whether that is certain.
-    fn readings<'a>(&'a self, spine: &Spine) -> (Vec<Cow<'a, Self>>, bool) {
-        let meaning = |question: String| Cow::Owned(Self { question, ..self.clone() });
-        let corrected = self.mended(spine);
-        let question = corrected.as_deref().unwrap_or(&self.question);
-        // The way to a deed is found by the deed: order numbers and addresses lead elsewhere.
-        if let Some(deed) = self.request.filter(|_| self.spoken().unwrap_or(&self.language) == "en")
-        {
-            return (vec![meaning(deed.way().to_owned())], true);
-        }
-        let recent =
-            self.history.get(self.history.len().saturating_sub(RECENT)..).unwrap_or_default();
-        let before: Vec<Said<'_>> = recent
-            .iter()
-            .map(|line| Said { by_visitor: line.by_visitor, text: &line.text })
-            .collect();
-        let products = spine.catalogue.products(&self.site);
-        if let Some(moved) = before
-            .iter()
-            .rev()
-            .find(|line| line.by_visitor)
-            .and_then(|line| moved(line.text, question))
-        {
-            return (vec![meaning(moved)], true);
-        }
-        let full =
-            in_full(question, &before, products.iter().map(|listed| listed.product.name.as_str()));
-        let own = |corrected: Option<String>| corrected.map_or(Cow::Borrowed(self), meaning);
-        match full {
-            Some(full) if full.certain => (vec![meaning(full.text)], true),
-            Some(full) => (vec![own(corrected), meaning(full.text)], false),
-            None => (vec![own(corrected)], false),
-        }
-    }
-
-    /// The question with the name of what was just spoken of, where it names nothing itself: "Do I
-    /// pay for taking money out?" after a question about the Moor Savings Account; or the question
-    /// before with another name, where it says no more than that: "And Reed?". `None` where a
-    /// reading has the name already.
-    ///
-    /// # Errors
-    /// When the embedder or the index fails.
-    async fn with_name_before(
-        &self,
-        spine: &Spine,
-        sold: &[&str],
-        readings: &[Cow<'_, Self>],
-    ) -> Result<Option<Self>, RetrievalError> {
-        let before = self.around();
-        let long = before.len() + self.question.len() > MAX_NAMED;
-        if self.request.is_some() || before.is_empty() || long {
-            return Ok(None);
-        }
-        let text = format!("{before} {}", self.question);
-        let query = Query { text, history: Vec::new(), ..self.query(spine) };
-        let hits = spine.retrieval.search(&query).await?;
-        let series = Series::of(hits.iter().map(|hit| hit.passage.document.as_str()));
-        let swapped = without_opening(&self.question).and_then(|rest| series.swapped(before, rest));
-        if let Some(question) = swapped {
-            return Ok(Some(Self { question, ..self.clone() }));
-        }
-        let titles = hits.iter().map(|hit| hit.passage.title.as_str());
-        let names = Names::of(sold.iter().copied(), titles);
-        let has_one = readings.iter().any(|reading| names.names(&reading.question));
-        // Of two things, either may be meant.
-        let only = |name: &&str| names.spoken(&before.replace(*name, " ")).is_none();
-        let name = names.spoken(before).filter(|_| !has_one).filter(only);
-        Ok(name.map(|name| Self { question: format!("{name}: {}", self.question), ..self.clone() }))
-    }
-
-    /// What a question that names nothing may speak of: what was asked beside it, else before it.
-    fn around(&self) -> &str {
-        let before = || self.just_before().last().copied().unwrap_or_default();
-        if self.beside.is_empty() { before() } else { &self.beside }
-    }
-
-    /// Whether the visitor was just told what a judgement leads with.
-    fn was_told(&self, judgement: &Judgement) -> bool {
-        let lead = judgement.candidates.get(judgement.choice.lead);
-        let last = self.history.iter().rev().find(|line| !line.by_visitor);
-        last.zip(lead).is_some_and(|(last, lead)| last.text.contains(&lead.scored.unit.text))
-    }
-
-    /// The message with its shorthand written out, its spelling mended and its words those of the
-    /// knowledge, where anything is to be changed.
-    fn mended(&self, spine: &Spine) -> Option<String> {
-        let language = self.spoken().unwrap_or(&self.language);
-        let spelling = &spine.retrieval.spelling;
-        if language != "en" {
-            return spelling
-                .corrected(&self.site, &self.question, language)
-                .map(|meant| meant.text);
-        }
-        let mut text = written_out(&self.question);
-        if let Cow::Owned(said) = in_known_words(&text, |word| spelling.is_known(&self.site, word))
-        {
-            text = Cow::Owned(said);
-        }
-        if let Some(meant) = spelling.corrected(&self.site, &text, language) {
-            text = Cow::Owned(meant.text);
-        }
-        matches!(text, Cow::Owned(_)).then(|| text.into_owned())
-    }
-
-    /// What the message is about: what it names itself, else what was named just before it.
-    fn about(&self, reading: &str, names: &Names) -> About {
-        if names.names(&self.question) {
-            return About { text: self.question.clone(), nothing_else: false };
-        }
-        let before = self.around();
-        let leans = !before.is_empty() && leans_on_what_was_said(&self.question);
-        // A reading that puts another name in place of the one before speaks of that alone.
-        if reading != self.question && names.names(reading) {
-            return About { text: reading.to_owned(), nothing_else: leans };
-        }
-        About { text: format!("{reading}\n{before}"), nothing_else: leans }
-    }
-
     /// Titles to choose from, where the question can mean several things; none where it says too
     /// little to be answered at all.
     fn choices<'h>(&self, hits: &'h [Hit], unsure: bool) -> Option<Vec<&'h str>> {

@@ -106,6 +106,11 @@ pub struct Conclusions {
     pub over: String,
     pub reaches: String,
     pub below: String,
+    /// As `below`, with what is missing.
+    pub short: String,
+    /// A time of day before another, and after it.
+    pub earlier: String,
+    pub later: String,
     pub share: String,
     pub share_at_most: String,
     pub rate: String,
@@ -218,6 +223,8 @@ pub enum Say {
     Dearer,
     Lighter,
     Heavier,
+    /// Between the figures of two products.
+    Difference,
     Or,
     And,
     To,
@@ -468,6 +475,7 @@ mod tests {
             Say::Dearer,
             Say::Lighter,
             Say::Heavier,
+            Say::Difference,
             Say::Or,
             Say::And,
             Say::To,

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 mod basket;
+mod beyond;
 mod superlative;
 
 use super::shelf::{Meant, Shelf};
@@ -28,6 +29,8 @@ pub struct Asked<'a> {
     pub history: &'a [Line],
     /// In which to answer, ISO 639-1.
     pub language: &'a str,
+    /// The language of the question, ISO 639-1.
+    pub reads: &'a str,
     pub audience: Audience,
     pub now_ms: u64,
     pub wording: &'a Wording,
@@ -138,6 +141,8 @@ struct Parsed {
     compare: bool,
     /// "How much" was said, and not of what.
     much: bool,
+    /// "How much lighter": the difference is asked for.
+    by_how_much: bool,
     have: bool,
     show: bool,
     thing: bool,
@@ -195,6 +200,8 @@ struct Subject {
     others: Vec<usize>,
     /// Everything there is.
     everything: bool,
+    /// What is ahead of the thing that was spoken of.
+    ahead: bool,
 }
 
 impl Subject {
@@ -420,6 +427,12 @@ impl Shelf {
     fn subject(&self, parsed: &Parsed, asked: &Asked<'_>, rows: &[usize]) -> Option<Subject> {
         let before = || self.before(asked, rows);
         let Some(first) = parsed.runs.first() else {
+            if let Some(order) = parsed.more
+                && (parsed.thing || parsed.have)
+                && let Some(found) = before().and_then(|spoken| self.ahead_of(&spoken, order, rows))
+            {
+                return Some(found);
+            }
             let open = parsed.thing || parsed.have && !parsed.pronoun && parsed.asks.is_empty();
             if open && !parsed.pronoun {
                 let all = !parsed
@@ -661,6 +674,7 @@ impl Parsed {
                 }
             }
             Meaning::More(measure, more) => {
+                self.by_how_much |= self.much;
                 if self
                     .more
                     .replace((measure, more))
@@ -867,6 +881,9 @@ impl Answer<'_> {
         }
         if let Some(bound) = &parsed.bound {
             return self.within(parsed, subject, bound);
+        }
+        if subject.ahead {
+            return self.list(&rows, false);
         }
         if parsed.out_of_stock {
             if subject.everything || subject.kind {
@@ -1341,6 +1358,14 @@ impl Answer<'_> {
                 for product in products.iter().take(MAX_LISTED) {
                     self.property(product, *property)?;
                 }
+                if parsed.compare {
+                    let measure = match property {
+                        Property::Price => Measure::Price,
+                        Property::Weight => Measure::Weight,
+                        _ => continue,
+                    };
+                    self.difference(&products, measure);
+                }
             }
         }
         (products.len() <= MAX_LISTED || parsed.asks.len() == 1).then_some(())
@@ -1604,7 +1629,33 @@ impl Answer<'_> {
         for product in products {
             self.property(product, property)?;
         }
+        if parsed.by_how_much {
+            self.difference(products, measure);
+        }
         Some(())
+    }
+
+    /// How far apart the figures of two products lie, where each has one.
+    fn difference(&mut self, products: &[Vec<usize>], measure: Measure) {
+        let shelf = self.shelf;
+        let one = |rows: &Vec<usize>| {
+            let first = *rows.first()?;
+            let own = (shelf.figure(measure, first)?, shelf.unit(measure, first)?);
+            let same = |row: &usize| {
+                shelf.figure(measure, *row) == Some(own.0)
+                    && shelf.unit(measure, *row).as_ref() == Some(&own.1)
+            };
+            rows.iter().all(same).then_some(own)
+        };
+        let [first, second] = products else { return };
+        let (Some((a, unit)), Some((b, other))) = (one(first), one(second)) else { return };
+        if unit != other || a.total_cmp(&b).is_eq() {
+            return;
+        }
+        let value = format!("{:.2}", (a - b).abs());
+        let value = value.strip_suffix(".00").unwrap_or(&value);
+        let text = fill(self.say(Say::Difference), &[format!("{value} {unit}").trim()]);
+        self.sentence(&text);
     }
 
     /// The columns in which products differ.

@@ -66,7 +66,7 @@ pub(super) struct Meant {
 
 /// What costs less than this share of the dearest thing that the same words mean belongs to it: the
 /// footprint to the tent.
-const ACCESSORY: f64 = 1.0 / 3.0;
+pub(super) const ACCESSORY: f64 = 1.0 / 3.0;
 /// Names longer than this are no names.
 const MAX_NAME: usize = 120;
 /// A word is looked up as a misspelt one from here on.
@@ -362,6 +362,11 @@ impl Shelf {
 }
 
 impl Row {
+    /// The stems of its category; none where it has no category.
+    pub(super) fn category(&self) -> &[String] {
+        &self.category
+    }
+
     pub(super) fn cell(&self, column: usize) -> Option<&str> {
         self.cells.get(&column).map(String::as_str)
     }

@@ -698,7 +698,17 @@ const PHRASES: &[(Meaning, &[&str])] = &[
     (Meaning::Extreme(Measure::Width, false), &["narrowest", "最窄"]),
     (
         Meaning::More(Measure::Price, false),
-        &["cheaper", "less expensive", "günstiger", "billiger", "便宜", "更便宜", "便宜些"],
+        &[
+            "cheaper",
+            "less expensive",
+            "günstiger",
+            "günstigeres",
+            "billiger",
+            "billigeres",
+            "便宜",
+            "更便宜",
+            "便宜些",
+        ],
     ),
     (
         Meaning::More(Measure::Price, true),

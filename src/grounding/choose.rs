@@ -46,13 +46,10 @@ fn score(candidate: &Judged, nearest: f32) -> f32 {
     candidate.logit + NEAR * (candidate.scored.cosine - nearest) + placed
 }
 
-/// Chooses what answers: the best piece, and what comes near it in its section. `None` without
-/// candidates.
+/// The candidates that say something, with how good each is, best first.
 #[must_use]
-pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
-    let shape = shape(question);
-    let nearest =
-        candidates.iter().map(|candidate| candidate.scored.cosine).fold(f32::MIN, f32::max);
+pub fn ranked(question: &str, candidates: &[Judged]) -> Vec<(usize, f32)> {
+    let nearest = nearest(candidates);
     let lacks = |candidate: &Judged| {
         let held = holds_under_heading(question, &candidate.scored.unit);
         if held { 0.0 } else { LACKING }
@@ -65,6 +62,22 @@ pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
         .map(|(at, candidate)| (at, score(candidate, nearest) - lacks(candidate)))
         .collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    ranked
+}
+
+/// The best cosine of a candidate with the question.
+fn nearest(candidates: &[Judged]) -> f32 {
+    candidates.iter().map(|candidate| candidate.scored.cosine).fold(f32::MIN, f32::max)
+}
+
+/// Chooses what answers: the best piece, and what comes near it in its section. `None` without
+/// candidates.
+#[must_use]
+pub fn choose(question: &str, candidates: &[Judged]) -> Option<Choice> {
+    let shape = shape(question);
+    let nearest = nearest(candidates);
+    let scored: Vec<Scored> = candidates.iter().map(|candidate| candidate.scored.clone()).collect();
+    let ranked = ranked(question, candidates);
     let &(lead, best) = ranked.first()?;
     let first = candidates.get(lead)?;
     let beside = |unit: &Unit| {

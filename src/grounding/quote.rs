@@ -262,9 +262,14 @@ fn asks_the_same(heading: &str, question: &str) -> bool {
         (content_words(question).collect(), content_words(heading).collect());
     let shared = asked.intersection(&held).count();
     let lower = question.to_lowercase();
-    let open = lower
-        .split(|c: char| !c.is_alphanumeric())
-        .any(|word| matches!(word, "how" | "what" | "which" | "when" | "where" | "who" | "why"))
+    // "Whats", "hows": many write no apostrophe.
+    let asks_openly = |word: &str| {
+        matches!(
+            word.strip_suffix('s').unwrap_or(word),
+            "how" | "what" | "which" | "when" | "where" | "who" | "why"
+        )
+    };
+    let open = lower.split(|c: char| !c.is_alphanumeric()).any(asks_openly)
         || ["怎", "如何", "什么", "哪", "多少", "几"].iter().any(|word| lower.contains(word));
     !open
         && shared * 4 >= asked.len() * 3

@@ -162,9 +162,27 @@ impl Series {
         {
             return None;
         }
-        let mut run = spoken.iter().skip_while(|(_, word)| !own(word));
-        let (first, _) = run.next()?;
-        let last = run.take_while(|(_, word)| own(word)).last().map_or(first, |(word, _)| word);
+        // Of the words that name something, those of a thing of the same kind: "limit" may be the
+        // name of an article, too. What follows tells which kind is meant: "gold card".
+        let is_own = |at: usize| spoken.get(at).is_some_and(|(_, word)| own(word));
+        let starts =
+            (0..spoken.len()).filter(|at| is_own(*at) && !at.checked_sub(1).is_some_and(is_own));
+        let end = |at: usize| (at..spoken.len()).find(|at| !is_own(*at)).unwrap_or(spoken.len());
+        let fit = |at: &usize| {
+            let next = spoken.get(end(*at)).map_or("", |(_, word)| word.as_str());
+            let things = self
+                .things
+                .values()
+                .filter(|thing| spoken.get(*at).is_some_and(|(_, word)| named(thing, word)));
+            let alike = things.filter(|thing| {
+                let mut others = self.things.values().filter(|other| named(other, &new));
+                others.any(|other| thing.is_like(other) || thing.category == other.category)
+            });
+            let fits = alike.map(|thing| 1 + u8::from(thing.is_class(next)));
+            fits.max().unwrap_or_default()
+        };
+        let first = starts.rev().max_by_key(fit)?;
+        let ((first, _), (last, _)) = (spoken.get(first)?, spoken.get(end(first) - 1)?);
         let start = first.as_ptr() as usize - before.as_ptr() as usize;
         let end = last.as_ptr() as usize - before.as_ptr() as usize + last.len();
         let name: Vec<&str> =
@@ -176,9 +194,7 @@ impl Series {
 
     /// Whether a word is one of a kind or category.
     fn is_class(&self, word: &str) -> bool {
-        self.things
-            .values()
-            .any(|thing| thing.kind == word || thing.category.iter().any(|own| own == word))
+        self.things.values().any(|thing| thing.is_class(word))
     }
 
     /// Whether a document is about something else than what is asked for: a thing whose name has
@@ -224,6 +240,11 @@ impl Thing {
     fn is_of_branch(&self, other: &Self) -> bool {
         self.category.len() > other.category.len()
             && other.category.iter().all(|word| self.category.contains(word))
+    }
+
+    /// Whether a word says what kind of thing it is.
+    fn is_class(&self, word: &str) -> bool {
+        self.kind == word || self.category.iter().any(|own| own == word)
     }
 
     /// Whether both are of one kind.
@@ -320,6 +341,17 @@ mod tests {
         assert_eq!(
             swapped("Is the pike boat dry?", "the carp boat?").as_deref(),
             Some("Is the carp boat dry?")
+        );
+        // "Logistics" is a word of an article's name, and no boat.
+        assert_eq!(
+            swapped("What are the logistics of the pike boat?", "the carp?").as_deref(),
+            Some("What are the logistics of the carp boat?")
+        );
+        // Both a cottage and a boat are called so, and a boat is what is asked for.
+        assert_eq!(
+            swapped("Is there a bed in the heron cottage as in the pike boat?", "the carp?")
+                .as_deref(),
+            Some("Is there a bed in the heron cottage as in the carp boat?")
         );
         assert_eq!(swapped(asked, "in August?"), None);
         assert_eq!(swapped(asked, "has the heron a garden?"), None);

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::asking::{is_question, is_sentence, opens, unjoined};
 use super::followup::points_back;
-use crate::language::{content_words, sentences};
+use crate::language::{content_words, is_unspaced, sentences};
 
 /// A message with more is a list to be looked at as one.
 pub const MAX_QUESTIONS: usize = 4;
@@ -11,18 +12,6 @@ pub const MAX_QUESTIONS: usize = 4;
 const MIN_WORDS_BEFORE_AND: usize = 2;
 /// Words with a meaning that a question needs to say what it is about: "can you do it?" doesn't.
 const MIN_WORDS_ALONE: usize = 2;
-/// Words that a question may begin with.
-const OPENERS: &[&str] = &[
-    "how", "what", "whats", "what's", "when", "where", "which", "who", "why", "can", "could", "do",
-    "does", "did", "is", "are", "will", "would", "should", "may", "must", "have", "has", "wie",
-    "was", "wann", "wo", "welche", "welcher", "welches", "wer", "warum", "kann", "kannst",
-    "können", "gibt", "ist", "sind", "habt", "quel", "quelle", "quand", "où", "comment", "combien",
-    "pourquoi", "puis-je", "peut-on", "est-ce", "qué", "cuándo", "dónde", "cómo", "cuánto",
-    "puedo", "hay",
-];
-/// Words that join one question to the next.
-const JOINTS: &[&str] = &["and", "also", "und", "auch", "et", "aussi", "y", "también"];
-const CHINESE_JOINTS: &[&str] = &["另外", "还有", "以及", "而且"];
 
 /// The questions of a message in their order, each with the statements that lead up to it; empty if
 /// it asks one thing or none. Every part is a piece of the message.
@@ -60,9 +49,6 @@ pub fn questions(message: &str) -> Vec<&str> {
 /// beside them.
 #[must_use]
 pub fn asked_alone(message: &str) -> Option<&str> {
-    let begins = |text: &str| {
-        unjoined(text).split_whitespace().next().is_some_and(|word| is_one_of(word, OPENERS))
-    };
     let parts = sentences(message).into_iter().flat_map(|sentence| {
         let text = message.get(sentence).unwrap_or_default();
         text.split_inclusive([',', ';', ':', '–'])
@@ -70,7 +56,7 @@ pub fn asked_alone(message: &str) -> Option<&str> {
     // What follows a comma within the question belongs to it.
     let mut start = None;
     for part in parts {
-        if begins(part) {
+        if opens(unjoined(part)) {
             start = Some(part.as_ptr() as usize - message.as_ptr() as usize);
         }
     }
@@ -79,59 +65,49 @@ pub fn asked_alone(message: &str) -> Option<&str> {
     (asked.len() < message.trim().len() && is_alone).then_some(asked)
 }
 
-/// A sentence, cut where "and" begins another question.
+/// A sentence, cut where "and" or a comma begins another question.
 fn clauses(message: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
     let text = message.get(sentence.clone()).unwrap_or_default();
     let mut cuts = vec![0];
     let mut from = 0;
-    for (at, _) in text.match_indices(char::is_whitespace) {
-        let (before, after) =
-            (text.get(from..at).unwrap_or_default(), text.get(at..).unwrap_or_default());
-        let mut words = after.split_whitespace();
-        let joins = words.next().is_some_and(|word| is_one_of(word, JOINTS));
-        if joins
-            && words.next().is_some_and(|word| is_one_of(word, OPENERS))
+    let asks = text.trim_end().ends_with(['?', '？']);
+    for (at, gap) in text.match_indices(|c: char| c.is_whitespace() || c == '，' || c == '、') {
+        let (before, after) = (
+            text.get(from..at).unwrap_or_default(),
+            text.get(at + gap.len()..).unwrap_or_default(),
+        );
+        let comma = before.ends_with([',', ';', '–', '-']) || matches!(gap, "，" | "、");
+        let rest = after.trim_start();
+        let next = unjoined(rest);
+        let joins = next.len() < rest.len();
+        let begins = opens(next)
+            || comma && rest.contains(is_unspaced) && is_question(rest)
+            || comma && joins && asks && is_sentence(next);
+        if (joins || comma)
+            && begins
             && is_question(before)
             && content_words(before).take(MIN_WORDS_BEFORE_AND).count() == MIN_WORDS_BEFORE_AND
-            && content_words(after).next().is_some()
+            && content_words(next).next().is_some()
         {
-            from = at + after.len() - after.trim_start().len();
+            from = at + gap.len() + (after.len() - rest.len());
             cuts.push(from);
         }
     }
     let ends = cuts.iter().skip(1).copied().chain([text.len()]);
     let trimmed = |start: usize, end: usize| {
-        start..start + text.get(start..end).unwrap_or_default().trim_end().len()
+        let clause = text.get(start..end).unwrap_or_default();
+        let closed = if end < text.len() {
+            clause.trim_end_matches([' ', ',', ';', '，', '、'])
+        } else {
+            clause.trim_end()
+        };
+        start..start + closed.len()
     };
     cuts.iter()
         .zip(ends)
         .map(|(start, end)| trimmed(*start, end))
         .map(|clause| sentence.start + clause.start..sentence.start + clause.end)
         .collect()
-}
-
-fn is_question(text: &str) -> bool {
-    let text = text.trim();
-    let closed = text.trim_end_matches(['!', '"', '”', ')', ' ']);
-    closed.ends_with(['?', '？'])
-        || unjoined(text).split_whitespace().next().is_some_and(|word| is_one_of(word, OPENERS))
-}
-
-/// Without the word that joins it to what stood before.
-fn unjoined(text: &str) -> &str {
-    let text = text.trim();
-    if let Some(rest) = CHINESE_JOINTS.iter().find_map(|joint| text.strip_prefix(joint)) {
-        return rest.trim_start_matches(['，', ',', ' ']);
-    }
-    match text.split_once(char::is_whitespace) {
-        Some((first, rest)) if is_one_of(first, JOINTS) => rest.trim_start(),
-        _ => text,
-    }
-}
-
-fn is_one_of(word: &str, words: &[&str]) -> bool {
-    let bare = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    words.contains(&bare.as_str())
 }
 
 #[cfg(test)]
@@ -162,6 +138,35 @@ mod tests {
             "Wie lange dauert die Lieferung nach Wien? Kann ich auf Rechnung zahlen?",
             &["Wie lange dauert die Lieferung nach Wien?", "Kann ich auf Rechnung zahlen?"],
         );
+    }
+
+    #[test]
+    fn questions_come_apart_however_they_are_joined() {
+        check(
+            "how much is a garden lamp, how long does it burn?",
+            &["how much is a garden lamp", "how long does it burn?"],
+        );
+        check(
+            "cuanto vale la lampara y cuanto tarda el envio",
+            &["cuanto vale la lampara", "cuanto tarda el envio"],
+        );
+        check(
+            "was kostet die lampe und ab wann ist der versand gratis",
+            &["was kostet die lampe", "ab wann ist der versand gratis"],
+        );
+        check(
+            "Combien coûte la lampe, et le retour vers le magasin est gratuit ?",
+            &["Combien coûte la lampe", "le retour vers le magasin est gratuit ?"],
+        );
+        check(
+            "vous avez des lampes ? elles coûtent combien",
+            &["vous avez des lampes ?", "elles coûtent combien"],
+        );
+        check("灯泡能退吗？保修多久", &["灯泡能退吗？", "保修多久"]);
+        check("灯泡能退吗，保修多久？", &["灯泡能退吗", "保修多久？"]);
+        check("What does the lamp weigh with its bulb, and the shade?", &[]);
+        check("If it breaks, can I return it?", &[]);
+        check("My lamp is dark, what can I do?", &[]);
     }
 
     #[test]

@@ -238,7 +238,8 @@ impl Key {
 /// Checks keys of programs.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
-    keys: Vec<Arc<Key>>,
+    /// Those of `[[auth.keys]]`.
+    keys: Arc<RwLock<Vec<Arc<Key>>>>,
     /// The key in `admin.key`, which can be changed while the server runs.
     admin: Arc<RwLock<Option<Arc<Key>>>>,
 }
@@ -246,6 +247,13 @@ pub struct Keys {
 impl Keys {
     #[must_use]
     pub fn new(keys: Vec<Key>) -> Self {
+        let new = Self::default();
+        new.replace(keys);
+        new
+    }
+
+    /// Takes these in place of those of the configuration before.
+    pub fn replace(&self, keys: Vec<Key>) {
         for key in &keys {
             if let (Some(site), true) = (&key.site, key.scopes.contains(&Scope::Metrics)) {
                 let name = &key.name;
@@ -256,7 +264,8 @@ impl Keys {
                 );
             }
         }
-        Self { keys: keys.into_iter().map(Arc::new).collect(), admin: Arc::default() }
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) =
+            keys.into_iter().map(Arc::new).collect();
     }
 
     /// Takes the admin key with this hash in place of the one before.
@@ -307,8 +316,9 @@ impl Keys {
             hash.as_ref()
                 .is_some_and(|hash| bool::from(key.sha256.as_bytes().ct_eq(hash.as_bytes())))
         };
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let fits =
-            self.keys.iter().chain(&admin).filter(is_it).filter(|key| key.scopes.contains(&scope));
+            keys.iter().chain(&admin).filter(is_it).filter(|key| key.scopes.contains(&scope));
         fits.cloned().collect::<Vec<_>>().into_iter()
     }
 }

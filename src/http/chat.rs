@@ -737,7 +737,7 @@ pub(super) fn open(
     if token.is_none() {
         app.registry.newcomer(caller.address)?;
     }
-    let visitor = app.visitors.admit(site, origin, token)?;
+    let visitor = app.visitors.admit(&site, origin, token)?;
     app.registry.connects(&site.id, &visitor.id)?;
     let place = app.places.take(&site.id, &visitor.id).ok_or_else(|| {
         let text = "you are connected too often at the same time; close another page of this chat and try again";

@@ -96,9 +96,9 @@ pub(super) async fn stock_outs_of(
 }
 
 async fn demand(app: &App, site: &str) -> Result<Demand, ApiError> {
-    let calendar = &app.site(site).ok_or_else(|| unknown_site(site))?.calendar;
+    let known = app.site(site).ok_or_else(|| unknown_site(site))?;
     // Checked at the start; a calendar that can't be read never gets here.
-    let calendar: Calendar = calendar.calendar().unwrap_or_default();
+    let calendar: Calendar = known.calendar.calendar().unwrap_or_default();
     Ok(app.insight.demand(site, &calendar).await?)
 }
 

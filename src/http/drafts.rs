@@ -1,6 +1,8 @@
 //! Drafts of help articles from knowledge gaps: made, tried, published by a person, thrown away. On
 //! the admin listener with an admin key, and below the console for agents.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -110,12 +112,8 @@ fn failed(text: &str, error: &dyn std::fmt::Display) -> ApiError {
     ApiError::new(ErrorCode::AnswerFailed, text).retry(2_000)
 }
 
-fn site_of<'a>(app: &'a App, site: &str) -> Result<&'a Site, ApiError> {
-    app.sites
-        .iter()
-        .find(|known| known.id == site)
-        .map(AsRef::as_ref)
-        .ok_or_else(|| unknown_site(site))
+fn site_of(app: &App, site: &str) -> Result<Arc<Site>, ApiError> {
+    app.site(site).ok_or_else(|| unknown_site(site))
 }
 
 /// `GET …/drafts`: the latest first.

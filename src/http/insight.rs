@@ -84,8 +84,8 @@ const MAX_LINES: usize = 200;
 /// `GET /v1/insight/sites`: the sites that the shown key is good for.
 pub(super) async fn sites(State(app): State<App>, headers: HeaderMap) -> Response {
     let shown = super::header_text(&headers, header::AUTHORIZATION);
-    let mine = app
-        .sites
+    let known = app.sites.now();
+    let mine = known
         .iter()
         .filter(|site| app.keys.check(shown, Scope::Admin, Reach::Site(&site.id)).is_some());
     let sites: Vec<_> =

@@ -1,21 +1,36 @@
-//! Changing the server's own keys, for `frontdesk rotate`.
+//! Changing the server's own keys, for `frontdesk rotate`, and reading the configuration anew, for
+//! `frontdesk config reload`.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use tokio::sync::oneshot;
 
-use crate::http::App;
 use crate::http::auth::Scope;
 use crate::http::error::ApiError;
 use crate::http::routes::{Access, Table};
+use crate::http::{App, Reloaded};
 use crate::protocol::ErrorCode;
 
 pub(super) fn private() -> Table {
     const SERVER: Access = Access::Server(Scope::Admin);
-    Table::default().post("/v1/keys/visitors/rotate", SERVER, change_visitor_key).post(
-        "/v1/keys/admin/rotate",
-        SERVER,
-        change_admin_key,
-    )
+    Table::default()
+        .post("/v1/keys/visitors/rotate", SERVER, change_visitor_key)
+        .post("/v1/keys/admin/rotate", SERVER, change_admin_key)
+        .post("/v1/config/reload", SERVER, reload)
+}
+
+/// `POST /v1/config/reload`
+async fn reload(State(app): State<App>) -> Result<Json<Reloaded>, ApiError> {
+    let (reply, answer) = oneshot::channel();
+    let gone = || {
+        ApiError::new(ErrorCode::NotFound, "this server was started without a configuration file")
+    };
+    app.reload.get().ok_or_else(gone)?.send(reply).await.map_err(|_| gone())?;
+    match answer.await.map_err(|_| gone())? {
+        Ok(reloaded) => Ok(Json(reloaded)),
+        Err(problem) => Err(ApiError::new(ErrorCode::BadMessage, problem)),
+    }
 }
 
 /// `POST /v1/keys/visitors/rotate`

@@ -7,6 +7,7 @@
 //! clients expect, and `null` is a field that isn't there.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{FromRequest as _, Path, Request, State};
@@ -123,6 +124,7 @@ async fn models(State(app): State<App>, headers: HeaderMap) -> Response {
     let shown = super::header_text(&headers, header::AUTHORIZATION);
     let data: Vec<_> = app
         .sites
+        .now()
         .iter()
         .filter(|site| site.answers == Answers::Send)
         .filter(|site| app.keys.check(shown, Scope::Chat, Reach::Site(&site.id)).is_some())
@@ -173,14 +175,14 @@ struct Job {
 }
 
 /// The site that a model's name means, if the key may use it.
-fn site_of<'a>(app: &'a App, shown: Option<&str>, model: &str) -> Result<&'a Site, OpenAiError> {
+fn site_of(app: &App, shown: Option<&str>, model: &str) -> Result<Arc<Site>, OpenAiError> {
     let key = app.keys.any(shown, Scope::Chat);
     let site =
         match (model.strip_prefix("frontdesk/"), key.as_ref().and_then(|key| key.site.as_ref())) {
             (Some(id), _) => app.site(id),
             // Without a site, the key's own, or the first.
             (None, Some(id)) if model == "frontdesk" => app.site(id),
-            (None, None) if model == "frontdesk" => app.sites.first(),
+            (None, None) if model == "frontdesk" => app.sites.now().first().cloned(),
             (None, _) => None,
         };
     let unknown = || {
@@ -239,7 +241,7 @@ fn begin(app: &App, shown: Option<&str>, body: Body) -> Result<Job, OpenAiError>
     let (model, streamed) = (body.model.clone(), body.stream == Some(true));
     let include_usage =
         body.stream_options.as_ref().is_some_and(|options| options.include_usage == Some(true));
-    let ask = ask(app, site, body)?;
+    let ask = ask(app, &site, body)?;
     let ticket = place(app, &ask.site)?;
     Ok(Job { ask, ticket, model, streamed, include_usage })
 }

@@ -63,7 +63,7 @@ async fn read_logo(site: &Site) -> Result<Response, ApiError> {
 fn allowed(app: &App, origin: Option<&str>, id: &str) -> Result<Arc<Site>, ApiError> {
     let site = app.site(id).ok_or_else(|| unknown_site(id))?;
     if site.allows(origin, &app.own_origins) {
-        return Ok(site.clone());
+        return Ok(site);
     }
     let text = format!(
         "pages of {} may not show this site's chat; add the origin to the site's `origins`",

@@ -237,10 +237,16 @@ pub(super) fn rate(
     let noun = counted(&lower)?;
     for at in applying {
         let said = chosen.get(*at)?;
-        if said.language != question.language {
+        // A question that is said in English word for word has the nouns of English sentences.
+        if said.language != question.language && said.language != "en" {
             continue;
         }
         let Some(rate) = Rate::of(said, &noun) else { continue };
+        // Word for word, a verb may stand where a noun does, and a name's number before it.
+        let glossed = said.language != question.language;
+        if glossed && rate.amount.unit.kind != Kind::Money {
+            continue;
+        }
         // How many for so much.
         if let [amount] = found.as_slice()
             && asks_how_many(&lower, &noun)
@@ -274,14 +280,26 @@ pub(super) fn rate(
                 ],
             )
         {
-            let value = rate.amount.value * count / rate.count;
+            // Vouchers come whole: for 250 of what 100 of are worth one there are two.
+            let times = count / rate.count;
+            let times =
+                if has(&said.text.to_lowercase(), VOUCHERS) { times.floor() } else { times };
+            if times <= 0.0 {
+                return None;
+            }
+            let value = rate.amount.value * times;
             let result = phrasing::value(
                 (value * 100.0).round() / 100.0,
                 &rate.amount.unit,
                 question.figures(),
             );
             let own = format!("{count} {}", rate.noun);
-            let say = Say::Rate { result: result.clone(), amount: own.clone() };
+            // The noun is the visitor's in English alone.
+            let say = if glossed {
+                Say::Plain { said: result.clone() }
+            } else {
+                Say::Rate { result: result.clone(), amount: own.clone() }
+            };
             let inputs = vec![
                 own,
                 format!("{} {}", rate.count, rate.noun),
@@ -294,6 +312,10 @@ pub(super) fn rate(
     }
     None
 }
+
+/// What is given in whole pieces alone.
+const VOUCHERS: &[&str] =
+    &["voucher", "coupon", "gutschein", "bon d'achat", "bons d'achat", "cupón", "cupones", "券"];
 
 struct Rate {
     count: f64,

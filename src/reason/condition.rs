@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 mod age;
 mod period;
+mod spending;
 mod tariff;
 
 pub(super) use age::age;
 pub(super) use period::period;
+pub(super) use spending::spending;
 pub(super) use tariff::tariff;
 
 use super::cues::{self, Topic, has};
@@ -53,6 +55,7 @@ pub(super) fn order_value(
 /// German writes every noun large.
 fn names_another(question: &Question<'_>, said: &Said<'_>) -> bool {
     let asked = question.text.to_lowercase();
+    let stems = super::subject(question.text);
     let capitals =
         said.text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).skip(1);
     let mut names = capitals.filter(|word| {
@@ -60,10 +63,16 @@ fn names_another(question: &Question<'_>, said: &Said<'_>) -> bool {
             && word.chars().count() > 2
             && *word != "EUR"
     });
+    // "Under Orders" names what "I ordered" speaks of.
+    let spoken_of = |name: &str| {
+        let mut own = super::subject(name).into_iter().peekable();
+        own.peek().is_some() && own.all(|word| stems.contains(&word))
+    };
     said.language != "de"
         && names.any(|name| {
             !has(&asked, &[name.to_lowercase().as_str()])
                 && !has(&question.shop.to_lowercase(), &[name.to_lowercase().as_str()])
+                && !spoken_of(name)
         })
 }
 

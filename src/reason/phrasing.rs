@@ -18,6 +18,14 @@ pub(super) enum Say {
     Reaches { amount: String, limit: String },
     /// The amount is less than the least that is asked for.
     Below { amount: String, limit: String },
+    /// As [`Say::Below`], with what the amount lacks.
+    Short { amount: String, limit: String, missing: String },
+    /// A time of day before another.
+    Earlier { amount: String, limit: String },
+    /// A time of day after another.
+    Later { amount: String, limit: String },
+    /// Hours or a figure, as they are said.
+    Plain { said: String },
     /// A share of the amount.
     Share { result: String, share: String, amount: String, at_most: bool },
     /// So many of something against so much of another thing.
@@ -51,6 +59,14 @@ pub(super) fn sentence(
             fill(&said.reaches, &[("amount", amount), ("limit", limit)])
         }
         Say::Below { amount, limit } => fill(&said.below, &[("amount", amount), ("limit", limit)]),
+        Say::Short { amount, limit, missing } => {
+            fill(&said.short, &[("amount", amount), ("limit", limit), ("missing", missing)])
+        }
+        Say::Earlier { amount, limit } => {
+            fill(&said.earlier, &[("amount", amount), ("limit", limit)])
+        }
+        Say::Later { amount, limit } => fill(&said.later, &[("amount", amount), ("limit", limit)]),
+        Say::Plain { said } => format!("{said}{}", figures.stop),
         Say::Share { result, share, amount, at_most } => {
             let template = if *at_most { &said.share_at_most } else { &said.share };
             fill(template, &[("result", result), ("share", share), ("amount", amount)])

@@ -481,8 +481,11 @@ fn counts(text: &str, range: &Range<usize>, area: &Area, by_visitor: bool) -> bo
             let next = text.get(range.end..).unwrap_or_default().trim_start_matches(' ');
             // A longer name or a product's: "York Minster", "Lima 40".
             let goes_on = next.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
-            let long = shown.chars().count() >= 5;
-            placed && (capital || long) || capital && !opens && !goes_on && long
+            let letters = shown.chars().count();
+            let long = letters >= 5;
+            // Few write capitals in a chat, and "nach wien" can hardly be anything else.
+            let toward = letters >= 4 && matches!(last_word(&before), "to" | "nach" | "from" | "à");
+            placed && (capital || long || toward) || capital && !opens && !goes_on && long
         }
     }
 }
@@ -575,6 +578,7 @@ mod tests {
         check("Was kostet der Versand in die Schweiz?", &[("Schweiz", "CH")]);
         check("Liefern Sie nach Oesterreich oder Österreich", &[("Österreich", "AT")]);
         check("livraison à Lyon", &[("Lyon", "FR")]);
+        check("was kostet versand nach linz", &[("linz", "AT")]);
         check("¿Enviáis a México o a Espana?", &[("México", "MX"), ("Espana", "ES")]);
         check("envío a Sevilla", &[("Sevilla", "ES")]);
         check("寄到德国要多少运费", &[("德国", "DE")]);

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -410,7 +410,8 @@ impl Start {
             reads: broadcast::channel(READS).0,
             keys: access.keys,
             keyring: access.keyring,
-            sites: self.sites.clone(),
+            sites: http::Sites::new(&self.sites),
+            reload: OnceLock::new(),
             metrics: self.metrics.clone(),
             tasks: self.tasks.clone(),
             answer_timeout: self.answer_timeout(),

@@ -60,7 +60,7 @@ pub(super) async fn follow_intents(app: App) {
 /// A model that can't be read is reported once and the one before stays in use: conversations don't
 /// wait for it.
 pub(super) async fn refresh_intents(app: &App) {
-    for site in &app.sites {
+    for site in app.sites.now().iter() {
         let (live, id) = (app.intents.clone(), site.id.clone());
         match tokio::task::spawn_blocking(move || live.refresh(&id)).await {
             Ok(Ok(())) => {}

@@ -2,9 +2,9 @@
 //! them is chosen across languages, by the multilingual embedder and by what the cross-encoder says
 //! of the question's words in English.
 
-use super::judge::{Topic, of_place, put_first};
+use super::judge::{Topic, by_own_words, of_holiday, of_place, put_first};
 use super::lead::{CONCLUDED, conclude};
-use super::{Ask, Spine, told};
+use super::{Ask, Spine, case, told};
 use crate::grounding::choose::{self, Choice};
 use crate::grounding::confidence::LACKS_KIND;
 use crate::grounding::judged::{Judged, UNJUDGED};
@@ -12,7 +12,9 @@ use crate::grounding::{self, Scored, Shape, Unit, shape, units};
 use crate::language;
 use crate::language::gloss::{self, Gloss};
 use crate::prompt::{Elsewhere, SiteFacts};
-use crate::reason::{Lead, Question, Said, Stated, Verdict, places, plain, stated, yes_or_no};
+use crate::reason::{
+    Lead, Question, Said, Stated, Verdict, holidays, places, plain, stated, yes_or_no,
+};
 use crate::retrieval::{Hit, Query, RetrievalError};
 use crate::wording::Wording;
 
@@ -45,7 +47,7 @@ const KNOWN: f32 = 0.5;
 /// look up.
 const MAX_GLOSSED: usize = 400;
 /// The share of known words from which a question is known as a whole.
-const ALL_KNOWN: f32 = 0.999;
+pub(super) const ALL_KNOWN: f32 = 0.999;
 /// Logistic regression on those 63 questions and 13 without an answer, which count three times: how
 /// far the best piece stands above the best of another document, and above the mean. Cosines of
 /// this model lie close together and have no zero that means something, so only differences within
@@ -227,7 +229,9 @@ pub(super) fn gloss(spine: &Spine, ask: &Ask) -> Option<Gloss> {
         return None;
     }
     let language = ask.spoken().unwrap_or(&ask.language);
-    let (text, names) = places::in_english(&ask.question);
+    let explained = holidays::in_english(&ask.question);
+    let (text, mut names) = places::in_english(explained.as_deref().unwrap_or(&ask.question));
+    names.extend(explained.iter().flat_map(|_| ["public", "holiday"].map(str::to_owned)));
     let is_name = |word: &str| {
         names.iter().any(|name| name == word) || spine.retrieval.spelling.is_word(&ask.site, word)
     };
@@ -392,9 +396,20 @@ pub(super) async fn choose(
     {
         of_place(&gloss.text, &place, &mut candidates);
     }
+    of_holiday(&ask.question, &mut candidates);
     let Some(mut choice) = choose::choose(&gloss.text, &candidates) else { return Ok(by_embedder) };
+    case::exclude(&[&gloss.text], &mut choice, &candidates);
+    let own = case::Asked {
+        texts: &[&ask.question, &gloss.text],
+        language: visitor,
+        site: &ask.facts,
+        wording: spine.prompts.wording(),
+    };
+    let decided = case::decide(&own, &mut choice, &candidates, hits);
     put_first(hits, &mut candidates, &mut choice);
-    with_steps(&gloss.text, &mut choice, &candidates);
+    if !decided {
+        with_steps(&gloss.text, &mut choice, &candidates);
+    }
     let Some(best) = candidates.get(choice.lead).map(|lead| lead.scored.unit.clone()) else {
         return Ok(by_embedder);
     };
@@ -405,7 +420,7 @@ pub(super) async fn choose(
     let mut confidence = confidence(&choice, by_nearness, gloss.known);
     // A conclusion needs question and sentence to agree in more than a model can tell.
     let (chosen, wording) = (&mut choice.units.clone(), spine.prompts.wording());
-    if conclude(&ask.question, visitor, &ask.facts, hits, chosen, wording).is_some() {
+    if decided || conclude(&ask.question, visitor, &ask.facts, hits, chosen, wording).is_some() {
         confidence = confidence.max(CONCLUDED);
     }
     let Choice { logit, margin, .. } = choice;
@@ -558,7 +573,11 @@ async fn judge(
         })
         .collect();
     let Some(judge) = &spine.reranker else { return Ok(candidates) };
-    let logits = judge.score(&gloss.text, &texts).await?;
+    let mut logits = judge.score(&gloss.text, &texts).await?;
+    if let Some(own) = topic.own {
+        let alone = judge.score(own, &texts).await?;
+        by_own_words(&mut logits, &alone);
+    }
     for ((at, logit), text) in order.into_iter().zip(logits).zip(&texts) {
         if let Some(candidate) = candidates.get_mut(at) {
             candidate.logit = logit - if is_special(&gloss.text, text) { SPECIAL } else { 0.0 };

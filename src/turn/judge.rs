@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::{Ask, Spine};
+use super::{Ask, Spine, case};
 use crate::catalogue::asks::Asking;
 use crate::grounding::alike::{About, Names};
 use crate::grounding::choose::{Choice, choose};
@@ -12,7 +12,9 @@ use crate::grounding::series::{Series, Wanted};
 use crate::grounding::several::asked_alone;
 use crate::grounding::{Scored, Unit};
 use crate::language::{is_common_somewhere, meanings};
+use crate::reason::holidays::{self, Tells};
 use crate::reason::places::{self, Fit, Place};
+use crate::reason::tells_hours;
 use crate::retrieval::reranker::Reranker;
 use crate::retrieval::{Hit, RetrievalError, judged_text};
 
@@ -43,6 +45,9 @@ pub(super) struct Topic<'a> {
     pub(super) asking: &'a Asking,
     /// The question as the visitor wrote it, where a name was put before it.
     pub(super) bare: Option<&'a str>,
+    /// The visitor's own words, in the language that is judged, where what was said before stands
+    /// before them.
+    pub(super) own: Option<&'a str>,
 }
 
 impl Topic<'_> {
@@ -77,9 +82,19 @@ pub(super) struct Judgement {
     pub(super) choice: Choice,
     /// How much of the best piece's logit is owed to a product's name.
     pub(super) by_name: f32,
+    /// More than a bare yes or no follows from the choice for the visitor's own case.
+    pub(super) decided: bool,
 }
 
 impl Judgement {
+    /// Whether one of the units stands in the section of the best piece.
+    pub(super) fn is_of_its_section(&self, units: &[Unit]) -> bool {
+        let Some(lead) = self.candidates.get(self.choice.lead).map(|lead| &lead.scored.unit) else {
+            return true;
+        };
+        units.iter().any(|unit| (unit.passage, &unit.heading) == (lead.passage, &lead.heading))
+    }
+
     /// The titles under which a piece answers about as well as the best one, best first.
     pub(super) fn titles<'h>(&self, hits: &'h [Hit]) -> Vec<&'h str> {
         let best = self.candidates.get(self.choice.lead).map_or(f32::MAX, |lead| lead.logit);
@@ -142,6 +157,10 @@ pub(super) async fn judge(
             }
         }
     }
+    if let Some(own) = topic.own {
+        let alone = judge.score(own, &texts).await?;
+        by_own_words(&mut logits, &alone);
+    }
     // A statement before the question draws to itself what only has its words: both are judged.
     if let Some(asked) = asked_alone(&ask.question) {
         let best = logits.iter().copied().fold(f32::MIN, f32::max);
@@ -172,18 +191,41 @@ pub(super) async fn judge(
     {
         of_place(&ask.question, &place, &mut candidates);
     }
+    of_holiday(&ask.question, &mut candidates);
     let Some(mut choice) = choose(&ask.question, &candidates) else {
         // Labels and what is about other things is all that there is.
         hits.clear();
         return Ok(None);
     };
+    case::exclude(&[&ask.question, &ask.beside], &mut choice, &candidates);
+    let own = case::Asked {
+        texts: &[&ask.question],
+        language,
+        site: &ask.facts,
+        wording: spine.prompts.wording(),
+    };
+    let decided = case::decide(&own, &mut choice, &candidates, hits);
     let by_name = match bare {
         Some(bare) => beyond(judge, bare, candidates.get(choice.lead), topic, hits).await?,
         None => by_name(judge, listed, &ask.question, candidates.get(choice.lead), hits).await?,
     };
     put_first(hits, &mut candidates, &mut choice);
-    Ok(Some(Judgement { candidates, choice, by_name }))
+    Ok(Some(Judgement { candidates, choice, by_name, decided }))
 }
+
+/// Takes from each piece what it answers the visitor's own words worse than the best does: what was
+/// asked before draws its own answer to itself.
+pub(super) fn by_own_words(logits: &mut [f32], alone: &[f32]) {
+    let best = alone.iter().copied().fold(f32::MIN, f32::max);
+    for (logit, alone) in logits.iter_mut().zip(alone) {
+        *logit -= (OWN_WORDS * (best - alone)).min(MAX_OWN_WORDS);
+    }
+}
+
+/// What a logit on the visitor's own words counts beside one on all that is meant, and what a piece
+/// loses by it at most.
+const OWN_WORDS: f32 = 0.5;
+const MAX_OWN_WORDS: f32 = 4.0;
 
 /// How much of what the cross-encoder holds of a piece it owes to a product's name, in logits: a
 /// question that names the same product looks answered by whatever is said of it. 0 where it names
@@ -285,6 +327,25 @@ pub(super) fn of_place(question: &str, place: &Place, candidates: &mut Vec<Judge
     });
 }
 
+/// Marks the candidates that tell of the holiday that a question names, by its date where some do,
+/// and drops the usual hours: they aren't those of a holiday.
+pub(super) fn of_holiday(question: &str, candidates: &mut Vec<Judged>) {
+    let Some(holiday) = holidays::holiday(question) else { return };
+    let told = |candidate: &Judged| {
+        let unit = &candidate.scored.unit;
+        holidays::tells(&holiday, &unit.text).max(holidays::tells(&holiday, &unit.heading))
+    };
+    let best = candidates.iter().map(told).max().unwrap_or(Tells::Nothing);
+    if best == Tells::Nothing {
+        return;
+    }
+    candidates.retain_mut(|candidate| {
+        let own = told(candidate);
+        candidate.placed = own == best;
+        own > Tells::Nothing || !tells_hours(&candidate.scored.unit.text)
+    });
+}
+
 const STORES: &[&str] = &["store", "shop", "branch", "location", "office"];
 
 /// Whether a sentence speaks of every store: it does so of the one in Cork.
@@ -349,6 +410,34 @@ fn to_front(hits: &mut [Hit], first: usize) {
 mod tests {
     use super::*;
     use crate::grounding::units;
+
+    #[test]
+    fn what_is_said_of_holidays_holds_for_the_one_that_is_named() {
+        let text = "The yard is open Monday to Friday from 8:00 to 16:00. On bank holidays the \
+                    yard is open from 10:00 to 12:00. We are closed on 1 January.";
+        let told = |question: &str| -> Vec<(String, bool)> {
+            let units = units(0, text).into_iter();
+            let mut candidates: Vec<Judged> = units
+                .map(|unit| Judged {
+                    scored: Scored { unit, cosine: 0.5, passage_score: 1.0, opens: false },
+                    logit: 1.0,
+                    document: "a".into(),
+                    placed: false,
+                })
+                .collect();
+            of_holiday(question, &mut candidates);
+            let shown = |judged: &Judged| (judged.scored.unit.text.clone(), judged.placed);
+            candidates.iter().map(shown).collect()
+        };
+        let holidays = "On bank holidays the yard is open from 10:00 to 12:00.".to_owned();
+        let closed = "We are closed on 1 January.".to_owned();
+        assert_eq!(
+            told("open on Good Friday?"),
+            [(holidays.clone(), true), (closed.clone(), false)]
+        );
+        assert_eq!(told("open on New Year's Day?"), [(holidays, false), (closed, true)]);
+        assert_eq!(told("open on Friday?").len(), 3);
+    }
 
     #[track_caller]
     fn check(question: &str, text: &str, logits: &[f32], placed: &[&str]) {

@@ -4,12 +4,17 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use super::judge::judge_of;
 use super::{Ask, Outlet, Output, Spine, TurnError, one};
 use crate::conversation::{AnswerEnd, Citation, Line, Usage, Verdict};
+use crate::grounding::facts;
 use crate::grounding::followup::leans_on_what_was_said;
 use crate::grounding::several::questions;
 use crate::grounding::smalltalk::small_talk;
+use crate::language::is_unspaced;
 use crate::reason::abilities::asked;
+use crate::reason::places;
+use crate::retrieval::RetrievalError;
 
 /// Outputs of one part that may wait; they are taken out as they come.
 const WAITING: usize = 16;
@@ -57,31 +62,51 @@ pub(super) async fn answer(
                     .map(|before| Line { by_visitor: true, text: (*before).to_owned() }),
             );
         }
+        let before = message_before(&ask.question, question);
         let question = (*question).to_owned();
         let request = asked(&question);
         let beside = ask.question.clone();
-        let alone =
+        let apart =
             Ask { question, request, history, beside, written: String::new(), ..ask.clone() };
-        let mut part = answer_alone(spine, &alone, at + 1).await?;
-        let is_told = |part: &Part| {
-            parts.iter().any(|other| other.answers() && other.text.contains(&part.text))
+        // Where the parcel goes is said once.
+        let placed = with_place(&apart.question, before);
+        let alone = placed.map(|question| Ask { question, ..apart.clone() });
+        let mut part = answer_alone(spine, alone.as_ref().unwrap_or(&apart), at + 1).await?;
+        if alone.is_some() && !part.answers() {
+            part = answer_alone(spine, &apart, at + 1).await?;
+        }
+        // The same figures in other words are the same answer.
+        let told = |part: &Part| {
+            let own = facts(&part.text);
+            let says = |other: &Part| {
+                other.text.contains(&part.text)
+                    || !own.is_empty() && own.is_subset(&facts(&other.text))
+            };
+            parts.iter().any(|other| other.answers() && says(other))
         };
         // What was asked beside it leads back to what answers that.
-        if is_told(&part) {
-            let apart = Ask { beside: String::new(), ..alone };
-            part = answer_alone(spine, &apart, at + 1).await?;
+        if told(&part) {
+            let bare = Ask { beside: String::new(), history: ask.history.clone(), ..apart.clone() };
+            part = answer_alone(spine, &bare, at + 1).await?;
         }
         // What has to be asked back can't be in one question with others.
         if part.verdict.end == AnswerEnd::Clarified {
             return Ok(None);
         }
-        if !is_told(&part) {
-            parts.push(part);
+        if told(&part) {
+            // One answer to both is said once; what doesn't answer this one leaves it open.
+            if answers(spine, &apart, &part).await? {
+                continue;
+            }
+            part.verdict.end = AnswerEnd::Declined;
         }
+        parts.push(part);
     }
     if parts.len() < 2 || !parts.iter().any(Part::answers) {
         return Ok(None);
     }
+    // Who reads first that there is no answer reads no further.
+    parts.sort_by_key(|part| !part.answers());
     let language = ask.spoken().unwrap_or(&ask.language);
     let mut paragraphs = Vec::new();
     for part in &parts {
@@ -90,7 +115,13 @@ pub(super) async fn answer(
                 .prompts
                 .unanswered(part.number, &ask.facts, language)
                 .map_err(TurnError::Prompt)?,
-            _ => part.text.clone(),
+            // What answers an earlier part, too, is said there.
+            _ => parts
+                .iter()
+                .take_while(|other| other.number != part.number)
+                .fold(part.text.clone(), |text, other| text.replacen(&other.text, "", 1))
+                .trim()
+                .to_owned(),
         });
     }
     let text = paragraphs.join("\n\n");
@@ -110,6 +141,53 @@ pub(super) async fn answer(
     });
     Ok(Some(Verdict { citations, confidence, usage, end: AnswerEnd::Complete, withheld: 0 }))
 }
+
+/// What stands in a message before one of its parts.
+fn message_before<'m>(message: &'m str, part: &str) -> &'m str {
+    message.find(part).and_then(|at| message.get(..at)).unwrap_or_default()
+}
+
+/// A question with the place that was named before it in the message, as it is named there, where
+/// it names none itself: "how long does it take" of "What does delivery to Malta cost and how long
+/// does it take". `None` where nothing is to be added.
+fn with_place(question: &str, before: &str) -> Option<String> {
+    if !places::places(question).is_empty() {
+        return None;
+    }
+    let place = places::destination(before)?;
+    let named = before.get(place.at.clone())?;
+    // "To Malta", "nach Malta": the word before it belongs to it.
+    let head = before.get(..place.at.start)?.trim_end();
+    let preposition = head.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let short = preposition.chars().count() <= MAX_PREPOSITION;
+    let place = match place.at.start > head.len() && short && !preposition.is_empty() {
+        true => format!("{preposition} {named}"),
+        false => named.to_owned(),
+    };
+    let end = question.trim_end_matches(|c: char| !c.is_alphanumeric()).len();
+    let (said, mark) = (question.get(..end)?, question.get(end..)?);
+    let gap = if said.ends_with(is_unspaced) { "" } else { " " };
+    Some(format!("{said}{gap}{place}{mark}"))
+}
+
+/// Letters of a preposition at most.
+const MAX_PREPOSITION: usize = 5;
+
+/// Whether a text that was told for another question answers this one, too; where nobody can judge
+/// that, it does.
+async fn answers(spine: &Spine, ask: &Ask, part: &Part) -> Result<bool, TurnError> {
+    let Some(judge) = judge_of(spine, ask.spoken().unwrap_or(&ask.language)) else {
+        return Ok(true);
+    };
+    let text: String = part.text.chars().take(MAX_JUDGED).collect();
+    let logits = judge.score(&ask.question, &[text]).await.map_err(RetrievalError::from)?;
+    Ok(logits.first().is_some_and(|logit| *logit > EVEN))
+}
+
+/// Longest part of an answer that is judged, in Unicode scalar values, and the logit from which it
+/// answers.
+const MAX_JUDGED: usize = 300;
+const EVEN: f32 = 0.0;
 
 async fn answer_alone(spine: &Spine, ask: &Ask, number: usize) -> Result<Part, TurnError> {
     let (sender, mut receiver) = mpsc::channel(WAITING);
@@ -149,4 +227,31 @@ fn cited(parts: &[Part]) -> Vec<Citation> {
         }
     }
     citations
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_carried_to_what_is_asked_after_it() {
+        #[track_caller]
+        fn check(message: &str, part: &str, expected: Option<&str>) {
+            let before = message_before(message, part);
+            assert_eq!(with_place(part, before).as_deref(), expected, "{message}");
+        }
+        check(
+            "What does it cost to Malta and how long does it take?",
+            "how long does it take?",
+            Some("how long does it take to Malta?"),
+        );
+        check(
+            "was kostet der versand nach Polen und wie lange dauert er",
+            "wie lange dauert er",
+            Some("wie lange dauert er nach Polen"),
+        );
+        check("What is it and do you send it to Malta?", "What is it", None);
+        check("Do you send to Malta? And to Italy?", "And to Italy?", None);
+        check("", "And to Italy?", None);
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{Ask, Cited, Judgement, Outlet, Output, Spine, TurnError, judge_of, understand};
+use super::{
+    Ask, Cited, Judgement, Outlet, Output, Spine, TurnError, foreign, judge_of, understand,
+};
 use crate::catalogue::asks::{Asking, Line, is_price_line};
 use crate::catalogue::{Asked, Told};
 use crate::conversation::{AnswerEnd, Usage, Verdict};
@@ -23,29 +25,41 @@ pub(super) fn ask(spine: &Spine, ask: &Ask) -> Option<Told> {
     if Asking::of(&ask.question, language).of_the_shops_own() {
         return None;
     }
-    spine.catalogue.shelf(&ask.site).ask(&Asked {
-        question: corrected.as_deref().unwrap_or(&ask.question),
-        history: &ask.history,
-        language,
-        audience: ask.audience,
-        now_ms: spine.clock.now_ms(),
-        wording: spine.prompts.wording(),
-        is_word: &|word| spine.retrieval.spelling.is_word(&ask.site, word),
-    })
+    let question = corrected.as_deref().unwrap_or(&ask.question);
+    in_either_wording(spine, ask, question, |asked| spine.catalogue.shelf(&ask.site).ask(asked))
 }
 
 /// What several things cost together, if that is asked.
 pub(super) fn basket(spine: &Spine, ask: &Ask) -> Option<Told> {
+    let shelf = spine.catalogue.shelf(&ask.site);
+    in_either_wording(spine, ask, &ask.question, |asked| shelf.basket(asked))
+}
+
+/// What the rows say to a question as it stands, else to its words in English, where all of them
+/// are known: the rows understand most of English. Both are told in the visitor's language.
+fn in_either_wording(
+    spine: &Spine,
+    ask: &Ask,
+    question: &str,
+    tell: impl Fn(&Asked<'_>) -> Option<Told>,
+) -> Option<Told> {
     let language = ask.spoken().unwrap_or(&ask.language);
-    spine.catalogue.shelf(&ask.site).basket(&Asked {
-        question: &ask.question,
+    let is_word = |word: &str| spine.retrieval.spelling.is_word(&ask.site, word);
+    let asked = |question, reads| Asked {
+        question,
         history: &ask.history,
         language,
+        reads,
         audience: ask.audience,
         now_ms: spine.clock.now_ms(),
         wording: spine.prompts.wording(),
-        is_word: &|word| spine.retrieval.spelling.is_word(&ask.site, word),
-    })
+        is_word: &is_word,
+    };
+    if let Some(told) = tell(&asked(question, language)) {
+        return Some(told);
+    }
+    let gloss = foreign::gloss(spine, ask).filter(|gloss| gloss.known >= foreign::ALL_KNOWN)?;
+    tell(&asked(&gloss.text, "en"))
 }
 
 /// Whether a piece can answer what is asked, as far as it is a row: of a catalogue, of a table, or

@@ -485,3 +485,81 @@ fn found(folder: &Path, text: &str) -> usize {
     }
     files
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_server_reads_its_configuration_anew() {
+    let folder = directory();
+    write_documents(&folder);
+    let mut options = config(&folder);
+    let path = write_config(&folder, &options);
+    let server = Binary::serve(&path, &["--ingest"]).await;
+    let key = frontdesk::secret::new_key();
+    let http = reqwest::Client::new();
+    let metrics = || http.get(format!("http://{}/metrics", server.admin_addr)).bearer_auth(&key);
+    let widget = || {
+        let url = format!("http://{}/v1/sites/shop/widget.json", server.addr);
+        http.get(url).header("origin", "https://shop.example")
+    };
+    assert_eq!(widget().send().await.unwrap().status(), 403);
+    assert_eq!(metrics().send().await.unwrap().status(), 401);
+    let mut open = ChatClient::connect(server.addr).await.hello().await;
+
+    options.sites[0].origins = vec!["https://shop.example".into()];
+    options.sites[0].widget.title = "Ask away".into();
+    options.sites[0].name = "Another name".into();
+    options.llm.max_tokens += 1;
+    options.auth.keys = vec![frontdesk::http::auth::Key {
+        name: "prometheus".into(),
+        sha256: frontdesk::secret::key_hash(&key),
+        scopes: vec![frontdesk::http::auth::Scope::Metrics],
+        site: None,
+    }];
+    write_config(&folder, &options);
+    let (code, said) = frontdesk(&path, &["config", "reload", "--json"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let reloaded: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        reloaded,
+        serde_json::json!({
+            "taken": ["auth.keys", "sites[shop].origins", "sites[shop].widget"],
+            "after_restart": ["llm.max_tokens", "sites[shop].name"],
+        })
+    );
+    assert_eq!(metrics().send().await.unwrap().status(), 200);
+    let shown: Value = widget().send().await.unwrap().json().await.unwrap();
+    assert_eq!(shown["title"], "Ask away");
+    // Who was connected still is.
+    open.ask("m1", QUESTION).await;
+
+    // A mistake changes nothing, and is told without any value.
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("[\"https://shop.example\"]", "\"hush-hush\"")).unwrap();
+    let hup = || {
+        let id = server.process.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    };
+    hup();
+    let key_of_admin = std::fs::read_to_string(folder.join("admin.key")).unwrap();
+    let reload = format!("http://{}/v1/config/reload", server.admin_addr);
+    let answer = http.post(reload).bearer_auth(key_of_admin.trim()).send().await.unwrap();
+    assert_eq!(answer.status(), 400);
+    let told = answer.text().await.unwrap();
+    assert!(told.contains("origins") && !told.contains("hush-hush"), "{told}");
+    assert_eq!(widget().send().await.unwrap().status(), 200);
+
+    // SIGHUP does the same as the command; what was taken out is refused.
+    options.sites[0].origins.clear();
+    options.auth.keys.clear();
+    write_config(&folder, &options);
+    hup();
+    for round in 0.. {
+        if metrics().send().await.unwrap().status() == 401 {
+            break;
+        }
+        assert!(round < 100, "the key is good after five seconds");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(widget().send().await.unwrap().status(), 403);
+    open.ask("m2", QUESTION).await;
+    assert_eq!(server.terminate().await, Some(0));
+}

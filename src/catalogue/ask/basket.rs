@@ -23,6 +23,9 @@ const MAX_PIECES: u32 = 999;
 struct Words {
     asks: Vec<String>,
     joins: Vec<String>,
+    /// Those after which a thing comes with each of the things before it, where it is told without
+    /// a number: "two tents with the pegs".
+    with: Vec<String>,
     numbers: Vec<String>,
     /// Characters that may stand between names where words aren't spaced.
     #[serde(default)]
@@ -56,16 +59,29 @@ impl Shelf {
             return None;
         }
         let chinese = asked.question.chars().any(is_han) && asked.language != "ja";
+        let reads = if chinese { "zh" } else { asked.reads };
         let language = if chinese { "zh" } else { asked.language };
-        let words = WORDS.get(language)?;
-        let things = self.things(asked.question, language, words)?;
+        let words = WORDS.get(reads)?;
+        let things = self.things(asked.question, reads, words)?;
         if things.iter().map(|thing| thing.pieces).sum::<u32>() < 2 {
             return None;
         }
         let rows = self.visible(asked.audience, asked.language, asked.now_ms);
         let (mut lines, mut passages, mut sum, mut currency) = (Vec::new(), Vec::new(), 0.0, None);
+        let mut before: Option<usize> = None;
         for thing in &things {
-            let row = self.one(&thing.words, &rows)?;
+            // "Two Tarn 3 with the footprint": the footprint of that one.
+            let row = self.one(&thing.words, &rows).or_else(|| {
+                let name = &self.rows[before?].product.name;
+                let words = split(name, &|_| 0, false).into_iter();
+                let mut own: Vec<String> = words
+                    .map(|word| singular(&word).to_owned())
+                    .filter(|word| things.iter().any(|thing| thing.words.contains(word)))
+                    .collect();
+                own.extend(thing.words.iter().cloned());
+                self.one(&own, &rows)
+            })?;
+            before = Some(row);
             let product = &self.rows[row].product;
             let each = product.amount().filter(|amount| *amount > 0.0)?;
             // What a kilo costs doesn't say what one of them does.
@@ -116,12 +132,14 @@ impl Shelf {
                 (1..).zip(&words.numbers).find(|(_, word)| *word == token).map(|(number, _)| number)
             })
         };
+        let mut with = false;
         let named = |token: &str| self.names(singular(token)) || self.tells(singular(token));
         for (at, token) in tokens.iter().enumerate() {
             let token = token.as_str();
             let last = things.last_mut().filter(|_| open);
             if words.joins.iter().any(|join| join == token) {
                 open = false;
+                with = words.with.iter().any(|join| join == token);
             } else if let Some(thing) = last
                 && named(token)
             {
@@ -135,8 +153,11 @@ impl Shelf {
             } else if words.asks.iter().any(|ask| ask == token) {
                 asks = true;
             } else if named(token) {
+                // "With the pegs" is a set for each, "with a mallet" one for all.
+                let plural = singular(token) != token;
+                let each = things.last().filter(|_| with && plural).map_or(1, |last| last.pieces);
                 things.push(Thing {
-                    pieces: 1,
+                    pieces: each,
                     counted: false,
                     held: false,
                     words: vec![singular(token).to_owned()],

@@ -49,8 +49,8 @@ impl Shelf {
         if asked.question.len() > MAX_BYTES {
             return None;
         }
-        let words = WORDS.get(asked.language)?;
-        let (most, kind) = kind(asked.question, asked.language, words)?;
+        let words = WORDS.get(asked.reads)?;
+        let (most, kind) = kind(asked.question, asked.reads, words)?;
         let all = self.visible(asked.audience, asked.language, asked.now_ms);
         // After other things were talked about, "the cheapest" is one of these.
         let of = match kind.is_empty() {

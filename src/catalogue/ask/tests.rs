@@ -76,6 +76,7 @@ fn told(shelf: &Shelf, said: &[&str], language: &str) -> Option<Told> {
         question,
         history: &history,
         language,
+        reads: language,
         audience: Audience::Public,
         now_ms: 5,
         wording: Wording::built_in(),
@@ -98,6 +99,27 @@ fn check(shelf: &Shelf, said: &[&str], expected: Option<&str>) {
         assert!(known.contains(&fact), "{fact} of {:?} is in no row", told.text);
     }
     assert!(!told.passages.is_empty(), "{said:?} has no source");
+}
+
+#[test]
+fn what_is_ahead_of_the_thing_spoken_of() {
+    let shop = shelf(SHOP);
+    let check = |said: &[&str], expected: Option<&str>| check(&shop, said, expected);
+    // A lantern lights, too; a strap costs far less than any lamp.
+    check(
+        &["How much is the Glint Pro 600?", "anything cheaper?"],
+        Some(
+            "We have:\n- Glint 350 head torch: 39.90 EUR (Graphite or Signal orange)\n\
+             - Firefly camp lantern: 34.50 EUR (200 lumens)",
+        ),
+    );
+    check(
+        &["What does the Corrie 60 weigh?", "Do you have anything lighter?"],
+        Some(
+            "We have:\n- Corrie 30 backpack: 109 EUR (One back length)\n\
+             - Corrie 45 backpack: 159 EUR (S/M or M/L)",
+        ),
+    );
 }
 
 #[test]
@@ -547,6 +569,30 @@ fn whatever_is_asked_nothing_breaks() {
 }
 
 #[test]
+fn a_difference_is_told_where_it_is_asked_for() {
+    let shop = shelf(SHOP);
+    let asked = |question: &str| told(&shop, &[question], "en").map(|told| told.text);
+    let difference = "The difference is 500 g.";
+    let text = asked("How much lighter is the Tarn 2 than the Tarn 3?").unwrap_or_default();
+    assert!(text.ends_with(difference), "{text}");
+    let text = asked("Is the Tarn 2 lighter than the Tarn 3?").unwrap_or_default();
+    assert!(!text.contains(difference), "{text}");
+    // Words of a question in another language are read in English, and told in that language.
+    let asked = Asked {
+        question: "what is difference weight between tarn 2 and tarn 3?",
+        history: &[],
+        language: "fr",
+        reads: "en",
+        audience: Audience::Public,
+        now_ms: 5,
+        wording: Wording::built_in(),
+        is_word: &|_| false,
+    };
+    let text = shop.ask(&asked).map(|told| told.text).unwrap_or_default();
+    assert!(text.ends_with("La différence est de 500 g."), "{text}");
+}
+
+#[test]
 fn several_things_have_a_sum() {
     let sum = |shelf: &Shelf, question: &str, language: &str| {
         let is_word = |_: &str| true;
@@ -555,6 +601,7 @@ fn several_things_have_a_sum() {
             question,
             history: &[],
             language,
+            reads: language,
             audience,
             now_ms: 5,
             wording: Wording::built_in(),

@@ -43,7 +43,8 @@ pub(super) fn routes() -> Table {
 }
 
 fn me_of(app: &App, who: &SignedIn) -> Me {
-    let sites = app.sites.iter().filter_map(|site| {
+    let known = app.sites.now();
+    let sites = known.iter().filter_map(|site| {
         Some(MySite {
             id: site.id.clone(),
             name: site.facts().name,

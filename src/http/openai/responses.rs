@@ -158,7 +158,7 @@ fn begin(app: &App, shown: Option<&str>, body: Body) -> Result<Job, OpenAiError>
         max_tokens: body.max_output_tokens,
         ..Wanted::default()
     };
-    let ask = wanted.ask(app, site, all, "input")?;
+    let ask = wanted.ask(app, &site, all, "input")?;
     let store = body.store != Some(false);
     let ticket = place(app, &ask.site)?;
     Ok(Job {

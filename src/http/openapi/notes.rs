@@ -5,6 +5,7 @@ use axum::http::Method;
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::Describe;
+use crate::http::Reloaded;
 use crate::http::{admin, audit, console, demand, insight, intent, knowledge, stream, visitors};
 use crate::insight::report::Range;
 use crate::protocol::console as told;
@@ -304,6 +305,7 @@ fn operators() -> Vec<Note> {
         done("DELETE /v1/agents/{login}/sign-ins", "End an account's sign-ins"),
         done("PUT /v1/agents/{login}/password", "Set an account's password")
             .body::<told::NewPassword>(),
+        json("POST /v1/config/reload", "Read the configuration anew").gives::<Reloaded>(),
         done("POST /v1/keys/visitors/rotate", "Change the key that signs visitors' tokens"),
         done("POST /v1/keys/admin/rotate", "Change the key in data/admin.key"),
         json("GET /v1/audit", "Who did what, from an entry on").query::<audit::Asked>(),

@@ -17,7 +17,7 @@ pub(in crate::reason) fn period(
     beside: &[Said<'_>],
 ) -> Option<Lead> {
     let elapsed = elapsed(question)?;
-    let mut asked = without_delivery(cues::topics(question.text));
+    let mut asked = of_its_own(cues::topics(question.text));
     let since_bought = has(&question.text.to_lowercase(), OWNED);
     if asked.is_empty() && since_bought {
         asked.push(Topic::Warranty);
@@ -64,11 +64,14 @@ pub(in crate::reason) fn period(
     Some(Lead::new(question.say(&say, verdict), kind(verdict), at))
 }
 
-/// The topics of a sentence about another: its delivery is when the time begins ("within 60 days of
-/// delivery").
-fn without_delivery(mut topics: Vec<Topic>) -> Vec<Topic> {
+/// The topics of a text without those that only serve another: its delivery is when the time begins
+/// ("within 60 days of delivery"), or what is changed; the difference of a price is refunded.
+fn of_its_own(mut topics: Vec<Topic>) -> Vec<Topic> {
     if topics.len() > 1 {
         topics.retain(|topic| *topic != Topic::Delivery);
+    }
+    if topics.contains(&Topic::PriceMatch) {
+        topics.retain(|topic| *topic != Topic::Return);
     }
     topics
 }
@@ -216,6 +219,14 @@ const BEGINS: &[&str] = &[
     "de la entrega",
     "desde la entrega",
     "tras la entrega",
+    "of your order",
+    "of the order",
+    "of ordering",
+    "of placing it",
+    "of placing the order",
+    "after your order",
+    "after placing",
+    "of purchase",
 ];
 
 /// Words of sentences that hold in one case only: what they say of it says nothing of another.
@@ -242,6 +253,24 @@ const CONDITIONAL: &[&str] = &[
     "会员",
 ];
 
+/// Those of them that tell for whom something holds.
+const WHOSE: &[&str] = &[
+    "=only",
+    "member",
+    "level",
+    "=nur",
+    "mitglied",
+    "seulement",
+    "uniquement",
+    "membre",
+    "=solo",
+    "sólo",
+    "socios",
+    "只",
+    "仅",
+    "会员",
+];
+
 /// How long something lasts, by a sentence or row that says it of one time alone; `strict` without
 /// conditions.
 fn lasts(said: &Said<'_>, strict: bool) -> Option<(Topic, Amount)> {
@@ -250,18 +279,24 @@ fn lasts(said: &Said<'_>, strict: bool) -> Option<(Topic, Amount)> {
         Topic::Return,
         Topic::Validity,
         Topic::Cancellation,
+        Topic::Change,
         Topic::PriceMatch,
         Topic::Exchange,
     ];
     // "Within 60 days of delivery": when the time begins is no topic.
     let says =
         BEGINS.iter().fold(said.text.to_lowercase(), |text, begins| text.replace(begins, " "));
-    if strict && has(&says, CONDITIONAL) || has(&says, cues::DENIALS) {
+    if has(&says, cues::DENIALS) {
         return None;
     }
-    let own = cues::topics(&says);
-    let topics = if own.is_empty() { cues::topics(said.about) } else { own };
+    let own = of_its_own(cues::topics(&says));
+    let topics = if own.is_empty() { of_its_own(cues::topics(said.about)) } else { own };
     let [topic] = topics.as_slice() else { return None };
+    // The price that falls, or is lower elsewhere, is the case itself.
+    let cases = if *topic == Topic::PriceMatch { WHOSE } else { CONDITIONAL };
+    if strict && has(&says, cases) {
+        return None;
+    }
     if !LASTING.contains(topic) {
         return None;
     }
@@ -271,7 +306,9 @@ fn lasts(said: &Said<'_>, strict: bool) -> Option<(Topic, Amount)> {
         .filter(|amount| matches!(amount.unit.kind, Kind::Time | Kind::WorkingTime))
         .collect();
     let [limit] = times.as_slice() else { return None };
-    let fits = limit.unit.kind == Kind::Time && limit.unit.is_of_days() && limit.to.is_none();
+    let hours = matches!(topic, Topic::Change | Topic::Cancellation);
+    let fits =
+        limit.unit.kind == Kind::Time && (limit.unit.is_of_days() || hours) && limit.to.is_none();
     // "Points expire 24 months after you earned them" is a limit, "refunded 5 days after it reached
     // us" isn't.
     let within = limit.bound == Bound::AtMost
@@ -282,7 +319,6 @@ fn lasts(said: &Said<'_>, strict: bool) -> Option<(Topic, Amount)> {
             "=take",
             "takes",
             "refund you",
-            "we refund",
             "we send",
             "we answer",
             "reply",
@@ -295,6 +331,8 @@ fn lasts(said: &Said<'_>, strict: bool) -> Option<(Topic, Amount)> {
             "beginn",
         ],
     );
+    // When the difference of a price is refunded is asked by nobody who tells when they bought.
+    let waits = waits || *topic != Topic::PriceMatch && has(&says, &["we refund"]);
     (fits && within && !waits).then(|| (*topic, (*limit).clone()))
 }
 
@@ -344,11 +382,14 @@ fn is_of_the_same(
         let distinct = shared
             .iter()
             .any(|word| !rivals.iter().any(|rival| meanings_of(rival).contains(*word)));
-        let alone = rivals.is_empty() && (!shared.is_empty() || is_general(said));
+        // What is changed, or cheaper elsewhere, is any order and any thing.
+        let for_all = matches!(topic, Topic::Change | Topic::PriceMatch) || is_general(said);
+        let alone = rivals.is_empty() && (!shared.is_empty() || for_all);
         alone || distinct
     } else {
         // In another language only names tell which thing is meant.
-        rivals.is_empty() && is_general(said)
+        let for_all = matches!(topic, Topic::Change | Topic::PriceMatch) || is_general(said);
+        rivals.is_empty() && for_all
     }
 }
 
@@ -367,3 +408,55 @@ const GENERAL: &str = "item items product products purchase purchased buy order 
     receipt received receiving last lasts apply applies customer customers offer offered unused start starts goods article articles parcel \
     return returned send back after before till until one every each ours \
     修期 期为 收货 货后 天内 商品 购买 可在 Artikel Waren Kauf Erhalt innerhalb article articles achat réception dans artículos compra recepción";
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Question, Said, lead};
+    use crate::wording::Wording;
+
+    #[track_caller]
+    fn check(question: &str, text: &str, about: &str, expected: Option<&str>) {
+        let wording = Wording::built_in();
+        let question = Question { text: question, language: "en", shop: "", wording };
+        let found = lead(&question, &[Said { text, about, language: "en" }], &[]);
+        assert_eq!(found.map(|lead| lead.text).as_deref(), expected, "{}", question.text);
+    }
+
+    #[test]
+    fn orders_are_changed_within_hours() {
+        let rule = "Address and size of an order can be changed within 2 hours of placing it, \
+                    under My orders.";
+        let about = "Orders > Changing an order";
+        check(
+            "I ordered 30 min ago, can I still change the size?",
+            rule,
+            about,
+            Some("30 minutes is within 2 hours."),
+        );
+        check(
+            "placed my order 5 hours ago with a typo. can I still change that?",
+            rule,
+            about,
+            Some("No: 5 hours is more than 2 hours."),
+        );
+        check("I ordered 30 minutes ago, is it waterproof?", rule, about, None);
+    }
+
+    #[test]
+    fn a_price_that_fell_is_asked_about_within_its_time() {
+        let rule = "If the price falls within 10 days of your order, we refund the difference.";
+        let about = "Price promise";
+        check(
+            "bought a kettle 2 weeks ago and now it's cheaper, do I get the difference?",
+            rule,
+            about,
+            Some("No: 2 weeks is more than 10 days."),
+        );
+        check(
+            "I bought it 3 days ago and now it's 5 euros cheaper. will you refund me?",
+            rule,
+            about,
+            Some("3 days is within 10 days."),
+        );
+    }
+}
