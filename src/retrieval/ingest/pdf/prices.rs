@@ -126,7 +126,7 @@ mod tests {
     #[track_caller]
     fn check(lines: &[(f64, f64, f64, &str)], expected: &[&str]) {
         let lines = lines.iter().map(|(y, size, left, text)| line(*y, *size, *left, text));
-        let rows: Vec<String> = beside_their_names(lines.collect())
+        let rows: Vec<String> = beside_their_names(&lines.collect::<Vec<Line>>())
             .iter()
             .map(|line| {
                 line.runs.iter().map(|run| run.text.as_str()).collect::<Vec<_>>().join(" | ")
