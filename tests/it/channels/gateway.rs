@@ -52,7 +52,7 @@ impl Gateway {
     }
 }
 
-fn message(id: u64, text: &str, more: Value) -> Value {
+fn message(id: u64, text: &str, more: &Value) -> Value {
     let mut message = json!({ "id": id.to_string(), "channel_id": "6001", "type": 0,
         "content": text, "author": { "id": "7001", "username": "ann" }, "mentions": [],
         "attachments": [] });
@@ -83,11 +83,11 @@ async fn messages_to_the_bot_are_answered_once_over_every_end_of_a_connection() 
     first.event(1, "READY", ready.clone()).await;
     // Not a word of another bot's, of our own, or between people.
     let to_others = json!({ "guild_id": "33" });
-    first.event(2, "MESSAGE_CREATE", message(1, "hi all", to_others)).await;
+    first.event(2, "MESSAGE_CREATE", message(1, "hi all", &to_others)).await;
     let bot = json!({ "author": { "id": "9", "bot": true } });
-    first.event(3, "MESSAGE_CREATE", message(2, "What does shipping cost?", bot)).await;
+    first.event(3, "MESSAGE_CREATE", message(2, "What does shipping cost?", &bot)).await;
     let shipping = "What does shipping within Ireland cost?";
-    first.event(4, "MESSAGE_CREATE", message(3, shipping, json!({}))).await;
+    first.event(4, "MESSAGE_CREATE", message(3, shipping, &json!({}))).await;
     let sent = fake.wait("/channels/6001/messages", 1).await;
     assert!(sent[0]["content"].as_str().unwrap().contains("4.90 EUR"), "{sent:?}");
     assert_eq!(sent[0]["message_reference"]["message_id"], "3");
@@ -99,11 +99,11 @@ async fn messages_to_the_bot_are_answered_once_over_every_end_of_a_connection() 
     let mut second = Gateway::accept(&listener, 300).await;
     let resume = second.heard(6).await;
     assert_eq!((&resume["d"]["session_id"], &resume["d"]["seq"]), (&json!("s1"), &json!(4)));
-    second.event(4, "MESSAGE_CREATE", message(3, shipping, json!({}))).await;
+    second.event(4, "MESSAGE_CREATE", message(3, shipping, &json!({}))).await;
     second.event(5, "RESUMED", json!({})).await;
     let asked = json!({ "guild_id": "33", "channel_id": "6002", "mentions": [{ "id": "9" }] });
     let text = "<@9> How long can I return unused goods?";
-    second.event(6, "MESSAGE_CREATE", message(4, text, asked)).await;
+    second.event(6, "MESSAGE_CREATE", message(4, text, &asked)).await;
     let sent = fake.wait("/channels/6002/messages", 1).await;
     assert!(sent[0]["content"].as_str().unwrap().contains("60 days"), "{sent:?}");
 
@@ -118,7 +118,7 @@ async fn messages_to_the_bot_are_answered_once_over_every_end_of_a_connection() 
     fourth.heard(2).await;
     fourth.event(1, "READY", ready).await;
     // A deletion before the answer: nothing is said.
-    fourth.event(2, "MESSAGE_CREATE", message(5, shipping, json!({}))).await;
+    fourth.event(2, "MESSAGE_CREATE", message(5, shipping, &json!({}))).await;
     let deleted = json!({ "id": "5", "channel_id": "6001" });
     fourth.event(3, "MESSAGE_DELETE", deleted).await;
     fourth.heard(1).await;
