@@ -44,6 +44,7 @@ mod opening;
 mod phrase;
 mod readings;
 pub mod rerank;
+mod rows;
 mod several;
 mod shelf;
 mod timetable;
@@ -711,7 +712,7 @@ async fn quote(
         chosen.clear();
     }
     let asking = Asking::of(&ask.question, language);
-    chosen.retain(|unit| hits.get(unit.passage).is_none_or(|hit| shelf::fits(&asking, unit, hit)));
+    chosen.retain(|unit| hits.get(unit.passage).is_none_or(|hit| rows::fits(&asking, unit, hit)));
     // The title is named with the source.
     if chosen.len() > 1 {
         chosen

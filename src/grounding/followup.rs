@@ -99,7 +99,10 @@ pub fn in_full(
                 }
                 None => format!("{subject}: {}", without_opening(question).unwrap_or(question)),
             };
-            let properties = asked.iter().filter(|word| !opens(word)).count();
+            // Before they are stemmed, since no list has stems.
+            let rest = without_opening(question).unwrap_or(question);
+            let told: Vec<&str> = rest.split_whitespace().filter(|word| !opens(word)).collect();
+            let properties = content_words(&told.join(" ")).collect::<HashSet<_>>().len();
             let certain = points || properties <= 1 && asks_for_a_property(question);
             Some(InFull { text, certain, whole: false })
         }

@@ -256,7 +256,12 @@ pub(super) fn by_the_hour(
         "antes de",
         "hasta",
     ];
-    let asked = clocks(&question.text.to_lowercase());
+    let lower = question.text.to_lowercase();
+    // Whoever wants a time for something doesn't ask whether one is early enough.
+    if has(&lower, BOOKED) {
+        return None;
+    }
+    let asked = clocks(&lower);
     let [(own, at)] = asked.as_slice() else { return None };
     let shown = question.text.get(at.clone()).unwrap_or_default();
     let shown = if shown.contains(':') { shown.to_owned() } else { clock_text(*own) };
@@ -285,6 +290,31 @@ pub(super) fn by_the_hour(
     };
     Some(Lead::new(question.say(&say, None), Verdict::Comparison, input))
 }
+
+/// Words of wishes for an appointment, a table or a room.
+const BOOKED: &[&str] = &[
+    "book me",
+    "book us",
+    "book a",
+    "book an",
+    "book in",
+    "booking",
+    "reserve",
+    "reservation",
+    "appointment",
+    "schedule",
+    "termin",
+    "buchen",
+    "reservier",
+    "réserver",
+    "réservation",
+    "rendez-vous",
+    "reservar",
+    "reserva",
+    "=cita",
+    "预约",
+    "预订",
+];
 
 /// Words of questions whether something is open.
 const OPEN: &[&str] = &[
@@ -405,6 +435,7 @@ mod tests {
         check("order placed 11:45, will it leave today?", Some("11:45 is before 13:00."));
         check("does the order leave within 24 h?", None);
         check("can I call you at 3 pm?", None);
+        check("I'd like to book a pick-up of my order at 3 pm", None);
     }
 
     #[test]

@@ -125,6 +125,8 @@ fn other_sums_are_not_taken_for_an_order() {
     none("en", "I have a voucher of 110 euro, how much is shipping to Germany?", &[EU]);
     none("en", "my basket is 110 euro, how long does shipping to Germany take?", &[EU]);
     none("en", "my basket is 110 euro, what does express shipping to Germany cost?", &[EU, FAST]);
+    none("en", "my basket is 130 euro, is next-day shipping to Germany free?", &[EU]);
+    none("es", "mi pedido es de 130 euros, ¿el envío exprés a Italia es gratis?", &[EU]);
     none("en", "my basket is 110 euro, can I return it from Germany?", &[EU]);
     none("en", "I ordered two for 50 euro and 60 euro, shipping to Germany?", &[EU]);
     none("en", "my basket is over 110 euro, how much is shipping to Germany?", &[EU]);

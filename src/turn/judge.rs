@@ -55,7 +55,7 @@ impl Topic<'_> {
     /// is asked for.
     pub(super) fn is_beside(&self, unit: &Unit, hits: &[Hit]) -> bool {
         let Some(hit) = hits.get(unit.passage) else { return false };
-        if !super::shelf::fits(self.asking, unit, hit) {
+        if !super::rows::fits(self.asking, unit, hit) {
             return true;
         }
         // Whose article it is stands in no doubt, however its title calls it.

@@ -5,12 +5,11 @@ use std::collections::HashSet;
 use super::{
     Ask, Cited, Judgement, Outlet, Output, Spine, TurnError, foreign, judge_of, understand,
 };
-use crate::catalogue::asks::{Asking, Line, is_price_line};
+use crate::catalogue::asks::Asking;
 use crate::catalogue::{Asked, Told};
 use crate::conversation::{AnswerEnd, Usage, Verdict};
 use crate::grounding::{self, Unit, facts};
 use crate::language::language_of;
-use crate::retrieval::product;
 use crate::retrieval::{Hit, RetrievalError};
 
 /// Sentences of documents beside a comparison, at most.
@@ -60,30 +59,6 @@ fn in_either_wording(
     }
     let gloss = foreign::gloss(spine, ask).filter(|gloss| gloss.known >= foreign::ALL_KNOWN)?;
     tell(&asked(&gloss.text, "en"))
-}
-
-/// Whether a piece can answer what is asked, as far as it is a row: of a catalogue, of a table, or
-/// of a price list. Sentences are judged elsewhere.
-pub(super) fn fits(asking: &Asking, unit: &Unit, hit: &Hit) -> bool {
-    let passage = &hit.passage;
-    let row = passage.product.is_some() || unit.row || product::of_table(&passage.document);
-    if !row && !is_price_line(&unit.text) {
-        return true;
-    }
-    let above = format!(
-        "{} {} {} {}",
-        unit.heading,
-        passage.title,
-        passage.headings.join(" "),
-        passage.document.replace(['_', '-', '#'], " ")
-    );
-    // Other parts of the same row say what it is, too.
-    let text = if unit.row { &unit.text } else { &passage.text };
-    let first = unit.text.split_once(": ").map(|(first, _)| first).filter(|_| unit.row);
-    let title = product::of_table(&passage.document).then_some(passage.title.as_str());
-    let name = passage.product.as_ref().map(|product| product.name.as_str());
-    let name = name.or(title).or(first);
-    asking.fits(Line { text, above: &above, name, language: &passage.language })
 }
 
 /// Whether the rows answer a question better than the documents do.

@@ -128,9 +128,9 @@ fn is_form(word: &str, name: &str) -> bool {
     })
 }
 
-/// The question before, asked of another variant of what was spoken of: "What does the Hush 0 cost?"
-/// and then "and in Long?". `glossed` is the message in English, where it is of another language.
-/// `None` where it says more than which variant.
+/// The question before, asked of another variant of what was spoken of: "What does the Hush 0
+/// cost?" and then "and in Long?". `glossed` is the message in English, where it is of another
+/// language. `None` where it says more than which variant.
 pub(super) fn other_variant(
     question: &str,
     glossed: Option<&str>,

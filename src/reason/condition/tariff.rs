@@ -47,9 +47,14 @@ pub(in crate::reason) fn tariff(
     if !fitting.iter().all(|(_, other)| agrees(other)) {
         return None;
     }
+    // What a fast service costs follows from no other one's tariff.
+    let fast = |text: &str| has(&text.to_lowercase(), EXPRESS);
+    let said = chosen.get(*at)?;
+    if fast(question.text) && !fast(said.text) && !fast(said.about) {
+        return None;
+    }
     // Another sentence that holds a word of the question which this one lacks is about what was
     // asked ("express").
-    let said = chosen.get(*at)?;
     let asked_for = subject_without(question.text, std::slice::from_ref(&order));
     let held = meanings_of(said);
     let closer = chosen.iter().enumerate().any(|(other, said)| {
@@ -82,6 +87,26 @@ pub(in crate::reason) fn tariff(
     let text = question.say(&Say::Fee { fee, order: order_shown, from, missing }, None);
     Some(Lead { text, verdict: Verdict::Figure, inputs, figures })
 }
+
+/// Services that are faster than the usual one.
+const EXPRESS: &[&str] = &[
+    "express",
+    "exprès",
+    "exprés",
+    "next day",
+    "next-day",
+    "overnight",
+    "same day",
+    "same-day",
+    "eilversand",
+    "eilzustellung",
+    "über nacht",
+    "chronopost",
+    "urgente",
+    "加急",
+    "特快",
+    "次日",
+];
 
 const PRICE_ASKED: &[&str] = &[
     "how much",

@@ -11,6 +11,9 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use super::shapes::account;
 use super::{Duration, Fake, LIMIT, TestServer};
 
+/// An interval of heartbeats within which a loaded machine makes an answer.
+const LONG_MS: u64 = 40_000;
+
 /// One connection of the bot's, which has heard Hello.
 struct Gateway(WebSocketStream<TcpStream>);
 
@@ -75,7 +78,7 @@ async fn messages_to_the_bot_are_answered_once_over_every_end_of_a_connection() 
     assert!(own.validate().is_ok(), "without interactions there is nothing to sign");
     let mut server = TestServer::with(|config| config.sites[0].channels = vec![own]).await;
 
-    let mut first = Gateway::accept(&listener, 300).await;
+    let mut first = Gateway::accept(&listener, LONG_MS).await;
     let identify = first.heard(2).await;
     assert_eq!(identify["d"]["intents"], (1 << 9) | (1 << 12));
     assert_eq!(identify["d"]["token"], "123:abc");
@@ -91,12 +94,11 @@ async fn messages_to_the_bot_are_answered_once_over_every_end_of_a_connection() 
     let sent = fake.wait("/channels/6001/messages", 1).await;
     assert!(sent[0]["content"].as_str().unwrap().contains("4.90 EUR"), "{sent:?}");
     assert_eq!(sent[0]["message_reference"]["message_id"], "3");
-    first.heard(1).await;
 
     // The connection breaks: the session is taken up behind the last event, and what comes again
     // is known.
     first.close(4_000).await;
-    let mut second = Gateway::accept(&listener, 300).await;
+    let mut second = Gateway::accept(&listener, LONG_MS).await;
     let resume = second.heard(6).await;
     assert_eq!((&resume["d"]["session_id"], &resume["d"]["seq"]), (&json!("s1"), &json!(4)));
     second.event(4, "MESSAGE_CREATE", message(3, shipping, &json!({}))).await;
@@ -111,17 +113,16 @@ async fn messages_to_the_bot_are_answered_once_over_every_end_of_a_connection() 
     server.stop().await;
     drop(second);
     server.restart().await;
-    let mut third = Gateway::accept(&listener, 300).await;
+    let mut third = Gateway::accept(&listener, LONG_MS).await;
     assert_eq!(third.heard(6).await["d"]["seq"], 6);
     third.send(json!({ "op": 9, "d": false })).await;
-    let mut fourth = Gateway::accept(&listener, 300).await;
+    let mut fourth = Gateway::accept(&listener, LONG_MS).await;
     fourth.heard(2).await;
     fourth.event(1, "READY", ready).await;
     // A deletion before the answer: nothing is said.
     fourth.event(2, "MESSAGE_CREATE", message(5, shipping, &json!({}))).await;
     let deleted = json!({ "id": "5", "channel_id": "6001" });
     fourth.event(3, "MESSAGE_DELETE", deleted).await;
-    fourth.heard(1).await;
     fourth.close(4_014).await;
 
     // What an operator has to mend is told.
