@@ -221,6 +221,7 @@ impl Cli {
             // Before the runtime: its threads would count against the limits.
             return Ok(ingest::read_document(format, *seconds, *memory_mib));
         }
+        ingest::this_program_reads();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

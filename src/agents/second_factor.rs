@@ -8,6 +8,7 @@ use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use totp_rs::{Algorithm, Secret, TOTP};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::{AgentError, Agents, FREE_TRIES};
 use crate::secret::key_hash;
@@ -85,9 +86,10 @@ impl SecondFactor {
     }
 }
 
-/// A code as its typist means it: apps and sheets of paper show groups.
+/// A code as its typist means it: apps and sheets of paper show groups, and Chinese and Japanese
+/// keyboards write wide digits.
 fn typed(code: &str) -> String {
-    code.chars().filter(|c| !c.is_whitespace() && *c != '-').flat_map(char::to_lowercase).collect()
+    code.nfkc().filter(|c| !c.is_whitespace() && *c != '-').flat_map(char::to_lowercase).collect()
 }
 
 /// `None` for a secret that is none.
@@ -264,7 +266,9 @@ mod tests {
     #[test]
     fn a_code_counts_once_and_half_a_minute_to_either_side() {
         let check = |at_s: u64, good: bool| {
-            assert_eq!(factor().take("081 804", at_s * 1_000), good, "{at_s}");
+            for code in ["081 804", "０８１８０４"] {
+                assert_eq!(factor().take(code, at_s * 1_000), good, "{code} {at_s}");
+            }
         };
         // It is the one of the step that begins at 1,111,111,080.
         check(1_111_111_049, false);

@@ -48,7 +48,7 @@ pub use explain::{
     Explained, FolderFile, FolderFiles, explain, explain_all, explain_file, explain_upload,
     folder_files,
 };
-pub use isolated::read_document;
+pub use isolated::{read_document, this_program_reads};
 pub use passages::{Documents, whole_documents};
 pub use table::{LeftOut, Understood, UnderstoodColumn};
 pub use walk::Format;

@@ -317,3 +317,24 @@ async fn the_terminal_client_finds_the_configured_server() {
     check(&path, &elsewhere, 1, "127.0.0.1:9");
     assert_eq!(server.terminate().await, Some(0));
 }
+
+#[test]
+fn documents_are_read_whatever_the_program_is_called() {
+    let directory = directory();
+    let path = write_config(&directory, &config(&directory));
+    let renamed = directory.join("desk-of-the-shop");
+    let binary = env!("CARGO_BIN_EXE_frontdesk");
+    // Only where the two lie on different disks it is a copy.
+    if std::fs::hard_link(binary, &renamed).is_err() {
+        std::fs::copy(binary, &renamed).unwrap();
+    }
+    let file = directory.join("hours.docx");
+    let body = "<w:p><w:r><w:t>The shop opens at nine.</w:t></w:r></w:p>";
+    std::fs::write(&file, crate::formats::docx(body)).unwrap();
+    let mut command = Command::new(&renamed);
+    let command = command.arg("--config").arg(&path).args(["ingest", "--explain"]).arg(&file);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("hours.docx") && !said.contains("not beside"), "{said}");
+    assert!(output.status.success(), "{said}");
+}

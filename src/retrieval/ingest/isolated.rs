@@ -8,6 +8,7 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::walk::Format;
@@ -149,15 +150,20 @@ fn signal(_status: ExitStatus) -> Option<i32> {
     None
 }
 
+/// Whether this program reads documents when it is asked to on its command line.
+static READS: AtomicBool = AtomicBool::new(false);
+
+/// This program reads documents when it is asked to, whatever its file is called.
+pub fn this_program_reads() {
+    READS.store(true, Ordering::Relaxed);
+}
+
 /// The binary to run: this one. A test is another program, built beside or below it.
 fn program() -> Result<PathBuf, String> {
     const NAME: &str = "frontdesk";
     let this =
         std::env::current_exe().map_err(|error| format!("this program can't be found: {error}"))?;
-    let is_ours =
-        |path: &Path| path.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with(NAME));
-    let in_deps = this.parent().is_some_and(|folder| folder.ends_with("deps"));
-    if is_ours(&this) && !in_deps {
+    if READS.load(Ordering::Relaxed) {
         // The path may have a newer version by now, or none; the link leads to what runs.
         let link = Path::new("/proc/self/exe");
         return Ok(if link.exists() { link.to_owned() } else { this });
