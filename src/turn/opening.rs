@@ -2,8 +2,9 @@
 //! asked for. Where the documents tell of several places, what the question names decides, or
 //! nothing is told.
 
-use super::{Ask, Cited, Outlet, Output, Spine, TurnError};
-use crate::conversation::{AnswerEnd, Usage, Verdict};
+use super::shelf::send_whole;
+use super::{Ask, Cited, Outlet, Spine, TurnError};
+use crate::conversation::Verdict;
 use crate::grounding::{self, Unit, units};
 use crate::language::week::{self, Asked, Line, Stated, When};
 use crate::retrieval::Hit;
@@ -16,8 +17,6 @@ const MAX_OTHERS: usize = 5;
 const MIN_DAYS: usize = 5;
 /// Longest line, in bytes.
 const MAX_BYTES: usize = 240;
-/// What a line says of its days is as sure as the documents are.
-const SURE: f32 = 1.0;
 
 /// Lines of hours under one heading.
 #[derive(Debug)]
@@ -279,20 +278,7 @@ pub(super) async fn send(
         let quote = hit.passage.text.get(unit.range.clone()).map_or(unit.text.as_str(), str::trim);
         citations.extend(cited.add(hit, unit.passage, &unit.heading, quote));
     }
-    let rest = text.strip_prefix(&ask.written).map_or_else(|| format!("\n\n{text}"), str::to_owned);
-    out.send(Output::Text(rest)).await?;
-    for citation in citations {
-        out.send(Output::Citation(citation)).await?;
-    }
-    let usage =
-        Usage { completion_tokens: spine.retrieval.count_tokens(&text), ..Usage::default() };
-    Ok(Verdict {
-        citations: cited.citations,
-        confidence: SURE,
-        usage,
-        end: AnswerEnd::Complete,
-        withheld: 0,
-    })
+    send_whole(spine, ask, &text, cited, citations, out).await
 }
 
 #[cfg(test)]

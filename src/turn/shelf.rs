@@ -7,7 +7,7 @@ use super::{
 };
 use crate::catalogue::asks::Asking;
 use crate::catalogue::{Asked, Told};
-use crate::conversation::{AnswerEnd, Usage, Verdict};
+use crate::conversation::{AnswerEnd, Citation, Usage, Verdict};
 use crate::grounding::{self, Unit, facts};
 use crate::language::language_of;
 use crate::retrieval::{Hit, RetrievalError};
@@ -138,15 +138,28 @@ pub(super) async fn tell(
         };
         citations.extend(cited.add(&row, usize::MAX - at, "", passage.text.trim()));
     }
-    // As with quotes: after a crash the same question gives the same answer, and if the rows
-    // changed, what was sent stays.
+    send_whole(spine, ask, &text, cited, citations, out).await
+}
+
+/// Sends an answer that is whole and sure, with its sources. As with quotes: after a crash the same
+/// question gives the same answer, and if its source changed, what was sent stays.
+///
+/// # Errors
+/// When nobody receives it any more.
+pub(super) async fn send_whole(
+    spine: &Spine,
+    ask: &Ask,
+    text: &str,
+    cited: Cited,
+    citations: Vec<Citation>,
+    out: &mut Outlet,
+) -> Result<Verdict, TurnError> {
     let rest = text.strip_prefix(&ask.written).map_or_else(|| format!("\n\n{text}"), str::to_owned);
     out.send(Output::Text(rest)).await?;
     for citation in citations {
         out.send(Output::Citation(citation)).await?;
     }
-    let usage =
-        Usage { completion_tokens: spine.retrieval.count_tokens(&text), ..Usage::default() };
+    let usage = Usage { completion_tokens: spine.retrieval.count_tokens(text), ..Usage::default() };
     Ok(Verdict {
         citations: cited.citations,
         confidence: SURE,
