@@ -159,7 +159,7 @@ fn holds(text: &str, phrase: &str) -> bool {
         return text.to_lowercase().contains(&phrase.to_lowercase());
     }
     let plain = |text: &str| {
-        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let words = crate::language::words(text);
         words.fold(String::from(" "), |all, word| all + &word.to_lowercase() + " ")
     };
     let phrase = plain(phrase);

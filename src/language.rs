@@ -3,8 +3,6 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use unicode_segmentation::UnicodeSegmentation as _;
-
 pub mod detect;
 pub mod gloss;
 mod iso_639;
@@ -16,11 +14,13 @@ pub mod tone;
 pub mod topics;
 pub mod unspaced;
 pub mod week;
+pub mod words;
 
 pub use detect::{is_common, is_common_somewhere, language_of};
 pub use iso_639::is_iso_639_1;
 pub use script::is_unspaced;
 pub(crate) use stem::stem;
+pub use words::{bare, has_word, words};
 
 /// Where the first whole sentence ends: behind its closing mark and the white space after it, or
 /// behind a line break.
@@ -120,8 +120,7 @@ pub fn sentences(text: &str) -> Vec<Range<usize>> {
 /// Words that carry meaning, lower-cased and cut to a stem. Unspaced scripts give pairs of
 /// characters.
 pub fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
-    let spaced = text
-        .unicode_words()
+    let spaced = words::unicode_words(text)
         .flat_map(parted)
         .map(|word| {
             word.strip_suffix("'s")
@@ -235,7 +234,7 @@ pub fn without_function_words(question: &str) -> String {
         text.push_str(if at > 0 { " " } else { "" });
         text.push_str(&pieces(run).collect::<Vec<_>>().join(" "));
     }
-    let spaced = question.unicode_words().filter(|word| !word.starts_with(is_unspaced));
+    let spaced = words::unicode_words(question).filter(|word| !word.starts_with(is_unspaced));
     let spaced = spaced.filter(|word| !STOP_WORDS.contains(&word.to_lowercase().as_str()));
     text.split_whitespace().chain(spaced).collect::<Vec<_>>().join(" ")
 }

@@ -13,10 +13,10 @@ use super::shelf::{Meant, Shelf};
 use super::words::{MEANINGS, Meaning, Measure, Property, SAME, UNSPACED, fill, split, unspaced};
 use crate::conversation::Line;
 use crate::grounding::denies;
-use crate::language::content_words;
 use crate::language::script::is_kana;
 use crate::language::stem::singular;
 use crate::language::topics::{Topic, topics};
+use crate::language::{content_words, words};
 use crate::retrieval::{Audience, Passage};
 use crate::wording::{Say, Wording};
 
@@ -100,7 +100,7 @@ impl Shelf {
         answer.compose(&parsed, &subject, &rows)?;
         if partly {
             let written = |word: &str| {
-                let mut words = asked.question.split(|c: char| !c.is_alphanumeric());
+                let mut words = words(&asked.question);
                 words
                     .find(|own| singular(&own.to_lowercase()) == singular(word))
                     .unwrap_or(word)
@@ -867,10 +867,7 @@ impl Answer<'_> {
     /// "The boot costs", "the poles cost".
     fn verb(&self, keys: [Say; 2], name: &str, value: &str) -> String {
         let lower = name.to_lowercase();
-        let last = lower
-            .rsplit(|c: char| !c.is_alphabetic())
-            .find(|word| !word.is_empty())
-            .unwrap_or_default();
+        let last = crate::language::words::letter_runs(&lower).next_back().unwrap_or_default();
         fill(self.say(keys[usize::from(singular(last) != last)]), &[name, value])
     }
 

@@ -5,11 +5,11 @@
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::language::gloss::gloss;
 use crate::language::script::{is_han, is_kana};
 use crate::language::stem::singular;
+use crate::language::words::unicode_words;
 use crate::language::{is_common_somewhere, is_unspaced, meanings, pairs, pieces};
 use crate::retrieval::columns::{self, folded};
 
@@ -190,7 +190,7 @@ const MAX_BYTES: usize = 160;
 /// The words of a question about a price that name what it is asked of.
 fn names(question: &str, language: &str) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
-    for word in question.unicode_words().filter(|word| !word.contains(is_unspaced)) {
+    for word in unicode_words(question).filter(|word| !word.contains(is_unspaced)) {
         let text = folded(word);
         let own = format!(" {text} ");
         let asks = |list: &[String]| list.iter().any(|entry| holds(&own, entry));

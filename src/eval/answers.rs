@@ -448,9 +448,8 @@ fn ece(outcomes: impl Iterator<Item = (f64, bool)>) -> Option<f64> {
 pub fn token_f1(answer: &str, gold: &str) -> f64 {
     let tokens = |text: &str| {
         let lower = crate::language::unspaced::split_unspaced(text).to_lowercase();
-        lower
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty() && !["a", "an", "the"].contains(word))
+        language::words(&lower)
+            .filter(|word| !["a", "an", "the"].contains(word))
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };

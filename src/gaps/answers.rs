@@ -103,7 +103,7 @@ fn introduced(text: &str, site_language: &str) -> Vec<String> {
     let given = manner.called.captures_iter(&words).filter_map(|found| found.get(1));
     // "I am sorry" introduces nobody.
     let is_name = |word: &&str| {
-        text.split(|c: char| !c.is_alphanumeric())
+        crate::language::words(text)
             .any(|own| own.to_lowercase() == **word && own.starts_with(char::is_uppercase))
     };
     given.map(|found| found.as_str()).filter(is_name).map(str::to_owned).collect()

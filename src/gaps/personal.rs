@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
-use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::manner::{Manner, manner, plain};
 use crate::language::is_unspaced;
+use crate::language::words::unicode_word_indices;
 use crate::reason::places;
 use crate::reason::quantity::{self, Bound};
 
@@ -250,7 +250,7 @@ fn name(text: &str, language: &str, manner: &Manner, known: &Known<'_>) -> bool 
 /// Words that begin with a capital and go on in small letters, with whether they open a sentence.
 fn capitalised(text: &str) -> Vec<(bool, &str)> {
     let mut found = Vec::new();
-    for (at, word) in text.unicode_word_indices() {
+    for (at, word) in unicode_word_indices(text) {
         let word = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(word);
         let mut chars = word.chars();
         let first = chars.next().is_some_and(char::is_uppercase);

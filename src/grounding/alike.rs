@@ -4,9 +4,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use unicode_segmentation::UnicodeSegmentation as _;
-
 use super::claims;
+use crate::language::words::{bare, stretches, unicode_words};
 use crate::language::{is_common_somewhere, stem};
 
 /// Names that a site's documents and products go by.
@@ -57,7 +56,7 @@ impl Names {
                 .iter()
                 .find(|(_, words)| words.starts_with(&name) && words.len() > name.len());
             let full = full.map(|(full, _)| full);
-            if let Some(kind) = full.and_then(|full| full.unicode_words().next_back()) {
+            if let Some(kind) = full.and_then(|full| unicode_words(full).next_back()) {
                 called.push((name.clone(), kind.to_lowercase()));
             }
             let alike =
@@ -106,10 +105,8 @@ impl Names {
         held.retain(|name| {
             let [word] = name.as_slice() else { return true };
             let Some(kinds) = self.single.get(word) else { return true };
-            let own = text
-                .unicode_words()
-                .enumerate()
-                .filter(|(_, own)| words(own).first() == Some(word));
+            let own =
+                unicode_words(text).enumerate().filter(|(_, own)| words(own).first() == Some(word));
             let mut capitals = own
                 .filter(|(_, own)| own.chars().next().is_some_and(char::is_uppercase))
                 .peekable();
@@ -166,8 +163,7 @@ impl Names {
         question: &str,
         said: impl Fn(&'k str, bool) -> &'k str,
     ) -> Option<String> {
-        let own: Vec<(&str, String)> = question
-            .unicode_words()
+        let own: Vec<(&str, String)> = unicode_words(question)
             .filter_map(|word| Some((word, words(word).into_iter().next()?)))
             .collect();
         let mut general = question.to_owned();
@@ -203,8 +199,7 @@ impl Names {
     /// The longest name that a text holds, as it is written there; of as long ones the last.
     #[must_use]
     pub fn spoken<'t>(&self, text: &'t str) -> Option<&'t str> {
-        let own: Vec<(&str, String)> = text
-            .unicode_words()
+        let own: Vec<(&str, String)> = unicode_words(text)
             .filter_map(|word| Some((word, words(word).into_iter().next()?)))
             .collect();
         self.names.iter().find_map(|name| {
@@ -324,7 +319,7 @@ impl Names {
 /// follows, as in "the fee for gold" and "does gold have a fee?".
 fn bare_words(asked: &str) -> Vec<String> {
     let mut bare = Vec::new();
-    for part in asked.split(|c: char| !c.is_alphanumeric() && !c.is_whitespace()) {
+    for part in stretches(asked) {
         let own: Vec<&str> = part.split_whitespace().collect();
         for (at, word) in own.iter().enumerate() {
             let followed =
@@ -350,7 +345,7 @@ fn holds(words: &[String], name: &[String]) -> bool {
 }
 
 fn words(text: &str) -> Vec<String> {
-    text.unicode_words()
+    unicode_words(text)
         .map(|word| {
             let word = word.to_lowercase();
             stem(word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(&word))
@@ -364,7 +359,7 @@ fn capitalised(title: &str) -> Vec<Vec<String>> {
     let mut runs: Vec<Vec<String>> = Vec::new();
     let mut current: Vec<String> = Vec::new();
     for word in title.split_whitespace() {
-        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let bare = bare(word);
         let tells = bare.chars().next().is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());
         if tells {
             current.extend(words(bare));

@@ -114,7 +114,7 @@ pub(super) fn unjoined(text: &str) -> &str {
 /// The words of a text as the lists have them.
 fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     text.split_whitespace()
-        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
+        .map(crate::language::bare)
         .map(|word| word.to_lowercase().replace('’', "'"))
         .filter(|word| !word.is_empty())
 }

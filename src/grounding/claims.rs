@@ -330,8 +330,7 @@ pub(super) fn dates(text: &str) -> Vec<&'static str> {
         ("saturday", &["周六", "星期六"]),
         ("sunday", &["周日", "星期日", "星期天", "周天"]),
     ];
-    let words: Vec<&str> =
-        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = crate::language::words(text).collect();
     let mut found = Vec::new();
     for (at, word) in words.iter().enumerate() {
         if !word.chars().next().is_some_and(char::is_uppercase) {
@@ -564,7 +563,7 @@ pub(super) fn products<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Prod
     let names: Vec<&str> = names.into_iter().collect();
     let ordinary: std::collections::HashSet<&str> = names
         .iter()
-        .flat_map(|name| name.split(|c: char| !c.is_alphanumeric()))
+        .flat_map(|name| crate::language::words(name))
         .filter(|word| word.chars().next().is_some_and(char::is_lowercase))
         .collect();
     let mut found: Vec<ProductName> = Vec::new();

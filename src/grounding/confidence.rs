@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::asks_for_a_kind;
-use crate::language::{content_words, coverage, meanings};
+use crate::language::{self, content_words, coverage, meanings};
 
 /// What the confidence is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -210,8 +210,7 @@ fn dangles(question: &str) -> bool {
     const CHINESE: &[&str] = &["它", "这个", "这款"];
     let words = content_words(question).collect::<HashSet<_>>().len();
     let lower = question.trim().to_lowercase();
-    let says_it = lower
-        .split(|c: char| !c.is_alphanumeric())
+    let says_it = language::words(&lower)
         .any(|word| matches!(word, "it" | "they" | "them" | "these" | "those"))
         || CHINESE.iter().any(|word| lower.contains(word));
     let bare = lower.trim_end_matches(|c: char| !c.is_alphanumeric());
@@ -260,8 +259,7 @@ fn points_nowhere(question: &str, said: &[&str]) -> bool {
         "are",
     ];
     let lower = question.to_lowercase();
-    let words: Vec<&str> =
-        lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = language::words(&lower).collect();
     if words.len() > POINTING_WORDS
         || !words.iter().any(|word| matches!(*word, "this" | "these" | "those"))
     {

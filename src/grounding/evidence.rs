@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::claims::{self, MONEY, ProductName};
 use super::facts;
 use super::units::{Unit, units};
-use crate::language::content_words;
+use crate::language::{content_words, words};
 
 /// What a sentence may lean on.
 #[derive(Clone, Debug, Default)]
@@ -522,10 +522,7 @@ pub(super) fn is_verdict(plain: &str) -> bool {
 
 /// Leads to what follows, and says nothing itself.
 fn is_lead(sentence: &str) -> bool {
-    let first = sentence
-        .split(|c: char| !c.is_alphanumeric())
-        .find(|word| !word.is_empty())
-        .unwrap_or_default();
+    let first = words(sentence).next().unwrap_or_default();
     sentence.trim_end().ends_with([':', '：']) && !is_verdict(&first.to_lowercase())
 }
 
@@ -533,7 +530,7 @@ fn is_lead(sentence: &str) -> bool {
 /// stands in this, too.
 pub(super) fn plain_text(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
-    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+    for word in words(text) {
         plain.push(' ');
         plain.extend(word.chars().flat_map(char::to_lowercase));
     }

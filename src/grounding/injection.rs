@@ -264,8 +264,7 @@ impl Sentence {
 
     /// Whether it names somewhere to send somebody: a link, an address, a number to call.
     fn leads_away(&self) -> bool {
-        let link =
-            |word: &str| super::link(word.trim_matches(|c: char| !c.is_alphanumeric())).is_some();
+        let link = |word: &str| super::link(crate::language::bare(word)).is_some();
         let number =
             |c: char| c.is_ascii_digit() || matches!(c, ' ' | '-' | '/' | '(' | ')' | '.' | '+');
         self.lower.split_whitespace().any(|word| word.contains(['.', '@', ':']) && link(word))

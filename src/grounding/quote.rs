@@ -7,7 +7,7 @@ use super::evidence::{is_verdict, plain_text};
 use super::facts as facts_of;
 use super::units::Unit;
 use crate::grounding::judged::{Judged, Scored, Section, UNJUDGED};
-use crate::language::content_words;
+use crate::language::{bare, content_words, has_word, words};
 
 /// How much of an answer a question asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub fn shape(question: &str) -> Shape {
     });
     let how = is_how_to(last);
     // "Warranty on backpacks?" names what it asks for; "I lost my card" tells what happened.
-    let tells = last.split(|c: char| !c.is_alphanumeric()).any(|word| TELLING.contains(&word));
+    let tells = has_word(last, TELLING);
     let names = !tells && last.split_whitespace().count() <= MAX_PHRASE_WORDS;
     if (asks || names) && !how && words <= MAX_FACT_WORDS {
         Shape::Fact
@@ -118,7 +118,7 @@ pub fn tells_a_problem(question: &str) -> bool {
     let told: Vec<&str> =
         sentences.filter(|sentence| !HELP.iter().any(|help| sentence.contains(help))).collect();
     let told = told.join(" ");
-    let tells = told.split(|c: char| !c.is_alphanumeric()).any(|word| TELLING.contains(&word));
+    let tells = has_word(&told, TELLING);
     tells && !told.contains(['?', '？']) && shape(&told) == Shape::Explanation
 }
 
@@ -269,7 +269,7 @@ fn asks_the_same(heading: &str, question: &str) -> bool {
             "how" | "what" | "which" | "when" | "where" | "who" | "why"
         )
     };
-    let open = lower.split(|c: char| !c.is_alphanumeric()).any(asks_openly)
+    let open = words(&lower).any(asks_openly)
         || ["怎", "如何", "什么", "哪", "多少", "几"].iter().any(|word| lower.contains(word));
     !open
         && shared * 4 >= asked.len() * 3
@@ -577,7 +577,7 @@ impl Kind {
             .split_whitespace()
             .next()
             .unwrap_or_default();
-        let first = first.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+        let first = bare(first).to_lowercase();
         if unit.steps || IMPERATIVES.contains(&first.as_str()) {
             Self::Step
         } else if text.ends_with([':', '：'])
@@ -773,7 +773,7 @@ const LIST_CHARS: usize = 900;
 
 /// Words of a question that name something: capitalised behind the first one, or with a digit.
 fn subjects(question: &str) -> Vec<String> {
-    let words = question.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let words = words(question);
     let names = |(at, word): (usize, &str)| {
         let capital = at > 0
             && word.chars().next().is_some_and(char::is_uppercase)
@@ -919,7 +919,7 @@ impl AnswerType {
         match self {
             Self::Price => {
                 let coded = || {
-                    let mut words = text.split(|c: char| !c.is_alphanumeric());
+                    let mut words = words(text);
                     words.any(|word| CODES.iter().any(|code| word.eq_ignore_ascii_case(code)))
                 };
                 has_number && (text.contains(SYMBOLS) || coded())
@@ -968,7 +968,7 @@ pub(super) fn says_how_much(text: &str) -> bool {
     const CHINESE: &[&str] = &["免费", "不限", "立即", "马上", "没有", "无需"];
     let text = in_digits(text).to_lowercase();
     text.contains(|c: char| c.is_ascii_digit())
-        || text.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word))
+        || has_word(text, WORDS)
         || CHINESE.iter().any(|word| text.contains(word))
 }
 

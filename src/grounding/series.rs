@@ -5,9 +5,8 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use unicode_segmentation::UnicodeSegmentation as _;
-
-use crate::language::{content_words, is_common_somewhere, stem};
+use crate::language::words::unicode_words;
+use crate::language::{bare, content_words, is_common_somewhere, stem};
 
 /// The things that numbered documents are about.
 #[derive(Clone, Debug, Default)]
@@ -145,11 +144,10 @@ impl Series {
     pub fn swapped(&self, before: &str, rest: &str) -> Option<String> {
         let named = |thing: &Thing, word: &str| !thing.general && thing.own.contains(word);
         let own = |word: &str| self.things.values().any(|thing| named(thing, word));
-        let rest = rest.trim_matches(|c: char| !c.is_alphanumeric());
+        let rest = bare(rest);
         let said: Vec<String> = content_words(rest).collect();
         let new = words(rest).into_iter().find(|word| own(word))?;
-        let spoken: Vec<(&str, String)> = before
-            .unicode_words()
+        let spoken: Vec<(&str, String)> = unicode_words(before)
             .filter_map(|word| Some((word, words(word).into_iter().next()?)))
             .collect();
         if said.is_empty() || said.len() > MAX_NAME || spoken.iter().any(|(_, word)| *word == new) {
@@ -186,7 +184,7 @@ impl Series {
         let start = first.as_ptr() as usize - before.as_ptr() as usize;
         let end = last.as_ptr() as usize - before.as_ptr() as usize + last.len();
         let name: Vec<&str> =
-            rest.unicode_words().filter(|word| words(word).iter().any(|word| own(word))).collect();
+            unicode_words(rest).filter(|word| words(word).iter().any(|word| own(word))).collect();
         let mut text = before.to_owned();
         text.replace_range(start..end, &name.join(" "));
         Some(text)
@@ -225,7 +223,7 @@ impl Series {
         let said: HashSet<String> = words(title).into_iter().collect();
         let silent = !thing.own.is_empty() && !thing.own.is_subset(&said);
         silent.then(|| {
-            id.unicode_words()
+            unicode_words(id)
                 .flat_map(|word| word.split('_'))
                 .skip(self.common)
                 .collect::<Vec<_>>()
@@ -279,7 +277,7 @@ fn is_spelt(word: &str) -> bool {
 }
 
 fn words(text: &str) -> Vec<String> {
-    let parts = text.unicode_words().flat_map(|word| word.split('_'));
+    let parts = unicode_words(text).flat_map(|word| word.split('_'));
     parts
         .filter(|word| !word.is_empty())
         .map(|word| stem(&word.to_lowercase()).to_owned())

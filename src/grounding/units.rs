@@ -352,7 +352,7 @@ const MIN_CODE_DIGITS: usize = 3;
 /// Words in lower case with one space around each.
 fn spaced(text: &str) -> String {
     let lower = text.to_lowercase();
-    let words = lower.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty());
+    let words = crate::language::words(&lower);
     format!(" {} ", words.collect::<Vec<_>>().join(" "))
 }
 

@@ -34,9 +34,7 @@ pub(super) fn is_angry(text: &str) -> bool {
 }
 
 fn words(text: &str) -> Vec<&str> {
-    text.split(|c: char| !c.is_alphanumeric() && c != '\'')
-        .filter(|word| !word.is_empty())
-        .collect()
+    crate::language::words_with_apostrophes(text).collect()
 }
 
 /// Where a phrase stands.
@@ -423,7 +421,7 @@ fn in_chinese(lower: &str) -> bool {
         "垃圾东西",
         "垃圾平台",
     ];
-    let whole = lower.trim_matches(|c: char| !c.is_alphanumeric());
+    let whole = crate::language::bare(&lower);
     whole == "垃圾" || ANGRY.iter().any(|phrase| lower.contains(phrase))
 }
 

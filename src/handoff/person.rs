@@ -20,8 +20,7 @@ pub(super) fn asks_for_person(text: &str) -> bool {
 }
 
 fn words(clause: &str) -> Vec<String> {
-    let words =
-        clause.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
+    let words = crate::language::words_with_apostrophes(clause);
     words
         .map(|word| match word.split_once('\'') {
             // "l'humain", "d'un", "qu'un": two words; "don't" and "quelqu'un" are one.
@@ -506,10 +505,8 @@ fn asks_in_chinese(lower: &str) -> bool {
         "说",
     ];
     let text = lower.replace("人工智能", "").replace("机器人客服", "").replace("智能客服", "");
-    let whole = text
-        .trim_matches(|c: char| !c.is_alphanumeric())
-        .trim_start_matches('请')
-        .trim_end_matches(['吧', '谢', '，']);
+    let whole =
+        crate::language::bare(&text).trim_start_matches('请').trim_end_matches(['吧', '谢', '，']);
     if ["人工", "人工客服", "真人", "真人客服", "客服", "人工服务", "转人工"].contains(&whole)
     {
         return true;

@@ -13,6 +13,7 @@ use crate::intent::margins::{Margins, Row};
 use crate::intent::metrics;
 use crate::intent::network::{Network, Recipe, Targets};
 use crate::intent::train::TrainError;
+use crate::language::words::words_with_apostrophes;
 
 /// A labelled utterance, as files and agents' corrections have it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -335,12 +336,7 @@ pub fn called(examples: &[Example]) -> Vec<Example> {
         .map(|example| example.intent.as_str())
         .filter(|intent| !is_out_of_scope(intent))
         .collect();
-    let words = |name: &str| {
-        name.split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
+    let words = |name: &str| crate::language::words(name).collect::<Vec<_>>().join(" ");
     let example =
         |name: &str| Example { text: words(name).to_lowercase(), intent: name.to_owned() };
     // A code says nothing.
@@ -416,8 +412,11 @@ impl Grams {
 /// Words, pairs of neighbouring words, and runs of 3 to 5 characters within a word and its borders.
 fn hashes(text: &str) -> impl Iterator<Item = u64> {
     let text = text.to_lowercase();
-    let words: Vec<&str> =
-        text.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|w| !w.is_empty()).collect();
+    let words: Vec<&str> = words_with_apostrophes(&text)
+        // The trained weights know "don’t" as two words.
+        .flat_map(|word| word.split('’'))
+        .filter(|word| !word.is_empty())
+        .collect();
     let mut all = Vec::new();
     for (i, word) in words.iter().enumerate() {
         all.push(hash(&(0_u8, word)));

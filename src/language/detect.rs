@@ -14,6 +14,7 @@ use quick_cache::sync::Cache;
 
 use super::iso_639::code;
 use super::script::{self, Script};
+use super::words::words_with_apostrophes;
 use super::{gloss, is_unspaced};
 
 /// Probability from which a text counts as of a language by itself.
@@ -110,7 +111,7 @@ pub fn spoken<'a>(
         && let Some(site) = code(site)
     {
         let lower = message.to_lowercase();
-        let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).collect();
+        let words: Vec<&str> = super::words(&lower).collect();
         let common = |language: &str| words.iter().filter(|word| is_common(word, language)).count();
         let own = common(site);
         let least = if weights.iter().any(|(other, _)| *other != site && common(other) >= own + 2) {
@@ -210,10 +211,7 @@ fn latin(text: &str) -> Weights {
             *weight += share;
         }
     }
-    for word in lower
-        .split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’')
-        .filter(|word| !word.is_empty())
-    {
+    for word in words_with_apostrophes(&lower) {
         let word = word.replace('’', "'");
         // "l'ordine" and "dov'è": by their halves, too.
         let halves = word.split('\'').filter(|half| *half != word);

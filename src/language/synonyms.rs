@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use unicode_segmentation::UnicodeSegmentation as _;
+use super::words::{unicode_word_indices, unicode_words};
 
 /// A term as it may be written, in the words of its line. Terms of several words are found by their
 /// first.
@@ -21,7 +21,7 @@ static TERMS: LazyLock<HashMap<&'static str, Vec<Term>>> = LazyLock::new(|| {
             None => (split(line), split(line)),
         };
         for term in written {
-            let words: Vec<&'static str> = term.unicode_words().collect();
+            let words: Vec<&'static str> = unicode_words(term).collect();
             if let Some(first) = words.first() {
                 terms.entry(first).or_default().push(Term { words, meant: meant.clone() });
             }
@@ -44,9 +44,9 @@ struct Term {
 /// does. `has` tells whether the knowledge has a lower-case word, in whatever form.
 #[must_use]
 pub fn in_known_words(text: &str, has: impl Fn(&str) -> bool) -> Cow<'_, str> {
-    let words: Vec<(usize, &str)> = text.unicode_word_indices().collect();
+    let words: Vec<(usize, &str)> = unicode_word_indices(text).collect();
     let lower: Vec<String> = words.iter().map(|(_, word)| word.to_lowercase()).collect();
-    let has_all = |term: &str| term.unicode_words().all(&has);
+    let has_all = |term: &str| unicode_words(term).all(&has);
     let mut said = String::new();
     let (mut at, mut copied) = (0, 0);
     while at < words.len() {

@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::detect;
+use super::words::words_with_apostrophes;
 
 /// What a message says besides its question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,8 +212,7 @@ impl Model {
     fn named(&self, message: &str, language: &str) -> BTreeMap<String, f64> {
         let lower = message.to_lowercase().replace('’', "'");
         let unspaced = lower.chars().any(super::is_unspaced);
-        let words: Vec<&str> = lower
-            .split(|c: char| !c.is_alphanumeric() && c != '\'')
+        let words: Vec<&str> = words_with_apostrophes(&lower)
             .map(|word| word.trim_matches('\''))
             .filter(|word| !word.is_empty())
             .collect();

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::words::words_with_apostrophes;
+
 /// What a message asks about, told by its words. A message can have several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -166,9 +168,8 @@ pub fn topics(text: &str) -> Vec<Topic> {
 pub fn spaced(lower: &str) -> String {
     let mut all = String::with_capacity(lower.len() + 2);
     all.push(' ');
-    for word in
-        lower.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty())
-    {
+    let words = words_with_apostrophes(lower).flat_map(|word| word.split('’'));
+    for word in words.filter(|word| !word.is_empty()) {
         all.push_str(word);
         all.push(' ');
     }

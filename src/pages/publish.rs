@@ -216,7 +216,7 @@ impl Paths {
 fn slug(name: &str) -> String {
     const KEPT: [&str; 7] = ["con", "prn", "aux", "nul", "com1", "lpt1", "index"];
     let lower = name.to_lowercase();
-    let words = lower.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty());
+    let words = language::words(&lower);
     let mut slug = String::new();
     for word in words {
         if !slug.is_empty() && slug.len() + word.len() > 80 {

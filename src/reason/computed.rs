@@ -4,6 +4,7 @@ use super::cues::has;
 use super::phrasing::{self, Say};
 use super::quantity::{Amount, Bound, Kind, amounts, whole_number};
 use super::{Figure, Lead, Question, Said, Verdict};
+use crate::language::words::{letter_runs, words};
 
 /// Fractions in words, with how they are said in figures.
 const SHARES: &[(&str, f64, &[&str])] = &[
@@ -258,7 +259,7 @@ pub(super) fn rate(
                 return None;
             }
             // The sentence may have the singular ("one tree for every 750 EUR").
-            let mut asked = question.text.split(|c: char| !c.is_alphanumeric());
+            let mut asked = words(question.text);
             let shown = asked.find(|word| word.to_lowercase() == noun).unwrap_or(&rate.noun);
             let result = format!("{} {shown}", count.round());
             let own = phrasing::shown(amount, question.figures());
@@ -380,15 +381,13 @@ impl Rate {
 fn counted(lower: &str) -> Option<String> {
     for ask in ["how many ", "wie viele ", "combien de ", "cuántos ", "cuántas "] {
         if let Some((_, rest)) = lower.split_once(ask) {
-            return rest
-                .split(|c: char| !c.is_alphabetic())
+            return letter_runs(rest)
                 .next()
-                .filter(|word| word.chars().count() >= 3)
+                .filter(|word| rest.starts_with(word) && word.chars().count() >= 3)
                 .map(str::to_owned);
         }
     }
-    let mut words =
-        lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).peekable();
+    let mut words = words(lower).peekable();
     while let Some(word) = words.next() {
         if word.bytes().all(|b| b.is_ascii_digit())
             && let Some(next) = words.peek()
@@ -414,8 +413,7 @@ fn same_noun(a: &str, b: &str) -> bool {
 
 /// The number that stands before a noun.
 fn count_before(text: &str, noun: &str, language: &str) -> Option<f64> {
-    let words: Vec<&str> =
-        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = words(text).collect();
     let mut counts = words.windows(2).filter_map(|pair| {
         let [number, word] = pair else { return None };
         if same_noun(word, noun) { whole_number(number, language) } else { None }
@@ -425,6 +423,6 @@ fn count_before(text: &str, noun: &str, language: &str) -> Option<f64> {
 }
 
 fn shown_noun(text: &str, noun: &str) -> String {
-    let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| same_noun(word, noun));
+    let mut words = words(text).filter(|word| same_noun(word, noun));
     words.next().unwrap_or(noun).to_owned()
 }

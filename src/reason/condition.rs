@@ -56,8 +56,7 @@ pub(super) fn order_value(
 fn names_another(question: &Question<'_>, said: &Said<'_>) -> bool {
     let asked = question.text.to_lowercase();
     let stems = super::subject(question.text);
-    let capitals =
-        said.text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).skip(1);
+    let capitals = crate::language::words(said.text).skip(1);
     let mut names = capitals.filter(|word| {
         word.chars().next().is_some_and(char::is_uppercase)
             && word.chars().count() > 2

@@ -9,6 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::cues::has;
 use crate::language::script::is_han;
+use crate::language::words::word_indices_with_apostrophes;
 
 /// A public holiday that a text names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,8 +139,7 @@ pub fn tells(holiday: &Holiday, text: &str) -> Tells {
 /// Whether a lower-case text names a day of the year: "25 december", "december 25", "25.12.".
 fn names_day(lower: &str, month: u8, day: u8) -> bool {
     let names = usize::from(month).checked_sub(1).and_then(|at| MONTHS.get(at));
-    let words: Vec<&str> =
-        lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = crate::language::words(lower).collect();
     let is_day = |word: &str| {
         let digits = word.trim_end_matches(|c: char| c.is_alphabetic());
         !digits.is_empty() && digits.parse() == Ok(day)
@@ -194,17 +194,11 @@ const MONTHS: &[&[&str]] = &[
 /// Words as they are compared: lower-case, without accents, "St" for "Saint" and without the
 /// possessive's ending, which few write.
 fn words(text: &str) -> Vec<(String, Range<usize>)> {
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '\'' | '’');
-    let mut found = Vec::new();
-    let mut at = 0;
-    for piece in text.split_inclusive(|c: char| !is_part(c)) {
-        let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
-        if !word.is_empty() {
-            found.push((folded(word), at..at + word.len()));
-        }
-        at += piece.len();
-    }
-    found
+    word_indices_with_apostrophes(text)
+        .map(|(at, word)| (at, word.trim_end_matches(['\'', '’'])))
+        .filter(|(_, word)| !word.is_empty())
+        .map(|(at, word)| (folded(word), at..at + word.len()))
+        .collect()
 }
 
 fn folded(word: &str) -> String {

@@ -392,9 +392,7 @@ fn clocks(lower: &str) -> Vec<(u16, std::ops::Range<usize>)> {
 
 /// Whether a question in English, word for word, asks for opening hours.
 pub(super) fn asked(gloss: &str) -> bool {
-    gloss
-        .split(|c: char| !c.is_alphanumeric())
-        .any(|word| matches!(word, "open" | "opening" | "closed" | "close" | "hours"))
+    crate::language::has_word(gloss, &["open", "opening", "closed", "close", "hours"])
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::ops::Range;
 use atlas::{ATLAS, folded, parent};
 
 use crate::language::script::is_han;
+use crate::language::words::ending_word;
 
 mod atlas;
 
@@ -474,7 +475,7 @@ fn counts(text: &str, range: &Range<usize>, area: &Area, by_visitor: bool) -> bo
         // told by the question.
         Area::City(_) if !by_visitor => capital,
         Area::City(_) if is_word => {
-            placed && (capital || matches!(last_word(&before), "to" | "nach" | "from"))
+            placed && (capital || matches!(ending_word(&before), "to" | "nach" | "from"))
         }
         Area::City(_) => {
             let opens = before.is_empty() || before.ends_with(['.', '!', '?']);
@@ -484,14 +485,11 @@ fn counts(text: &str, range: &Range<usize>, area: &Area, by_visitor: bool) -> bo
             let letters = shown.chars().count();
             let long = letters >= 5;
             // Few write capitals in a chat, and "nach wien" can hardly be anything else.
-            let toward = letters >= 4 && matches!(last_word(&before), "to" | "nach" | "from" | "à");
+            let toward =
+                letters >= 4 && matches!(ending_word(&before), "to" | "nach" | "from" | "à");
             placed && (capital || long || toward) || capital && !opens && !goes_on && long
         }
     }
-}
-
-fn last_word(text: &str) -> &str {
-    text.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()
 }
 
 /// "Outside", "außerhalb der", "hors d'", "fuera de", "not … but": what stands before an area that
@@ -528,8 +526,7 @@ fn is_outside(before: &str) -> bool {
         "countries",
     ];
     let lower = before.to_lowercase();
-    let mut words: Vec<&str> =
-        lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let mut words: Vec<&str> = crate::language::words(&lower).collect();
     while words.last().is_some_and(|word| ARTICLES.contains(word)) {
         words.pop();
     }

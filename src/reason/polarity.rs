@@ -11,6 +11,7 @@ use super::{Lead, Question, Said, Verdict, subject};
 use crate::grounding::facts;
 use crate::language::meanings;
 use crate::language::script::is_han;
+use crate::language::words::word_indices_with_apostrophes;
 
 /// "Only within Ireland" for a question about France is no, "not outside Europe" for Mexico as
 /// well; what says so decides only about what it is said of.
@@ -284,16 +285,8 @@ const LIMITING: &[&str] = &[
 
 /// The first word of meaning behind the only denial of a sentence, with where it ends.
 fn denied(lower: &str) -> Option<(usize, String)> {
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '\'' | '’');
-    let mut words: Vec<(usize, &str)> = Vec::new();
-    let mut at = 0;
-    for piece in lower.split_inclusive(|c: char| !is_part(c)) {
-        let word = piece.trim_end_matches(|c: char| !is_part(c));
-        if !word.is_empty() {
-            words.push((at + word.len(), word));
-        }
-        at += piece.len();
-    }
+    let words: Vec<(usize, &str)> =
+        word_indices_with_apostrophes(lower).map(|(at, word)| (at + word.len(), word)).collect();
     let denies = |word: &str| {
         matches!(word, "not" | "cannot" | "never" | "no")
             || word.ends_with("n't")

@@ -118,7 +118,7 @@ const DEGREES: &[&str] = &["IPX", "IP", "IK"];
 fn codes(text: &str) -> Option<String> {
     let subject = subject(text);
     let told = text.get(text.find(&subject)? + subject.len()..)?;
-    let words = told.split(|c: char| !c.is_alphanumeric()).filter(|word| {
+    let words = crate::language::words(told).filter(|word| {
         let degree = DEGREES.iter().find_map(|degree| word.strip_prefix(degree));
         degree
             .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))

@@ -422,8 +422,7 @@ const ALIKE: f32 = 0.95;
 /// A text's word triples, as hashes.
 fn shingles(text: &str) -> HashSet<u64> {
     let lower = split_unspaced(text).to_lowercase();
-    let words: Vec<&str> =
-        lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = crate::language::words(&lower).collect();
     words.windows(3).map(|three| FxBuildHasher.hash_one(three)).collect()
 }
 

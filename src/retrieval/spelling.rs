@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::index::Index;
 use crate::language::script::is_latin;
+use crate::language::words::{word_indices, words};
 use crate::language::{gloss, stem};
 use crate::retrieval::schema::IndexError;
 
@@ -103,10 +104,8 @@ impl Spelling {
         let mut meant: Vec<(Range<usize>, &str)> = Vec::new();
         let mut others: Vec<&str> = Vec::new();
         let mut unknown = 0;
-        let words = text
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| word.chars().count() >= MIN_LETTERS);
-        for word in words {
+        let words = word_indices(text).filter(|(_, word)| word.chars().count() >= MIN_LETTERS);
+        for (start, word) in words {
             let lower = word.to_lowercase();
             let holds =
                 |word: &str| self.common.contains(word) || vocabulary.stems.contains(stem(word));
@@ -120,7 +119,6 @@ impl Spelling {
                 break;
             }
             if let [first, rest @ ..] = vocabulary.nearest(&lower).as_slice() {
-                let start = word.as_ptr() as usize - text.as_ptr() as usize;
                 meant.push((start..start + word.len(), first));
                 others.extend(rest);
             }
@@ -137,7 +135,7 @@ impl Vocabulary {
     fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
         let mut counts: HashMap<String, u32> = HashMap::new();
         for text in texts {
-            for word in text.split(|c: char| !c.is_alphanumeric()) {
+            for word in words(text) {
                 let letters = word.chars().count();
                 if letters + 1 < MIN_LETTERS
                     || letters > MAX_LETTERS

@@ -148,10 +148,7 @@ pub fn sentiment(text: &str) -> f32 {
 }
 
 fn spaced_sentiment(lower: &str) -> f32 {
-    let words: Vec<&str> = lower
-        .split(|c: char| !c.is_alphanumeric() && c != '\'')
-        .filter(|word| !word.is_empty())
-        .collect();
+    let words: Vec<&str> = crate::language::words_with_apostrophes(lower).collect();
     let turn = words.iter().rposition(|word| *word == "but" || *word == "however");
     let mut sum = 0.0;
     for (i, word) in words.iter().enumerate() {
@@ -739,8 +736,7 @@ pub fn asks(text: &str) -> bool {
 
 fn small_talk(sentence: &str) -> bool {
     let lower = sentence.to_lowercase().replace('’', "'");
-    let apart = |c: char| !(c.is_alphanumeric() || c == '\'');
-    let words: Vec<&str> = lower.split(apart).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = crate::language::words_with_apostrophes(&lower).collect();
     let text = words.join(" ");
     let greeted = words.concat();
     let greeted =

@@ -180,12 +180,7 @@ impl Foreign {
         let English { gloss, known, .. } = self.english.as_ref()?;
         // A word that isn't known, or that denies, may turn the question round.
         const TURNED: &[&str] = &["not", "no", "without", "cannot", "never", "except"];
-        let turned = || {
-            gloss
-                .to_lowercase()
-                .split(|c: char| !c.is_alphanumeric())
-                .any(|word| TURNED.contains(&word))
-        };
+        let turned = || language::has_word(&gloss.to_lowercase(), TURNED);
         if *known < ALL_KNOWN || turned() {
             return None;
         }
@@ -463,7 +458,7 @@ fn with_steps(gloss: &str, choice: &mut Choice, candidates: &[Judged]) {
         "wrong", "damage", "fault",
     ];
     let lower = gloss.to_lowercase();
-    let problem = lower.split(|c: char| !c.is_alphanumeric()).any(|word| PROBLEMS.contains(&word));
+    let problem = language::has_word(&lower, PROBLEMS);
     // "The zip broke, is that covered?" asks something else than what to do.
     let asks = lower.trim_end().ends_with('?')
         && !lower.contains("what to do")
@@ -684,8 +679,8 @@ fn headings(unit: &Unit, hits: &[Hit]) -> String {
 /// What is the same in every language: figures, and words of a question that are written like
 /// names.
 fn named(text: &str) -> Vec<String> {
-    let words = text
-        .split(|c: char| !c.is_alphanumeric() || language::is_unspaced(c))
+    let words = language::words(text)
+        .flat_map(|word| word.split(language::is_unspaced))
         .filter(|word| !word.is_empty());
     let like_names =
         words.filter(|word| word.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit()));

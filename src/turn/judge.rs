@@ -11,7 +11,8 @@ use crate::grounding::judged::{Judged, Section, UNJUDGED};
 use crate::grounding::series::{Series, Wanted};
 use crate::grounding::several::asked_alone;
 use crate::grounding::{Scored, Unit};
-use crate::language::{is_common_somewhere, meanings};
+use crate::language::words::stretches;
+use crate::language::{has_word, is_common_somewhere, meanings};
 use crate::reason::holidays::{self, Tells};
 use crate::reason::places::{self, Fit, Place};
 use crate::reason::tells_hours;
@@ -351,11 +352,13 @@ const STORES: &[&str] = &["store", "shop", "branch", "location", "office"];
 /// Whether a sentence speaks of every store: it does so of the one in Cork.
 fn of_every_store(text: &str) -> bool {
     let lower = text.to_lowercase();
-    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).collect();
     let stores = |word: &&str| STORES.iter().any(|store| word.starts_with(store));
-    words.iter().enumerate().any(|(at, word)| {
-        matches!(*word, "all" | "every" | "each" | "any")
-            && words.iter().skip(at + 1).take(2).any(stores)
+    stretches(&lower).any(|stretch| {
+        let words: Vec<&str> = stretch.split_whitespace().collect();
+        words.iter().enumerate().any(|(at, word)| {
+            matches!(*word, "all" | "every" | "each" | "any")
+                && words.iter().skip(at + 1).take(2).any(stores)
+        })
     })
 }
 
@@ -390,8 +393,7 @@ fn applies(place: &Place, text: &str) -> Fit {
 /// well.
 fn restricts(text: &str) -> bool {
     let lower = text.to_lowercase();
-    let mut words = lower.split(|c: char| !c.is_alphanumeric());
-    words.any(|word| matches!(word, "only" | "not" | "outside" | "except"))
+    has_word(&lower, &["only", "not", "outside", "except"])
 }
 
 /// Puts one passage first. The scores stay where they are, by rank: how near one must come to the

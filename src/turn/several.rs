@@ -12,6 +12,7 @@ use crate::grounding::followup::leans_on_what_was_said;
 use crate::grounding::several::questions;
 use crate::grounding::smalltalk::small_talk;
 use crate::language::is_unspaced;
+use crate::language::words::ending_letters;
 use crate::reason::abilities::asked;
 use crate::reason::places;
 use crate::retrieval::RetrievalError;
@@ -158,7 +159,7 @@ fn with_place(question: &str, before: &str) -> Option<String> {
     let named = before.get(place.at.clone())?;
     // "To Malta", "nach Malta": the word before it belongs to it.
     let head = before.get(..place.at.start)?.trim_end();
-    let preposition = head.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let preposition = ending_letters(head);
     let short = preposition.chars().count() <= MAX_PREPOSITION;
     let place = match place.at.start > head.len() && short && !preposition.is_empty() {
         true => format!("{preposition} {named}"),

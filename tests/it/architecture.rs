@@ -186,6 +186,34 @@ struct References {
     functions: BTreeSet<String>,
     /// Ranges of characters beyond the letters of Latin, as they stand in the code.
     scripts: Vec<String>,
+    /// Closures and functions, by name, that look at whether a character is a letter.
+    letter_tests: BTreeSet<String>,
+    /// Calls that cut a text, with what stands in their arguments.
+    cuts: Vec<(String, BTreeSet<String>)>,
+}
+
+/// What tells letters and digits from other characters. Codes in ASCII are no words.
+const LETTER_TESTS: &[&str] = &["is_alphanumeric", "is_alphabetic"];
+/// Words as a library cuts them.
+const LIBRARY_CUTS: &[&str] = &["unicode_words", "unicode_word_indices", "split_word_bounds"];
+
+/// Whether a closure may take a character.
+fn of_a_char(closure: &syn::ExprClosure) -> bool {
+    closure.inputs.iter().all(|input| match input {
+        syn::Pat::Type(typed) => is_char(&typed.ty),
+        _ => true,
+    })
+}
+
+fn is_char(kind: &syn::Type) -> bool {
+    matches!(kind, syn::Type::Path(path) if path.path.is_ident("char"))
+}
+
+/// The names that stand in a piece of code.
+fn names(walk: impl FnOnce(&mut References)) -> BTreeSet<String> {
+    let mut within = References::default();
+    walk(&mut within);
+    within.words
 }
 
 impl References {
@@ -244,6 +272,18 @@ impl References {
                 self.scripts.push(part.join(" "));
             }
         }
+    }
+
+    /// The calls that cut words out of a text by hand.
+    fn splitters(&self) -> Vec<&str> {
+        let tests = |name: &String| {
+            LETTER_TESTS.contains(&name.as_str()) || self.letter_tests.contains(name)
+        };
+        let cuts = self.cuts.iter().filter(|(call, arguments)| {
+            LIBRARY_CUTS.contains(&call.as_str())
+                || call.contains("split") && call != "split_at" && arguments.iter().any(tests)
+        });
+        cuts.map(|(call, _)| call.as_str()).collect()
     }
 
     /// A range whose end is a character of a script.
@@ -331,7 +371,45 @@ impl<'ast> Visit<'ast> for References {
 
     fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
         self.functions.insert(function.sig.ident.to_string());
+        // `fn is_sign(c: char) -> bool`
+        let of_a_char = function
+            .sig
+            .inputs
+            .iter()
+            .any(|input| matches!(input, syn::FnArg::Typed(typed) if is_char(&typed.ty)));
+        let tests = || {
+            names(|within| within.visit_block(&function.block))
+                .iter()
+                .any(|name| LETTER_TESTS.contains(&name.as_str()))
+        };
+        if of_a_char && tests() {
+            self.letter_tests.insert(function.sig.ident.to_string());
+        }
         visit::visit_item_fn(self, function);
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        self.words.insert(call.method.to_string());
+        let arguments = names(|within| {
+            call.args.iter().for_each(|argument| within.visit_expr(argument));
+        });
+        self.cuts.push((call.method.to_string(), arguments));
+        visit::visit_expr_method_call(self, call);
+    }
+
+    /// `let sign = |c: char| !c.is_alphanumeric();`
+    fn visit_local(&mut self, local: &'ast syn::Local) {
+        if let syn::Pat::Ident(name) = &local.pat
+            && let Some(init) = &local.init
+            && let syn::Expr::Closure(closure) = &*init.expr
+            && of_a_char(closure)
+            && names(|within| within.visit_expr(&closure.body))
+                .iter()
+                .any(|name| LETTER_TESTS.contains(&name.as_str()))
+        {
+            self.letter_tests.insert(name.ident.to_string());
+        }
+        visit::visit_local(self, local);
     }
 
     /// Patterns are ranges of this kind, too.
@@ -617,6 +695,51 @@ fn ranges_of_scripts_are_found_however_they_are_written() {
     check("u32::from(c) >= 0x3000", 1);
     check("matches!(c, '0'..='9' | '。' | 'a'..='z'); &text[1..4]; x > 0x3000", 0);
     check("#[cfg(test)] fn g() { matches!(c, 'а'..='я') }", 0);
+}
+
+/// Readers that cut words differently read a message differently: `language::words` has every form
+/// that is needed.
+#[test]
+fn words_are_cut_in_one_place() {
+    let sources = Sources::read();
+    let cutting: Vec<String> = sources
+        .files
+        .iter()
+        .flat_map(|(file, references)| {
+            references.splitters().into_iter().map(move |call| format!("{file}: {call}"))
+        })
+        .collect();
+    let elsewhere: Vec<&String> =
+        cutting.iter().filter(|cut| !cut.starts_with("language/words:")).collect();
+    assert_eq!(elsewhere, Vec::<&String>::new(), "ask `language::words` instead");
+    assert!(!cutting.is_empty(), "`language::words` cuts in a way that this test doesn't see");
+}
+
+#[test]
+fn splitters_are_found_however_they_are_written() {
+    let check = |code: &str, expected: &[&str]| {
+        let code = format!(
+            "fn f(text: &str) {{ {code} }} fn sign(c: char) -> bool {{ !c.is_alphabetic() }}"
+        );
+        assert_eq!(References::of(&code).splitters(), expected, "{code}");
+    };
+    check("text.split(|c: char| !c.is_alphanumeric());", &["split"]);
+    check("text.rsplit(|c: char| !(c.is_alphabetic() || c == '_')).next();", &["rsplit"]);
+    check("text.split(|c| !matches!(c, c if c.is_alphanumeric()));", &["split"]);
+    check(
+        "let apart = |c: char| !c.is_alphanumeric(); text.split_terminator(apart);",
+        &["split_terminator"],
+    );
+    check("text.split_inclusive(sign);", &["split_inclusive"]);
+    check("text.split(|c| sign(c) || c == '_');", &["split"]);
+    check("text.split_once(char::is_alphanumeric);", &["split_once"]);
+    check("text.unicode_words().count();", &["unicode_words"]);
+    check("println!(\"{}\", text.len());", &[]);
+    check("text.split(char::is_whitespace); text.trim_matches(|c| !sign(c));", &[]);
+    check("text.split(|c: char| !c.is_ascii_digit()); words(text);", &[]);
+    check("let word = |text: &str| text.find(char::is_alphabetic); text.split(word);", &[]);
+    check("text.split_at(text.find(char::is_alphabetic).unwrap_or(0));", &[]);
+    check("#[cfg(test)] fn g(text: &str) { text.split(sign); }", &[]);
 }
 
 /// A path that stands in no table would have no access that is checked.

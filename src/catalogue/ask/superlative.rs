@@ -184,9 +184,9 @@ fn kind(question: &str, language: &str, words: &Words) -> Option<(bool, Vec<Stri
     take(&words.asks);
     let mut kind: Vec<String> = Vec::new();
     if unspaced {
-        let signs = |c: char| !c.is_alphanumeric();
         // Particles stand around the name of a kind, and some of their letters within it.
-        let rest = text.split(signs).map(|rest| rest.trim_matches(|c| words.passed.contains(c)));
+        let rest = crate::language::words(&text)
+            .map(|rest| rest.trim_matches(|c| words.passed.contains(c)));
         kind.extend(rest.filter(|rest| !rest.is_empty()).map(str::to_owned));
     } else {
         for token in text.split_whitespace() {

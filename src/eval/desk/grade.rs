@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
-use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::conversation::AnswerEnd;
 use crate::grounding::is_refusal;
 use crate::language::script::{is_dash, is_east_asian, is_han};
 use crate::language::sentences;
+use crate::language::words::unicode_words;
 
 /// A message with what a right reply to it holds.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -392,7 +392,7 @@ fn speaks(language: &str, text: &str) -> bool {
         return false;
     }
     let lower = text.to_lowercase();
-    let words: Vec<&str> = lower.unicode_words().collect();
+    let words: Vec<&str> = unicode_words(&lower).collect();
     let count = |known: &[&str]| {
         let elsewhere = |word: &&str| {
             FUNCTION_WORDS.iter().filter(|(_, words)| words.contains(word)).count() > 1

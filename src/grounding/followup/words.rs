@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::language::is_unspaced;
+use crate::language::words::word_indices;
 
 /// One language's words; the file says what each list holds.
 #[derive(Debug, Default, Deserialize)]
@@ -46,14 +47,7 @@ pub(super) enum Which {
 
 /// A word with its place in a text, in lower case.
 pub(super) fn tokens(text: &str) -> Vec<(Range<usize>, String)> {
-    let start = text.as_ptr() as usize;
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(|word| {
-            let at = word.as_ptr() as usize - start;
-            (at..at + word.len(), word.to_lowercase())
-        })
-        .collect()
+    word_indices(text).map(|(at, word)| (at..at + word.len(), word.to_lowercase())).collect()
 }
 
 fn every<'a>(

@@ -4,6 +4,7 @@ use super::super::cues::{self, Topic, has};
 use super::super::quantity::{Amount, Bound, Kind, amounts, unit};
 use super::super::{Lead, Question, Said, subject, subject_without};
 use super::{compared, is_short};
+use crate::language::words::word_indices;
 
 /// A person's age against a least or highest one: "64" against "minimum age 62".
 pub(in crate::reason) fn age(
@@ -258,7 +259,7 @@ fn age_of(question: &Question<'_>) -> Option<Amount> {
         "tienen",
     ];
     let mut ages: Vec<(f64, usize)> = Vec::new();
-    for (at, word) in words(&lower) {
+    for (at, word) in word_indices(&lower) {
         let Ok(value) = word.parse::<u8>() else { continue };
         let before = lower.get(..at)?.trim_end();
         let said = VERBS.iter().any(|verb| {
@@ -286,21 +287,4 @@ fn age_of(question: &Question<'_>) -> Option<Amount> {
         at: *at..*at,
         side: false,
     })
-}
-
-/// The words of a text, each with where it begins.
-fn words(text: &str) -> Vec<(usize, &str)> {
-    let mut found = Vec::new();
-    let mut start = None;
-    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        match (start, c.is_alphanumeric()) {
-            (None, true) => start = Some(at),
-            (Some(from), false) => {
-                found.extend(text.get(from..at).map(|word| (from, word)));
-                start = None;
-            }
-            _ => {}
-        }
-    }
-    found
 }

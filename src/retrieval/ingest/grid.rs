@@ -63,9 +63,7 @@ fn filled(row: &[String]) -> usize {
 fn without_years(cell: &str) -> String {
     let is_year =
         |word: &str| word.len() == 4 && (word.starts_with("19") || word.starts_with("20"));
-    let words = cell
-        .split_whitespace()
-        .filter(|word| !is_year(word.trim_matches(|c: char| !c.is_alphanumeric())));
+    let words = cell.split_whitespace().filter(|word| !is_year(crate::language::bare(word)));
     words.collect::<Vec<_>>().join(" ")
 }
 

@@ -63,8 +63,7 @@ impl Element {
             self.get("class").unwrap_or_default(),
             self.get("id").unwrap_or_default()
         );
-        let parts =
-            names.split(|char: char| !char.is_alphanumeric()).filter(|part| !part.is_empty());
+        let parts = crate::language::words(&names);
         parts.map(str::to_lowercase).collect()
     }
 }
