@@ -6,6 +6,7 @@ use std::ops::Range;
 pub mod detect;
 pub mod gloss;
 mod iso_639;
+pub mod lists;
 pub mod script;
 pub mod shorthand;
 pub mod stem;

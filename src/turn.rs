@@ -48,6 +48,7 @@ mod rows;
 mod several;
 mod shelf;
 mod timetable;
+mod words;
 
 use foreign::Foreign;
 use judge::{Judgement, Topic, judge, judge_of};

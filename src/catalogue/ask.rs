@@ -100,7 +100,7 @@ impl Shelf {
         answer.compose(&parsed, &subject, &rows)?;
         if partly {
             let written = |word: &str| {
-                let mut words = words(&asked.question);
+                let mut words = words(asked.question);
                 words
                     .find(|own| singular(&own.to_lowercase()) == singular(word))
                     .unwrap_or(word)

@@ -3,9 +3,26 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use serde::Deserialize;
+
+use crate::language::lists::{self, List, has, stands_in};
 use crate::language::script::narrow;
 use crate::language::{is_unspaced, stem};
+
+/// The words of all languages; the file says what each list holds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lists {
+    denials: List,
+    within: List,
+    refusals: List,
+    openers: List,
+}
+
+static LISTS: LazyLock<Lists> =
+    LazyLock::new(|| lists::of_all_languages(include_str!("../language/data/words/claims.toml")));
 
 /// A number as it stands in a text, in normal form, with the unit beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -483,68 +500,8 @@ fn is_aside(word: &Word<'_>) -> bool {
 
 /// Words that sentences begin with and that are no part of the name after them.
 fn is_opener(word: &str) -> bool {
-    const OPENERS: &[&str] = &[
-        "add",
-        "additionally",
-        "alternatively",
-        "ask",
-        "both",
-        "bring",
-        "buy",
-        "call",
-        "check",
-        "choose",
-        "click",
-        "contact",
-        "currently",
-        "each",
-        "email",
-        "enter",
-        "every",
-        "find",
-        "first",
-        "get",
-        "go",
-        "hello",
-        "hi",
-        "however",
-        "like",
-        "log",
-        "no",
-        "note",
-        "once",
-        "only",
-        "open",
-        "order",
-        "our",
-        "pick",
-        "press",
-        "regarding",
-        "see",
-        "select",
-        "send",
-        "since",
-        "sure",
-        "take",
-        "thanks",
-        "that's",
-        "then",
-        "to",
-        "try",
-        "under",
-        "unlike",
-        "use",
-        "using",
-        "visit",
-        "while",
-        "with",
-        "within",
-        "write",
-        "yes",
-        "your",
-    ];
     let lower = word.to_lowercase();
-    OPENERS.contains(&lower.as_str()) || crate::language::STOP_WORDS.contains(&lower.as_str())
+    has(&LISTS.openers, &lower) || crate::language::STOP_WORDS.contains(&lower.as_str())
 }
 
 /// What tells a product of a catalogue: its name up to the last capitalised word or number, `Tarn
@@ -628,11 +585,7 @@ impl ProductName {
 
 /// True if the text denies something.
 pub(crate) fn denies(text: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "not", "no", "never", "without", "cannot", "neither", "nor", "none", "nothing", "nobody",
-        "nicht", "kein", "keine", "keinen", "ohne",
-    ];
-    if ["不", "没", "无法", "未", "勿"].iter().any(|word| text.contains(word)) {
+    if stands_in(&LISTS.within, text) {
         return true;
     }
     words(text).iter().any(|word| {
@@ -640,53 +593,15 @@ pub(crate) fn denies(text: &str) -> bool {
         // "Item no. HP-1013" counts, it doesn't deny.
         let counts = lower == "no"
             && text.get(word.at + word.text.len()..).is_some_and(|rest| rest.starts_with('.'));
-        (WORDS.contains(&lower.as_str()) || lower.ends_with("n't")) && !counts
+        (has(&LISTS.denials, &lower) || lower.ends_with("n't")) && !counts
     })
 }
 
 /// True if the sentence says that it doesn't know.
 #[must_use]
 pub fn is_refusal(sentence: &str) -> bool {
-    const PHRASES: &[&str] = &[
-        "don't know",
-        "do not know",
-        "not mentioned",
-        "no information",
-        "not specified",
-        "not have information",
-        "don't have information",
-        "cannot find",
-        "can't find",
-        "couldn't find",
-        "could not find",
-        "does not mention",
-        "do not mention",
-        "doesn't mention",
-        "don't mention",
-        "does not say",
-        "do not say",
-        "doesn't say",
-        "don't say",
-        "do not hold",
-        "do not contain",
-        "does not contain",
-        "not provided",
-        "unable to find",
-        "没有找到",
-        "未找到",
-        "找不到",
-        "没有提到",
-        "未提到",
-        "未提及",
-        "没有提及",
-        "不清楚",
-        "不知道",
-        "没有相关",
-        "无法确定",
-        "没有说明",
-    ];
     let lower = sentence.to_lowercase().replace('’', "'");
-    PHRASES.iter().any(|phrase| lower.contains(phrase))
+    stands_in(&LISTS.refusals, &lower)
 }
 
 #[cfg(test)]

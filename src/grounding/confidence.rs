@@ -1,9 +1,27 @@
 //! How likely it is that the knowledge answers a question, from what the search found. Pure.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
 
 use super::asks_for_a_kind;
-use crate::language::{self, content_words, coverage, meanings};
+use crate::language::lists::{self, List, has, stands_in};
+use crate::language::{content_words, coverage, has_word, meanings, words};
+
+/// The words of all languages; the file says what each list holds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lists {
+    measures: List,
+    it: List,
+    this: List,
+    clear: List,
+    pointed: List,
+}
+
+static LISTS: LazyLock<Lists> =
+    LazyLock::new(|| lists::of_all_languages(include_str!("../language/data/words/pointing.toml")));
 
 /// What the confidence is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -196,87 +214,30 @@ pub fn leaves_open(question: &str, said: &[&str]) -> bool {
 
 /// Whether a question says hardly more than "it", or asks "how much" of nothing.
 fn dangles(question: &str) -> bool {
-    const MEASURES: &[&str] = &[
-        "how much",
-        "how many",
-        "how big",
-        "how heavy",
-        "how large",
-        "which one",
-        "多少钱",
-        "多重",
-        "多大",
-    ];
-    const CHINESE: &[&str] = &["它", "这个", "这款"];
-    let words = content_words(question).collect::<HashSet<_>>().len();
+    let meant = content_words(question).collect::<HashSet<_>>().len();
     let lower = question.trim().to_lowercase();
-    let says_it = language::words(&lower)
-        .any(|word| matches!(word, "it" | "they" | "them" | "these" | "those"))
-        || CHINESE.iter().any(|word| lower.contains(word));
+    let says_it = has_word(&lower, &LISTS.it) || stands_in(&LISTS.pointed, &lower);
     let bare = lower.trim_end_matches(|c: char| !c.is_alphanumeric());
-    words <= DANGLING_WORDS && says_it || MEASURES.contains(&bare)
+    meant <= DANGLING_WORDS && says_it || has(&LISTS.measures, bare)
 }
 
 /// Whether a question asks about "this …" or "these …" without anybody having named one.
 fn points_nowhere(question: &str, said: &[&str]) -> bool {
-    // What visitors point at without having named it, and mean where they are, when it is, or what
-    // they tell of.
-    const CLEAR: &[&str] = &[
-        "week",
-        "month",
-        "year",
-        "time",
-        "morning",
-        "afternoon",
-        "evening",
-        "weekend",
-        "summer",
-        "winter",
-        "spring",
-        "autumn",
-        "season",
-        "christmas",
-        "case",
-        "way",
-        "place",
-        "shop",
-        "store",
-        "site",
-        "website",
-        "page",
-        "company",
-        "chat",
-        "app",
-        "order",
-        "email",
-        "message",
-        "issue",
-        "problem",
-        "error",
-        "question",
-        "assistance",
-        "is",
-        "are",
-    ];
     let lower = question.to_lowercase();
-    let words: Vec<&str> = language::words(&lower).collect();
-    if words.len() > POINTING_WORDS
-        || !words.iter().any(|word| matches!(*word, "this" | "these" | "those"))
-    {
+    let words: Vec<&str> = words(&lower).collect();
+    if words.len() > POINTING_WORDS || !words.iter().any(|word| has(&LISTS.this, word)) {
         return false;
     }
     let recent = said.get(said.len().saturating_sub(POINTED_LINES)..).unwrap_or_default();
     let known: HashSet<String> = recent.iter().flat_map(|text| content_words(text)).collect();
-    words.iter().enumerate().filter(|(_, word)| matches!(**word, "this" | "these" | "those")).any(
-        |(at, _)| {
-            let noun = words.get(at + 1..(at + 3).min(words.len())).unwrap_or_default();
-            let named = noun.iter().flat_map(|word| content_words(word)).collect::<Vec<_>>();
-            noun.first().is_some_and(|word| word.len() > 3)
-                && !named.is_empty()
-                && !noun.iter().any(|word| CLEAR.contains(word))
-                && !named.iter().any(|word| known.contains(word))
-        },
-    )
+    words.iter().enumerate().filter(|(_, word)| has(&LISTS.this, word)).any(|(at, _)| {
+        let noun = words.get(at + 1..(at + 3).min(words.len())).unwrap_or_default();
+        let named = noun.iter().flat_map(|word| content_words(word)).collect::<Vec<_>>();
+        noun.first().is_some_and(|word| word.len() > 3)
+            && !named.is_empty()
+            && !noun.iter().any(|word| has(&LISTS.clear, word))
+            && !named.iter().any(|word| known.contains(word))
+    })
 }
 
 /// Lines before a question that name what it may point at.

@@ -1,10 +1,14 @@
 //! What a sentence may lean on, and whether it does. Pure.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use serde::Deserialize;
 
 use super::claims::{self, MONEY, ProductName};
 use super::facts;
 use super::units::{Unit, units};
+use crate::language::lists::{self, List, has};
 use crate::language::{content_words, words};
 
 /// What a sentence may lean on.
@@ -466,58 +470,23 @@ pub fn unmarked(line: &str) -> &str {
     numbered.or(bullet).unwrap_or(line)
 }
 
+/// The words of all languages; the file says what each list holds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lists {
+    verdicts: List,
+    stressed: List,
+}
+
+static LISTS: LazyLock<Lists> =
+    LazyLock::new(|| lists::of_all_languages(include_str!("../language/data/words/verdicts.toml")));
+
 /// A bare yes or no, as [`plain_text`] gives it, or one with a word that only stresses it: "No,
 /// never."
 pub(super) fn is_verdict(plain: &str) -> bool {
-    const STRESSED: &[&str] = &[
-        "always",
-        "never",
-        "of course",
-        "sure",
-        "sorry",
-        "unfortunately",
-        "natürlich",
-        "leider",
-        "immer",
-        "nie",
-        "bien sûr",
-        "jamais",
-        "toujours",
-        "claro",
-        "nunca",
-        "siempre",
-        "certo",
-        "mai",
-        "sempre",
-        "natuurlijk",
-        "helaas",
-        "nooit",
-    ];
-    const VERDICTS: &[&str] = &[
-        "yes",
-        "no",
-        "ja",
-        "nein",
-        "oui",
-        "non",
-        "sí",
-        "sì",
-        "sim",
-        "não",
-        "nee",
-        "tak",
-        "nie",
-        "是",
-        "是的",
-        "可以",
-        "不是",
-        "不可以",
-        "不能",
-        "能",
-    ];
     let plain = plain.trim();
     let (first, rest) = plain.split_once(' ').unwrap_or((plain, ""));
-    VERDICTS.contains(&first) && (rest.is_empty() || STRESSED.contains(&rest))
+    has(&LISTS.verdicts, first) && (rest.is_empty() || has(&LISTS.stressed, rest))
 }
 
 /// Leads to what follows, and says nothing itself.

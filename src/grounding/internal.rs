@@ -114,7 +114,7 @@ fn has_gap(lower: &str) -> bool {
         .skip(1)
         .step_by(2)
         .any(|text| text.len() > 1 && text.bytes().all(|b| b == b'x'));
-    let undecided = crate::language::has_word(&lower, &["tbd", "tbc"]);
+    let undecided = crate::language::has_word(lower, &["tbd", "tbc"]);
     bracketed || crossed || undecided || GAPS.iter().any(|gap| lower.contains(gap))
 }
 

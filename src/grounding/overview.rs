@@ -2,24 +2,26 @@
 //! document on returns begins. Pure.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
 
 use super::facts;
 use super::units::Unit;
+use crate::language::lists::{self, List};
 use crate::language::{content_words, is_unspaced};
 
-/// Words that ask for the rules as a whole, in lower case and by their beginning.
-const GENERAL: &[&str] = &[
-    "polic",
-    "rules",
-    "terms",
-    "conditions",
-    "guideline",
-    "richtlinie",
-    "bedingungen",
-    "politique",
-    "política",
-];
-const GENERAL_CHINESE: &[&str] = &["政策", "规定", "规则", "条款"];
+/// The words of all languages; the file says what each list holds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lists {
+    rules: List,
+    within: List,
+}
+
+static LISTS: LazyLock<Lists> =
+    LazyLock::new(|| lists::of_all_languages(include_str!("../language/data/words/overview.toml")));
+
 /// A question of more words asks for something in particular.
 const MAX_TOPIC_WORDS: usize = 3;
 /// Sentences of an overview, and their length in Unicode scalar values.
@@ -31,15 +33,17 @@ const MAX_CHARS: usize = 700;
 #[must_use]
 pub fn general_topic(question: &str) -> Option<String> {
     let lower = question.to_lowercase();
-    let is_general = |word: &str| GENERAL.iter().any(|general| word.starts_with(general));
+    let is_general =
+        |word: &str| LISTS.rules.iter().any(|general| word.starts_with(general.as_str()));
     let mut asked = false;
     let mut topic = String::new();
     for word in lower.split_whitespace() {
-        let found = GENERAL_CHINESE.iter().find(|general| word.contains(**general));
+        let found = LISTS.within.iter().find(|general| word.contains(general.as_str()));
         asked |= is_general(word) || found.is_some();
         if !is_general(word) {
             topic.push_str(
-                &found.map_or_else(|| word.to_owned(), |general| word.replace(general, " ")),
+                &found
+                    .map_or_else(|| word.to_owned(), |general| word.replace(general.as_str(), " ")),
             );
             topic.push(' ');
         }

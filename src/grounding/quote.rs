@@ -1,13 +1,42 @@
 //! The answer made of quotes: which units, how many, in which order. Pure.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
 
 use super::claims::{denies, in_digits, quantities};
 use super::evidence::{is_verdict, plain_text};
 use super::facts as facts_of;
 use super::units::Unit;
 use crate::grounding::judged::{Judged, Scored, Section, UNJUDGED};
+use crate::language::lists::{self, List, has, stands_in};
 use crate::language::{bare, content_words, has_word, words};
+
+/// The words of all languages; the file says what each list holds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lists {
+    fact: List,
+    opening: List,
+    how: List,
+    explained: List,
+    telling: List,
+    help: List,
+    open: List,
+    openly: List,
+    steps: List,
+    contents: List,
+    price: List,
+    duration: List,
+    number: List,
+    times: List,
+    amounts: List,
+    given: List,
+}
+
+static LISTS: LazyLock<Lists> =
+    LazyLock::new(|| lists::of_all_languages(include_str!("../language/data/words/quote.toml")));
 
 /// How much of an answer a question asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,47 +50,6 @@ pub enum Shape {
 /// Tells from its words how much a question asks for.
 #[must_use]
 pub fn shape(question: &str) -> Shape {
-    const FACT: &[&str] = &[
-        "how much",
-        "how many",
-        "how long",
-        "how far",
-        "how big",
-        "how heavy",
-        "how old",
-        "how often",
-        "how soon",
-        "how late",
-        "how tall",
-        "how warm",
-        "how large",
-        "how fast",
-        "how high",
-        "how deep",
-        "what",
-        "when",
-        "which",
-        "who",
-        "where",
-        "whose",
-        "do",
-        "does",
-        "did",
-        "is",
-        "are",
-        "was",
-        "were",
-        "can",
-        "could",
-        "will",
-        "would",
-        "has",
-        "have",
-        "may",
-        "must",
-        "should",
-    ];
-    const HOW_CHINESE: &[&str] = &["怎么", "如何", "怎样", "步骤", "为什么"];
     let lower = question.trim().to_lowercase();
     let last = crate::language::sentences(&lower)
         .pop()
@@ -69,21 +57,19 @@ pub fn shape(question: &str) -> Shape {
         .unwrap_or_default();
     // "Corrie 45: and how heavy?"
     let last = last.rsplit_once(": ").map_or(last, |(_, asked)| asked);
-    let last = ["and ", "but ", "so ", "ok ", "or ", "also "]
-        .iter()
-        .fold(last, |text, word| text.trim_start_matches(word));
+    let last = LISTS.opening.iter().fold(last, |text, word| without_opening(text, word));
     if last.chars().any(crate::language::is_unspaced) {
-        let how = HOW_CHINESE.iter().any(|word| last.contains(word))
-            || last.chars().count() > MAX_FACT_CHARS;
+        let how = stands_in(&LISTS.explained, last) || last.chars().count() > MAX_FACT_CHARS;
         return if how { Shape::Explanation } else { Shape::Fact };
     }
     let words = lower.split_whitespace().count();
-    let asks = FACT.iter().any(|start| {
-        last.strip_prefix(start).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+    let asks = LISTS.fact.iter().any(|start| {
+        last.strip_prefix(start.as_str())
+            .is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
     });
     let how = is_how_to(last);
     // "Warranty on backpacks?" names what it asks for; "I lost my card" tells what happened.
-    let tells = has_word(last, TELLING);
+    let tells = has_word(last, &LISTS.telling);
     let names = !tells && last.split_whitespace().count() <= MAX_PHRASE_WORDS;
     if (asks || names) && !how && words <= MAX_FACT_WORDS {
         Shape::Fact
@@ -103,63 +89,27 @@ pub fn asks_how(question: &str) -> bool {
 /// dead, no light at all".
 #[must_use]
 pub fn tells_a_problem(question: &str) -> bool {
-    const HELP: &[&str] = &[
-        "what do i do",
-        "what can i do",
-        "what should i do",
-        "what now",
-        "any idea",
-        "help",
-        "can you help",
-    ];
     let lower = question.trim().to_lowercase();
     let sentences =
         crate::language::sentences(&lower).into_iter().filter_map(|range| lower.get(range));
-    let told: Vec<&str> =
-        sentences.filter(|sentence| !HELP.iter().any(|help| sentence.contains(help))).collect();
+    let told: Vec<&str> = sentences.filter(|sentence| !stands_in(&LISTS.help, sentence)).collect();
     let told = told.join(" ");
-    let tells = has_word(&told, TELLING);
+    let tells = has_word(&told, &LISTS.telling);
     tells && !told.contains(['?', '？']) && shape(&told) == Shape::Explanation
 }
 
 fn is_how_to(question: &str) -> bool {
-    [
-        "steps",
-        "explain",
-        "how do",
-        "how can",
-        "how to",
-        "how should",
-        "the process",
-        "guide",
-        "怎么",
-        "如何",
-        "怎样",
-        "步骤",
-    ]
-    .iter()
-    .any(|word| question.contains(word))
+    stands_in(&LISTS.how, question)
 }
 
-/// Words of statements and of wishes to be told more.
-const TELLING: &[&str] = &[
-    "i",
-    "my",
-    "me",
-    "we",
-    "our",
-    "help",
-    "tell",
-    "about",
-    "why",
-    "how",
-    "not",
-    "broken",
-    "lost",
-    "problem",
-    "issue",
-    "instructions",
-];
+/// A text without a word that it begins with, however often.
+fn without_opening<'t>(mut text: &'t str, word: &str) -> &'t str {
+    while let Some(rest) = text.strip_prefix(word).and_then(|rest| rest.strip_prefix(' ')) {
+        text = rest;
+    }
+    text
+}
+
 /// A phrase of more words is a sentence.
 const MAX_PHRASE_WORDS: usize = 5;
 
@@ -263,14 +213,8 @@ fn asks_the_same(heading: &str, question: &str) -> bool {
     let shared = asked.intersection(&held).count();
     let lower = question.to_lowercase();
     // "Whats", "hows": many write no apostrophe.
-    let asks_openly = |word: &str| {
-        matches!(
-            word.strip_suffix('s').unwrap_or(word),
-            "how" | "what" | "which" | "when" | "where" | "who" | "why"
-        )
-    };
-    let open = words(&lower).any(asks_openly)
-        || ["怎", "如何", "什么", "哪", "多少", "几"].iter().any(|word| lower.contains(word));
+    let open = words(&lower).any(|word| has(&LISTS.open, word.strip_suffix('s').unwrap_or(word)))
+        || stands_in(&LISTS.openly, &lower);
     !open
         && shared * 4 >= asked.len() * 3
         && !asked.is_empty()
@@ -578,7 +522,7 @@ impl Kind {
             .next()
             .unwrap_or_default();
         let first = bare(first).to_lowercase();
-        if unit.steps || IMPERATIVES.contains(&first.as_str()) {
+        if unit.steps || has(&LISTS.steps, &first) {
             Self::Step
         } else if text.ends_with([':', '：'])
             && text.split_whitespace().count() > 1
@@ -591,73 +535,9 @@ impl Kind {
     }
 }
 
-/// Verbs that steps of instructions begin with.
-const IMPERATIVES: &[&str] = &[
-    "add",
-    "attach",
-    "call",
-    "check",
-    "choose",
-    "click",
-    "complete",
-    "confirm",
-    "connect",
-    "copy",
-    "create",
-    "customize",
-    "delete",
-    "disable",
-    "download",
-    "drag",
-    "edit",
-    "email",
-    "enable",
-    "enter",
-    "find",
-    "follow",
-    "go",
-    "hold",
-    "hover",
-    "insert",
-    "locate",
-    "log",
-    "make",
-    "navigate",
-    "open",
-    "paste",
-    "pick",
-    "press",
-    "print",
-    "pull",
-    "push",
-    "put",
-    "remove",
-    "repeat",
-    "return",
-    "review",
-    "save",
-    "scroll",
-    "select",
-    "send",
-    "set",
-    "sign",
-    "tap",
-    "turn",
-    "type",
-    "uncheck",
-    "unplug",
-    "upload",
-    "use",
-    "wait",
-    "write",
-];
-
 /// A table of contents in words, which says what is said elsewhere.
 fn is_contents(text: &str) -> bool {
-    let lower = text.to_lowercase();
-    ["in this article", "in this guide", "learn more about:", "table of contents", "on this page"]
-        .iter()
-        .any(|words| lower.contains(words))
+    stands_in(&LISTS.contents, &text.to_lowercase())
 }
 
 /// The best unit and what comes near it, at most three: passages by rank of their best unit, units
@@ -870,42 +750,12 @@ enum AnswerType {
 
 impl AnswerType {
     fn of(question: &str) -> Self {
-        const PRICE: &[&str] = &[
-            "how much is",
-            "how much are",
-            "how much does",
-            "how much do",
-            "cost",
-            "price",
-            "多少钱",
-            "价格",
-            "费用",
-        ];
-        const DURATION: &[&str] =
-            &["how long", "how soon", "how many days", "how many hours", "多久", "多少天", "几天"];
-        const NUMBER: &[&str] = &[
-            "how many",
-            "how much",
-            "how heavy",
-            "how old",
-            "how deep",
-            "how wide",
-            "how tall",
-            "how high",
-            "how thick",
-            "how far",
-            "how fast",
-            "weigh",
-            "多少",
-            "几",
-        ];
         let lower = question.to_lowercase();
-        let has = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
-        if has(PRICE) && !lower.contains("weigh") {
+        if stands_in(&LISTS.price, &lower) && !lower.contains("weigh") {
             Self::Price
-        } else if has(DURATION) {
+        } else if stands_in(&LISTS.duration, &lower) {
             Self::Duration
-        } else if has(NUMBER) {
+        } else if stands_in(&LISTS.number, &lower) {
             Self::Number
         } else {
             Self::Any
@@ -924,13 +774,7 @@ impl AnswerType {
                 };
                 has_number && (text.contains(SYMBOLS) || coded())
             }
-            Self::Duration => {
-                const TIMES: &[&str] = &[
-                    "minute", "hour", "day", "week", "month", "year", "分钟", "小时", "天", "日",
-                    "周", "月", "年",
-                ];
-                has_number && TIMES.iter().any(|time| text.contains(time))
-            }
+            Self::Duration => has_number && stands_in(&LISTS.times, text),
             Self::Number => has_number,
             Self::Any => false,
         }
@@ -940,36 +784,10 @@ impl AnswerType {
 /// Whether a text gives an amount, in figures or in words: "free of charge", "two weeks", "at
 /// once".
 pub(super) fn says_how_much(text: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "free",
-        "nothing",
-        "none",
-        "unlimited",
-        "included",
-        "half",
-        "one",
-        "once",
-        "twice",
-        "immediately",
-        "instantly",
-        "overnight",
-        "daily",
-        "weekly",
-        "monthly",
-        "yearly",
-        "annually",
-        "always",
-        "forever",
-        "lifetime",
-        "never",
-        "until",
-        "permanently",
-    ];
-    const CHINESE: &[&str] = &["免费", "不限", "立即", "马上", "没有", "无需"];
     let text = in_digits(text).to_lowercase();
     text.contains(|c: char| c.is_ascii_digit())
-        || has_word(text, WORDS)
-        || CHINESE.iter().any(|word| text.contains(word))
+        || has_word(&text, &LISTS.amounts)
+        || stands_in(&LISTS.given, &text)
 }
 
 #[cfg(test)]

@@ -1,15 +1,46 @@
-//! Whether a visitor asks for a person in so many words, in English, German, French, Spanish,
-//! Swedish and Chinese. Pure.
+//! Whether a visitor asks for a person in so many words, in the languages of
+//! `language/data/words/person.toml`. Pure.
 //!
 //! What asks is a verb with a person ("put me through to someone", "mit einem Menschen sprechen"),
 //! or a person alone ("agent", "human please"). A verb that is denied asks for nothing, and a
 //! person who is named without such a verb neither: "a travel agent", "customer service hours".
 
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::language::lists::{self, List, has, stands_in};
+use crate::language::words::{bare, words_with_apostrophes};
+
+/// The words of all languages; the file says what each list holds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lists {
+    persons: List,
+    wanted: List,
+    general: List,
+    before: List,
+    after: List,
+    alone: List,
+    but: List,
+    denials: List,
+    able: List,
+    named: List,
+    verbs: List,
+    denying: List,
+    about: List,
+    whole: List,
+    machines: List,
+}
+
+static LISTS: LazyLock<Lists> =
+    LazyLock::new(|| lists::of_all_languages(include_str!("../language/data/words/person.toml")));
+
 /// True if the visitor asks for a person in so many words.
 #[must_use]
 pub(super) fn asks_for_person(text: &str) -> bool {
     let lower = text.to_lowercase().replace('’', "'");
-    if asks_in_chinese(&lower) {
+    if asks_without_spaces(&lower) {
         return true;
     }
     let clauses = lower.split([',', '.', ';', ':', '!', '?', '¿', '¡', '\n', '(', ')', '—', '–']);
@@ -20,8 +51,7 @@ pub(super) fn asks_for_person(text: &str) -> bool {
 }
 
 fn words(clause: &str) -> Vec<String> {
-    let words = crate::language::words_with_apostrophes(clause);
-    words
+    words_with_apostrophes(clause)
         .map(|word| match word.split_once('\'') {
             // "l'humain", "d'un", "qu'un": two words; "don't" and "quelqu'un" are one.
             Some((before, after)) if before.chars().count() == 1 && after.chars().count() > 1 => {
@@ -34,264 +64,11 @@ fn words(clause: &str) -> Vec<String> {
 
 /// "Not a bot but a human" asks in its second half.
 fn split_at_but(words: &[String]) -> Vec<Vec<String>> {
-    words
-        .split(|word| ["but", "sondern", "aber", "mais", "sino", "pero"].contains(&word.as_str()))
-        .map(<[_]>::to_vec)
-        .collect()
+    words.split(|word| has(&LISTS.but, word)).map(<[_]>::to_vec).collect()
 }
 
-/// Who answers for the shop, by words that name nobody else.
-const PERSONS: &[&str] = &[
-    "human",
-    "humans",
-    "human being",
-    "person",
-    "people",
-    "someone",
-    "somebody",
-    "anyone",
-    "anybody",
-    "agent",
-    "agents",
-    "representative",
-    "representatives",
-    "rep",
-    "operator",
-    "advisor",
-    "adviser",
-    "manager",
-    "supervisor",
-    "staff",
-    "employee",
-    "customer service",
-    "customer support",
-    "customer care",
-    "support",
-    "support team",
-    "helpdesk",
-    "help desk",
-    "sales",
-    "salesperson",
-    "team",
-    "team member",
-    "colleague",
-    "colleagues",
-    "expert",
-    "specialist",
-    "consultant",
-    "technician",
-    "mensch",
-    "menschen",
-    "mitarbeiter",
-    "mitarbeitern",
-    "mitarbeiterin",
-    "kundenservice",
-    "kundendienst",
-    "kundenbetreuung",
-    "kundenberater",
-    "berater",
-    "beraterin",
-    "jemand",
-    "jemandem",
-    "jemanden",
-    "ansprechpartner",
-    "vorgesetzten",
-    "humain",
-    "humaine",
-    "être humain",
-    "personne",
-    "quelqu'un",
-    "conseiller",
-    "conseillère",
-    "opérateur",
-    "opératrice",
-    "service client",
-    "service clients",
-    "responsable",
-    "employé",
-    "vendeur",
-    "humano",
-    "humana",
-    "ser humano",
-    "persona",
-    "alguien",
-    "agente",
-    "operador",
-    "operadora",
-    "representante",
-    "asesor",
-    "asesora",
-    "empleado",
-    "atención al cliente",
-    "servicio al cliente",
-    "soporte",
-    "encargado",
-    "gerente",
-    "människa",
-    "människor",
-    "medarbetare",
-    "handläggare",
-    "rådgivare",
-    "kundtjänst",
-    "kundservice",
-    "någon",
-];
-/// Of these, who is asked for by being named alone, or by "I need".
-const WANTED: &[&str] = &[
-    "human",
-    "human being",
-    "person",
-    "agent",
-    "representative",
-    "rep",
-    "operator",
-    "advisor",
-    "supervisor",
-    "manager",
-    "customer service",
-    "customer support",
-    "mensch",
-    "menschen",
-    "mitarbeiter",
-    "kundenservice",
-    "humain",
-    "être humain",
-    "conseiller",
-    "conseillère",
-    "opérateur",
-    "service client",
-    "humano",
-    "persona",
-    "agente",
-    "operador",
-    "operadora",
-    "representante",
-    "asesor",
-    "atención al cliente",
-    "servicio al cliente",
-    "människa",
-    "medarbetare",
-    "handläggare",
-    "rådgivare",
-    "kundtjänst",
-];
-/// What may stand before who is meant.
-const BEFORE: &[&str] = &[
-    "a",
-    "an",
-    "the",
-    "your",
-    "some",
-    "any",
-    "another",
-    "one",
-    "of",
-    "real",
-    "live",
-    "actual",
-    "human",
-    "customer",
-    "service",
-    "support",
-    "sales",
-    "technical",
-    "member",
-    "your",
-    "somebody",
-    "someone",
-    "from",
-    "proper",
-    "physical",
-    "einem",
-    "einen",
-    "einer",
-    "eine",
-    "ein",
-    "dem",
-    "den",
-    "der",
-    "ihrem",
-    "euch",
-    "echten",
-    "echter",
-    "richtigen",
-    "realen",
-    "un",
-    "une",
-    "le",
-    "la",
-    "votre",
-    "vrai",
-    "vraie",
-    "véritable",
-    "au",
-    "du",
-    "una",
-    "el",
-    "su",
-    "real",
-    "verdadera",
-    "verdadero",
-    "otra",
-    "otro",
-    "algún",
-    "en",
-    "er",
-    "riktig",
-    "levande",
-    "annan",
-];
-/// What may follow who is needed: "a human hair wig" is none.
-const AFTER: &[&str] = &[
-    "to",
-    "please",
-    "now",
-    "who",
-    "that",
-    "here",
-    "on",
-    "for",
-    "about",
-    "asap",
-    "right",
-    "immediately",
-    "instead",
-    "thanks",
-    "thank",
-    "and",
-    "or",
-    "because",
-    "not",
-    "today",
-    "bitte",
-    "jetzt",
-    "der",
-    "die",
-    "sofort",
-    "s",
-    "svp",
-    "maintenant",
-    "pour",
-    "qui",
-    "por",
-    "ahora",
-    "que",
-    "para",
-    "i",
-    "we",
-    "available",
-    "around",
-    "there",
-];
-/// Who says only this besides asks for a person.
-const ALONE: &[&str] = &[
-    "please", "now", "hi", "hello", "hey", "ok", "just", "only", "thanks", "asap", "i", "want",
-    "bitte", "jetzt", "hallo", "s'il", "il", "vous", "te", "plaît", "svp", "bonjour", "por",
-    "favor", "hola", "ahora",
-];
-
 /// The person who is named at a place, after whatever may stand before: the place behind.
-fn person(clause: &[&str], mut at: usize, persons: &[&str]) -> Option<usize> {
+fn person(clause: &[&str], mut at: usize, persons: &[String]) -> Option<usize> {
     for _ in 0..6 {
         let named = persons.iter().filter_map(|person| {
             let length = person.split(' ').count();
@@ -302,10 +79,10 @@ fn person(clause: &[&str], mut at: usize, persons: &[&str]) -> Option<usize> {
         // "Customer service representative": the last one counts.
         if let Some(end) = named {
             return person(clause, end, persons)
-                .filter(|_| clause.get(end).is_some_and(|next| persons.contains(next)))
+                .filter(|_| clause.get(end).is_some_and(|next| has(persons, next)))
                 .or(Some(end));
         }
-        if !clause.get(at).is_some_and(|word| BEFORE.contains(word)) {
+        if !clause.get(at).is_some_and(|word| has(&LISTS.before, word)) {
             return None;
         }
         at += 1;
@@ -314,25 +91,12 @@ fn person(clause: &[&str], mut at: usize, persons: &[&str]) -> Option<usize> {
 }
 
 fn is_person_alone(clause: &[&str]) -> bool {
-    let start = clause.iter().take_while(|word| ALONE.contains(word)).count();
+    let start = clause.iter().take_while(|word| has(&LISTS.alone, word)).count();
     // "Support" and the like are asked for by those who say nothing else.
-    let persons: &[&str] = if start == 0 && clause.len() < 3 { PERSONS } else { WANTED };
-    let general = [
-        "people",
-        "team",
-        "someone",
-        "somebody",
-        "anyone",
-        "anybody",
-        "jemand",
-        "alguien",
-        "quelqu'un",
-        "sales",
-        "staff",
-    ];
+    let persons = if start == 0 && clause.len() < 3 { &LISTS.persons } else { &LISTS.wanted };
     let end = person(clause, start, persons)
-        .filter(|_| !general.contains(clause.get(start).unwrap_or(&"")));
-    end.is_some_and(|end| clause.iter().skip(end).all(|word| ALONE.contains(word)))
+        .filter(|_| !has(&LISTS.general, clause.get(start).unwrap_or(&"")));
+    end.is_some_and(|end| clause.iter().skip(end).all(|word| has(&LISTS.alone, word)))
 }
 
 /// Whether the verb at a place, with what follows, asks for a person.
@@ -374,15 +138,17 @@ fn asks_at(clause: &[&str], at: usize) -> bool {
         }
         "there" => {
             // "Is there a person who repairs tents?" asks about the shop.
-            let who = person(clause, at + 1, WANTED)
+            let who = person(clause, at + 1, &LISTS.wanted)
                 .filter(|end| !is(*end, &["who", "that", "for", "on"]));
             at > 0 && is(at - 1, &["is"]) && who.is_some() && is_wanted(clause, at + 1)
         }
-        "can" | "could" | "let" | "have" => person(clause, at + 1, PERSONS).is_some_and(|end| {
-            is(end, &["call", "phone", "ring", "contact"]) && is(end + 1, &["me", "us"])
-                || person(clause, at + 1, WANTED) == Some(end)
-                    && is(end, &["help", "answer", "take", "handle", "assist"])
-        }),
+        "can" | "could" | "let" | "have" => {
+            person(clause, at + 1, &LISTS.persons).is_some_and(|end| {
+                is(end, &["call", "phone", "ring", "contact"]) && is(end + 1, &["me", "us"])
+                    || person(clause, at + 1, &LISTS.wanted) == Some(end)
+                        && is(end, &["help", "answer", "take", "handle", "assist"])
+            })
+        }
         // German puts the verb at the end.
         "mit" => {
             let verbs = [
@@ -397,7 +163,7 @@ fn asks_at(clause: &[&str], at: usize) -> bool {
                 "telefonieren",
                 "weiterleiten",
             ];
-            person(clause, at + 1, PERSONS).is_some()
+            person(clause, at + 1, &LISTS.persons).is_some()
                 && clause.iter().any(|word| verbs.contains(word))
         }
         "brauche" | "möchte" | "will" | "gerne" | "gern" => is_wanted(clause, at + 1),
@@ -439,79 +205,35 @@ fn asks_at(clause: &[&str], at: usize) -> bool {
 }
 
 fn is_asked(clause: &[&str], at: usize) -> bool {
-    person(clause, at, PERSONS).is_some()
+    person(clause, at, &LISTS.persons).is_some()
 }
 
 fn is_wanted(clause: &[&str], at: usize) -> bool {
-    person(clause, at, WANTED)
-        .is_some_and(|end| clause.get(end).is_none_or(|next| AFTER.contains(next)))
+    person(clause, at, &LISTS.wanted)
+        .is_some_and(|end| clause.get(end).is_none_or(|next| has(&LISTS.after, next)))
 }
 
 /// "I don't want to talk to …". Who can't talk to anybody wants to.
 fn is_denied(clause: &[&str], verb: usize) -> bool {
-    const DENIALS: &[&str] = &[
-        "don't", "dont", "not", "never", "without", "no", "doesn't", "didn't", "won't", "nicht",
-        "kein", "keinen", "keine", "ohne", "nie", "pas", "sans", "jamais", "nunca", "sin", "inte",
-        "utan", "aldrig",
-    ];
     let before = clause.get(verb.saturating_sub(6)..verb).unwrap_or_default();
     before.iter().enumerate().any(|(at, word)| {
-        let able = |word: Option<&&str>| word.is_some_and(|word| ["can", "could", "puedo", "pude", "logro", "why", "kann", "kan"].contains(word));
-        DENIALS.contains(word)
+        let able = |word: Option<&&str>| word.is_some_and(|word| has(&LISTS.able, word));
+        has(&LISTS.denials, word)
             && !able(before.get(at + 1))
             && !(at > 0 && able(before.get(at - 1)))
             // "Could you not just …", "no, I want …": the denial is another one's.
-            && !(*word == "no" && at + 1 < before.len() && ["i", "quiero", "necesito"].contains(&before[at + 1]) && before[at + 1] == "i")
+            && (*word != "no" || before.get(at + 1) != Some(&"i"))
     })
 }
 
-/// Chinese has no borders of words: a verb close before a person asks.
-fn asks_in_chinese(lower: &str) -> bool {
-    const PERSONS: &[&str] = &["人工", "真人", "客服", "活人", "工作人员", "人类"];
-    const VERBS: &[&str] = &[
-        "转",
-        "接",
-        "找",
-        "联系",
-        "跟",
-        "和",
-        "与",
-        "要",
-        "换",
-        "叫",
-        "有没有",
-        "有",
-        "需要",
-        "呼叫",
-        "请",
-    ];
-    const DENIALS: &[&str] = &["不要", "不想", "不用", "不需要", "别", "无需", "不必"];
-    /// Then it is a question about customer service.
-    const ABOUT: &[&str] = &[
-        "几点",
-        "什么时候",
-        "时间",
-        "电话",
-        "上班",
-        "邮箱",
-        "号码",
-        "下班",
-        "热线",
-        "态度",
-        "制作",
-        "费",
-        "回复说",
-        "告诉我",
-        "说",
-    ];
-    let text = lower.replace("人工智能", "").replace("机器人客服", "").replace("智能客服", "");
-    let whole =
-        crate::language::bare(&text).trim_start_matches('请').trim_end_matches(['吧', '谢', '，']);
-    if ["人工", "人工客服", "真人", "真人客服", "客服", "人工服务", "转人工"].contains(&whole)
-    {
+/// Where words have no borders, a verb close before a person asks.
+fn asks_without_spaces(lower: &str) -> bool {
+    let text = LISTS.machines.iter().fold(lower.to_owned(), |text, name| text.replace(name, ""));
+    let whole = bare(&text).trim_start_matches('请').trim_end_matches(['吧', '谢', '，']);
+    if has(&LISTS.whole, whole) {
         return true;
     }
-    PERSONS.iter().flat_map(|person| text.match_indices(person)).any(|(at, person)| {
+    LISTS.named.iter().flat_map(|person| text.match_indices(person.as_str())).any(|(at, person)| {
         let before: Vec<char> = text.get(..at).unwrap_or_default().chars().collect();
         let near: String =
             before.get(before.len().saturating_sub(6)..).unwrap_or_default().iter().collect();
@@ -523,12 +245,10 @@ fn asks_in_chinese(lower: &str) -> bool {
             wider.rsplit(['，', '。', '！', '？', ',', '.']).next().unwrap_or_default().to_owned();
         let rest: String =
             text.get(at + person.len()..).unwrap_or_default().chars().take(8).collect();
-        let close = VERBS.iter().any(|verb| {
-            near.rsplit_once(verb).is_some_and(|(_, between)| between.chars().count() <= 3)
+        let close = LISTS.verbs.iter().any(|verb| {
+            near.rsplit_once(verb.as_str()).is_some_and(|(_, between)| between.chars().count() <= 3)
         });
-        close
-            && !DENIALS.iter().any(|denial| wider.contains(denial))
-            && !ABOUT.iter().any(|about| rest.contains(about))
+        close && !stands_in(&LISTS.denying, &wider) && !stands_in(&LISTS.about, &rest)
     })
 }
 

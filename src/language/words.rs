@@ -14,6 +14,8 @@
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
+use super::script::is_han;
+
 /// Runs of letters and digits.
 pub fn words(text: &str) -> impl DoubleEndedIterator<Item = &str> {
     runs(text, char::is_alphanumeric)
@@ -22,6 +24,21 @@ pub fn words(text: &str) -> impl DoubleEndedIterator<Item = &str> {
 /// [`words`], each with the byte at which it begins.
 pub fn word_indices(text: &str) -> impl DoubleEndedIterator<Item = (usize, &str)> {
     placed(text, words(text))
+}
+
+/// [`word_indices`], with runs of Chinese characters apart from what stands beside them: "30天内"
+/// is two.
+pub fn word_indices_by_script(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    word_indices(text).flat_map(|(mut at, mut rest)| {
+        std::iter::from_fn(move || {
+            let han = is_han(rest.chars().next()?);
+            let end = rest.find(|c| is_han(c) != han).unwrap_or(rest.len());
+            let (piece, behind) = rest.split_at(end);
+            let start = at;
+            (at, rest) = (at + end, behind);
+            Some((start, piece))
+        })
+    })
 }
 
 /// Runs of letters, digits and apostrophes, the straight and the typographic one: "don't",
@@ -76,8 +93,8 @@ pub fn bare(text: &str) -> &str {
 
 /// Whether a text holds one of some words, written as they are.
 #[must_use]
-pub fn has_word(text: &str, list: &[&str]) -> bool {
-    words(text).any(|word| list.contains(&word))
+pub fn has_word(text: &str, list: &[impl AsRef<str>]) -> bool {
+    words(text).any(|word| list.iter().any(|own| own.as_ref() == word))
 }
 
 fn runs(text: &str, is_part: impl Fn(char) -> bool) -> impl DoubleEndedIterator<Item = &str> {
@@ -108,7 +125,7 @@ mod tests {
             assert_eq!(joined(&mut unicode_words(text)), unicode, "{text}");
         };
         check("Don't pay 4.90!", "Don|t|pay|4|90", "Don't|pay|4|90", "Don|t|pay", "Don't|pay|4.90");
-        check("IPX4, 30m²", "IPX4|30m²", "IPX4|30m²", "IPX|m", "IPX4|30m");
+        check("IPX4, 30m²", "IPX4|30m²", "IPX4|30m²", "IPX|m", "IPX4|30m|²");
         check(
             "退货30天内 ok",
             "退货30天内|ok",
@@ -124,6 +141,9 @@ mod tests {
     #[test]
     fn places_and_ends_of_words_are_told() {
         assert_eq!(word_indices("  né, 3x").collect::<Vec<_>>(), [(2, "né"), (7, "3x")]);
+        let by_script = word_indices_by_script("寄到UK要30天, ok").collect::<Vec<_>>();
+        let expected = [(0, "寄到"), (6, "UK"), (8, "要"), (11, "30"), (13, "天"), (18, "ok")];
+        assert_eq!(by_script, expected);
         let elided = word_indices_with_apostrophes("ça l'été’s").collect::<Vec<_>>();
         assert_eq!(elided, [(0, "ça"), (4, "l'été’s")]);
         assert_eq!(unicode_word_indices("a 4.90").collect::<Vec<_>>(), [(0, "a"), (2, "4.90")]);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use atlas::{ATLAS, folded, parent};
 
 use crate::language::script::is_han;
-use crate::language::words::ending_word;
+use crate::language::words::{ending_word, word_indices_by_script};
 
 mod atlas;
 
@@ -535,21 +535,7 @@ fn is_outside(before: &str) -> bool {
 
 /// Words of a text as bytes; a run of Chinese characters is one.
 fn words(text: &str) -> Vec<Range<usize>> {
-    let mut found: Vec<Range<usize>> = Vec::new();
-    let mut open: Option<(usize, bool)> = None;
-    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        let han = is_han(c);
-        if let Some((start, was_han)) = open
-            && (!c.is_alphanumeric() || han != was_han)
-        {
-            found.push(start..at);
-            open = None;
-        }
-        if c.is_alphanumeric() && open.is_none() {
-            open = Some((at, han));
-        }
-    }
-    found
+    word_indices_by_script(text).map(|(at, word)| at..at + word.len()).collect()
 }
 
 #[cfg(test)]

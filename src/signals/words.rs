@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::language::topics::spaced;
+use crate::language::words::words_with_apostrophes;
 
 /// How the visitor stands to what is offered, told by words. A message can say several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -148,7 +149,7 @@ pub fn sentiment(text: &str) -> f32 {
 }
 
 fn spaced_sentiment(lower: &str) -> f32 {
-    let words: Vec<&str> = crate::language::words_with_apostrophes(lower).collect();
+    let words: Vec<&str> = words_with_apostrophes(lower).collect();
     let turn = words.iter().rposition(|word| *word == "but" || *word == "however");
     let mut sum = 0.0;
     for (i, word) in words.iter().enumerate() {
@@ -736,7 +737,7 @@ pub fn asks(text: &str) -> bool {
 
 fn small_talk(sentence: &str) -> bool {
     let lower = sentence.to_lowercase().replace('’', "'");
-    let words: Vec<&str> = crate::language::words_with_apostrophes(&lower).collect();
+    let words: Vec<&str> = words_with_apostrophes(&lower).collect();
     let text = words.join(" ");
     let greeted = words.concat();
     let greeted =

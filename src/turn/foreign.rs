@@ -4,6 +4,7 @@
 
 use super::judge::{Topic, by_own_words, of_holiday, of_place, put_first};
 use super::lead::{CONCLUDED, conclude};
+use super::words::LISTS;
 use super::{Ask, Spine, case, told};
 use crate::grounding::choose::{self, Choice};
 use crate::grounding::confidence::LACKS_KIND;
@@ -11,6 +12,7 @@ use crate::grounding::judged::{Judged, UNJUDGED};
 use crate::grounding::{self, Scored, Shape, Unit, shape, units};
 use crate::language;
 use crate::language::gloss::{self, Gloss};
+use crate::language::lists::stands_in;
 use crate::prompt::{Elsewhere, SiteFacts};
 use crate::reason::{
     Lead, Question, Said, Stated, Verdict, holidays, places, plain, stated, yes_or_no,
@@ -179,8 +181,7 @@ impl Foreign {
     ) -> Option<String> {
         let English { gloss, known, .. } = self.english.as_ref()?;
         // A word that isn't known, or that denies, may turn the question round.
-        const TURNED: &[&str] = &["not", "no", "without", "cannot", "never", "except"];
-        let turned = || language::has_word(&gloss.to_lowercase(), TURNED);
+        let turned = || language::has_word(&gloss.to_lowercase(), &LISTS.turned);
         if *known < ALL_KNOWN || turned() {
             return None;
         }
@@ -453,16 +454,10 @@ const FOREIGN_CHARS: usize = 140;
 /// Who tells of a problem wants the steps against it: those of the section of the sentence that is
 /// chosen, else of its document.
 fn with_steps(gloss: &str, choice: &mut Choice, candidates: &[Judged]) {
-    const PROBLEMS: &[&str] = &[
-        "not", "no", "cannot", "stuck", "broken", "faulty", "problem", "lost", "leak", "missing",
-        "wrong", "damage", "fault",
-    ];
     let lower = gloss.to_lowercase();
-    let problem = language::has_word(&lower, PROBLEMS);
+    let problem = language::has_word(&lower, &LISTS.problems);
     // "The zip broke, is that covered?" asks something else than what to do.
-    let asks = lower.trim_end().ends_with('?')
-        && !lower.contains("what to do")
-        && !lower.contains("what do i do");
+    let asks = lower.trim_end().ends_with('?') && !stands_in(&LISTS.helped, &lower);
     if asks
         || !problem
         || shape(gloss) != Shape::Explanation
@@ -595,10 +590,8 @@ async fn judge(
 /// Whether a text is about a special service that nobody asked for: who asks what delivery costs
 /// means the usual one.
 fn is_special(gloss: &str, text: &str) -> bool {
-    const SERVICES: &[&str] = &["express", "courier", "premium", "overnight", "priority"];
     let (asked, told) = (gloss.to_lowercase(), text.to_lowercase());
-    SERVICES.iter().any(|word| told.contains(word))
-        && !SERVICES.iter().any(|word| asked.contains(word))
+    stands_in(&LISTS.services, &told) && !stands_in(&LISTS.services, &asked)
 }
 
 /// What the differences between logits count where the texts are glosses, too.

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use super::words::LISTS;
 use super::{Ask, Spine, case};
 use crate::catalogue::asks::Asking;
 use crate::grounding::alike::{About, Names};
@@ -11,6 +12,7 @@ use crate::grounding::judged::{Judged, Section, UNJUDGED};
 use crate::grounding::series::{Series, Wanted};
 use crate::grounding::several::asked_alone;
 use crate::grounding::{Scored, Unit};
+use crate::language::lists::has;
 use crate::language::words::stretches;
 use crate::language::{has_word, is_common_somewhere, meanings};
 use crate::reason::holidays::{self, Tells};
@@ -347,17 +349,14 @@ pub(super) fn of_holiday(question: &str, candidates: &mut Vec<Judged>) {
     });
 }
 
-const STORES: &[&str] = &["store", "shop", "branch", "location", "office"];
-
 /// Whether a sentence speaks of every store: it does so of the one in Cork.
 fn of_every_store(text: &str) -> bool {
     let lower = text.to_lowercase();
-    let stores = |word: &&str| STORES.iter().any(|store| word.starts_with(store));
+    let stores = |word: &&str| LISTS.stores.iter().any(|store| word.starts_with(store.as_str()));
     stretches(&lower).any(|stretch| {
         let words: Vec<&str> = stretch.split_whitespace().collect();
         words.iter().enumerate().any(|(at, word)| {
-            matches!(*word, "all" | "every" | "each" | "any")
-                && words.iter().skip(at + 1).take(2).any(stores)
+            has(&LISTS.every, word) && words.iter().skip(at + 1).take(2).any(stores)
         })
     })
 }
@@ -393,7 +392,7 @@ fn applies(place: &Place, text: &str) -> Fit {
 /// well.
 fn restricts(text: &str) -> bool {
     let lower = text.to_lowercase();
-    has_word(&lower, &["only", "not", "outside", "except"])
+    has_word(&lower, &LISTS.restricts)
 }
 
 /// Puts one passage first. The scores stay where they are, by rank: how near one must come to the

@@ -209,6 +209,12 @@ fn is_char(kind: &syn::Type) -> bool {
     matches!(kind, syn::Type::Path(path) if path.path.is_ident("char"))
 }
 
+/// Whether a method may cut words out of a text.
+fn is_cut(method: &syn::Ident) -> bool {
+    LIBRARY_CUTS.iter().any(|cut| method == cut)
+        || method != "split_at" && method.to_string().contains("split")
+}
+
 /// The names that stand in a piece of code.
 fn names(walk: impl FnOnce(&mut References)) -> BTreeSet<String> {
     let mut within = References::default();
@@ -280,8 +286,7 @@ impl References {
             LETTER_TESTS.contains(&name.as_str()) || self.letter_tests.contains(name)
         };
         let cuts = self.cuts.iter().filter(|(call, arguments)| {
-            LIBRARY_CUTS.contains(&call.as_str())
-                || call.contains("split") && call != "split_at" && arguments.iter().any(tests)
+            LIBRARY_CUTS.contains(&call.as_str()) || arguments.iter().any(tests)
         });
         cuts.map(|(call, _)| call.as_str()).collect()
     }
@@ -390,10 +395,12 @@ impl<'ast> Visit<'ast> for References {
 
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
         self.words.insert(call.method.to_string());
-        let arguments = names(|within| {
-            call.args.iter().for_each(|argument| within.visit_expr(argument));
-        });
-        self.cuts.push((call.method.to_string(), arguments));
+        if is_cut(&call.method) {
+            let arguments = names(|within| {
+                call.args.iter().for_each(|argument| within.visit_expr(argument));
+            });
+            self.cuts.push((call.method.to_string(), arguments));
+        }
         visit::visit_expr_method_call(self, call);
     }
 
