@@ -45,6 +45,8 @@ const WAITING_WRITES: usize = 8;
 /// Passages stored since the last optimisation after which the next one is not left to the end of
 /// the ingestion.
 const OPTIMIZE_AFTER: usize = 50_000;
+/// Passages of a site up to which its words are counted anew after every write: milliseconds.
+const COUNTED_ANEW: u32 = 2_000;
 /// Points read at once where all are wanted.
 const SCROLL_PAGE: usize = 1_000;
 /// Marks the directory as open; holds the process id.
@@ -207,15 +209,19 @@ impl EmbeddedIndex {
         self.read("search", move |shard| search(shard, &filter, &vectors, sparse, limit)).await
     }
 
-    /// How many of the site's passages hold which word. Counted anew after writes, but for at most
-    /// a twentieth of the time: while a large folder is read, the count may lag behind.
+    /// How many of the site's passages hold which word. Counted anew after writes. A large site is
+    /// counted for at most a twentieth of the time: while its folder is read, the count may lag
+    /// behind.
     async fn frequencies(&self, site: &str) -> Result<Arc<Frequencies>, IndexError> {
         let counted = || self.inner.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let written = self.inner.written.load(Ordering::Acquire);
         let known = counted().get(site).cloned();
-        if let Some(known) =
-            known.filter(|known| known.written == written || known.at.elapsed() < known.took * 20)
-        {
+        let fresh = |known: &Counted| {
+            known.written == written
+                || known.frequencies.passages() > COUNTED_ANEW
+                    && known.at.elapsed() < known.took * 20
+        };
+        if let Some(known) = known.filter(fresh) {
             return Ok(known.frequencies);
         }
         let filter = filter(Scope::Site { site: site.to_owned() }.clauses())?;

@@ -23,6 +23,11 @@ impl Frequencies {
         }
     }
 
+    /// Passages counted.
+    pub(super) fn passages(&self) -> u32 {
+        self.passages
+    }
+
     /// A question's terms, weighed by how rare they are: `w · ln(1 + (N − n + ½) / (n + ½))` for a
     /// term that `n` of `N` passages hold (Robertson, Spärck Jones, 1976, kept above 0), as a
     /// Qdrant server does it.
