@@ -16,6 +16,8 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -41,6 +43,10 @@ const OWN_FILES: usize = 128;
 /// After an accept that failed: files are short, and looking again at once would only take a
 /// processor.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Bytes that the system buffers for a client before it counts as one that doesn't read. By itself
+/// it would take megabytes, and notice as late.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
@@ -127,6 +133,8 @@ async fn connection(
 ) {
     // Small frames would wait up to 40 ms for the other side's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
