@@ -937,14 +937,14 @@ mod tests {
         }
     }
 
-    struct Desk {
+    struct OpenAgents {
         agents: Agents,
         store: Store,
         clock: Clock,
         directory: tempfile::TempDir,
     }
 
-    impl Desk {
+    impl OpenAgents {
         async fn open() -> Self {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("store");
@@ -1003,7 +1003,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_adds_accounts_does_not_find_out_every_login_of_other_sites() {
-        let (desk, _) = Desk::with_mara().await;
+        let (desk, _) = OpenAgents::with_mara().await;
         let new = |login: &str| NewAccount {
             login: login.into(),
             name: "New".into(),
@@ -1034,7 +1034,7 @@ mod tests {
 
     #[tokio::test]
     async fn guesses_at_the_same_time_are_slowed_down_as_those_after_each_other() {
-        let (desk, mara) = Desk::with_mara().await;
+        let (desk, mara) = OpenAgents::with_mara().await;
         let free = FREE_TRIES as usize;
         // The last one is right, and comes too late.
         let words: Vec<String> =
@@ -1056,7 +1056,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_right_password_is_no_failure() {
-        let (desk, mara) = Desk::with_mara().await;
+        let (desk, mara) = OpenAgents::with_mara().await;
         let address = Some(IpAddr::from([192, 0, 2, 7]));
         for _ in 0..FREE_TRIES_ADDRESS + 5 {
             desk.agents.enter("mara", PASSWORD, address).await.unwrap();
@@ -1073,7 +1073,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_locks_an_agent_out_from_elsewhere() {
-        let (desk, _) = Desk::with_mara().await;
+        let (desk, _) = OpenAgents::with_mara().await;
         let home = IpAddr::from([192, 0, 2, 7]);
         let abroad = |i: u32| Some(IpAddr::from((0x0a00_0000 + i).to_be_bytes()));
         desk.agents.enter("mara", PASSWORD, Some(home)).await.unwrap();
@@ -1087,7 +1087,7 @@ mod tests {
         // At home nothing of that is felt, also after a restart of the server, and a guess from
         // there counts there.
         desk.agents.enter("mara", PASSWORD, Some(home)).await.unwrap();
-        let again = Desk::load(&desk.store, &desk.clock).await;
+        let again = OpenAgents::load(&desk.store, &desk.clock).await;
         assert!(again.lock().accounts.values().any(|account| account.signed_in_from(home)));
         for _ in 0..FREE_TRIES {
             let _ = desk.agents.enter("mara", "wrong password", Some(home)).await;
@@ -1111,7 +1111,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_of_sign_ins_is_refused_and_not_lined_up() {
-        let (desk, _) = Desk::with_mara().await;
+        let (desk, _) = OpenAgents::with_mara().await;
         let logins: Vec<String> = (0..CHECKS_WAITING + 10).map(|i| format!("nobody{i}")).collect();
         let tries = logins.iter().map(|login| desk.agents.enter(login, "wrong password", None));
         assert_eq!(ends(&join_all(tries).await), [0, CHECKS_WAITING, 0, 10]);
@@ -1122,9 +1122,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_account_that_can_t_be_read_keeps_nobody_else_out() {
-        let (desk, mara) = Desk::with_mara().await;
+        let (desk, mara) = OpenAgents::with_mara().await;
         desk.store.put(ACCOUNTS, b"a_broken", b"{\"id\":7}").await.unwrap();
-        let again = Desk::load(&desk.store, &desk.clock).await;
+        let again = OpenAgents::load(&desk.store, &desk.clock).await;
         assert_eq!(
             again.accounts().iter().map(|account| &account.agent.id).collect::<Vec<_>>(),
             [&mara]
@@ -1136,7 +1136,7 @@ mod tests {
 
     #[tokio::test]
     async fn sign_ins_that_are_over_keep_nobody_out() {
-        let (desk, mara) = Desk::with_mara().await;
+        let (desk, mara) = OpenAgents::with_mara().await;
         desk.agents.enter("mara", PASSWORD, None).await.unwrap();
         let expires_at_ms = desk.clock.now_ms() + 1_000;
         for i in 1..MAX_SIGN_INS {
@@ -1151,14 +1151,14 @@ mod tests {
         // A start forgets those that are over on disk, too.
         assert_eq!(desk.store.scan(&sign_ins::space(), b"").await.unwrap().len(), 2);
         desk.clock.advance(13 * 3_600_000);
-        Desk::load(&desk.store, &desk.clock).await;
+        OpenAgents::load(&desk.store, &desk.clock).await;
         assert_eq!(desk.store.scan(&sign_ins::space(), b"").await.unwrap(), vec![]);
         desk.close().await;
     }
 
     #[tokio::test]
     async fn a_site_s_admin_changes_an_agent_there_alone() {
-        let (desk, mara) = Desk::with_mara().await;
+        let (desk, mara) = OpenAgents::with_mara().await;
         let agents = &desk.agents;
         let admin = |sites: &[&str]| {
             sites.iter().map(|site| ((*site).to_owned(), Role::Admin)).collect::<BTreeMap<_, _>>()

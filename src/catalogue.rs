@@ -16,7 +16,7 @@ pub mod goods;
 mod shelf;
 mod words;
 
-pub use ask::{Asked, Told};
+pub use ask::{Asked, RowsAnswer};
 pub use shelf::Shelf;
 
 /// A product with what is known about where it stands.

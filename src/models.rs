@@ -74,7 +74,7 @@ pub struct Model {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Catalogue {
+struct ModelsFile {
     models: Vec<Model>,
 }
 
@@ -83,7 +83,7 @@ struct Catalogue {
 /// # Errors
 /// When the built-in catalogue is broken, which a test rules out.
 pub fn catalogue() -> anyhow::Result<Vec<Model>> {
-    Ok(toml::from_str::<Catalogue>(include_str!("../models.toml"))?.models)
+    Ok(toml::from_str::<ModelsFile>(include_str!("../models.toml"))?.models)
 }
 
 /// What a machine has.

@@ -40,7 +40,7 @@ pub struct Asked<'a> {
 
 /// An answer made of rows.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told {
+pub struct RowsAnswer {
     pub text: String,
     /// The rows that it is made of, in the order of the text.
     pub passages: Vec<Passage>,
@@ -66,7 +66,7 @@ const MAX_BACK: usize = 6;
 impl Shelf {
     /// The answer, if the rows have one and the question is surely about them.
     #[must_use]
-    pub fn ask(&self, asked: &Asked<'_>) -> Option<Told> {
+    pub fn ask(&self, asked: &Asked<'_>) -> Option<RowsAnswer> {
         if self.rows.is_empty() || asked.question.len() > MAX_BYTES {
             return None;
         }
@@ -75,7 +75,7 @@ impl Shelf {
     }
 
     /// The answer to all of a question, or to what of it is understood.
-    fn answer(&self, asked: &Asked<'_>, partly: bool) -> Option<Told> {
+    fn answer(&self, asked: &Asked<'_>, partly: bool) -> Option<RowsAnswer> {
         let mut parsed = self.parse(asked.question, asked.is_word, partly)?;
         let rows = self.visible(asked.audience, asked.language, asked.now_ms);
         let subject = if partly {
@@ -123,8 +123,8 @@ impl Shelf {
         }
         let passages = cited.into_iter().map(|row| self.rows[row].passage.clone()).collect();
         let open = parsed.compare && parsed.asks.is_empty() && parsed.more.is_none();
-        Some(Told { text: text.trim().to_owned(), passages, open, unused: parsed.unused })
-            .filter(|told: &Told| !told.text.is_empty())
+        Some(RowsAnswer { text: text.trim().to_owned(), passages, open, unused: parsed.unused })
+            .filter(|told: &RowsAnswer| !told.text.is_empty())
     }
 }
 

@@ -13,7 +13,7 @@ use super::cards::ProductCard;
 use super::choices::Choice;
 use super::deadline::{Due, Waiting};
 use super::event::{Attachment, Incoming, What};
-use super::ledger::{Asked, Chat, Message, Piece, Placed, Told, Turn, cut};
+use super::ledger::{Asked, Chat, Message, Piece, Placed, ToldAt, Turn, cut};
 use super::{Account, Channels, discord};
 use crate::conversation::{AnswerEnd, Citation, DELETED, Event, SessionKey};
 use crate::grounding::smalltalk::OPENED;
@@ -459,7 +459,7 @@ impl Task {
             Ok(accepted) => {
                 self.row.asked =
                     Some(Asked { turn: accepted.seq, messages: turn.messages.clone() });
-                told = Some(Told {
+                told = Some(ToldAt {
                     session: self.row.session.clone(),
                     seq: accepted.seq,
                     pieces: turn.pieces.clone(),

@@ -139,7 +139,7 @@ pub(super) type Piece = (String, usize);
 
 /// Where a message of a platform stands in a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Told {
+pub(super) struct ToldAt {
     pub(super) session: String,
     pub(super) seq: u64,
     pub(super) pieces: Vec<Piece>,
@@ -435,7 +435,7 @@ impl Ledger {
         account: &str,
         chat: &str,
         row: &Chat,
-        told: Option<&Told>,
+        told: Option<&ToldAt>,
     ) -> Result<(), StoreError> {
         let mut pairs = vec![
             (key("turn", &[account, chat]), None),
@@ -454,13 +454,13 @@ impl Ledger {
         account: &str,
         chat: &str,
         message: &str,
-    ) -> Result<Option<(Vec<u8>, Told)>, StoreError> {
+    ) -> Result<Option<(Vec<u8>, ToldAt)>, StoreError> {
         let all = self.store.scan(SPACE, &numbered_prefix("told", &[account, chat])).await?;
-        let has = |told: &Told| told.pieces.iter().any(|(id, _)| id == message);
+        let has = |told: &ToldAt| told.pieces.iter().any(|(id, _)| id == message);
         Ok(all.into_iter().rev().find_map(|(key, value)| Some((key, read(&value).filter(has)?))))
     }
 
-    pub(super) async fn set_told(&self, key: &[u8], told: &Told) -> Result<(), StoreError> {
+    pub(super) async fn set_told(&self, key: &[u8], told: &ToldAt) -> Result<(), StoreError> {
         self.store.put(SPACE, key, &bytes(told)).await
     }
 
@@ -468,7 +468,7 @@ impl Ledger {
     pub(super) async fn text_at(
         &self,
         site: &str,
-        told: &Told,
+        told: &ToldAt,
     ) -> Result<Option<String>, StoreError> {
         let page = self.store.page(site, &told.session, told.seq - 1, told.seq).await?;
         let event = page.records.first().and_then(|record| Event::read(&record.body).ok()?);

@@ -24,12 +24,12 @@ pub struct Case {
     /// `questions.jsonl`: messages that a program grades.
     pub items: Vec<Item>,
     /// `case.json`: a question whose reply a person compares with what is right.
-    pub told: Option<Told>,
+    pub told: Option<ReviewedQuestion>,
 }
 
 /// A question with its right reply in words.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Told {
+pub struct ReviewedQuestion {
     pub question: String,
     pub right: String,
     #[serde(default)]

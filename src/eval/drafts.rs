@@ -122,17 +122,17 @@ pub struct Summary {
     pub others_worse_by: Option<f64>,
     pub others_worse_by_at_most: Option<f64>,
     /// Of the pairs that weren't looked at while thresholds were chosen.
-    pub contradictions: Told,
+    pub contradictions: ContradictionScores,
     /// Of the pairs that thresholds were chosen by.
-    pub contradictions_chosen_by: Told,
+    pub contradictions_chosen_by: ContradictionScores,
     /// Of the replies' own sentences, with a figure changed.
-    pub contradictions_of_replies: Told,
+    pub contradictions_of_replies: ContradictionScores,
     pub seed: u64,
 }
 
 /// How contradictions were told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Told {
+pub struct ContradictionScores {
     pub contradicting: usize,
     pub agreeing: usize,
     pub found: Option<f64>,
@@ -420,7 +420,7 @@ async fn told(
     site: &Site,
     pairs: &[Pair],
     compared: &mut Vec<Compared>,
-) -> anyhow::Result<Told> {
+) -> anyhow::Result<ContradictionScores> {
     let (mut found, mut alarms) = (Vec::new(), Vec::new());
     for pair in pairs {
         let read = |text: &str| Claim::read(text, language_of(text).unwrap_or(&site.language));
@@ -444,7 +444,7 @@ async fn told(
         if pair.contradict { &mut found } else { &mut alarms }.push(f64::from(u8::from(said)));
     }
     let share = |values: Vec<f64>| (!values.is_empty()).then(|| mean(values));
-    Ok(Told {
+    Ok(ContradictionScores {
         contradicting: found.len(),
         agreeing: alarms.len(),
         found: share(found),

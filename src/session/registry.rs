@@ -897,7 +897,7 @@ mod tests {
 
     /// A registry over a store of its own, with the scripted engine, the real embedder and nothing
     /// to answer from.
-    struct Desk {
+    struct OpenRegistry {
         registry: Registry,
         store: Store,
         clock: Clock,
@@ -921,11 +921,11 @@ mod tests {
         cache.join("models")
     }
 
-    async fn desk() -> Desk {
+    async fn desk() -> OpenRegistry {
         desk_with(|_| {}).await
     }
 
-    async fn desk_with(change: impl FnOnce(&mut Config)) -> Desk {
+    async fn desk_with(change: impl FnOnce(&mut Config)) -> OpenRegistry {
         let prefix = format!("frontdesk-test-{}-", std::process::id());
         let directory = tempfile::Builder::new().prefix(&prefix).tempdir().unwrap().keep();
         let mut config = Config::default();
@@ -990,7 +990,7 @@ mod tests {
                 .collect(),
             board: Board::new("boot"),
         });
-        Desk { registry, store, clock, gaps, _changes: changes, _directory: directory }
+        OpenRegistry { registry, store, clock, gaps, _changes: changes, _directory: directory }
     }
 
     fn key(site: &str, id: &str) -> SessionKey {
@@ -1001,7 +1001,7 @@ mod tests {
         Command::Say { id: id.into(), text: "How much is shipping?".into() }
     }
 
-    impl Desk {
+    impl OpenRegistry {
         fn visitor(&self, key: SessionKey) -> SessionHandle {
             self.registry.handle(
                 key,
@@ -1202,7 +1202,7 @@ mod tests {
             desk.write(&key("shop", &format!("s{at}")), 1, NOW_MS + at, STARTED).await;
         }
         assert_eq!(desk.registry.recover().await.unwrap(), 0);
-        let stored = async |desk: &Desk| {
+        let stored = async |desk: &OpenRegistry| {
             let query = SessionQuery { site: "shop".into(), limit: 10, after: None, since_ms: 0 };
             desk.store.sessions(query).await.unwrap().len()
         };

@@ -44,13 +44,13 @@ impl Group {
 
 /// What is told: lines, and yes or no before them.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct TimesAnswer {
     lines: Vec<Unit>,
     yes: Option<bool>,
     text: String,
 }
 
-impl Told {
+impl TimesAnswer {
     /// What is said, line by line, with the pieces of documents that it is made of.
     pub(super) fn of(lines: Vec<Unit>, told: &[String]) -> Self {
         let text = match told {
@@ -68,7 +68,7 @@ impl Told {
 
 /// The hours of the day that a question asks for. `None` for another question, and where the
 /// documents don't surely tell.
-pub(super) fn ask(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str) -> Option<Told> {
+pub(super) fn ask(spine: &Spine, ask: &Ask, hits: &[Hit], language: &str) -> Option<TimesAnswer> {
     let asked = week::asked(&ask.question, language)?;
     tell(&asked, hits, language, spine.prompts.wording().figures(language))
 }
@@ -79,7 +79,7 @@ pub(super) fn is_general(question: &str, language: &str) -> bool {
         .is_some_and(|asked| matches!(asked.when, When::Always | When::Near))
 }
 
-fn tell(asked: &Asked, hits: &[Hit], language: &str, figures: &Figures) -> Option<Told> {
+fn tell(asked: &Asked, hits: &[Hit], language: &str, figures: &Figures) -> Option<TimesAnswer> {
     let mut groups: Vec<Group> =
         hits.iter().enumerate().flat_map(|(at, hit)| groups(at, hit, language)).collect();
     groups.retain(|group| asked.of.iter().all(|word| group.names(word)));
@@ -133,7 +133,7 @@ fn tell(asked: &Asked, hits: &[Hit], language: &str, figures: &Figures) -> Optio
         _ => None,
     };
     let lines = lines.into_iter().map(|(unit, _)| unit.clone()).collect();
-    Some(Told { yes, ..Told::of(lines, &told) })
+    Some(TimesAnswer { yes, ..TimesAnswer::of(lines, &told) })
 }
 
 /// Whether what is stated is of the day that is asked for.
@@ -259,7 +259,7 @@ pub(super) async fn send(
     spine: &Spine,
     ask: &Ask,
     hits: &[Hit],
-    told: &Told,
+    told: &TimesAnswer,
     language: &str,
     out: &mut Outlet,
 ) -> Result<Verdict, TurnError> {

@@ -6,7 +6,7 @@ use super::{
     Ask, Cited, Judgement, Outlet, Output, Spine, TurnError, foreign, judge_of, understand,
 };
 use crate::catalogue::asks::Asking;
-use crate::catalogue::{Asked, Told};
+use crate::catalogue::{Asked, RowsAnswer};
 use crate::conversation::{AnswerEnd, Citation, Usage, Verdict};
 use crate::grounding::{self, Unit, facts};
 use crate::language::language_of;
@@ -18,7 +18,7 @@ const MAX_SENTENCES: usize = 3;
 const SURE: f32 = 1.0;
 
 /// What the rows say to the question, if it is surely about them.
-pub(super) fn ask(spine: &Spine, ask: &Ask) -> Option<Told> {
+pub(super) fn ask(spine: &Spine, ask: &Ask) -> Option<RowsAnswer> {
     let corrected = ask.mended(spine);
     let language = ask.spoken().unwrap_or(&ask.language);
     if Asking::of(&ask.question, language).of_the_shops_own() {
@@ -29,7 +29,7 @@ pub(super) fn ask(spine: &Spine, ask: &Ask) -> Option<Told> {
 }
 
 /// What several things cost together, if that is asked.
-pub(super) fn basket(spine: &Spine, ask: &Ask) -> Option<Told> {
+pub(super) fn basket(spine: &Spine, ask: &Ask) -> Option<RowsAnswer> {
     let shelf = spine.catalogue.shelf(&ask.site);
     in_either_wording(spine, ask, &ask.question, |asked| shelf.basket(asked))
 }
@@ -40,8 +40,8 @@ fn in_either_wording(
     spine: &Spine,
     ask: &Ask,
     question: &str,
-    tell: impl Fn(&Asked<'_>) -> Option<Told>,
-) -> Option<Told> {
+    tell: impl Fn(&Asked<'_>) -> Option<RowsAnswer>,
+) -> Option<RowsAnswer> {
     let language = ask.spoken().unwrap_or(&ask.language);
     let is_word = |word: &str| spine.retrieval.spelling.is_word(&ask.site, word);
     let asked = |question, reads| Asked {
@@ -68,7 +68,7 @@ fn in_either_wording(
 pub(super) async fn answers(
     spine: &Spine,
     ask: &Ask,
-    told: &Told,
+    told: &RowsAnswer,
     judgement: Option<&Judgement>,
 ) -> Result<bool, TurnError> {
     let language = ask.spoken().unwrap_or(&ask.language);
@@ -98,7 +98,7 @@ const EVEN: f32 = 0.0;
 pub(super) async fn tell(
     spine: &Spine,
     ask: &Ask,
-    told: &Told,
+    told: &RowsAnswer,
     out: &mut Outlet,
 ) -> Result<Verdict, TurnError> {
     let mut cited = Cited::default();
@@ -173,7 +173,7 @@ pub(super) async fn send_whole(
 async fn beside(
     spine: &Spine,
     ask: &Ask,
-    rows: &Told,
+    rows: &RowsAnswer,
     hits: &[Hit],
 ) -> Result<Vec<Unit>, TurnError> {
     if hits.is_empty() || ask.signs(hits).confidence() < spine.min_confidence {

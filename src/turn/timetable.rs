@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::opening::Told;
+use super::opening::TimesAnswer;
 use crate::catalogue::asks::Asking;
 use crate::grounding::{Unit, units};
 use crate::language::{content_words, week};
@@ -26,7 +26,7 @@ struct Cell {
 
 /// When what the question names takes place. `None` where no timetable has it, or the question
 /// doesn't ask when.
-pub(super) fn tell(question: &str, hits: &[Hit], language: &str) -> Option<Told> {
+pub(super) fn tell(question: &str, hits: &[Hit], language: &str) -> Option<TimesAnswer> {
     let days = week::days_asked(question, language)?;
     if Asking::of(question, language).is_of_price() {
         return None;
@@ -66,7 +66,7 @@ pub(super) fn tell(question: &str, hits: &[Hit], language: &str) -> Option<Told>
     let lines: Vec<String> =
         lines.into_iter().map(|(what, times)| format!("{what}: {}", times.join(", "))).collect();
     let units = told.into_iter().map(|cell| cell.unit.clone()).collect();
-    Some(Told::of(units, &lines))
+    Some(TimesAnswer::of(units, &lines))
 }
 
 /// The cells of a passage's timetables.
@@ -160,7 +160,7 @@ mod tests {
         hit.passage.document = document.to_owned();
         hit.passage.language = language.to_owned();
         let told = tell(question, &[hit], language);
-        assert_eq!(told.as_ref().map(Told::text), expected, "{question}");
+        assert_eq!(told.as_ref().map(TimesAnswer::text), expected, "{question}");
     }
 
     const WEEK: &str = "| Time | Monday | Tuesday | Wednesday |\n| --- | --- | --- | --- |\n\

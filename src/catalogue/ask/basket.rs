@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::super::shelf::Shelf;
 use super::super::words::{Measure, split};
-use super::{Asked, MAX_BYTES, MAX_WORDS, Told};
+use super::{Asked, MAX_BYTES, MAX_WORDS, RowsAnswer};
 use crate::language::script::is_han;
 use crate::language::stem::singular;
 use crate::language::{content_words, is_common, is_unspaced};
@@ -54,7 +54,7 @@ struct Thing {
 impl Shelf {
     /// The sum, if the question asks for one and is wholly understood.
     #[must_use]
-    pub fn basket(&self, asked: &Asked<'_>) -> Option<Told> {
+    pub fn basket(&self, asked: &Asked<'_>) -> Option<RowsAnswer> {
         if self.rows.is_empty() || asked.question.len() > MAX_BYTES {
             return None;
         }
@@ -109,7 +109,7 @@ impl Shelf {
         let before = &asked.wording.figures(language).sum;
         let text = format!("{}\n{before}{sum}", lines.join("\n"));
         passages.dedup_by(|a, b| a.document == b.document && a.ordinal == b.ordinal);
-        Some(Told { text, passages, open: false, unused: Vec::new() })
+        Some(RowsAnswer { text, passages, open: false, unused: Vec::new() })
     }
 
     /// What is asked for, in its words; `None` if a word isn't understood, or no sum is asked for.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::super::shelf::Shelf;
 use super::super::words::{Measure, split};
-use super::{Asked, MAX_BYTES, MAX_VALUES, Told};
+use super::{Asked, MAX_BYTES, MAX_VALUES, RowsAnswer};
 use crate::language::stem::singular;
 use crate::language::{content_words, is_common, is_unspaced};
 use crate::retrieval::product;
@@ -45,7 +45,7 @@ static WORDS: LazyLock<BTreeMap<String, Words>> = LazyLock::new(|| {
 
 impl Shelf {
     /// The cheapest or dearest of what a question names, if that is all it asks.
-    pub(super) fn superlative(&self, asked: &Asked<'_>) -> Option<Told> {
+    pub(super) fn superlative(&self, asked: &Asked<'_>) -> Option<RowsAnswer> {
         if asked.question.len() > MAX_BYTES {
             return None;
         }
@@ -94,7 +94,7 @@ impl Shelf {
             lines => format!("{}\n- {}", lead.trim_end(), lines.join("\n- ")),
         };
         let passages = told.iter().map(|row| self.rows[*row].passage.clone()).collect();
-        Some(Told { text, passages, open: false, unused: Vec::new() })
+        Some(RowsAnswer { text, passages, open: false, unused: Vec::new() })
     }
 
     /// "Lavender (2 l): 8.50 EUR (out of stock)".

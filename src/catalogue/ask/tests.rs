@@ -63,7 +63,7 @@ fn shelf(csv: &str) -> Shelf {
     Shelf::new(reader.records().enumerate().map(passage).collect())
 }
 
-fn told(shelf: &Shelf, said: &[&str], language: &str) -> Option<Told> {
+fn told(shelf: &Shelf, said: &[&str], language: &str) -> Option<RowsAnswer> {
     let (question, before) = said.split_last().unwrap();
     let mut history: Vec<Line> = Vec::new();
     for line in before {
