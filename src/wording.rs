@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use anyhow::{Context as _, bail, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The words that are built in, by ISO 639-1 code.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -31,7 +31,8 @@ pub struct Wording {
     languages: BTreeMap<String, Words>,
     /// The words of [`COMPLETE`].
     figures: Figures,
-    catalogue: Catalogue,
+    catalogue: RowsWording,
+    pages: PagesWording,
 }
 
 /// The words of one language. `prompts/wording/en.toml` tells what each is for.
@@ -39,8 +40,42 @@ pub struct Wording {
 #[serde(deny_unknown_fields)]
 struct Words {
     figures: Option<Figures>,
-    product: Option<Product>,
-    catalogue: Option<Catalogue>,
+    product: Option<ProductWording>,
+    catalogue: Option<RowsWording>,
+    pages: Option<PagesWording>,
+}
+
+/// What published pages say around a site's own words; a name in braces stands for what is put in.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PagesWording {
+    pub name: String,
+    pub skip: String,
+    pub home: String,
+    pub help: String,
+    pub products: String,
+    pub you_are_here: String,
+    pub languages: String,
+    pub questions: String,
+    pub intro: String,
+    pub variant: String,
+    pub number: String,
+    pub price: String,
+    pub stock: String,
+    pub in_stock: String,
+    pub pieces: String,
+    pub out_of_stock: String,
+    pub backorder: String,
+    pub before: String,
+    pub from: String,
+    pub per: String,
+    pub net: String,
+    pub gross: String,
+    pub category: String,
+    pub in_shop: String,
+    pub contact: String,
+    pub about_product: String,
+    pub until: String,
 }
 
 /// How figures, periods and conclusions from them are said.
@@ -119,7 +154,7 @@ pub struct Conclusions {
 /// What is said around a row's price and stock; `{}` is where the parts go.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Product {
+pub struct ProductWording {
     /// Name and price, without the full stop.
     pub costs: String,
     /// The price, and the one before it.
@@ -147,7 +182,7 @@ pub struct Product {
     pub columns: Option<HashMap<String, String>>,
 }
 
-impl Default for Product {
+impl Default for ProductWording {
     /// For languages without words of their own: the row's labels say the rest.
     fn default() -> Self {
         let [costs, before, only_stock] = ["{}: {}", "{} ({})", "{}: {}"].map(str::to_owned);
@@ -178,13 +213,13 @@ impl Default for Product {
 /// What is said between the parts of an answer from several rows.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Catalogue {
+pub struct RowsWording {
     /// Numbers from one on, in words.
     counted: Vec<String>,
     said: HashMap<Say, String>,
 }
 
-/// The phrases of [`Catalogue`].
+/// The phrases of [`RowsWording`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Say {
@@ -244,7 +279,7 @@ pub enum Say {
     Gap,
 }
 
-impl Catalogue {
+impl RowsWording {
     /// The phrase, with `{}` where the parts go.
     #[must_use]
     pub fn say(&self, key: Say) -> &str {
@@ -294,10 +329,10 @@ impl Wording {
             let words: Words = table.try_into().with_context(own)?;
             all.languages.insert(language, words);
         }
-        if let Some(Words { figures: Some(figures), catalogue: Some(catalogue), .. }) =
-            all.languages.get(COMPLETE)
-        {
-            (all.figures, all.catalogue) = (figures.clone(), catalogue.clone());
+        if let Some(Words { figures, catalogue, pages, .. }) = all.languages.get(COMPLETE) {
+            all.figures = figures.clone().unwrap_or_default();
+            all.catalogue = catalogue.clone().unwrap_or_default();
+            all.pages = pages.clone().unwrap_or_default();
         }
         for (language, words) in &all.languages {
             let Some(catalogue) = &words.catalogue else { continue };
@@ -331,15 +366,27 @@ impl Wording {
 
     /// How a language tells a row, if it has words for that.
     #[must_use]
-    pub fn product(&self, language: &str) -> Option<&Product> {
+    pub fn product(&self, language: &str) -> Option<&ProductWording> {
         self.languages.get(language)?.product.as_ref()
     }
 
     /// How a language answers from several rows; English where it has no words for that.
     #[must_use]
-    pub fn catalogue(&self, language: &str) -> &Catalogue {
+    pub fn catalogue(&self, language: &str) -> &RowsWording {
         let own = self.languages.get(language).and_then(|words| words.catalogue.as_ref());
         own.unwrap_or(&self.catalogue)
+    }
+
+    /// What pages say in a language; English where it has no words for that.
+    #[must_use]
+    pub fn pages(&self, language: &str) -> &PagesWording {
+        self.own_pages(language).unwrap_or(&self.pages)
+    }
+
+    /// What pages say in a language, if it has words for that.
+    #[must_use]
+    pub fn own_pages(&self, language: &str) -> Option<&PagesWording> {
+        self.languages.get(language)?.pages.as_ref()
     }
 
     /// What a language calls a column, by its name in normal form, if otherwise than its own name.
@@ -416,6 +463,7 @@ mod tests {
                 ("conclusions", figures.conclusions.is_none()),
                 ("product", words.product.is_none()),
                 ("catalogue", words.catalogue.is_none()),
+                ("pages", words.pages.is_none()),
             ] {
                 lacking.extend(lacks.then(|| format!("{language} lacks {name}")));
             }
@@ -514,6 +562,7 @@ mod tests {
             ("de", "[figures]\nat_least = \"wenig\"", "at_least"),
             ("de", "[figures.conclusions]\nrate = \"{result}\"", "amount"),
             ("it", "[catalogue]\ncounted = []\n[catalogue.said]\n", "lacks"),
+            ("de", "[pages]\npieces = \"da\"", "count"),
             ("da", "[figures]\nyes = \"Ja\"", "missing field"),
             ("da", "[figures", "wording/da.toml"),
         ] {

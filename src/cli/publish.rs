@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::knowledge;
 use crate::pages::publish::{self, Report, Shop, folder};
+use crate::prompt::Prompts;
 use crate::retrieval::Passage;
 use crate::retrieval::ingest::{Failure, IngestProgress};
 use crate::site::Site;
@@ -75,7 +76,14 @@ pub(super) async fn run(config: &Config, args: Publish) -> anyhow::Result<ExitCo
     bar.finish_and_clear();
     let base = base_url(args.base_url.as_deref(), site, &read.documents)?;
     let name = if site.name.is_empty() { site.id.clone() } else { site.name.clone() };
-    let shop = Shop { name, contact: site.contact.clone(), language: site.language.clone(), base };
+    let prompts = Prompts::load(&config.answers.prompts)?;
+    let shop = Shop {
+        name,
+        contact: site.contact.clone(),
+        language: site.language.clone(),
+        base,
+        wording: prompts.wording().clone(),
+    };
     let built = publish::build(&shop, read.documents, Clock::system().now_ms())?;
     let change = folder::write(&args.folder, &site.id, &built, args.force)?;
     let answer =

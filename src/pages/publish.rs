@@ -10,7 +10,6 @@ pub mod folder;
 mod goods;
 mod listing;
 mod markup;
-mod phrases;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -24,6 +23,7 @@ use self::article::Article;
 use self::goods::Goods;
 use crate::language;
 use crate::retrieval::{Audience, Passage};
+use crate::wording::Wording;
 
 /// Whose pages they are.
 #[derive(Clone, Debug)]
@@ -34,6 +34,13 @@ pub struct Shop {
     pub language: String,
     /// Where the folder is published; its path ends with `/`.
     pub base: Url,
+    /// What the pages say around the site's own words.
+    pub wording: Wording,
+}
+
+/// A phrase with a value in place of a name in braces.
+fn filled(phrase: &str, name: &str, value: &str) -> String {
+    phrase.replace(&format!("{{{name}}}"), value)
 }
 
 /// The files of a site, by path below the folder.
@@ -99,7 +106,7 @@ pub fn build(shop: &Shop, documents: Vec<Vec<Passage>>, now_ms: u64) -> anyhow::
         .into_iter()
         .partition(|passages| passages.iter().any(|passage| passage.product.is_some()));
     let articles = article::of(texts, shop, &mut paths, &mut report.left_out);
-    let goods = goods::of(&rows, &shop.language, &mut paths, &mut report);
+    let goods = goods::of(&rows, shop, &mut paths, &mut report);
     ensure!(
         !(articles.is_empty() && goods.is_empty()),
         "the site has no public document and no product to publish"
@@ -308,7 +315,7 @@ fn rendered(
     draft: &Draft,
     is_index: bool,
 ) -> anyhow::Result<String> {
-    let say = phrases::of(&draft.language);
+    let say = shop.wording.pages(&draft.language);
     let address = |path: &str| shop.base.join(path).map(String::from).unwrap_or_default();
     let canonical = if is_index { shop.base.to_string() } else { address(&draft.path) };
     let up = up(&draft.path);
@@ -327,7 +334,10 @@ fn rendered(
     let version = |(language, path): &(String, String)| Version {
         url: address(path),
         href: format!("{up}{}", encoded(path)),
-        name: phrases::of(language).name.clone(),
+        name: shop
+            .wording
+            .own_pages(language)
+            .map_or_else(|| language.clone(), |say| say.name.clone()),
         language: language.clone(),
     };
     let mut versions: Vec<Version> = draft.versions.iter().map(version).collect();

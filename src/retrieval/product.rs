@@ -222,7 +222,7 @@ impl Product {
     }
 
     /// Whether it can be had, and how many of it.
-    fn stocked(&self, parts: &[(&str, &str)], words: &wording::Product) -> Option<String> {
+    fn stocked(&self, parts: &[(&str, &str)], words: &wording::ProductWording) -> Option<String> {
         if self.backorder {
             return Some(words.later.clone());
         }
@@ -301,7 +301,7 @@ impl Product {
 }
 
 /// For languages without words of their own.
-static NEUTRAL: LazyLock<wording::Product> = LazyLock::new(wording::Product::default);
+static NEUTRAL: LazyLock<wording::ProductWording> = LazyLock::new(wording::ProductWording::default);
 
 /// The number of pieces that a row's parts tell.
 fn counted(parts: &[(&str, &str)]) -> Option<u64> {

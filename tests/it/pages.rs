@@ -472,6 +472,33 @@ fn a_folder_follows_the_knowledge_and_nothing_else_is_touched() {
 }
 
 #[test]
+fn pages_speak_their_language_and_a_site_changes_their_words() {
+    let (config, directory) = shop(&[
+        ("goods.csv", "sku,name,price,currency,stock\nT1,Tarn,349.00,EUR,0\n"),
+        ("de/rueckgabe.md", "---\nlanguage: de\n---\n# Rückgabe\n\nInnerhalb von 30 Tagen.\n"),
+        ("da/retur.md", "---\nlanguage: da\n---\n# Returret\n\nInden for 30 dage.\n"),
+    ]);
+    let folder = directory.join("site");
+    published(&config, &folder, &[]);
+    let now = files(&folder);
+    assert!(now["de/rueckgabe.html"].contains("Startseite"), "{}", now["de/rueckgabe.html"]);
+    // No words of its own: English.
+    assert!(now["da/retur.html"].contains("Home"), "{}", now["da/retur.html"]);
+    assert!(now["catalogue/tarn.html"].contains("Out of stock"), "{}", now["catalogue/tarn.html"]);
+
+    let own = directory.join("prompts/wording");
+    fs::create_dir_all(&own).unwrap();
+    fs::write(own.join("en.toml"), "[pages]\nout_of_stock = \"Gone for good\"\n").unwrap();
+    let text = fs::read_to_string(&config).unwrap();
+    let mut table: toml::Table = text.parse().unwrap();
+    table["answers"]["prompts"] = directory.join("prompts").to_str().unwrap().into();
+    fs::write(&config, table.to_string()).unwrap();
+    published(&config, &folder, &[]);
+    let page = &files(&folder)["catalogue/tarn.html"];
+    assert!(page.contains("Gone for good") && !page.contains("Out of stock"), "{page}");
+}
+
+#[test]
 fn a_folder_of_somebody_else_is_left_alone() {
     let (config, directory) = shop(&[("returns.md", "# Returns\n\nWithin 30 days.\n")]);
     let folder = directory.join("theirs");

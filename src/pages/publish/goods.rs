@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::article::Article;
-use super::phrases::{self, Phrases, filled};
+use super::filled;
 use super::{Draft, LeftOut, Paths, Report, Shop, encoded, markup, summary, up};
 use crate::calendar;
 use crate::language::is_iso_639_1;
 use crate::retrieval::Passage;
 use crate::retrieval::columns::{self, Kind, Tax};
 use crate::retrieval::product::{self, Product};
-use crate::wording::Wording;
+use crate::wording::PagesWording;
 
 /// A product with its variants.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ struct Variant {
 /// The products of documents that are rows of a catalogue.
 pub(super) fn of(
     documents: &[Vec<Passage>],
-    language: &str,
+    shop: &Shop,
     paths: &mut Paths,
     report: &mut Report,
 ) -> Vec<Goods> {
@@ -69,14 +69,14 @@ pub(super) fn of(
                     category: product.category.clone().unwrap_or_default(),
                     language: Some(passage.language.clone())
                         .filter(|code| is_iso_639_1(code))
-                        .unwrap_or_else(|| language.to_owned()),
+                        .unwrap_or_else(|| shop.language.clone()),
                     variants: Vec::new(),
                     prose: Vec::new(),
                 });
                 found.len() - 1
             });
             last = Some(at);
-            let variant = Variant::of(product, passage, &mut found[at].prose);
+            let variant = Variant::of(product, passage, shop, &mut found[at].prose);
             match variant.offer_price() {
                 Some(_) => report.offers += 1,
                 None => {
@@ -93,7 +93,7 @@ pub(super) fn of(
 }
 
 impl Variant {
-    fn of(product: &Product, passage: &Passage, prose: &mut Vec<String>) -> Self {
+    fn of(product: &Product, passage: &Passage, shop: &Shop, prose: &mut Vec<String>) -> Self {
         let mut more = Vec::new();
         for (column, value) in product::parts(&passage.text).unwrap_or_default() {
             if value.is_empty() || product::is_told(&column) {
@@ -106,7 +106,7 @@ impl Variant {
                 continue;
             }
             let (label, value) = product::measured(&column, value);
-            let own = Wording::built_in().column(label, &passage.language);
+            let own = shop.wording.column(label, &passage.language);
             more.push((own.map_or_else(|| capitalised(label), str::to_owned), value));
         }
         Self { product: product.clone(), valid_until_ms: passage.valid_until_ms, more }
@@ -123,7 +123,7 @@ impl Variant {
     }
 
     /// A price as it stands on the page.
-    fn price(&self, say: &Phrases) -> String {
+    fn price(&self, say: &PagesWording) -> String {
         let currency = self.product.currency.as_deref().unwrap_or_default();
         let written = |price: &str| format!("{price} {currency}").trim_end().to_owned();
         let Some(price) = self.product.price.as_deref() else { return String::new() };
@@ -146,7 +146,7 @@ impl Variant {
         }
     }
 
-    fn stock(&self, say: &Phrases) -> String {
+    fn stock(&self, say: &PagesWording) -> String {
         match (self.available(), self.product.stock) {
             (Some(false), _) if self.product.backorder => say.backorder.clone(),
             (Some(true), Some(pieces)) if pieces > 0 => {
@@ -211,7 +211,7 @@ fn web(address: Option<&str>) -> Option<String> {
 
 impl Goods {
     /// Its lowest price, as it stands in lists.
-    pub(super) fn lowest(&self, say: &Phrases) -> String {
+    pub(super) fn lowest(&self, say: &PagesWording) -> String {
         let priced =
             self.variants.iter().filter_map(|variant| Some((variant.product.amount()?, variant)));
         let Some((low, variant)) = priced.clone().min_by(|a, b| a.0.total_cmp(&b.0)) else {
@@ -230,7 +230,7 @@ impl Goods {
 
     /// `articles`: those that the shop shows on the product's own page are linked.
     pub(super) fn draft(&self, shop: &Shop, articles: &[Article]) -> Draft {
-        let say = phrases::of(&self.language);
+        let say = shop.wording.pages(&self.language);
         let own = shop.base.join(&self.path).map(String::from).unwrap_or_default();
         let mut body = String::new();
         if !self.category.is_empty() {
@@ -298,7 +298,7 @@ impl Goods {
         self.variants.iter().find_map(|variant| web(variant.product.image.as_deref()))
     }
 
-    fn description(&self, shop: &Shop, say: &Phrases) -> String {
+    fn description(&self, shop: &Shop, say: &PagesWording) -> String {
         let about = filled(&filled(&say.about_product, "name", &self.name), "site", &shop.name);
         match self.prose.first() {
             Some(prose) => summary(&markup::plain(prose)),
@@ -307,7 +307,7 @@ impl Goods {
     }
 
     /// Variants with what their rows tell, a row each; columns that say nothing are left out.
-    fn table(&self, say: &Phrases) -> String {
+    fn table(&self, say: &PagesWording) -> String {
         let mut labels: Vec<&String> = Vec::new();
         for (label, _) in self.variants.iter().flat_map(|variant| &variant.more) {
             if !labels.contains(&label) {

@@ -5,12 +5,11 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::phrases::{self, filled};
-use super::{Article, Draft, Goods, Shop, encoded, markup, organization};
+use super::{Article, Draft, Goods, Shop, encoded, filled, markup, organization};
 
 /// The start page: the documents by language, the site's own first, and the products by category.
 pub(super) fn index(shop: &Shop, drafts: &[Draft], articles: &[Article], goods: &[Goods]) -> Draft {
-    let say = phrases::of(&shop.language);
+    let say = shop.wording.pages(&shop.language);
     let mut body = String::new();
     let mut languages: Vec<&str> = vec![&shop.language];
     for article in articles {
@@ -24,11 +23,7 @@ pub(super) fn index(shop: &Shop, drafts: &[Draft], articles: &[Article], goods: 
         if own.is_empty() {
             continue;
         }
-        let heading = if language == shop.language {
-            say.help.clone()
-        } else {
-            phrases::of(language).help.clone()
-        };
+        let heading = &shop.wording.pages(language).help;
         let lang = if language == shop.language {
             String::new()
         } else {
@@ -37,7 +32,7 @@ pub(super) fn index(shop: &Shop, drafts: &[Draft], articles: &[Article], goods: 
         let _ = writeln!(
             body,
             "<section{lang}>\n<h2>{}</h2>\n<ul class=\"index\">",
-            markup::escaped(&heading)
+            markup::escaped(heading)
         );
         for draft in own {
             let _ = writeln!(
@@ -103,7 +98,7 @@ pub(super) fn robots(shop: &Shop) -> String {
 
 /// The pages for language models (<https://llmstxt.org>).
 pub(super) fn llms(shop: &Shop, drafts: &[Draft], articles: usize) -> String {
-    let say = phrases::of(&shop.language);
+    let say = shop.wording.pages(&shop.language);
     let line = |text: &str| {
         let text: String =
             text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
