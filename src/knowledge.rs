@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
@@ -157,24 +156,6 @@ struct Inner {
     explaining: Semaphore,
     /// Counts changes, so that others can act on them.
     changed: watch::Sender<u64>,
-    /// Runs that fill an empty index.
-    filling: AtomicUsize,
-}
-
-/// A run that fills an empty index, until it ends.
-struct Filling<'a>(&'a AtomicUsize);
-
-impl<'a> Filling<'a> {
-    fn begin(filling: &'a AtomicUsize) -> Self {
-        filling.fetch_add(1, Ordering::Relaxed);
-        Self(filling)
-    }
-}
-
-impl Drop for Filling<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Knowledge {
@@ -202,7 +183,6 @@ impl Knowledge {
                 places: Semaphore::new(MAX_WAITING),
                 explaining: Semaphore::new(files::AT_ONCE),
                 changed: watch::Sender::new(0),
-                filling: AtomicUsize::new(0),
             }),
         }
     }
@@ -211,13 +191,6 @@ impl Knowledge {
     #[must_use]
     pub fn catalogue(&self) -> &Catalogue {
         &self.inner.catalogue
-    }
-
-    /// Whether the documents are read for the first time: what is asked meanwhile may stand in one
-    /// that comes later.
-    #[must_use]
-    pub fn is_filling(&self) -> bool {
-        self.inner.filling.load(Ordering::Relaxed) > 0
     }
 
     /// Resolves its receivers after each run that changed something.
@@ -307,7 +280,7 @@ impl Knowledge {
         let since = Instant::now();
         let folder = self.folder(site)?;
         let empty = inner.retrieval.index.count(None).await.context("counting passages")? == 0;
-        let _filling = empty.then(|| Filling::begin(&inner.filling));
+        let _filling = empty.then(|| inner.retrieval.filling.begin());
         let report =
             ingest_all(&inner.retrieval, &inner.config, site, folder, roots, force, progress).await;
         inner.metrics.knowledge_seconds.observe(seconds(since));

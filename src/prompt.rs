@@ -40,6 +40,7 @@ const REPLIES: &[(&str, &str)] = &[
     ("stated.j2", "stated"),
     ("elsewhere.j2", "elsewhere"),
     ("decline.j2", "decline"),
+    ("preparing.j2", "preparing"),
     ("unanswered.j2", "unanswered"),
     ("failed.j2", "failed"),
     ("unsure.j2", "unsure"),
@@ -273,6 +274,14 @@ impl Prompts {
     /// When the template fails to render.
     pub fn decline(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
         self.render("decline.j2", context! { site, language })
+    }
+
+    /// What is said in place of a decline while the documents are read for the first time.
+    ///
+    /// # Errors
+    /// When the template fails to render.
+    pub fn preparing(&self, site: &SiteFacts, language: &str) -> anyhow::Result<String> {
+        self.render("preparing.j2", context! { site, language })
     }
 
     /// What is said before a quote in another language than the visitor's; `source` is the quote's,
@@ -749,9 +758,10 @@ pub(crate) mod tests {
         let prompts = Prompts::load(Path::new("prompts")).unwrap();
         let site = SiteFacts { name: "Shop".into(), contact: "help@shop.example".into() };
         type Say = fn(&Prompts, &SiteFacts, &str) -> String;
-        let all: [Say; 13] = [
+        let all: [Say; 14] = [
             |prompts, site, language| prompts.unanswered(2, site, language).unwrap(),
             |prompts, site, language| prompts.decline(site, language).unwrap(),
+            |prompts, site, language| prompts.preparing(site, language).unwrap(),
             |prompts, site, language| prompts.person(site, language).unwrap(),
             |prompts, site, language| prompts.angry(site, language).unwrap(),
             |prompts, _, language| prompts.foreign("en", language).unwrap(),

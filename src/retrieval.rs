@@ -17,6 +17,7 @@ pub mod chunk;
 pub mod columns;
 pub mod embedded;
 pub mod embedder;
+pub mod filling;
 mod frequencies;
 pub mod fusion;
 pub mod index;
@@ -228,6 +229,7 @@ pub struct Retrieval {
     pub index: index::Index,
     /// What misspelt words of questions were meant to be.
     pub spelling: spelling::Spelling,
+    pub filling: filling::Filling,
     pub metrics: Metrics,
 }
 

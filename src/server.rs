@@ -19,6 +19,7 @@ use crate::llm::{Llm, gguf};
 use crate::permissions;
 use crate::prompt::Prompts;
 use crate::retrieval::embedder::Embedder;
+use crate::retrieval::filling::Filling;
 use crate::retrieval::ingest::{IngestProgress, IngestReport};
 use crate::retrieval::reranker::Reranker;
 use crate::retrieval::spelling::Spelling;
@@ -263,7 +264,14 @@ pub async fn open_retrieval(config: &Config, metrics: &Metrics) -> anyhow::Resul
         }
         spelling.refresh(&index, &site.id).await.context("the words of the knowledge index")?;
     }
-    Ok(Retrieval { embedder, multilingual, index, spelling, metrics: metrics.clone() })
+    Ok(Retrieval {
+        embedder,
+        multilingual,
+        index,
+        spelling,
+        filling: Filling::default(),
+        metrics: metrics.clone(),
+    })
 }
 
 /// Reads files and folders into a site's part of the index; without any, the site's own folder.

@@ -307,7 +307,7 @@ async fn one(spine: &Spine, ask: &Ask, out: &mut Outlet) -> Result<Verdict, Turn
             phrased => phrased?,
         };
         if phrased.refused && !out.spoke() && ask.written.is_empty() {
-            let declined = spine.prompts.decline(&ask.facts, language);
+            let declined = deed::decline(spine, ask, language);
             let declined = say(out, ask, declined, AnswerEnd::Declined, confidence).await?;
             return Ok(Verdict { usage: verdict.usage, withheld: verdict.withheld, ..declined });
         }

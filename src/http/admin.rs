@@ -46,7 +46,7 @@ async fn readiness(app: &App) -> (bool, Value) {
     let store = app.store.health();
     let llm = app.spine.llm.health().map_err(|error| error.to_string());
     let knowledge = app.spine.retrieval.index.health().await.map(|health| health.passages);
-    let filling = app.knowledge.is_filling();
+    let filling = app.spine.retrieval.filling.is_under_way();
     let stocked = !matches!(knowledge, Ok(0)) && !filling;
     let embedder = app.spine.retrieval.embedder.health().map_err(|error| error.to_string());
     let multilingual = app.spine.retrieval.second_health().map_err(|error| error.to_string());

@@ -49,8 +49,11 @@ pub(super) fn unable(
     ask.request.map(|request| spine.prompts.unable(&ask.facts, request, way, language))
 }
 
-/// What is said where the knowledge holds no answer.
+/// What is said where the knowledge holds no answer, or not yet.
 pub(super) fn decline(spine: &Spine, ask: &Ask, language: &str) -> anyhow::Result<String> {
+    if spine.retrieval.filling.is_under_way() {
+        return spine.prompts.preparing(&ask.facts, language);
+    }
     unable(spine, ask, false, language)
         .unwrap_or_else(|| spine.prompts.decline(&ask.facts, language))
 }

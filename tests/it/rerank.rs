@@ -1,5 +1,5 @@
 //! The model judges the passages of a search before an answer is made of them: with the scripted
-//! engine, which judges by words.
+//! engine, which judges by words. And what is said while there is nothing to search in yet.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,14 +7,15 @@ use std::time::Duration;
 use crate::support::{TestServer, config, directory, write_documents};
 use frontdesk::clock::Clock;
 use frontdesk::config::Config;
-use frontdesk::conversation::Line;
+use frontdesk::conversation::{AnswerEnd, Line};
 use frontdesk::llm::Llm;
 use frontdesk::protocol::ServerMessage;
 use frontdesk::retrieval::{Audience, Hit};
 use frontdesk::server;
 use frontdesk::telemetry::Metrics;
 use frontdesk::turn::rerank::rerank;
-use frontdesk::turn::{self, Ask, Mode, Spine};
+use frontdesk::turn::{self, Ask, Mode, Outlet, Output, Spine};
+use tokio::sync::mpsc;
 
 /// Two documents of which the search finds the first one nearer, while only the second one has all
 /// the words.
@@ -153,4 +154,39 @@ async fn a_visitor_is_answered_from_what_the_model_prefers() {
     );
     let (failed, _) = first_cited(3, Mode::Quote, &format!("{QUESTION} [[fail]]")).await;
     assert_eq!(failed, "socks.md", "an answer never fails for it");
+}
+
+/// What a turn sends.
+async fn said(spine: &Spine, question: &str) -> String {
+    let (sender, mut receiver) = mpsc::channel(64);
+    let mut outlet = Outlet::new(sender, Metrics::new());
+    let asked = ask(question);
+    let (verdict, text) = tokio::join!(
+        async {
+            let verdict = turn::answer(spine, &asked, &mut outlet).await;
+            drop(outlet);
+            verdict
+        },
+        async {
+            let mut text = String::new();
+            while let Some(output) = receiver.recv().await {
+                if let Output::Text(delta) = output {
+                    text.push_str(&delta);
+                }
+            }
+            text
+        }
+    );
+    assert_eq!(verdict.unwrap().end, AnswerEnd::Declined);
+    text
+}
+
+#[tokio::test]
+async fn a_decline_while_documents_are_read_for_the_first_time_says_so() {
+    let spine = spine(|_| {}).await;
+    let question = "Which submarine is the fastest?";
+    let run = spine.retrieval.filling.begin();
+    assert!(said(&spine, question).await.contains("still reading the documents"));
+    drop(run);
+    assert!(!said(&spine, question).await.contains("still reading"));
 }
