@@ -33,8 +33,8 @@ pub use judged::Scored;
 pub use overview::{general_topic, is_on, openings};
 pub(crate) use quote::with_own_verdicts;
 pub use quote::{
-    Shape, asks_for_a_kind, asks_how, compose, explain, holds_what_is_asked, instruct, nearest,
-    quote, say_heading, shape, tells_a_problem,
+    Shape, asks_for_a_kind, asks_how, compose, denies_below, explain, holds_what_is_asked,
+    instruct, nearest, quote, say_denial, say_heading, shape, tells_a_problem,
 };
 pub use units::{Unit, keep_asked_items, keep_asked_rows, row_sentence, units};
 

@@ -752,6 +752,7 @@ async fn quote(
         foreign.map_or(&ask.question, |foreign| foreign.asked(&ask.question)),
         &mut chosen,
     );
+    grounding::say_denial(&mut chosen);
     let mut cited = Cited::default();
     let unable = deed::unable(spine, ask, true, language).transpose().map_err(TurnError::Prompt)?;
     let stated = stated.filter(|_| unable.is_none());

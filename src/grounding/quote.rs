@@ -636,14 +636,106 @@ pub(super) fn list_of(candidates: &[Scored], chosen: &[&Unit]) -> Option<Vec<Uni
         items.take_while(|unit| in_one_list(unit, opening)).collect()
     };
     let lead = start.checked_sub(1).and_then(unit).filter(|lead| leads(lead, opening));
-    // A word alone says nothing without the line above its list.
-    let bare = first.item && content_words(&first.text).nth(1).is_none() && lead.is_some();
+    // A word alone says nothing without the line above its list, and what is denied there sounds
+    // granted.
+    let bare = lead.is_some_and(|lead| {
+        first.item && (content_words(&first.text).nth(1).is_none() || denies(&lead.text))
+    });
     let answers = bare
         || lead.is_some_and(|lead| lead == first)
         || chosen.iter().filter(|unit| list.contains(unit)).count() > 1;
     let chars: usize = list.iter().map(|unit| unit.text.chars().count()).sum();
     let fits = opening.steps || list.len() <= MAX_ITEMS && chars <= LIST_CHARS;
-    (answers && fits).then(|| lead.into_iter().chain(list).cloned().collect())
+    let denied = || lead.filter(|lead| first.item && denies(&lead.text));
+    match answers && fits {
+        true => Some(lead.into_iter().chain(list).cloned().collect()),
+        // Of a long list what answers, still under the line that denies it.
+        false => denied().filter(|_| answers).map(|lead| {
+            let told = list.into_iter().filter(|unit| chosen.contains(unit));
+            [lead].into_iter().chain(told).cloned().collect()
+        }),
+    }
+}
+
+/// Has a unit say the heading that it stands under where that denies what the unit alone seems to
+/// grant: "Where not to park: On the bridge, at the gate."
+pub fn say_denial(chosen: &mut [Unit]) {
+    let mut said: Option<(usize, String)> = None;
+    for unit in chosen.iter_mut() {
+        let section = (unit.passage, unit.heading.clone());
+        let again = said.as_ref() == Some(&section);
+        if again || unit.steps || !denies(&unit.heading) || denies(&unit.text) {
+            continue;
+        }
+        // A question is answered by what stands below it, whatever it denies.
+        if unit.heading.ends_with(['?', '？']) || !(unit.item || is_phrase(&unit.text)) {
+            continue;
+        }
+        let closes = unit.heading.ends_with(['.', '!', ':', '。', '！', '：']);
+        let colon = if unit.heading.contains(crate::language::is_unspaced) { "：" } else { ": " };
+        let gap = if closes { " " } else { colon };
+        unit.text = format!("{}{gap}{}", unit.heading, unit.text);
+        said = Some(section);
+    }
+}
+
+/// Whether a line denies what an item of the list below it says.
+#[must_use]
+pub fn denies_below(lead: &Unit, item: &Unit) -> bool {
+    Kind::of(lead) == Kind::Lead
+        && (lead.passage, &lead.heading) == (item.passage, &item.heading)
+        && lead.range.end <= item.range.start
+        && denies(&lead.text)
+}
+
+/// Whether a text begins as a phrase does that its heading completes: with a preposition.
+fn is_phrase(text: &str) -> bool {
+    const PREPOSITIONS: &[&str] = &[
+        "about",
+        "across",
+        "after",
+        "around",
+        "at",
+        "before",
+        "behind",
+        "below",
+        "between",
+        "by",
+        "during",
+        "for",
+        "from",
+        "in",
+        "inside",
+        "into",
+        "near",
+        "on",
+        "outside",
+        "over",
+        "through",
+        "to",
+        "under",
+        "until",
+        "with",
+        "within",
+        "an",
+        "auf",
+        "ausserhalb",
+        "außerhalb",
+        "bei",
+        "für",
+        "hinter",
+        "im",
+        "innerhalb",
+        "mit",
+        "nach",
+        "neben",
+        "unter",
+        "vor",
+        "während",
+        "zwischen",
+    ];
+    let first = text.split_whitespace().next().unwrap_or_default().to_lowercase();
+    PREPOSITIONS.contains(&first.as_str())
 }
 
 /// Most items of a list that is quoted whole as an answer to a question for a fact, and its length
@@ -958,6 +1050,45 @@ mod tests {
             beside.contains("Orders ship within a day.") && !beside.contains("cartridges"),
             "{beside}"
         );
+    }
+
+    #[test]
+    fn what_is_denied_above_is_denied_in_the_answer() {
+        let of_list = |text: &str, told: &[&str]| {
+            let candidates = scored(text, 0.5);
+            let all: Vec<&Unit> = candidates.iter().map(|scored| &scored.unit).collect();
+            let chosen: Vec<&Unit> =
+                all.into_iter().filter(|unit| told.iter().any(|t| unit.text.contains(t))).collect();
+            list_of(&candidates, &chosen).map(|list| compose(String::new(), &list))
+        };
+        let text = "Boats must not be moored:\n\n- under the old bridge\n- at the ferry steps\n";
+        assert_eq!(
+            of_list(text, &["bridge"]).as_deref(),
+            Some("Boats must not be moored:\n- under the old bridge\n- at the ferry steps")
+        );
+        let granted = text.replace("must not", "may");
+        assert_eq!(of_list(&granted, &["bridge"]), None);
+        let long: String = (0..MAX_ITEMS).map(|at| format!("- in front of house {at}\n")).collect();
+        assert_eq!(
+            of_list(&format!("{text}{long}"), &["bridge"]).as_deref(),
+            Some("Boats must not be moored:\n- under the old bridge")
+        );
+
+        let under = |text: &str| -> Vec<String> {
+            let mut chosen = units(0, text);
+            say_denial(&mut chosen);
+            chosen.into_iter().map(|unit| unit.text).collect()
+        };
+        let heading = "## Where not to moor\n\n";
+        assert_eq!(
+            under(&format!("{heading}Under the bridge. At the ferry steps.\n")),
+            ["Where not to moor: Under the bridge.", "At the ferry steps."]
+        );
+        for text in ["Never under the bridge.", "The bridge is low."] {
+            assert_eq!(under(&format!("{heading}{text}\n")), [text]);
+        }
+        assert_eq!(under("## Where to moor\n\nUnder the bridge.\n"), ["Under the bridge."]);
+        assert_eq!(under("## May I not moor?\n\nBy the bridge.\n"), ["By the bridge."]);
     }
 
     #[test]

@@ -444,7 +444,8 @@ fn shorten(units: &mut Vec<Unit>, best: &Unit) {
     if units.iter().any(|unit| unit.steps) {
         units.retain(|unit| unit.steps);
     } else if !rows {
-        units.retain(|unit| unit == best);
+        // What is denied above a list stays denied.
+        units.retain(|unit| unit == best || best.item && grounding::denies_below(unit, best));
     }
 }
 
