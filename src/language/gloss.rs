@@ -48,8 +48,14 @@ pub fn gloss(text: &str, language: &str, is_name: impl Fn(&str) -> bool) -> Opti
                 let found = lexicon.longest(&words);
                 let name = || is_name(&word.to_lowercase());
                 match found {
-                    // "Tarn" is no form of "tarnen".
-                    Some(found) if found.entry.words.len() == 1 && found.rest > 0 && name() => {
+                    // "Tarn" is no form of "tarnen"; "Woche" is one of "Woch-", whatever else the
+                    // documents hold.
+                    Some(found)
+                        if found.entry.words.len() == 1
+                            && found.rest > 0
+                            && !is_inflected(word, found.rest)
+                            && name() =>
+                    {
                         said.word(word, 1.0, true);
                         1
                     }
@@ -329,6 +335,17 @@ impl Lexicon {
     }
 }
 
+/// Whether a folded word is a beginning of a list with an ordinary ending of `rest` bytes behind it.
+fn is_inflected(word: &str, rest: usize) -> bool {
+    const ENDINGS: &[&str] = &[
+        "a", "ado", "ados", "an", "ant", "ar", "as", "e", "ee", "ees", "em", "en", "ent", "er",
+        "es", "est", "et", "ez", "ir", "is", "it", "n", "o", "os", "r", "s", "st", "t", "te",
+        "ten", "ung", "ungen",
+    ];
+    let stem = word.len() - rest.min(word.len());
+    stem >= MIN_PART && word.get(stem..).is_some_and(|ending| ENDINGS.contains(&ending))
+}
+
 /// Shortest part of a compound, and longest ending of a form that isn't a compound, in bytes.
 const MIN_PART: usize = 4;
 const MAX_ENDING: usize = 3;
@@ -439,6 +456,15 @@ mod tests {
         check("nl", "Is de regenjas waterdicht", "is rain jacket waterproof");
         check("zh", "睡袋可以机洗吗？", "sleeping bag can washing machine?");
         check("ja", "返品の送料はいくらですか", "return shipping cost how much");
+    }
+
+    #[test]
+    fn forms_are_no_names_because_documents_hold_them() {
+        let held = |text: &str, language: &str| gloss(text, language, |_| true).unwrap().text;
+        assert_eq!(held("diese Woche", "de"), "this week");
+        assert_eq!(held("deux semaines", "fr"), "deux week");
+        // What stands behind the beginning is no ending: a name that begins as a word does.
+        assert_eq!(held("Zeltamor", "de"), "zeltamor");
     }
 
     #[test]
