@@ -445,7 +445,7 @@ mod tests {
         check(
             "de",
             "Sind Lederschuhe vom Umtausch ausgeschlossen?",
-            "are leather shoe footwear from return ausgeschlossen?",
+            "are leather shoe footwear from return except?",
         );
         check(
             "fr",
