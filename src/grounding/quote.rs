@@ -321,7 +321,8 @@ pub fn compose(lead: String, units: &[Unit]) -> String {
         let goes_on = || units.iter().skip(at + 1).take(3).any(|unit| Kind::of(unit) == Kind::Step);
         let before = at.checked_sub(1).and_then(|before| units.get(before));
         let itemised = unit.item
-            && before.into_iter().chain(units.get(at + 1)).any(|near| in_one_list(near, unit));
+            && (before.is_some_and(|before| denies_below(before, unit))
+                || before.into_iter().chain(units.get(at + 1)).any(|near| in_one_list(near, unit)));
         let separator = match kind {
             _ if itemised && (text.is_empty() || text.ends_with('\n')) => "- ",
             _ if itemised
