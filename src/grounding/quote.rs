@@ -27,6 +27,7 @@ struct Lists {
     openly: List,
     steps: List,
     contents: List,
+    phrase: List,
     price: List,
     duration: List,
     number: List,
@@ -691,52 +692,7 @@ pub fn denies_below(lead: &Unit, item: &Unit) -> bool {
 
 /// Whether a text begins as a phrase does that its heading completes: with a preposition.
 fn is_phrase(text: &str) -> bool {
-    const PREPOSITIONS: &[&str] = &[
-        "about",
-        "across",
-        "after",
-        "around",
-        "at",
-        "before",
-        "behind",
-        "below",
-        "between",
-        "by",
-        "during",
-        "for",
-        "from",
-        "in",
-        "inside",
-        "into",
-        "near",
-        "on",
-        "outside",
-        "over",
-        "through",
-        "to",
-        "under",
-        "until",
-        "with",
-        "within",
-        "an",
-        "auf",
-        "ausserhalb",
-        "außerhalb",
-        "bei",
-        "für",
-        "hinter",
-        "im",
-        "innerhalb",
-        "mit",
-        "nach",
-        "neben",
-        "unter",
-        "vor",
-        "während",
-        "zwischen",
-    ];
-    let first = text.split_whitespace().next().unwrap_or_default().to_lowercase();
-    PREPOSITIONS.contains(&first.as_str())
+    words(&text.to_lowercase()).next().is_some_and(|first| has(&LISTS.phrase, first))
 }
 
 /// Most items of a list that is quoted whole as an answer to a question for a fact, and its length
