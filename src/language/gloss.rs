@@ -335,7 +335,8 @@ impl Lexicon {
     }
 }
 
-/// Whether a folded word is a beginning of a list with an ordinary ending of `rest` bytes behind it.
+/// Whether a folded word is a beginning of a list with an ordinary ending of `rest` bytes behind
+/// it.
 fn is_inflected(word: &str, rest: usize) -> bool {
     const ENDINGS: &[&str] = &[
         "a", "ado", "ados", "an", "ant", "ar", "as", "e", "ee", "ees", "em", "en", "ent", "er",
