@@ -248,12 +248,13 @@ impl Thoughts {
         self.tokens
     }
 
-    /// The mark that ends a thought, where the template has one: in the middle of an answer a small
-    /// model repeats itself.
+    /// What ends an answer, where the template has marks: one that ends a thought, and one on a line
+    /// of its own that begins another. In the middle of an answer a small model repeats itself.
     #[must_use]
-    pub fn mark(&self) -> Option<&'static str> {
-        let [marks] = &self.formats[..] else { return None };
-        Some(marks.close)
+    pub fn stops(&self) -> Vec<String> {
+        let [marks] = &self.formats[..] else { return Vec::new() };
+        let again = (!marks.open.is_empty()).then(|| format!("\n{}", marks.open));
+        again.into_iter().chain([marks.close.to_owned()]).collect()
     }
 
     /// What to write to end the thought that is open.
@@ -363,6 +364,14 @@ mod tests {
             &["⟨<|channel>⟩", "thought", "\nhm", "⟨<channel|>⟩", "Yes."],
             "Yes.",
         );
+    }
+
+    #[test]
+    fn marks_in_an_answer_end_it() {
+        assert_eq!(Thoughts::of(marks("</think>"), "").stops(), ["\n<think>", "</think>"]);
+        let harmony = "<|channel|>final<|message|>";
+        assert_eq!(Thoughts::of(marks(harmony), "<|start|>assistant").stops(), [harmony]);
+        assert!(Thoughts::none().stops().is_empty());
     }
 
     #[test]

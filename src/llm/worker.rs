@@ -236,8 +236,7 @@ impl Llama {
             self.model.text_tokens(&request.prefix)
         };
         let owner = request.session.as_ref().map(owner_of);
-        let stops: Vec<String> =
-            request.stop.iter().cloned().chain(thoughts.mark().map(ToOwned::to_owned)).collect();
+        let stops: Vec<String> = request.stop.iter().cloned().chain(thoughts.stops()).collect();
         let task = Task {
             job: Job {
                 id: self.next_id.fetch_add(1, Ordering::Relaxed),
