@@ -1254,7 +1254,7 @@ struct GapList {
 
 /// The site's gaps in a state, once there is one.
 async fn gaps(agent: &Desk, state: &str) -> GapList {
-    for _ in 0..1_000 {
+    for _ in 0..3_000 {
         let list: GapList = agent.get(&format!("/sites/shop/gaps?state={state}")).await;
         if list.total > 0 {
             return list;
