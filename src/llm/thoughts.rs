@@ -248,8 +248,9 @@ impl Thoughts {
         self.tokens
     }
 
-    /// What ends an answer, where the template has marks: one that ends a thought, and one on a line
-    /// of its own that begins another. In the middle of an answer a small model repeats itself.
+    /// What ends an answer, where the template has marks: one that ends a thought, and one on a
+    /// line of its own that begins another. In the middle of an answer a small model repeats
+    /// itself.
     #[must_use]
     pub fn stops(&self) -> Vec<String> {
         let [marks] = &self.formats[..] else { return Vec::new() };
