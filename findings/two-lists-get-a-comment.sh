@@ -2,8 +2,9 @@
 # Expected: a converter from Markdown to Slack's mrkdwn puts out what the customer is to read, with
 # nothing added.
 # Instead: slackify-markdown 4.5.0 writes an HTML comment, <!---->, between two lists that differ in
-# their mark alone (- and *, 1. and 1)), and as Slack knows no comments, it is text. It puts a zero-width space (U+200B) on both sides of every bold or
-# struck piece, so a discount code in bold stands between characters that nobody sees.
+# their mark alone (- and *, 1. and 1)), and as Slack knows no comments, it is text. It puts a
+# zero-width space (U+200B) on both sides of every bold or struck piece, so a discount code in bold
+# stands between characters that nobody sees.
 # Why it matters: texts of models and of several authors mix such marks, and a code that is copied
 # with its neighbours isn't accepted at the till.
 # Frontdesk: writes mrkdwn itself, with neither (channels/text.rs).
