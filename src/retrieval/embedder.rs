@@ -43,8 +43,8 @@ pub struct EmbedderConfig {
     /// Tokens of a text that count; what is longer is cut. At most what the model was trained with.
     /// 0 takes that.
     pub max_tokens: u32,
-    /// Tokens computed at once while documents are ingested. More is a little faster, but a
-    /// visitor's question waits until the batch before it is through.
+    /// Tokens computed at once while documents are ingested. More takes more time in all
+    /// (docs/engine.md), and a visitor's question waits until the batch before it is through.
     pub batch_tokens: u32,
     /// Put before every passage; some models want it (`passage: `). Empty: what the file itself
     /// names, if anything.
