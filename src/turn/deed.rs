@@ -51,11 +51,13 @@ pub(super) fn unable(
 
 /// What is said where the knowledge holds no answer, or not yet.
 pub(super) fn decline(spine: &Spine, ask: &Ask, language: &str) -> anyhow::Result<String> {
-    if spine.retrieval.filling.is_under_way() {
-        return spine.prompts.preparing(&ask.facts, language);
-    }
-    unable(spine, ask, false, language)
-        .unwrap_or_else(|| spine.prompts.decline(&ask.facts, language))
+    unable(spine, ask, false, language).unwrap_or_else(|| {
+        if spine.retrieval.filling.is_under_way() {
+            spine.prompts.preparing(&ask.facts, language)
+        } else {
+            spine.prompts.decline(&ask.facts, language)
+        }
+    })
 }
 
 /// The reply goes the way of every source: in pieces without orders to the assistant, each through
