@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use rand::RngCore as _;
 use sha2::{Digest as _, Sha256};
 
+pub mod jws;
 pub mod webhook;
 
 /// Lower-case hexadecimal SHA-256 of a key.

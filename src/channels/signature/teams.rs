@@ -1,21 +1,18 @@
 //! Teams shows a token (JWT, RS256) of the Bot Framework that names us, and the address to answer
 //! to. Pure.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
-use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use serde_json::Value;
 
 use super::{Rejected, TOLERANCE_S};
+use crate::secret::jws::{PublicKey, Token, Unsigned};
 
 const ISSUER: &str = "https://api.botframework.com";
+const ALGORITHM: &str = "RS256";
 
 /// A public key of the Bot Framework.
 #[derive(Clone)]
 pub struct Key {
-    id: String,
-    modulus: Vec<u8>,
-    exponent: Vec<u8>,
+    public: PublicKey,
     /// Platforms that it speaks for; none listed are all.
     endorsements: Vec<String>,
 }
@@ -23,16 +20,12 @@ pub struct Key {
 /// The RSA keys of a key set (RFC 7517); what isn't one is left out.
 #[must_use]
 pub fn keys(set: &Value) -> Vec<Key> {
-    let keys = set["keys"].as_array().into_iter().flatten().filter(|key| key["kty"] == "RSA");
-    let bytes = |value: &Value| BASE64URL.decode(value.as_str()?).ok();
+    let keys = set["keys"].as_array().into_iter().flatten();
     keys.filter_map(|key| {
+        let public = PublicKey::of(key).filter(|public| public.algorithm() == ALGORITHM)?;
         let endorsements = key["endorsements"].as_array().into_iter().flatten();
-        Some(Key {
-            id: key["kid"].as_str()?.to_owned(),
-            modulus: bytes(&key["n"])?,
-            exponent: bytes(&key["e"])?,
-            endorsements: endorsements.filter_map(|one| one.as_str().map(str::to_owned)).collect(),
-        })
+        let endorsements = endorsements.filter_map(|one| one.as_str().map(str::to_owned)).collect();
+        Some(Key { public, endorsements })
     })
     .collect()
 }
@@ -61,24 +54,17 @@ pub fn verify(
 ) -> Result<(), Rejected> {
     let token =
         authorization.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Rejected::Unsigned)?;
-    let (signed, signature) = token.rsplit_once('.').ok_or(Rejected::Forged)?;
-    let (header, claims) = signed.split_once('.').ok_or(Rejected::Forged)?;
-    let json = |part: &str| -> Option<Value> {
-        serde_json::from_slice(&BASE64URL.decode(part).ok()?).ok()
-    };
-    let (Some(header), Some(claims)) = (json(header), json(claims)) else {
-        return Err(Rejected::Forged);
-    };
-    // Whoever chooses the algorithm chooses what counts as a signature.
-    if header["alg"] != "RS256" {
+    let token = Token::parse(token).map_err(|_| Rejected::Forged)?;
+    if token.algorithm() != ALGORITHM {
         return Err(Rejected::UnknownScheme);
     }
-    let key =
-        keys.iter().find(|key| header["kid"] == key.id.as_str()).ok_or(Rejected::UnknownKey)?;
-    let signature = BASE64URL.decode(signature).map_err(|_| Rejected::Forged)?;
-    RsaPublicKeyComponents { n: &key.modulus, e: &key.exponent }
-        .verify(&RSA_PKCS1_2048_8192_SHA256, signed.as_bytes(), &signature)
-        .map_err(|_| Rejected::Forged)?;
+    let named = |key: &&Key| key.public.id().is_some_and(|id| token.key_id() == Some(id));
+    let key = keys.iter().find(named).ok_or(Rejected::UnknownKey)?;
+    let claims = token.verify(&key.public).map_err(|error| match error {
+        Unsigned::Algorithm => Rejected::UnknownScheme,
+        Unsigned::UnknownKey => Rejected::UnknownKey,
+        Unsigned::Malformed | Unsigned::Forged => Rejected::Forged,
+    })?;
     let second = |name: &str| claims[name].as_u64();
     let (Some(from), Some(to)) = (second("nbf"), second("exp")) else {
         return Err(Rejected::Stale);
