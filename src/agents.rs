@@ -26,9 +26,12 @@ use crate::session::desk::SecondFactorPolicy;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 
+mod admission;
+pub mod oidc;
 mod second_factor;
 mod sign_ins;
 
+pub use admission::{Admitted, Arrival, Refused, Way};
 pub use second_factor::Offered;
 use second_factor::{Offer, SecondFactor};
 use sign_ins::SignedInStored;
@@ -85,6 +88,9 @@ struct Stored {
     temporary: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     second_factor: Option<SecondFactor>,
+    /// [`oidc::Person::key`] of who signs in to it by the issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    person: Option<String>,
 }
 
 /// A sign-in that was checked just now.
@@ -347,7 +353,7 @@ impl Agents {
             })
             .await?;
         }
-        self.begin(&account.id, address, browser).await
+        self.begin(&account.id, address, browser, false).await
     }
 
     /// The sign-in of a token, if it is good right now.
@@ -365,7 +371,9 @@ impl Agents {
             return None;
         }
         let account = state.accounts.get(&sign_in.agent)?;
-        let needs = if account.temporary {
+        let needs = if sign_in.by_issuer {
+            None
+        } else if account.temporary {
             Some(Need::Password)
         } else if account.second_factor.is_none()
             && self.inner.second_factor == SecondFactorPolicy::Required
@@ -450,6 +458,7 @@ impl Agents {
             networks: Vec::new(),
             temporary: new.temporary,
             second_factor: None,
+            person: None,
         };
         self.keep(account).await
     }
@@ -597,6 +606,10 @@ impl Agents {
         }
         if !account.roles.is_empty() {
             return self.keep(account).await.map(|_| ());
+        }
+        if let Some(person) = &account.person {
+            // Or who was removed would be a new person at the next sign-in.
+            self.inner.store.put(admission::REMOVED, person.as_bytes(), b"1").await?;
         }
         self.inner.store.remove(ACCOUNTS, id.as_bytes()).await?;
         self.lock().accounts.remove(id);
@@ -802,6 +815,7 @@ impl Stored {
             created_at_ms: self.created_at_ms,
             temporary: self.temporary,
             second_factor: self.second_factor.is_some(),
+            oidc: self.person.is_some(),
         }
     }
 }

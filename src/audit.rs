@@ -33,7 +33,8 @@ pub struct Entry {
     pub number: u64,
     /// Milliseconds since the epoch.
     pub at_ms: u64,
-    /// `key <name>` or `agent <id>`.
+    /// `key <name>`, `agent <id>`, or, of who was refused after signing in at the issuer,
+    /// `person <hash>`; `nobody` where that can't be told.
     pub who: String,
     /// What was done: a route's method and path, or a command.
     pub did: String,

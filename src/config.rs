@@ -9,6 +9,7 @@ use explain::suggestion;
 use rules::Mistakes;
 use serde::{Deserialize, Serialize};
 
+use crate::agents::oidc::OidcConfig;
 use crate::gaps::GapsConfig;
 use crate::http::auth::AuthConfig;
 use crate::http::limits::ServerConfig;
@@ -44,6 +45,7 @@ pub struct Config {
     pub signals: SignalsConfig,
     pub gaps: GapsConfig,
     pub console: ConsoleConfig,
+    pub oidc: OidcConfig,
     pub intent: IntentConfig,
     pub log: LogConfig,
     /// The brands or shops that this server serves; the first one is the default of the command
@@ -65,6 +67,7 @@ impl Default for Config {
             signals: SignalsConfig::default(),
             gaps: GapsConfig::default(),
             console: ConsoleConfig::default(),
+            oidc: OidcConfig::default(),
             intent: IntentConfig::default(),
             log: LogConfig::default(),
             sites: vec![Site::default()],
@@ -133,6 +136,7 @@ impl Config {
         for (key, file, option) in [
             (&mut self.llm.api_key, &self.llm.api_key_file, "llm.api_key"),
             (&mut self.knowledge.api_key, &self.knowledge.api_key_file, "knowledge.api_key"),
+            (&mut self.oidc.client_secret, &self.oidc.client_secret_file, "oidc.client_secret"),
         ] {
             mistakes.attempt(secret::fill(key, file, option));
         }
@@ -160,7 +164,11 @@ impl Config {
                 *path = base.join(&*path);
             }
         };
-        for file in [&mut self.llm.api_key_file, &mut self.knowledge.api_key_file] {
+        for file in [
+            &mut self.llm.api_key_file,
+            &mut self.knowledge.api_key_file,
+            &mut self.oidc.client_secret_file,
+        ] {
             if !file.as_os_str().is_empty() {
                 rebase(file);
             }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::agents::Agents;
+use crate::agents::oidc::Oidc;
 use crate::audit::Audit;
 use crate::channels::Channels;
 use crate::gaps::Gaps;
@@ -96,6 +97,8 @@ pub struct Inner {
     pub outcomes: Outcomes,
     pub visitors: Visitors,
     pub agents: Agents,
+    /// Signing in at an issuer, where one is configured.
+    pub oidc: Option<Oidc>,
     pub audit: Audit,
     pub console: ConsoleConfig,
     /// The zero of the server's monotonic clock.

@@ -25,6 +25,10 @@ pub(super) struct SignedInStored {
     browser: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     address: Option<IpAddr>,
+    /// Whether the issuer of `[oidc]` vouched for the agent: then neither a password nor a second
+    /// factor of ours was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_issuer: bool,
 }
 
 #[cfg(test)]
@@ -37,6 +41,7 @@ impl SignedInStored {
             began_at_ms: 0,
             browser: String::new(),
             address: None,
+            by_issuer: false,
         }
     }
 }
@@ -72,6 +77,7 @@ impl Agents {
         agent: &str,
         address: Option<IpAddr>,
         browser: &str,
+        by_issuer: bool,
     ) -> Result<Fresh, AgentError> {
         let now_ms = self.inner.clock.now_ms();
         let token = random_token();
@@ -83,6 +89,7 @@ impl Agents {
             began_at_ms: now_ms,
             browser: shown.take(MAX_BROWSER_CHARS).collect(),
             address,
+            by_issuer,
         };
         let key = key_hash(&token);
         let _writing = self.inner.writing.lock().await;

@@ -24,6 +24,7 @@ use crate::telemetry::Metrics;
   frontdesk agent list --json | jq '.[].login'
   frontdesk agent password mara --temporary
   frontdesk agent reset-second-factor mara
+  frontdesk agent unlink-oidc mara@shop.example
   frontdesk agent sign-out mara
   frontdesk agent remove jo
 
@@ -86,6 +87,14 @@ enum AgentCommand {
     /// Remove the second factor of an agent who lost it: the password alone signs in until a new
     /// one is set up, and every console of the account signs in again.
     ResetSecondFactor {
+        login: String,
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Part an account from the person at the issuer of [oidc] whom it belongs to: the next one
+    /// with this e-mail address gets it, and every console of the account signs in again.
+    UnlinkOidc {
         login: String,
         /// Print the result as JSON.
         #[arg(long)]
@@ -161,6 +170,12 @@ pub(super) async fn run(config: &Config, args: AgentArgs) -> anyhow::Result<Exit
             desk.close().await?;
             done(json, &login, "signs in with the password alone")?;
         }
+        AgentCommand::UnlinkOidc { login, json } => {
+            let desk = Accounts::open(config).await?;
+            desk.unlink(&login).await?;
+            desk.close().await?;
+            done(json, &login, "belongs to nobody at the issuer")?;
+        }
         AgentCommand::SignOut { login, json } => {
             let desk = Accounts::open(config).await?;
             desk.sign_out(&login).await?;
@@ -205,11 +220,12 @@ fn print_accounts(accounts: &[Account]) {
             account.agent.name.clone(),
             roles.join(", "),
             account.limit.to_string(),
-            match (account.temporary, account.second_factor) {
-                (true, false) => "a temporary password",
-                (true, true) => "a temporary password and a code",
-                (false, false) => "a password",
-                (false, true) => "a password and a code",
+            match (account.oidc, account.temporary, account.second_factor) {
+                (true, _, _) => "the issuer",
+                (false, true, false) => "a temporary password",
+                (false, true, true) => "a temporary password and a code",
+                (false, false, false) => "a password",
+                (false, false, true) => "a password and a code",
             }
             .into(),
         ]);
@@ -323,6 +339,16 @@ impl Accounts {
             Self::Store(_, agents) => Ok(agents.reset_second_factor(&id(agents, login)?).await?),
             Self::Server(admin) => {
                 let path = format!("/v1/agents/{login}/second-factor");
+                admin.tell(reqwest::Method::DELETE, &path, None::<&()>).await
+            }
+        }
+    }
+
+    async fn unlink(&self, login: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Store(_, agents) => Ok(agents.unlink(&id(agents, login)?).await?),
+            Self::Server(admin) => {
+                let path = format!("/v1/agents/{login}/oidc");
                 admin.tell(reqwest::Method::DELETE, &path, None::<&()>).await
             }
         }

@@ -7,9 +7,11 @@ use anyhow::Context as _;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 
+use crate::agents::oidc::{IssuerFacts, Oidc};
 use crate::cli::show::{self, counted};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::console::OIDC_CALLBACK;
 use crate::llm::Llm;
 use crate::qualify::{self, BAR, Qualification, Record, Tested};
 use crate::retrieval::embedder::Embedder;
@@ -52,6 +54,7 @@ async fn parts(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     for warning in &warnings {
         eprintln!("frontdesk: {warning}");
     }
+    let oidc = issuer(config).await?;
     let prompts = crate::prompt::Prompts::load(&config.answers.prompts)?;
     let samples = prompts.samples()?;
     let retrieval = server::open_retrieval(config, &Metrics::new()).await?;
@@ -63,7 +66,7 @@ async fn parts(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     let answers = qualify::decision(config, &retrieval.index, facts, &prompts.revision()?).await?;
     if json {
         let prompts: std::collections::BTreeMap<_, _> = samples.into_iter().collect();
-        let result = serde_json::json!({ "model": facts, "embedder": retrieval.embedder.facts(), "multilingual": retrieval.multilingual.as_ref().map(Embedder::facts), "reranker": reranker.as_ref().map(Reranker::facts), "languages_read": languages, "passages": passages, "answers": answers, "warnings": warnings, "prompts": prompts });
+        let result = serde_json::json!({ "model": facts, "embedder": retrieval.embedder.facts(), "multilingual": retrieval.multilingual.as_ref().map(Embedder::facts), "reranker": reranker.as_ref().map(Reranker::facts), "languages_read": languages, "passages": passages, "answers": answers, "warnings": warnings, "oidc": oidc, "prompts": prompts });
         println!("{}", serde_json::to_string_pretty(&result)?);
         return Ok(ExitCode::SUCCESS);
     }
@@ -85,6 +88,10 @@ async fn parts(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
         reranker.as_ref().map_or("none", |reranker| &reranker.facts().model.name)
     );
     println!("index          {passages} passages");
+    if let Some(IssuerFacts { issuer, redirect_uri, keys, .. }) = oidc {
+        let keys = counted(keys as u64, "key");
+        println!("sign-in        {issuer} ({keys}); it must know the redirect URI {redirect_uri}");
+    }
     println!(
         "answers        {}: {}",
         if answers.mode == Mode::Generate { "generated" } else { "quoted" },
@@ -94,6 +101,15 @@ async fn parts(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
         println!("\n--- prompts/{name}\n{text}");
     }
     Ok(if passages == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Asks the issuer of `[oidc]` what it is, if there is one.
+async fn issuer(config: &Config) -> anyhow::Result<Option<IssuerFacts>> {
+    let port = config.server.bind.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let origins = &config.server.public_origins;
+    let back = config.oidc.redirect_uri(origins, port.unwrap_or_default(), OIDC_CALLBACK);
+    let Some(oidc) = Oidc::new(&config.oidc, back, Clock::system())? else { return Ok(None) };
+    Ok(Some(oidc.look().await.context("signing in at the issuer of [oidc]")?))
 }
 
 async fn model(config: &Config, args: CheckArgs) -> anyhow::Result<ExitCode> {

@@ -11,6 +11,7 @@ use crate::channels::Account;
 use crate::config::Config;
 use crate::http::address::Proxies;
 use crate::http::auth::{Key, Scope};
+use crate::session::desk::SecondFactorPolicy;
 use crate::site::{ORIGIN, Site};
 
 /// Room that a prompt needs at least beside the longest answer, in tokens: the built-in
@@ -66,6 +67,10 @@ impl Config {
         self.check_keys(mistakes);
         self.check_numbers(mistakes);
         self.check_times(mistakes);
+        let sites: Vec<&str> = self.sites.iter().map(|site| site.id.as_str()).collect();
+        for mistake in self.oidc.mistakes(&self.server.public_origins, &sites) {
+            mistakes.add(mistake);
+        }
         mistakes.attempt(self.llm.check_engine());
         mistakes.attempt(self.log.check());
         if self.sites.is_empty() {
@@ -256,7 +261,15 @@ impl Config {
                 no_folder("knowledge.path", folder)
             )
         };
-        wanted.then(missing).into_iter().collect()
+        let one_factor = self.oidc.is_on()
+            && !self.oidc.require_mfa
+            && self.console.second_factor == SecondFactorPolicy::Required;
+        let factors = || {
+            "console.second_factor is \"required\" and oidc.require_mfa is off: whether those who \
+             sign in at the issuer show a second factor is the issuer's policy alone"
+                .to_owned()
+        };
+        wanted.then(missing).into_iter().chain(one_factor.then(factors)).collect()
     }
 }
 

@@ -32,6 +32,7 @@ mod account;
 mod convert;
 mod gaps;
 mod insight;
+pub(super) mod oidc;
 mod socket;
 
 /// Passages shown behind an answer.
@@ -48,6 +49,9 @@ pub struct ReadMark {
     agent: String,
     seq: u64,
 }
+
+/// Where the issuer of `[oidc]` sends browsers back to.
+pub use oidc::CALLBACK as OIDC_CALLBACK;
 
 /// What agents reach on the public listener.
 pub(super) fn routes() -> Table {
@@ -78,6 +82,7 @@ pub(super) fn routes() -> Table {
     Table::default()
         .get("/v1/console", SignedIn, socket::upgrade)
         .merge(account::routes())
+        .merge(oidc::routes())
         .get("/v1/protocol/console.json", Anyone, schema)
         .nest("/v1/console/sites/{site}", site)
 }
@@ -92,6 +97,7 @@ pub(super) fn private_routes() -> Table {
         .delete("/v1/agents/{login}", SERVER, admin_remove)
         .put("/v1/agents/{login}/password", SERVER, admin_password)
         .delete("/v1/agents/{login}/second-factor", SERVER, admin_reset_second_factor)
+        .delete("/v1/agents/{login}/oidc", SERVER, admin_unlink)
         .delete("/v1/agents/{login}/sign-ins", SERVER, admin_end_sign_ins)
 }
 
@@ -545,6 +551,15 @@ async fn admin_reset_second_factor(
 ) -> Result<StatusCode, ApiError> {
     let id = app.agents.id_of(&login).ok_or(AgentError::Unknown)?;
     app.agents.reset_second_factor(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn admin_unlink(
+    State(app): State<App>,
+    Path(login): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let id = app.agents.id_of(&login).ok_or(AgentError::Unknown)?;
+    app.agents.unlink(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -180,6 +180,10 @@ fn callers(access: Access, method: &Method) -> (String, Value) {
         Access::Anyone => ("For everybody.".into(), json!([])),
         Access::Visitor => ("For visitors; their token comes with the message.".into(), json!([])),
         Access::Password => ("For pages of the server's own origin, with a login and its password.".into(), json!([])),
+        Access::Issuer => (
+            "For browsers that the issuer sends back, with the cookie of a sign-in that is under way.".into(),
+            json!([]),
+        ),
         Access::Reporter => (
             "For the site's server: a signature over the body, or a key with the scope `outcomes` or `admin`.".into(),
             json!([{ "signature": [] }, { "key": [] }]),

@@ -37,6 +37,9 @@ pub enum Access {
     Visitor,
     /// Who knows a login and its password, on a page of our own.
     Password,
+    /// Who comes back from the issuer of `[oidc]`, with the cookie of a sign-in that is under way
+    /// and a code, which the handler checks.
+    Issuer,
     /// The server of the site that the path names: by a signature over the body, which the handler
     /// checks, or by a key with the scope `outcomes` or `admin`.
     Reporter,
@@ -188,9 +191,12 @@ impl Access {
     /// When the request's sender isn't one of those who may use the route.
     async fn admit(self, app: &App, parts: &mut Parts) -> Result<(), ApiError> {
         match self {
-            Self::Anyone | Self::Visitor | Self::Password | Self::Reporter | Self::Platform => {
-                Ok(())
-            }
+            Self::Anyone
+            | Self::Visitor
+            | Self::Password
+            | Self::Issuer
+            | Self::Reporter
+            | Self::Platform => Ok(()),
             Self::Server(scope) => {
                 let reach = Reach::Server;
                 has_key(app, parts, &[scope, Scope::Admin], reach, || server_key(scope))
@@ -267,6 +273,7 @@ async fn deed(app: &App, access: Access, path: &str, parts: &mut Parts) -> Optio
         Access::Anyone
         | Access::Visitor
         | Access::Password
+        | Access::Issuer
         | Access::Reporter
         | Access::Platform
         | Access::ItsSites(_) => return None,

@@ -55,6 +55,51 @@ pub struct SignIn {
     pub code: Option<String>,
 }
 
+/// How agents sign in here: the answer to `GET /v1/console/sign-in`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WaysIn {
+    /// What the issuer is called at which agents may sign in, beside login and password: a browser
+    /// that opens `/v1/console/oidc/sign-in` is sent there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<String>,
+}
+
+/// Why a sign-in at the issuer led nowhere: the page `/console?oidc=…` says it in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OidcProblem {
+    /// Nobody signs in so here.
+    Off,
+    /// The issuer can't be reached.
+    Unreachable,
+    /// The server's `[oidc]` and the issuer don't fit each other; the server's log says how.
+    Misconfigured,
+    /// The issuer let nobody in, or its page was left.
+    Declined,
+    /// Begun in another browser, used already, or more than ten minutes ago.
+    Stale,
+    /// What the issuer sent can't be believed; the server's log says why.
+    BadToken,
+    /// Not of the e-mail domains or groups that are let in.
+    NotAllowed,
+    /// The issuer doesn't say that it verified the e-mail address.
+    Unverified,
+    /// The person has no account here.
+    Unknown,
+    /// The person's account was removed here.
+    Removed,
+    /// The account of this e-mail address belongs to another person of the issuer's.
+    Bound,
+    /// The issuer asked for one factor alone, and more are required.
+    SecondFactor,
+    /// The name that a new account would have is taken.
+    LoginTaken,
+    /// Too many tries from this network.
+    TooMany,
+    /// The server failed; its log says of what.
+    Failed,
+}
+
 /// What an agent who signed in has to do before anything else is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -188,6 +233,9 @@ pub struct Account {
     /// Whether it signs in with a second factor.
     #[serde(default)]
     pub second_factor: bool,
+    /// Whether it belongs to a person at the issuer of `[oidc]`, who signs in there.
+    #[serde(default)]
+    pub oidc: bool,
 }
 
 /// Body of `POST /v1/agents` (admin listener) and of `POST /v1/console/sites/{site}/agents`.
@@ -868,6 +916,8 @@ pub fn json_schema() -> serde_json::Value {
     generator.subschema_for::<ConsoleClient>();
     generator.subschema_for::<ConsoleServer>();
     generator.subschema_for::<SignIn>();
+    generator.subschema_for::<WaysIn>();
+    generator.subschema_for::<OidcProblem>();
     generator.subschema_for::<Me>();
     generator.subschema_for::<SignInView>();
     generator.subschema_for::<BeginSecondFactor>();

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, broadcast, mpsc};
 
 use super::{folder, open_retrieval, spine, tasks};
 use crate::actions::Actions;
+use crate::agents::oidc::Oidc;
 use crate::agents::{self, Agents};
 use crate::audit::Audit;
 use crate::channels::{self, Channels};
@@ -380,7 +381,14 @@ impl Start {
         let config = &self.config;
         let own = ["127.0.0.1", "localhost", "[::1]"]
             .map(|host| format!("http://{host}:{}", listening.addr.port()));
+        let redirect_uri = config.oidc.redirect_uri(
+            &config.server.public_origins,
+            listening.addr.port(),
+            http::console::OIDC_CALLBACK,
+        );
         let app = App::new(Inner {
+            oidc: Oidc::new(&config.oidc, redirect_uri, self.clock.clone())
+                .context("signing in at the issuer of [oidc]")?,
             channels: channels.clone(),
             scoring: scoring.clone(),
             own_origins: own

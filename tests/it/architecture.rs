@@ -48,6 +48,7 @@ const KNOW_THE_CONFIGURATION: &[&str] = &["cli", "bench", "eval", "server", "qua
 /// what supports an answer, what decides and what learns.
 const PURE: &[&str] = &[
     "actions/form",
+    "agents/oidc/id_token",
     "calendar",
     "catalogue.rs",
     "catalogue/ask",
@@ -115,6 +116,7 @@ const PURE: &[&str] = &[
     "retrieval/ingest/table",
     "retrieval/money",
     "retrieval/product",
+    "secret/jws",
     "session.rs",
     "session/refusal",
     "session/retention",

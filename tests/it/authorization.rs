@@ -76,7 +76,7 @@ impl Caller {
             })
         };
         match route.access {
-            Access::Anyone | Access::Visitor | Access::Password => true,
+            Access::Anyone | Access::Visitor | Access::Password | Access::Issuer => true,
             Access::Reporter => self.has_key(&[Scope::Outcomes, Scope::Admin], Some(site)),
             Access::Platform => false,
             Access::Server(scope) => self.has_key(&[scope, Scope::Admin], None),
@@ -487,8 +487,10 @@ async fn every_route_lets_in_its_callers_and_nobody_else() {
                 );
                 asked += 1;
                 // What a foreign page may see doesn't depend on who is signed in.
-                let public =
-                    matches!(route.access, Access::Anyone | Access::Visitor | Access::Password);
+                let public = matches!(
+                    route.access,
+                    Access::Anyone | Access::Visitor | Access::Password | Access::Issuer
+                );
                 let is_let_in = caller.is_let_in(&route, site);
                 if is_let_in {
                     let_in += 1;

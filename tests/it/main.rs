@@ -19,6 +19,7 @@ mod kill;
 mod knowledge;
 mod llm_model;
 mod models;
+mod oidc;
 mod openai;
 mod openapi;
 mod operators;

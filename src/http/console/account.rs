@@ -94,7 +94,7 @@ async fn sign_in(
     Ok(private(([(header::SET_COOKIE, cookie)], Json(me_of(&app, &who)))))
 }
 
-fn cookie_line(token: &str, age_s: u64) -> String {
+pub(super) fn cookie_line(token: &str, age_s: u64) -> String {
     format!("{COOKIE}={token}; Path=/; Max-Age={age_s}; Secure; HttpOnly; SameSite=Strict")
 }
 

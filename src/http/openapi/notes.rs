@@ -183,6 +183,21 @@ fn agents() -> Vec<Note> {
             "",
         ),
         json("POST /v1/console/sign-in", "Sign in").body::<told::SignIn>().gives::<told::Me>(),
+        json("GET /v1/console/sign-in", "How agents sign in here").gives::<told::WaysIn>(),
+        with(
+            "GET /v1/console/oidc/sign-in",
+            "Leave for the issuer: a page for browsers, which redirects",
+            "303",
+            "",
+        )
+        .query::<console::oidc::Leaving>(),
+        with(
+            "GET /v1/console/oidc/callback",
+            "Come back from the issuer: redirects to the console, signed in or with a reason",
+            "303",
+            "",
+        )
+        .query::<console::oidc::Back>(),
         done("POST /v1/console/sign-out", "Sign out"),
         json("GET /v1/console/me", "Who is signed in").gives::<told::Me>(),
         done("PUT /v1/console/me/password", "Change the own password").body::<told::NewPassword>(),
@@ -302,6 +317,7 @@ fn operators() -> Vec<Note> {
             .created(),
         done("DELETE /v1/agents/{login}", "Remove an account"),
         done("DELETE /v1/agents/{login}/second-factor", "Remove an account's second factor"),
+        done("DELETE /v1/agents/{login}/oidc", "Part an account from its person at the issuer"),
         done("DELETE /v1/agents/{login}/sign-ins", "End an account's sign-ins"),
         done("PUT /v1/agents/{login}/password", "Set an account's password")
             .body::<told::NewPassword>(),

@@ -33,6 +33,8 @@ export type Anything =
   | RunningDraft
   | IntentReason
   | SignIn
+  | WaysIn
+  | OidcProblem
   | Me
   | Need
   | MySite
@@ -549,6 +551,25 @@ export type Decision = 'rejected' | 'sent' | 'edited';
  */
 export type Rating = 'up' | 'down';
 /**
+ * Why a sign-in at the issuer led nowhere: the page `/console?oidc=…` says it in words.
+ */
+export type OidcProblem =
+  | 'off'
+  | 'unreachable'
+  | 'misconfigured'
+  | 'declined'
+  | 'stale'
+  | 'bad_token'
+  | 'not_allowed'
+  | 'unverified'
+  | 'unknown'
+  | 'removed'
+  | 'bound'
+  | 'second_factor'
+  | 'login_taken'
+  | 'too_many'
+  | 'failed';
+/**
  * What an agent who signed in has to do before anything else is allowed.
  */
 export type Need = 'password' | 'second_factor';
@@ -798,6 +819,16 @@ export interface SignIn {
   code?: string | null;
 }
 /**
+ * How agents sign in here: the answer to `GET /v1/console/sign-in`.
+ */
+export interface WaysIn {
+  /**
+   * What the issuer is called at which agents may sign in, beside login and password: a browser
+   * that opens `/v1/console/oidc/sign-in` is sent there.
+   */
+  oidc?: string | null;
+}
+/**
  * Who is signed in: the answer to sign-in and to `GET /v1/console/me`.
  */
 export interface Me {
@@ -940,6 +971,10 @@ export interface Account {
    * Whether it signs in with a second factor.
    */
   second_factor?: boolean;
+  /**
+   * Whether it belongs to a person at the issuer of `[oidc]`, who signs in there.
+   */
+  oidc?: boolean;
 }
 /**
  * Body of `POST /v1/agents` (admin listener) and of `POST /v1/console/sites/{site}/agents`.

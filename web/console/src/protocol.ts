@@ -2,9 +2,9 @@
 
 export type {
   Account, Action, Agent, AnswerEnd, Canned, Citation, ConsoleClient as ToServer, ConsoleServer as FromServer, Counts, DraftNote, Entry, Found, FoundSession, GiveTo,
-  HandoffReason, Holder, IntentReason, List, Me, MySite, Passages, PassageView, Presence, RecoveryCodes, Role,
+  HandoffReason, Holder, IntentReason, List, Me, MySite, OidcProblem, Passages, PassageView, Presence, RecoveryCodes, Role,
   SecondFactorOffer, SignInView, Source, Statistics, SuggestionId, SuggestionStatistics, Summary,
-  VisitorView, Wish,
+  VisitorView, WaysIn, Wish,
 } from './protocol.gen';
 
 /** Most sessions of one inbox window. */

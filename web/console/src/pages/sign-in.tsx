@@ -1,15 +1,26 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-import { ApiError } from '../api';
+import { api, ApiError } from '../api';
 import { desk } from '../desk';
+import type { OidcProblem, WaysIn } from '../protocol';
 import { Button, Field, Segments } from '../ui/base';
 import { Icon } from '../ui/icons';
 import { type Language, LANGUAGES, language, t } from '../words';
 
+/** Why a sign-in at the issuer led nowhere: the server sent the browser back with it, once. */
+const returned = new URLSearchParams(location.search).get('oidc');
+if (returned !== null) history.replaceState(null, '', location.pathname);
+
+/** The page that sent its reader here to sign in. */
+const WANTED = new URLSearchParams(location.search).get('to');
+
+const said = (problem: string): string => t.oidc[problem as OidcProblem] ?? t.oidc.failed;
+
 export function SignIn({ onLanguage }: { onLanguage: (language: Language) => void }) {
   const [busy, setBusy] = useState(false);
   const [shown, setShown] = useState(false);
-  const [problem, setProblem] = useState<string | null>(desk.signInProblem);
+  const [problem, setProblem] = useState<string | null>(returned === null ? desk.signInProblem : said(returned));
+  const [issuer, setIssuer] = useState<string | null>(null);
   const login = useRef<HTMLInputElement>(null);
   const password = useRef<HTMLInputElement>(null);
   /** Whether the account has a second factor: known once the password was right. */
@@ -17,6 +28,8 @@ export function SignIn({ onLanguage }: { onLanguage: (language: Language) => voi
   const code = useRef<HTMLInputElement>(null);
   useEffect(() => code.current?.focus(), [second]);
   useEffect(() => login.current?.focus(), []);
+  // Without an answer there is the password.
+  useEffect(() => void api<WaysIn>('GET', '/sign-in').then((ways) => setIssuer(ways.oidc ?? null), () => {}), []);
 
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
@@ -56,6 +69,7 @@ export function SignIn({ onLanguage }: { onLanguage: (language: Language) => voi
         )}
         <p class="problem" role="alert">{problem}</p>
         <Button type="submit" tone="primary" busy={busy} class="wide">{t.signIn}</Button>
+        {issuer !== null && <a class="button is-plain wide" href={`/v1/console/oidc/sign-in${WANTED === 'insight' ? '?to=insight' : ''}`}>{t.signInAt(issuer)}</a>}
         <p class="faint">{t.signInHint}</p>
       </form>
       <Segments
