@@ -6,7 +6,7 @@
 //! nobody is shown one.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -27,6 +27,9 @@ pub fn gloss(text: &str, language: &str, is_name: impl Fn(&str) -> bool) -> Opti
     let lexicon = LEXICONS.get(language)?;
     let mut said = Said::default();
     let tokens = tokens(text);
+    // In German every noun has a capital letter.
+    let capitals = language != "de";
+    let accents = tokens.iter().any(|token| token.word().is_some_and(Word::has_accents));
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
         at += match token {
@@ -38,15 +41,24 @@ pub fn gloss(text: &str, language: &str, is_name: impl Fn(&str) -> bool) -> Opti
                 lexicon.unspaced(run, &mut said);
                 1
             }
-            Token::Word(word) if word.starts_with(|c: char| c.is_ascii_digit()) => {
+            Token::Word(Word { folded: word, .. })
+                if word.starts_with(|c: char| c.is_ascii_digit()) =>
+            {
                 said.word(word, 1.0, true);
                 1
             }
-            Token::Word(word) => {
-                let words: Vec<&str> =
-                    tokens.get(at..).unwrap_or_default().iter().map_while(Token::folded).collect();
-                let found = lexicon.longest(&words);
-                let name = || is_name(&word.to_lowercase());
+            // "La Luna 2" is the product of that name, not the moon.
+            Token::Word(Word { folded: word, capital: true, .. })
+                if capitals && is_within(&tokens, at) && is_name(word) =>
+            {
+                said.word(word, 1.0, true);
+                1
+            }
+            Token::Word(Word { folded: word, .. }) => {
+                let words: Vec<&Word> =
+                    tokens.get(at..).unwrap_or_default().iter().map_while(Token::word).collect();
+                let found = lexicon.longest(&words, accents);
+                let name = || is_name(word);
                 match found {
                     // "Tarn" is no form of "tarnen"; "Woche" is one of "Woch-", whatever else the
                     // documents hold.
@@ -60,17 +72,16 @@ pub fn gloss(text: &str, language: &str, is_name: impl Fn(&str) -> bool) -> Opti
                         1
                     }
                     Some(found) => {
-                        let whole =
-                            lexicon.compound(words.first().copied().unwrap_or_default(), &found);
+                        let whole = lexicon.compound(word, &found);
                         said.word(
-                            whole.as_deref().unwrap_or(&found.entry.english),
+                            whole.as_deref().unwrap_or(found.entry.english),
                             found.weight(),
                             true,
                         );
                         found.entry.words.len()
                     }
                     None => {
-                        let parts = lexicon.parts(words.first().copied().unwrap_or_default());
+                        let parts = lexicon.parts(word);
                         let known = parts.is_some() || name();
                         said.word(parts.as_deref().unwrap_or(word), 1.0, known);
                         1
@@ -82,33 +93,48 @@ pub fn gloss(text: &str, language: &str, is_name: impl Fn(&str) -> bool) -> Opti
     Some(said.gloss())
 }
 
+/// Whether a word stands within a sentence: a capital letter says nothing at its beginning.
+fn is_within(tokens: &[Token], at: usize) -> bool {
+    at.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(|before| {
+        !matches!(before, Token::Mark('.' | '?' | '!' | '¿' | '¡' | ':' | '›'))
+    })
+}
+
 /// Whether the list of a language holds a word, by itself or within a phrase; the word is right as
 /// it is written.
 #[must_use]
 pub fn is_word(language: &str, word: &str) -> bool {
     let Some(lexicon) = LEXICONS.get(language) else { return false };
-    let mut folded = String::with_capacity(word.len());
-    word.nfc().for_each(|c| fold(c, &mut folded));
-    let fits = |entry: &Entry| entry.words.contains(&folded);
-    let in_phrase = || lexicon.spaced.values().flatten().any(fits);
-    lexicon.longest(&[&folded]).is_some() || lexicon.parts(&folded).is_some() || in_phrase()
+    let word = Word::of(word);
+    lexicon.longest(&[&word], false).is_some()
+        || lexicon.parts(&word.folded).is_some()
+        || lexicon.is_in_phrase(&word.folded)
+}
+
+/// Reads all lists, which takes a moment.
+pub fn load() {
+    LazyLock::force(&LEXICONS);
 }
 
 /// The languages of which a word of customers and shops is, as far as the lists tell; English by
 /// what they say in it.
 pub(super) fn languages(word: &str) -> Vec<&'static str> {
-    static ENGLISH: LazyLock<HashSet<String>> = LazyLock::new(|| {
-        let all = LEXICONS.values().flat_map(|lexicon| lexicon.spaced.values().flatten());
-        all.flat_map(|entry| entry.english.split(' ').map(str::to_owned)).collect()
+    static ENGLISH: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+        let spaced = |language: &str| {
+            LEXICONS.get(language).is_some_and(|lexicon| lexicon.unspaced.is_empty())
+        };
+        let lists = DATA.iter().filter(|(language, ..)| spaced(language));
+        let english = lists.flat_map(|(_, text, _)| rows(text)).map(|(english, _)| english);
+        english.flat_map(|english| english.split(' ')).collect()
     });
-    let mut folded = String::with_capacity(word.len());
-    word.nfc().for_each(|c| fold(c, &mut folded));
+    let word = Word::of(word);
+    let folded = word.folded.as_str();
     let of = |lexicon: &Lexicon| {
-        let found = lexicon.longest(&[&folded]);
+        let found = lexicon.longest(&[&word], false);
         let clear = |found: &Found<'_>| {
             found.rest == 0 || found.rest <= MAX_ENDING && folded.len() - found.rest >= MIN_STEM
         };
-        found.is_some_and(|found| clear(&found)) || lexicon.parts(&folded).is_some()
+        found.is_some_and(|found| clear(&found)) || lexicon.parts(folded).is_some()
     };
     let mut found: Vec<&'static str> = DATA
         .iter()
@@ -116,25 +142,57 @@ pub(super) fn languages(word: &str) -> Vec<&'static str> {
         .filter(|language| LEXICONS.get(language).is_some_and(of))
         .collect();
     let is_english = |word: &str| ENGLISH.contains(word);
-    if is_english(&folded) || folded.strip_suffix('s').is_some_and(is_english) {
+    if is_english(folded) || folded.strip_suffix('s').is_some_and(is_english) {
         found.push("en");
     }
     found
 }
 
 enum Token {
-    /// Folded.
-    Word(String),
+    Word(Word),
     Unspaced(String),
     Mark(char),
 }
 
 impl Token {
-    fn folded(&self) -> Option<&str> {
+    fn word(&self) -> Option<&Word> {
         match self {
             Self::Word(word) => Some(word),
             Self::Unspaced(_) | Self::Mark(_) => None,
         }
+    }
+}
+
+/// A word as it is compared and as it is written, both in lower case: many visitors leave accents
+/// out, but who writes them tells "fermé" (closed) from "ferme" (farm).
+#[derive(Debug)]
+struct Word {
+    folded: String,
+    /// As it is written, where that is something else.
+    accented: Option<Box<str>>,
+    capital: bool,
+}
+
+impl Word {
+    fn of(text: &str) -> Self {
+        let mut folded = String::with_capacity(text.len());
+        text.nfc().for_each(|c| fold(c, &mut folded));
+        let written: String = text.nfc().flat_map(char::to_lowercase).collect();
+        let accented = (written != folded).then(|| written.into_boxed_str());
+        Self { folded, accented, capital: text.starts_with(char::is_uppercase) }
+    }
+
+    fn has_accents(&self) -> bool {
+        self.accented.is_some()
+    }
+
+    fn written(&self) -> &str {
+        self.accented.as_deref().unwrap_or(&self.folded)
+    }
+
+    /// Whether it begins with the letters of another as they are written.
+    fn begins_as(&self, other: &Self) -> bool {
+        self.written().starts_with(other.written())
     }
 }
 
@@ -179,10 +237,64 @@ impl Said {
 
 #[derive(Debug)]
 struct Entry {
-    /// Folded; the last may be open, so that any ending fits.
-    words: Vec<String>,
+    /// The last may be open, so that any ending fits.
+    words: Vec<Word>,
     open: bool,
-    english: String,
+    english: &'static str,
+    /// Its place in the list: the first of equals counts.
+    at: usize,
+}
+
+/// A form as the list has it.
+#[derive(Debug)]
+struct Form {
+    text: &'static str,
+    english: &'static str,
+    at: usize,
+}
+
+/// Forms whose first words begin alike. They are taken apart when they are asked for: the lists are
+/// long, and a message needs a few of them.
+#[derive(Default)]
+struct Bucket {
+    forms: Vec<Form>,
+    entries: OnceLock<Vec<Entry>>,
+}
+
+impl Bucket {
+    fn entries(&self) -> &[Entry] {
+        self.entries.get_or_init(|| {
+            let entry = |form: &Form| Entry {
+                words: words(form.text),
+                open: form.text.ends_with('*'),
+                english: form.english,
+                at: form.at,
+            };
+            self.forms.iter().map(entry).collect()
+        })
+    }
+}
+
+fn words(form: &str) -> Vec<Word> {
+    let word = |token| match token {
+        Token::Word(word) => Some(word),
+        Token::Unspaced(_) | Token::Mark(_) => None,
+    };
+    tokens(form).into_iter().filter_map(word).collect()
+}
+
+/// The beginning of a word that finds its bucket: at most [`HEAD`] folded characters.
+type Head = [char; HEAD];
+
+/// The heads of a folded text's first word, from its first character to all that count.
+fn heads(folded: &str) -> impl Iterator<Item = Head> {
+    let mut head = Head::default();
+    folded.chars().take(HEAD).enumerate().map(move |(at, c)| {
+        if let Some(place) = head.get_mut(at) {
+            *place = c;
+        }
+        head
+    })
 }
 
 /// An entry that fits a text.
@@ -190,9 +302,16 @@ struct Found<'a> {
     entry: &'a Entry,
     /// Bytes of the last word that its open end stands for.
     rest: usize,
+    /// A word has other accents than the entry's, in a text that has some.
+    other_accents: bool,
 }
 
 impl Found<'_> {
+    /// How badly it fits, beside others of as many words.
+    fn cost(&self) -> usize {
+        self.rest + if self.other_accents { OTHER_ACCENTS } else { 0 }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a handful of words")]
     fn weight(&self) -> f32 {
         self.entry.words.len() as f32
@@ -200,68 +319,73 @@ impl Found<'_> {
 }
 
 struct Lexicon {
-    /// By the first letter of the first word.
-    spaced: HashMap<char, Vec<Entry>>,
-    unspaced: HashMap<String, String>,
+    spaced: HashMap<Head, Bucket>,
+    unspaced: HashMap<&'static str, &'static str>,
     /// Longest of them, in characters.
     longest: usize,
     compounds: bool,
+    in_phrases: OnceLock<HashSet<String>>,
 }
 
 impl Lexicon {
-    fn read(text: &str, compounds: bool) -> Self {
-        let mut lexicon =
-            Self { spaced: HashMap::new(), unspaced: HashMap::new(), longest: 0, compounds };
-        let rows = text
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .filter_map(|line| line.split_once(':'));
-        for (english, forms) in rows {
-            for form in forms.split(',').map(str::trim).filter(|form| !form.is_empty()) {
-                if form.starts_with(is_unspaced) {
-                    lexicon.longest = lexicon.longest.max(form.chars().count());
-                    lexicon
-                        .unspaced
-                        .entry(form.to_owned())
-                        .or_insert_with(|| english.trim().to_owned());
-                    continue;
-                }
-                let words: Vec<String> =
-                    tokens(form).iter().filter_map(Token::folded).map(str::to_owned).collect();
-                let Some(first) = words.first().and_then(|word| word.chars().next()) else {
-                    continue;
-                };
-                let entry =
-                    Entry { words, open: form.ends_with('*'), english: english.trim().to_owned() };
-                lexicon.spaced.entry(first).or_default().push(entry);
+    fn read(text: &'static str, compounds: bool) -> Self {
+        let (mut spaced, mut unspaced) = (HashMap::<Head, Bucket>::new(), HashMap::new());
+        let mut longest = 0;
+        for (at, (english, text)) in forms(text).enumerate() {
+            if text.starts_with(is_unspaced) {
+                longest = longest.max(text.chars().count());
+                unspaced.entry(text).or_insert(english);
+                continue;
+            }
+            let mut first = String::with_capacity(2 * HEAD);
+            // An accent may stand as a character of its own.
+            let letters = text.chars().take_while(|c| !c.is_whitespace()).take(2 * HEAD);
+            let letters: String = letters.collect();
+            letters.nfc().take_while(|c| c.is_alphanumeric()).for_each(|c| fold(c, &mut first));
+            if let Some(head) = heads(&first).last() {
+                spaced.entry(head).or_default().forms.push(Form { text, english, at });
             }
         }
-        lexicon
+        Self { spaced, unspaced, longest, compounds, in_phrases: OnceLock::new() }
+    }
+
+    /// Whether a folded word is one of a phrase.
+    fn is_in_phrase(&self, word: &str) -> bool {
+        let phrases = || {
+            let forms = self.spaced.values().flat_map(|bucket| &bucket.forms);
+            let of_several = forms.filter(|form| form.text.contains([' ', '-', '\'', '’']));
+            of_several.flat_map(|form| words(form.text)).map(|word| word.folded).collect()
+        };
+        self.in_phrases.get_or_init(phrases).contains(word)
     }
 
     /// The entry of most words that a text begins with; of as many, the one that fits most exactly.
-    fn longest(&self, words: &[&str]) -> Option<Found<'_>> {
-        let first = words.first()?.chars().next()?;
-        let fitting = self.spaced.get(&first)?.iter().filter_map(|entry| {
+    /// `accents` tells whether the text has any: only then do they tell words apart.
+    fn longest(&self, words: &[&Word], accents: bool) -> Option<Found<'_>> {
+        let whole = words.first()?.folded.as_str();
+        let near = heads(whole).filter_map(|head| self.spaced.get(&head));
+        let near = near.flat_map(Bucket::entries);
+        let fitting = near.filter_map(|entry| {
             let (last, before) = entry.words.split_last()?;
-            let begins = before.iter().zip(words).all(|(own, word)| own == word);
-            let rest = words.get(before.len()).filter(|_| begins)?.strip_prefix(last.as_str())?;
+            let begins = before.iter().zip(words).all(|(own, word)| own.folded == word.folded);
+            let end = words.get(before.len()).filter(|_| begins)?;
+            let rest = end.folded.strip_prefix(last.folded.as_str())?;
             let fits = rest.is_empty() || entry.open;
-            let found = Found { entry, rest: rest.len() };
+            let other_accents =
+                accents && entry.words.iter().zip(words).any(|(own, word)| !word.begins_as(own));
+            let found = Found { entry, rest: rest.len(), other_accents };
             // Behind a short beginning only an ending follows; what is longer is another word, or a
             // compound.
-            let word = words.first().copied().unwrap_or_default();
             let strays = || {
-                last.len() < MIN_PART
+                last.folded.len() < MIN_PART
                     && rest.len() > MAX_SHORT_ENDING
-                    && self.compound(word, &found).is_none()
+                    && self.compound(whole, &found).is_none()
             };
             (fits && !strays()).then_some(found)
         });
-        // The first of equals, as the list has it.
         fitting.reduce(|best, found| {
-            let better =
-                (found.entry.words.len(), best.rest) > (best.entry.words.len(), found.rest);
+            let better = (found.entry.words.len(), best.cost(), best.entry.at)
+                > (best.entry.words.len(), found.cost(), found.entry.at);
             if better { found } else { best }
         })
     }
@@ -298,10 +422,12 @@ impl Lexicon {
     }
 
     fn part(&self, word: &str) -> Option<&str> {
+        // Its accents are gone with the cut.
+        let part = Word { folded: word.to_owned(), accented: None, capital: false };
         let found = self
-            .longest(&[word])
+            .longest(&[&part], false)
             .filter(|found| word.len() >= MIN_PART && found.rest <= MAX_ENDING)?;
-        Some(found.entry.english.as_str()).filter(|english| !english.is_empty())
+        Some(found.entry.english).filter(|english| !english.is_empty())
     }
 
     /// The longest words of a run, one after the other.
@@ -350,8 +476,12 @@ fn is_inflected(word: &str, rest: usize) -> bool {
 /// Shortest part of a compound, and longest ending of a form that isn't a compound, in bytes.
 const MIN_PART: usize = 4;
 const MAX_ENDING: usize = 3;
+/// Characters of its first word by which an entry is looked up.
+const HEAD: usize = 4;
 /// Longest ending behind a beginning that is shorter than a part, in bytes.
 const MAX_SHORT_ENDING: usize = 4;
+/// What other accents count, in bytes of an ending.
+const OTHER_ACCENTS: usize = 2;
 /// Shortest beginning by which a word is told to be of a language.
 const MIN_STEM: usize = 5;
 /// What stands between the parts of a compound; nothing first.
@@ -360,11 +490,24 @@ const LINKS: &[&str] = &["", "s", "n", "e", "en", "es", "er"];
 const CHARACTER: f32 = 0.5;
 
 static LEXICONS: LazyLock<HashMap<&'static str, Lexicon>> = LazyLock::new(|| {
-    let read = |(language, text, compounds): &(&'static str, &str, bool)| {
+    let read = |(language, text, compounds): &(&'static str, &'static str, bool)| {
         (*language, Lexicon::read(text, *compounds))
     };
     DATA.iter().map(read).collect()
 });
+
+/// The lines of a list: English, and the forms.
+fn rows(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once(':')).map(|(english, forms)| (english.trim(), forms))
+}
+
+/// The forms of a list with their English.
+fn forms(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = rows(text)
+        .flat_map(|(english, forms)| forms.split(',').map(move |form| (english, form.trim())));
+    all.filter(|(_, form)| !form.is_empty())
+}
 
 /// Lists by language, and whether it writes compounds as one word.
 const DATA: &[(&str, &str, bool)] = &[
@@ -380,8 +523,7 @@ const DATA: &[(&str, &str, bool)] = &[
     ("zh", include_str!("data/gloss/zh.txt"), false),
 ];
 
-/// Words (folded but for those of unspaced scripts, numbers in one piece), runs of unspaced
-/// scripts, and marks.
+/// Words (numbers in one piece), runs of unspaced scripts, and marks.
 fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut word = String::new();
@@ -392,23 +534,23 @@ fn tokens(text: &str) -> Vec<Token> {
             && word.ends_with(|c: char| c.is_ascii_digit())
             && chars.get(at + 1).is_some_and(char::is_ascii_digit);
         if c.is_alphanumeric() && is_unspaced(c) {
-            end(&mut tokens, &mut word, Token::Word);
+            end(&mut tokens, &mut word, |word| Token::Word(Word::of(&word)));
             run.push(c);
             continue;
         }
         end(&mut tokens, &mut run, Token::Unspaced);
         if c.is_alphanumeric() || in_number {
-            fold(c, &mut word);
+            word.push(c);
             continue;
         }
-        end(&mut tokens, &mut word, Token::Word);
+        end(&mut tokens, &mut word, |word| Token::Word(Word::of(&word)));
         // "Est-ce que", "d'achat": words all the same.
         if !c.is_whitespace() && !matches!(c, '-' | '\'' | '’') {
             tokens.push(Token::Mark(c));
         }
     }
     end(&mut tokens, &mut run, Token::Unspaced);
-    end(&mut tokens, &mut word, Token::Word);
+    end(&mut tokens, &mut word, |word| Token::Word(Word::of(&word)));
     tokens
 }
 
@@ -451,7 +593,7 @@ mod tests {
         check(
             "fr",
             "Quels sont les frais d'envoi du sac à dos ?",
-            "which are delivery cost backpack?",
+            "what are the fees shipping backpack?",
         );
         check("es", "¿Cuánto cuesta la Corrie 45?", "how much does cost corrie 45?");
         check("nl", "Is de regenjas waterdicht", "is rain jacket waterproof");
@@ -463,9 +605,32 @@ mod tests {
     fn forms_are_no_names_because_documents_hold_them() {
         let held = |text: &str, language: &str| gloss(text, language, |_| true).unwrap().text;
         assert_eq!(held("diese Woche", "de"), "this week");
-        assert_eq!(held("deux semaines", "fr"), "deux week");
+        assert_eq!(held("deux semaines", "fr"), "two week");
+        // A capital letter within a sentence, too.
+        assert_eq!(held("¿Cuánto pesa la Luna 2?", "es"), "how heavy luna 2?");
+        assert_eq!(held("cuánto pesa la luna", "es"), "how heavy moon");
         // What stands behind the beginning is no ending: a name that begins as a word does.
         assert_eq!(held("Zeltamor", "de"), "zeltamor");
+    }
+
+    #[test]
+    fn who_writes_accents_is_understood_by_them() {
+        let list = "farm: ferme*\nclosed: fermé*\nclose: ferm*\nalready: schon\nnice: schön*\n";
+        let lexicon = Lexicon::read(list, false);
+        let meant = |text: &str, accents: bool| {
+            lexicon.longest(&[&Word::of(text)], accents).map(|found| found.entry.english)
+        };
+        for (text, accents, expected) in [
+            ("fermés", true, "closed"),
+            ("fermes", true, "farm"),
+            ("Schöne", true, "nice"),
+            ("schon", true, "already"),
+            // Nothing tells which is meant: as the list has it.
+            ("fermes", false, "farm"),
+            ("schone", false, "nice"),
+        ] {
+            assert_eq!(meant(text, accents), Some(expected), "{text} {accents}");
+        }
     }
 
     #[test]
