@@ -16,7 +16,7 @@ import time
 
 # Seconds of one core, from `cargo build --timings`.
 HEAVY = {
-    "frontdesk": 150, "llama-cpp-sys-2": 230, "qdrant-edge": 480, "zbus": 40, "geo": 40, "parquet": 45,
+    "frontdesk": 100, "llama-cpp-sys-2": 230, "qdrant-edge": 480, "zbus": 40, "geo": 40, "parquet": 45,
     "forust-ml": 25, "qdrant-client": 30, "tokio": 25, "rustls": 20, "hyper": 15, "syn": 12, "regex-automata": 15,
     "clap_builder": 12, "pdf-extract": 15, "lopdf": 15, "bindgen": 20, "reqwest": 10, "ring": 10,
 }
