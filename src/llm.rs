@@ -9,7 +9,7 @@
 //! computed already, both pure; `worker` owns llama.cpp's context and does it; [`template`] makes a
 //! prompt of messages, [`text`] makes text of tokens.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,6 +25,7 @@ use crate::conversation::{SessionKey, Usage};
 pub mod asleep;
 pub(crate) mod backend;
 pub mod gguf;
+mod hibernation;
 mod line;
 mod model;
 pub mod pace;
@@ -68,8 +69,13 @@ pub struct LlmConfig {
     /// Tokens of finished conversations that are kept in memory outside the KV cache, as much
     /// memory for each as in it; 0 keeps none. They don't slow running answers down as those in the
     /// cache do, and a visitor who comes back is answered without computing the conversation again.
-    /// Nothing of them is written to disk; the longest unused go first.
+    /// The longest unused go first.
     pub sleeping_tokens: u32,
+    /// MiB of disk that finished conversations' files may take together; 0 keeps none. Written
+    /// while nobody asks anything, to `hibernated` beside `store.path`, readable for the server's
+    /// user alone; erased with the conversation. A visitor who comes back, also after a restart, is
+    /// answered without computing the conversation again. The longest unused go first.
+    pub hibernated_mib: u32,
     /// Tokens computed in one step at most; 0 takes 512 on the processor and 1,024 on a GPU. Of 64
     /// and more, ggml computes attention by another kernel, which rounds otherwise, so that where
     /// two tokens are nearly as likely an answer may depend on how many others are computed beside
@@ -113,6 +119,7 @@ impl Default for LlmConfig {
             context_tokens: 4096,
             kv_tokens: 0,
             sleeping_tokens: 16_384,
+            hibernated_mib: 512,
             batch_tokens: 0,
             parallel: 16,
             queue: 64,
@@ -305,8 +312,15 @@ pub struct Stats {
     /// Tokens and bytes of finished conversations that are kept outside the cache.
     pub sleeping_tokens: usize,
     pub sleeping_bytes: usize,
-    /// How often one of them was put back.
+    /// How often a conversation was put back, from memory or a file.
     pub woken: u64,
+    /// Conversations that have files, and the files' bytes.
+    pub files: usize,
+    pub file_bytes: u64,
+    /// Files that were written, put back, and refused as damaged or foreign, since the start.
+    pub files_written: u64,
+    pub files_restored: u64,
+    pub files_refused: u64,
     /// Prompt tokens computed since the start.
     pub computed_prompt_tokens: u64,
     /// Prompt tokens that were in the cache and not computed again.
@@ -347,9 +361,25 @@ impl Llm {
     /// # Errors
     /// What is wrong with the configuration, the file or the machine, and what to do about it.
     pub fn start(config: &LlmConfig) -> anyhow::Result<Self> {
+        Self::start_with(config, None)
+    }
+
+    /// The same with files of finished conversations in a folder of its own, which no other process
+    /// uses. Without anything to read them, as with another engine, they are removed.
+    ///
+    /// # Errors
+    /// As [`Llm::start`].
+    pub fn start_hibernating(config: &LlmConfig, folder: &Path) -> anyhow::Result<Self> {
+        if config.engine != "llama" {
+            hibernation::clear(folder);
+        }
+        Self::start_with(config, Some(folder))
+    }
+
+    fn start_with(config: &LlmConfig, folder: Option<&Path>) -> anyhow::Result<Self> {
         config.check_engine()?;
         let engine = match config.engine.as_str() {
-            "llama" => Engine::Llama(worker::Llama::start(config, Clock::system())?),
+            "llama" => Engine::Llama(worker::Llama::start(config, Clock::system(), folder)?),
             "scripted" => Engine::Scripted(scripted::Scripted::start(config)),
             _ => Engine::Remote(Box::new(remote::Remote::start(config)?)),
         };
@@ -508,7 +538,8 @@ impl Llm {
         }
     }
 
-    /// Waits until no request is in line or running. Call it after [`Llm::shutdown`]: before, new
+    /// Waits until no request is in line or running, and until finished conversations are in their
+    /// files, where they have any: 5 seconds at most. Call it after [`Llm::shutdown`]: before, new
     /// requests may be refused while it waits.
     pub async fn drained(&self) {
         match &*self.engine {
@@ -526,7 +557,7 @@ impl Llm {
     }
 
     /// Forgets what is kept of one conversation, in the KV cache and outside of it, at the next
-    /// step: for its erasure. Others keep theirs, save what is kept of no known session.
+    /// step, and removes its file: for its erasure. Others keep theirs, save what is kept of no known session.
     pub fn forget(&self, session: &SessionKey) {
         if let Engine::Llama(llama) = &*self.engine {
             llama.forget(session);

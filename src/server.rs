@@ -186,11 +186,13 @@ impl Server {
 /// Everything that holds conversations, documents or keys.
 fn private_paths(config: &Config) -> Vec<PathBuf> {
     let beside = config.store.path.parent().unwrap_or(&config.store.path);
+    let hibernated = beside.join("hibernated");
     let folders = [
         &config.store.path,
         &config.knowledge.index,
         &config.knowledge.uploads,
         &config.intent.models,
+        &hibernated,
     ];
     let files = ["admin.key", "admin.addr", "visitor.keys"].map(|name| beside.join(name));
     folders.into_iter().cloned().chain(files).collect()

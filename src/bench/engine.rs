@@ -16,6 +16,7 @@ use crate::llm::{Llm, LlmConfig};
 
 mod embedding;
 mod load;
+mod restart;
 mod scenarios;
 
 pub use scenarios::Scenario;

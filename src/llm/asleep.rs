@@ -7,7 +7,7 @@
 //! snapshot put back, which takes milliseconds where computing it again takes seconds.
 //!
 //! A snapshot is used only for a prompt that begins with the very tokens that it was computed from,
-//! all of them.
+//! all of them. One in a file is used for its owner's prompts alone.
 
 use super::tokens::{TokenId, common_prefix};
 
@@ -28,11 +28,22 @@ struct Sleeper {
     from: usize,
     owner: Owner,
     used_at: u64,
+    /// Size of the file that it is in; `None` for one in memory.
+    file_bytes: Option<u64>,
 }
 
 impl Sleeper {
     fn own(&self) -> usize {
         self.tokens.len() - self.from
+    }
+
+    fn in_memory(&self) -> bool {
+        self.file_bytes.is_none()
+    }
+
+    /// A file is its owner's alone; what is in memory was computed from the same tokens.
+    fn serves(&self, owner: Owner) -> bool {
+        self.in_memory() || (owner.is_some() && self.owner == owner)
     }
 }
 
@@ -44,8 +55,20 @@ pub struct Waking {
     pub to: usize,
     /// Cells that the whole snapshot needs while it is put back.
     pub cells: usize,
-    /// Nothing of the snapshot is left over.
+    /// Nothing of the snapshot is left over. A file stays, for the next restart.
     pub whole: bool,
+    /// Bytes to be read from a file.
+    pub file_bytes: u64,
+}
+
+/// A finished conversation in memory that has no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsaved<'a> {
+    pub id: SnapshotId,
+    pub owner: u64,
+    pub tokens: &'a [TokenId],
+    pub from: usize,
+    pub used_at: u64,
 }
 
 /// The snapshots there are.
@@ -54,6 +77,11 @@ pub struct Asleep {
     sleepers: Vec<Sleeper>,
     /// Tokens of all snapshots at most; 0 keeps none.
     capacity: usize,
+    /// Bytes of all files at most; 0 has none.
+    file_capacity: u64,
+    /// Bytes of a file that may be read in this step at most, and those that are read already.
+    file_limit: u64,
+    file_spent: u64,
     next_id: SnapshotId,
     put_back: u64,
 }
@@ -61,7 +89,32 @@ pub struct Asleep {
 impl Asleep {
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { sleepers: Vec::new(), capacity, next_id: 1, put_back: 0 }
+        Self {
+            sleepers: Vec::new(),
+            capacity,
+            file_capacity: 0,
+            file_limit: u64::MAX,
+            file_spent: 0,
+            next_id: 1,
+            put_back: 0,
+        }
+    }
+
+    /// Lets there be files, of so many bytes together.
+    pub fn allow_files(&mut self, bytes: u64) {
+        self.file_capacity = bytes;
+    }
+
+    /// A new step begins, in which files of so many bytes may be read.
+    pub fn limit_files(&mut self, bytes: u64) {
+        self.file_limit = bytes;
+        self.file_spent = 0;
+    }
+
+    /// Whether putting it back has to wait for the next step.
+    #[must_use]
+    pub fn defers(&self, waking: Waking) -> bool {
+        self.file_spent > 0 && self.file_spent + waking.file_bytes > self.file_limit
     }
 
     /// Whether snapshots are kept at all.
@@ -70,10 +123,17 @@ impl Asleep {
         self.capacity > 0
     }
 
-    /// Tokens in snapshots.
+    /// Tokens in snapshots in memory.
     #[must_use]
     pub fn tokens(&self) -> usize {
-        self.sleepers.iter().map(Sleeper::own).sum()
+        self.sleepers.iter().filter(|sleeper| sleeper.in_memory()).map(Sleeper::own).sum()
+    }
+
+    /// Files, and their bytes together.
+    #[must_use]
+    pub fn files(&self) -> (usize, u64) {
+        let files = self.sleepers.iter().filter_map(|sleeper| sleeper.file_bytes);
+        files.fold((0, 0), |(count, bytes), file| (count + 1, bytes + file))
     }
 
     #[must_use]
@@ -109,14 +169,18 @@ impl Asleep {
     ) -> (Option<SnapshotId>, Vec<SnapshotId>) {
         let own = tokens.len().saturating_sub(from);
         let known = |sleeper: &Sleeper| {
-            sleeper.owner == owner && sleeper.from <= from && sleeper.tokens.starts_with(tokens)
+            sleeper.in_memory()
+                && sleeper.owner == owner
+                && sleeper.from <= from
+                && sleeper.tokens.starts_with(tokens)
         };
         if own < WORTH_WAKING_TOKENS || own > self.capacity || self.sleepers.iter().any(known) {
             return (None, Vec::new());
         }
         let mut gone = Vec::new();
         let mut room = self.capacity - own;
-        let mut newest_first: Vec<usize> = (0..self.sleepers.len()).collect();
+        let mut newest_first: Vec<usize> =
+            (0..self.sleepers.len()).filter(|&at| self.sleepers[at].in_memory()).collect();
         newest_first.sort_by_key(|&at| std::cmp::Reverse(self.sleepers[at].used_at));
         for at in newest_first {
             let sleeper = &self.sleepers[at];
@@ -130,24 +194,78 @@ impl Asleep {
         self.sleepers.retain(|sleeper| !gone.contains(&sleeper.id));
         let id = self.next_id;
         self.next_id += 1;
-        self.sleepers.push(Sleeper { id, tokens: tokens.to_vec(), from, owner, used_at });
+        let tokens = tokens.to_vec();
+        self.sleepers.push(Sleeper { id, tokens, from, owner, used_at, file_bytes: None });
         (Some(id), gone)
     }
 
-    /// The snapshot that goes on furthest after the first `have` tokens of a prompt.
+    /// Gives up files, the least recently used first, until one of so many bytes has room. `None`
+    /// if it never has.
+    pub fn make_file_room(&mut self, bytes: u64) -> Option<Vec<SnapshotId>> {
+        if bytes > self.file_capacity {
+            return None;
+        }
+        let mut gone = Vec::new();
+        while self.files().1 + bytes > self.file_capacity {
+            let files = self.sleepers.iter().filter(|sleeper| !sleeper.in_memory());
+            let oldest = files.min_by_key(|sleeper| sleeper.used_at)?.id;
+            self.remove(oldest);
+            gone.push(oldest);
+        }
+        Some(gone)
+    }
+
+    /// Notes that a conversation's file holds its positions from `from` on; the last one's is
+    /// replaced.
+    pub fn add_file(
+        &mut self,
+        owner: u64,
+        tokens: Vec<TokenId>,
+        from: usize,
+        used_at: u64,
+        bytes: u64,
+    ) -> SnapshotId {
+        let owner = Some(owner);
+        self.sleepers.retain(|sleeper| sleeper.in_memory() || sleeper.owner != owner);
+        let id = self.next_id;
+        self.next_id += 1;
+        self.sleepers.push(Sleeper { id, tokens, from, owner, used_at, file_bytes: Some(bytes) });
+        id
+    }
+
+    /// Whether a file holds a conversation up to here.
     #[must_use]
-    pub fn longest_match(&self, prompt: &[TokenId], have: usize) -> Option<Waking> {
+    pub fn is_saved(&self, owner: u64, tokens: &[TokenId]) -> bool {
+        let files = self.sleepers.iter().filter(|sleeper| !sleeper.in_memory());
+        let mut own = files.filter(|sleeper| sleeper.owner == Some(owner));
+        own.any(|sleeper| sleeper.tokens.starts_with(tokens))
+    }
+
+    /// The conversations in memory that have an owner.
+    pub fn owned(&self) -> impl Iterator<Item = Unsaved<'_>> {
+        self.sleepers.iter().filter(|sleeper| sleeper.in_memory()).filter_map(|sleeper| {
+            let Sleeper { id, ref tokens, from, owner, used_at, .. } = *sleeper;
+            Some(Unsaved { id, owner: owner?, tokens, from, used_at })
+        })
+    }
+
+    /// The snapshot that goes on furthest after the first `have` tokens of an owner's prompt.
+    #[must_use]
+    pub fn longest_match(&self, prompt: &[TokenId], have: usize, owner: Owner) -> Option<Waking> {
         self.sleepers
             .iter()
+            .filter(|sleeper| sleeper.serves(owner))
+            .filter(|sleeper| sleeper.file_bytes.unwrap_or_default() <= self.file_limit)
             .filter(|sleeper| sleeper.from <= have && sleeper.tokens.len() > have)
             .map(|sleeper| (sleeper, common_prefix(&sleeper.tokens, prompt)))
             .filter(|&(_, to)| to >= have + WORTH_WAKING_TOKENS)
-            .max_by_key(|&(sleeper, to)| (to, sleeper.used_at))
+            .max_by_key(|&(sleeper, to)| (to, sleeper.in_memory(), sleeper.used_at))
             .map(|(sleeper, to)| Waking {
                 id: sleeper.id,
                 to,
                 cells: sleeper.own(),
-                whole: to == sleeper.tokens.len(),
+                whole: sleeper.in_memory() && to == sleeper.tokens.len(),
+                file_bytes: sleeper.file_bytes.unwrap_or_default(),
             })
     }
 
@@ -164,6 +282,7 @@ impl Asleep {
     pub fn wake(&mut self, waking: Waking) -> bool {
         let known = self.sleepers.iter().any(|sleeper| sleeper.id == waking.id);
         self.put_back += u64::from(known);
+        self.file_spent += waking.file_bytes;
         if waking.whole {
             self.remove(waking.id);
         }
@@ -201,7 +320,7 @@ mod tests {
         let (id, gone) = asleep.add(&tokens(100, 1), 20, Some(1), 1);
         assert!(id.is_some() && gone.is_empty());
         let to = |prompt: &[TokenId], have| {
-            asleep.longest_match(prompt, have).map(|waking| (waking.to, waking.whole))
+            asleep.longest_match(prompt, have, None).map(|waking| (waking.to, waking.whole))
         };
         assert_eq!(to(&tokens(120, 1), 20), Some((100, true)));
         assert_eq!(to(&tokens(120, 1), 30), Some((100, true)));
@@ -245,5 +364,43 @@ mod tests {
         }
         assert_eq!(asleep.forget(|owner| owner.is_none_or(|owner| owner == 2)), [2, 3]);
         assert_eq!(asleep.len(), 1);
+    }
+
+    #[test]
+    fn a_file_serves_its_owner_alone_and_stays() {
+        let mut asleep = Asleep::new(0);
+        asleep.allow_files(100);
+        let id = asleep.add_file(1, tokens(100, 1), 0, 1, 60);
+        let to = |owner| asleep.longest_match(&tokens(120, 1), 0, owner);
+        let own = Waking { id, to: 100, cells: 100, whole: false, file_bytes: 60 };
+        assert_eq!((to(Some(1)), to(Some(2)), to(None)), (Some(own), None, None));
+        assert!(asleep.wake(own) && asleep.is_saved(1, &tokens(100, 1)));
+        assert!(!asleep.is_saved(1, &tokens(110, 1)) && !asleep.is_saved(2, &tokens(100, 1)));
+        // A conversation has one file, and the oldest make room.
+        asleep.add_file(1, tokens(110, 1), 0, 2, 70);
+        assert_eq!(asleep.files(), (1, 70));
+        assert_eq!(asleep.make_file_room(30), Some(Vec::new()));
+        assert_eq!(asleep.make_file_room(31).map(|gone| gone.len()), Some(1));
+        assert_eq!(asleep.make_file_room(101), None);
+    }
+
+    #[test]
+    fn a_step_reads_files_of_so_many_bytes() {
+        let mut asleep = Asleep::new(0);
+        asleep.allow_files(1000);
+        for owner in 1..=2 {
+            asleep.add_file(owner, tokens(100, owner as TokenId), 0, owner, 60);
+        }
+        let of = |asleep: &Asleep, owner: u64| {
+            asleep.longest_match(&tokens(120, owner as TokenId), 0, Some(owner))
+        };
+        asleep.limit_files(100);
+        let first = of(&asleep, 1).expect("it is small enough");
+        assert!(!asleep.defers(first) && asleep.wake(first));
+        assert!(of(&asleep, 2).is_some_and(|second| asleep.defers(second)));
+        asleep.limit_files(100);
+        assert!(of(&asleep, 2).is_some_and(|second| !asleep.defers(second)));
+        asleep.limit_files(59);
+        assert_eq!(of(&asleep, 2), None, "never beside others");
     }
 }

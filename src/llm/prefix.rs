@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 
-use super::asleep::{Asleep, Owner, SnapshotId};
+use super::asleep::{Asleep, Owner, SnapshotId, Unsaved};
 use super::tokens::{TokenId, common_prefix};
 
 /// A sequence of the KV cache.
@@ -35,6 +35,31 @@ pub enum Op {
     /// Forget a snapshot.
     Drop { id: SnapshotId },
 }
+
+/// A finished conversation that a file is to hold, and where it is taken from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saving {
+    pub owner: u64,
+    pub tokens: Vec<TokenId>,
+    /// The file begins at this position: what is before is nowhere any more.
+    pub from: usize,
+    pub source: Source,
+    pub used_at: u64,
+}
+
+/// Where a conversation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Sequence(SeqId),
+    /// A snapshot, with a sequence that has the first `tokens` positions, on which it stands.
+    Snapshot {
+        id: SnapshotId,
+        base: Option<(SeqId, usize)>,
+    },
+}
+
+/// A shorter conversation isn't worth a file.
+const WORTH_SAVING_TOKENS: usize = 32;
 
 /// What of a prompt is in the cache already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,15 +184,84 @@ impl Cache {
     }
 
     /// How many tokens of `prompt` needn't be computed: those that a sequence has, and those that
-    /// snapshots have after them.
+    /// snapshots have after them. `None` if a file has to be read for it, and that has to wait for
+    /// the next step.
     #[must_use]
-    pub fn reach(&self, prompt: &[TokenId]) -> usize {
+    pub fn reach(&self, prompt: &[TokenId], owner: Owner) -> Option<usize> {
         let limit = prompt.len().saturating_sub(1);
         let mut have = self.longest_match(prompt).map_or(0, |found| found.tokens);
-        while let Some(waking) = self.asleep.longest_match(&prompt[..limit], have) {
+        while let Some(waking) = self.asleep.longest_match(&prompt[..limit], have, owner) {
+            if self.asleep.defers(waking) {
+                return None;
+            }
             have = waking.to;
         }
-        have
+        Some(have)
+    }
+
+    /// Lets conversations have files, of so many bytes together. Not without sharing.
+    pub fn allow_files(&mut self, bytes: u64) {
+        self.asleep.allow_files(if self.sharing { bytes } else { 0 });
+    }
+
+    /// A new step begins, in which files of so many bytes may be read.
+    pub fn limit_files(&mut self, bytes: u64) {
+        self.asleep.limit_files(bytes);
+    }
+
+    /// A finished conversation that isn't in a file yet: of each owner the one used last, of all
+    /// owners the most recent. Not those that `skip` says so of by owner and number of tokens.
+    #[must_use]
+    pub fn unsaved(&self, skip: impl Fn(u64, usize) -> bool) -> Option<Saving> {
+        let awake = self.seqs.iter().enumerate().filter_map(|(seq, sequence)| {
+            let sequence = sequence.as_ref().filter(|sequence| !sequence.live)?;
+            let Sequence { owner, ref tokens, used_at, .. } = *sequence;
+            Some((used_at, owner?, &tokens[..], Source::Sequence(seq), 0))
+        });
+        let asleep = self.asleep.owned().map(|Unsaved { id, owner, tokens, from, used_at }| {
+            let base = self.longest_match(tokens).filter(|found| found.tokens >= from);
+            let base = base.map(|found| (found.seq, from)).filter(|_| from > 0);
+            let from = if base.is_some() { 0 } else { from };
+            (used_at, owner, tokens, Source::Snapshot { id, base }, from)
+        });
+        let mut all: Vec<_> = awake.chain(asleep).collect();
+        all.sort_by_key(|&(used_at, ..)| std::cmp::Reverse(used_at));
+        let mut owners = BTreeSet::new();
+        let (used_at, owner, tokens, source, from) =
+            all.into_iter().find(|&(_, owner, tokens, source, from)| {
+                let cells = match source {
+                    Source::Sequence(_) => 0,
+                    Source::Snapshot { .. } => tokens.len() - from,
+                };
+                owners.insert(owner)
+                    && tokens.len() >= from + WORTH_SAVING_TOKENS
+                    && cells <= self.free()
+                    && !self.asleep.is_saved(owner, tokens)
+                    && !skip(owner, tokens.len())
+            })?;
+        Some(Saving { owner, tokens: tokens.to_vec(), from, source, used_at })
+    }
+
+    /// Gives up files until one of so many bytes has room. Returns whether it has.
+    #[must_use]
+    pub fn make_file_room(&mut self, bytes: u64, ops: &mut Vec<Op>) -> bool {
+        let gone = self.asleep.make_file_room(bytes);
+        let has_room = gone.is_some();
+        ops.extend(gone.unwrap_or_default().into_iter().map(|id| Op::Drop { id }));
+        has_room
+    }
+
+    /// Notes a conversation's file; one that was found at the start counts as used now.
+    pub fn add_file(
+        &mut self,
+        owner: u64,
+        tokens: Vec<TokenId>,
+        from: usize,
+        used_at: Option<u64>,
+        bytes: u64,
+    ) -> SnapshotId {
+        let used_at = used_at.unwrap_or_else(|| self.next_tick());
+        self.asleep.add_file(owner, tokens, from, used_at, bytes)
     }
 
     /// A snapshot turned out to be of no use.
@@ -225,7 +319,7 @@ impl Cache {
         {
             self.clear(found.seq, ops);
         }
-        Some((seq, self.wake(seq, shared, prompt, ops)))
+        Some((seq, self.wake(seq, shared, prompt, owner, ops)))
     }
 
     /// Puts back what snapshots have of `prompt` after its first `have` tokens, which `seq` holds.
@@ -235,11 +329,12 @@ impl Cache {
         seq: SeqId,
         mut have: usize,
         prompt: &[TokenId],
+        owner: Owner,
         ops: &mut Vec<Op>,
     ) -> usize {
         let limit = prompt.len().saturating_sub(1);
         while self.sharing
-            && let Some(waking) = self.asleep.longest_match(&prompt[..limit], have)
+            && let Some(waking) = self.asleep.longest_match(&prompt[..limit], have, owner)
         {
             // All of it is put back for a moment, and what the prompt doesn't have in common with
             // it is dropped again.
@@ -621,6 +716,37 @@ mod tests {
         assert!(cache.forget(|owner| owner == Some(1), &mut ops));
         assert_eq!((cache.kept_sequences(), cache.asleep().len()), (1, 1));
         assert!(!cache.forget(|owner| owner == Some(1), &mut ops));
+        cache.audit().expect("books are right");
+    }
+
+    #[test]
+    fn an_owners_last_conversation_is_saved_and_comes_back_to_it_alone() {
+        let (mut cache, mut ops) = (Cache::new(4, 300, true, 200), Vec::new());
+        cache.allow_files(1000);
+        let talk: Vec<TokenId> = (0..80).collect();
+        let (seq, _) = cache.open(&talk, Some(1), &mut ops).expect("a sequence is free");
+        assert!(cache.append(seq, &talk));
+        assert_eq!(cache.unsaved(|_, _| false), None, "it runs");
+        cache.close(seq, true, &mut ops);
+        let awake = cache.unsaved(|_, _| false).expect("it has no file");
+        assert_eq!((awake.owner, awake.from, awake.source), (1, 0, Source::Sequence(seq)));
+        assert_eq!(cache.unsaved(|owner, tokens| (owner, tokens) == (1, 80)), None);
+        cache.retire(0, &mut ops);
+        let asleep = cache.unsaved(|_, _| false).expect("it has no file");
+        assert_eq!((asleep.from, asleep.source), (0, Source::Snapshot { id: 1, base: None }));
+        assert!(cache.make_file_room(600, &mut ops));
+        let id = cache.add_file(1, asleep.tokens, 0, Some(asleep.used_at), 600);
+        assert_eq!(cache.unsaved(|_, _| false), None);
+        cache.lose(1, &mut ops);
+
+        let next: Vec<TokenId> = (0..90).collect();
+        assert_eq!((cache.reach(&next, Some(2)), cache.reach(&next, Some(1))), (Some(0), Some(80)));
+        ops.clear();
+        let (seq, shared) = cache.open(&next, Some(1), &mut ops).expect("a sequence is free");
+        assert_eq!((shared, &ops[..]), (80, &[Op::Wake { id, seq, from: 0, to: 80 }][..]));
+        ops.clear();
+        assert!(cache.forget(|owner| owner == Some(1), &mut ops));
+        assert_eq!(ops, [Op::Drop { id }]);
         cache.audit().expect("books are right");
     }
 

@@ -18,9 +18,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::asleep::Owner;
+use super::asleep::{Owner, SnapshotId};
 use super::pace::{Pace, StepTimes};
-use super::prefix::{Cache, Op, SeqId, worth_waiting};
+use super::prefix::{Cache, Op, Saving, SeqId, worth_waiting};
 use super::tokens::TokenId;
 
 /// A request's number, increasing in the order of arrival.
@@ -29,6 +29,10 @@ pub type RequestId = u64;
 /// Share of the prompt budget that the longest-running prompt gets, before the shortest ones take
 /// the rest.
 const GRANT_SHARE: usize = 4;
+
+/// Bytes of conversations' files that a step reads while somebody reads an answer, so
+/// that it isn't held up for long.
+const FILE_BYTES_BESIDE: u64 = 64 << 20;
 
 /// What the scheduler may spend.
 #[derive(Clone, Copy, Debug)]
@@ -253,6 +257,35 @@ impl Scheduler {
         self.end(id, true);
     }
 
+    /// A finished conversation that is to have a file, as [`Cache::unsaved`] says.
+    #[must_use]
+    pub fn unsaved(&self, skip: impl Fn(u64, usize) -> bool) -> Option<Saving> {
+        self.cache.unsaved(skip)
+    }
+
+    /// Gives up files until one of so many bytes has room. Returns whether it has.
+    #[must_use]
+    pub fn make_file_room(&mut self, bytes: u64) -> bool {
+        self.cache.make_file_room(bytes, &mut self.ops)
+    }
+
+    /// Notes a file that was there at the start.
+    pub fn find_file(
+        &mut self,
+        owner: u64,
+        tokens: Vec<TokenId>,
+        from: usize,
+        bytes: u64,
+    ) -> SnapshotId {
+        self.cache.add_file(owner, tokens, from, None, bytes)
+    }
+
+    /// Notes the file of a conversation that was written just now.
+    pub fn add_file(&mut self, saved: Saving, bytes: u64) -> SnapshotId {
+        let Saving { owner, tokens, from, used_at, .. } = saved;
+        self.cache.add_file(owner, tokens, from, Some(used_at), bytes)
+    }
+
     /// Puts the request that was admitted last back at the head of the line, with what it has
     /// generated, and forgets its KV. For a decode that found no room in spite of the books.
     /// Returns false if only one runs.
@@ -324,6 +357,8 @@ impl Scheduler {
     /// Admits who fits and plans the next step. An empty step means that nobody has anything to
     /// compute.
     pub fn plan(&mut self) -> Plan {
+        let read = self.running.iter().any(Running::answering);
+        self.cache.limit_files(if read { FILE_BYTES_BESIDE } else { u64::MAX });
         let mut plan = Plan { started: self.admit(), ..Plan::default() };
         self.open_sequences();
         // One at a time: a snapshot takes milliseconds, for which the running ones wait.
@@ -402,7 +437,9 @@ impl Scheduler {
         let mut started = Vec::new();
         while let Some(job) = self.lines.iter().find_map(VecDeque::front) {
             let priority = job.priority;
-            let Some(follows) = self.fits(job) else {
+            // Enough files are read for one step.
+            let Some(cached) = self.cache.reach(&job.prompt, job.owner) else { break };
+            let Some(follows) = self.fits(job, cached) else {
                 // Who gives way goes back into line, the last one of the lowest priority first;
                 // what was computed stays as long as there is room.
                 let lower = self
@@ -439,18 +476,18 @@ impl Scheduler {
         started
     }
 
-    /// Whether there is a slot and room for all that a job may need; if so, whose prompt it waits
+    /// Whether there is a slot and room for all that a job may need, of whose prompt so many tokens
+    /// needn't be computed; if so, whose prompt it waits
     /// for, and for how much of it.
     #[expect(
         clippy::option_option,
         reason = "no room, or room with or without somebody to wait for"
     )]
-    fn fits(&self, job: &Job) -> Option<Option<(RequestId, usize)>> {
+    fn fits(&self, job: &Job, cached: usize) -> Option<Option<(RequestId, usize)>> {
         if self.running.len() >= self.limits.parallel {
             return None;
         }
         let found = self.cache.longest_match(&job.prompt);
-        let cached = self.cache.reach(&job.prompt);
         let computing = self.running.iter().filter(|other| other.computed < other.prompt_tokens);
         let follows = computing
             // Nobody waits for one that gives way to it.
@@ -551,7 +588,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::llm::asleep::SnapshotId;
 
     const MS: Duration = Duration::from_millis(1);
 

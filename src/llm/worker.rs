@@ -2,13 +2,14 @@
 //! step, computes it, and sends what was written.
 
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
@@ -16,14 +17,15 @@ use llama_cpp_2::context::session::{LlamaStateSeqFlags, SeqState};
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::asleep::SnapshotId;
+use super::hibernation::{self, Found, Maker};
 use super::model::Model;
 use super::pace::StepTimes;
-use super::prefix::{Cache, Op};
+use super::prefix::{Cache, Op, Saving, Source};
 use super::scheduler::{Chunk, Job, Limits, Plan, Priority, RequestId, Scheduler};
 use super::text::TextStream;
 use super::thoughts::Thoughts;
@@ -53,6 +55,17 @@ const MARKS_TOKENS: usize = 24;
 /// more would slow all of them down; fewer would have a conversation put to sleep and woken between
 /// its turns for nothing.
 const KEPT_AWAKE_TOKENS: usize = 1024;
+/// So long nobody has asked anything when finished conversations are written to files: until then
+/// most of them go on by themselves.
+const HIBERNATE_AFTER: Duration = Duration::from_secs(2);
+/// And so long they leave for somebody to ask between two of them.
+const BETWEEN_FILES: Duration = Duration::from_millis(20);
+/// A larger file isn't written: whoever asks meanwhile waits for it.
+const MOST_FILE_BYTES: u64 = 256 << 20;
+/// So long a shutdown waits for files. What isn't written then is computed again.
+const LAST_FILES: Duration = Duration::from_secs(5);
+/// Conversations that couldn't be written are remembered up to this many, and then tried again.
+const MOST_GIVEN_UP: usize = 1000;
 /// llama.cpp's limit.
 const MAX_SEQUENCES: u32 = 256;
 /// Without `kv_tokens`, the cache has room for so many conversations at their longest.
@@ -79,6 +92,8 @@ pub(crate) struct Llama {
     limits: Limits,
     max_tokens: u32,
     thinking_tokens: u32,
+    /// Where conversations have files.
+    folder: Option<PathBuf>,
     next_id: AtomicU64,
     commands: Option<SyncSender<Command>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -102,6 +117,11 @@ struct Shared {
     sleeping_tokens: AtomicUsize,
     sleeping_bytes: AtomicUsize,
     woken: AtomicU64,
+    files: AtomicUsize,
+    file_bytes: AtomicU64,
+    files_written: AtomicU64,
+    files_restored: AtomicU64,
+    files_refused: AtomicU64,
     computed_prompt_tokens: AtomicU64,
     cached_prompt_tokens: AtomicU64,
     generated_tokens: AtomicU64,
@@ -122,6 +142,56 @@ enum Command {
     ForgetAll,
     /// Look into [`Shared::to_forget`].
     Forget,
+    /// Write finished conversations to files, as long as [`LAST_FILES`], and say when that's over.
+    Hibernate(oneshot::Sender<()>),
+}
+
+/// Files of conversations.
+struct Files {
+    folder: PathBuf,
+    maker: Maker,
+    /// Bytes of all files at most.
+    capacity: u64,
+    /// Whose conversation is in which file.
+    owners: FxHashMap<SnapshotId, u64>,
+    /// Owners and lengths of conversations that couldn't be written.
+    given_up: FxHashSet<(u64, usize)>,
+}
+
+impl Files {
+    /// Files in a folder, or what keeps this model from having any: then there are none, old ones
+    /// neither.
+    fn of(config: &LlmConfig, model: &Model, folder: &Path) -> Option<Self> {
+        let facts = model.facts();
+        let hindrance = if config.hibernated_mib == 0 {
+            None
+        } else if !model.shares_prefixes() {
+            Some("it has a recurrent state or a sliding window")
+        } else if facts.sha256.is_empty() {
+            Some("its SHA-256 isn't known: list it in llm.allowed_sha256")
+        } else {
+            match hibernation::open(folder) {
+                Ok(()) => {
+                    return Some(Self {
+                        folder: folder.to_owned(),
+                        maker: Maker::of(&facts.sha256, facts.size_bytes),
+                        capacity: u64::from(config.hibernated_mib) << 20,
+                        owners: FxHashMap::default(),
+                        given_up: FxHashSet::default(),
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "conversations can't have files");
+                    return None;
+                }
+            }
+        };
+        if let Some(why) = hindrance {
+            tracing::info!(model = facts.name, why, "conversations aren't hibernated");
+        }
+        hibernation::clear(folder);
+        None
+    }
 }
 
 /// A request on its way to the thread.
@@ -157,7 +227,12 @@ struct Judgement {
 
 impl Llama {
     /// Loads the model and starts the thread. Blocks until it is ready to write.
-    pub(crate) fn start(config: &LlmConfig, clock: Clock) -> anyhow::Result<Self> {
+    /// Finished conversations have files in `folder`, if there is one.
+    pub(crate) fn start(
+        config: &LlmConfig,
+        clock: Clock,
+        folder: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let model = Arc::new(Model::load(config, clock)?);
         let trained = model.facts().trained_context;
         if config.context_tokens > trained {
@@ -168,18 +243,20 @@ impl Llama {
             );
         }
         let setup = Setup::of(config, &model)?;
+        let files = folder.and_then(|folder| Files::of(config, &model, folder));
+        let folder = files.as_ref().map(|files| files.folder.clone());
         let shared = Arc::new(Shared::default());
         shared.kv_tokens.store(setup.kv_tokens as usize, Ordering::Relaxed);
         let places = setup.limits.parallel + setup.limits.queue;
-        // Every command but the forgetting ones holds a place or a permit to judge, so the channel
+        // Every command but those that nobody waits long for holds a place or a permit to judge, so the channel
         // is never full of requests.
-        let (commands, inbox) = sync_channel(places + judgements(config) + 2);
+        let (commands, inbox) = sync_channel(places + judgements(config) + 3);
         let (ready, is_ready) = sync_channel(1);
         let thread = {
             let (model, shared) = (Arc::clone(&model), Arc::clone(&shared));
             std::thread::Builder::new()
                 .name("frontdesk-llm".into())
-                .spawn(move || run(&model, &setup, &inbox, &shared, &ready))
+                .spawn(move || run(&model, &setup, files, &inbox, &shared, &ready))
                 .context("can't start the language model's thread")?
         };
         is_ready
@@ -192,6 +269,7 @@ impl Llama {
             limits: setup.limits,
             max_tokens: config.max_tokens,
             thinking_tokens: config.thinking_tokens,
+            folder,
             next_id: AtomicU64::new(1),
             commands: Some(commands),
             thread: Mutex::new(Some(thread)),
@@ -335,6 +413,11 @@ impl Llama {
             sleeping_tokens: shared.sleeping_tokens.load(Ordering::Relaxed),
             sleeping_bytes: shared.sleeping_bytes.load(Ordering::Relaxed),
             woken: shared.woken.load(Ordering::Relaxed),
+            files: shared.files.load(Ordering::Relaxed),
+            file_bytes: shared.file_bytes.load(Ordering::Relaxed),
+            files_written: shared.files_written.load(Ordering::Relaxed),
+            files_restored: shared.files_restored.load(Ordering::Relaxed),
+            files_refused: shared.files_refused.load(Ordering::Relaxed),
             prompt_steps: shared.prompt_steps.load(Ordering::Relaxed),
             prompt_step_us: shared.prompt_step_us.load(Ordering::Relaxed),
             answer_step_us: shared.answer_step_us.load(Ordering::Relaxed),
@@ -350,10 +433,17 @@ impl Llama {
         self.shared.closing.store(true, Ordering::Release);
     }
 
-    /// Waits until every request has ended.
+    /// Waits until every request has ended and finished conversations have their files.
     pub(crate) async fn drained(&self) {
         let all = u32::try_from(self.limits.parallel + self.limits.queue).unwrap_or(u32::MAX);
         drop(self.places.acquire_many(all).await);
+        if self.folder.is_some() {
+            let (done, is_done) = oneshot::channel();
+            if self.send(Command::Hibernate(done)).is_ok() {
+                // An error says that the thread is gone.
+                drop(is_done.await);
+            }
+        }
     }
 
     /// Forgets what is kept of all finished conversations.
@@ -363,11 +453,12 @@ impl Llama {
 
     /// Forgets what is kept of one conversation.
     pub(crate) fn forget(&self, session: &SessionKey) {
-        self.shared
-            .to_forget
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(owner_of(session));
+        let owner = owner_of(session);
+        self.shared.to_forget.lock().unwrap_or_else(PoisonError::into_inner).push(owner);
+        // At once, so that it is gone even if the thread never comes to it.
+        if let Some(folder) = &self.folder {
+            hibernation::erase(folder, owner);
+        }
         self.wake(Command::Forget);
     }
 
@@ -498,13 +589,14 @@ impl Drop for Alive<'_> {
 fn run(
     model: &Model,
     setup: &Setup,
+    files: Option<Files>,
     inbox: &Receiver<Command>,
     shared: &Shared,
     ready: &SyncSender<anyhow::Result<()>>,
 ) {
     shared.alive.store(true, Ordering::Release);
     let _alive = Alive(shared);
-    let mut worker = match Worker::new(model, setup, shared) {
+    let mut worker = match Worker::new(model, setup, files, shared) {
         Ok(worker) => worker,
         Err(error) => {
             drop(ready.send(Err(error)));
@@ -527,6 +619,7 @@ struct Worker<'a> {
     snapshots: FxHashMap<SnapshotId, SeqState>,
     /// The sequence through which snapshots come and go.
     scratch: i32,
+    files: Option<Files>,
 }
 
 /// A request that waits or runs.
@@ -550,7 +643,12 @@ struct Answer {
 }
 
 impl<'a> Worker<'a> {
-    fn new(model: &'a Model, setup: &Setup, shared: &'a Shared) -> anyhow::Result<Self> {
+    fn new(
+        model: &'a Model,
+        setup: &Setup,
+        files: Option<Files>,
+        shared: &'a Shared,
+    ) -> anyhow::Result<Self> {
         let backend = backend::backend().map_err(|error| anyhow!(error))?;
         let context = model.llama().new_context(backend, setup.params()).map_err(|error| {
             anyhow!(
@@ -559,12 +657,13 @@ impl<'a> Worker<'a> {
                 setup.kv_tokens
             )
         })?;
-        let cache = Cache::new(
+        let mut cache = Cache::new(
             setup.sequences as usize,
             setup.kv_tokens as usize,
             setup.sharing,
             setup.sleeping_tokens as usize,
         );
+        cache.allow_files(files.as_ref().map_or(0, |files| files.capacity));
         let mut worker = Self {
             model,
             shared,
@@ -575,8 +674,11 @@ impl<'a> Worker<'a> {
             judgements: FxHashMap::default(),
             snapshots: FxHashMap::default(),
             scratch: i32::try_from(setup.sequences).unwrap_or_default(),
+            files,
         };
         worker.warm_up()?;
+        worker.find_files();
+        worker.publish();
         Ok(worker)
     }
 
@@ -593,9 +695,9 @@ impl<'a> Worker<'a> {
     fn work(&mut self, inbox: &Receiver<Command>) {
         loop {
             if self.scheduler.is_idle() {
-                match inbox.recv() {
-                    Ok(command) => self.take(command),
-                    Err(_) => return,
+                match self.wait(inbox) {
+                    Some(command) => self.take(command),
+                    None => return,
                 }
             }
             while let Ok(command) = inbox.try_recv() {
@@ -614,6 +716,20 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Waits for a command, and writes conversations to files meanwhile. `None` at the end.
+    fn wait(&mut self, inbox: &Receiver<Command>) -> Option<Command> {
+        let mut patience = HIBERNATE_AFTER;
+        while let Some(saving) = self.unsaved() {
+            match inbox.recv_timeout(patience) {
+                Ok(command) => return Some(command),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => self.hibernate(saving),
+            }
+            patience = BETWEEN_FILES;
+        }
+        inbox.recv().ok()
+    }
+
     fn take(&mut self, command: Command) {
         let task = match command {
             Command::Write(task) => *task,
@@ -622,6 +738,20 @@ impl<'a> Worker<'a> {
                 // What a client has just left is finished, too.
                 self.drop_departed();
                 self.scheduler.forget_kept();
+                return;
+            }
+            Command::Hibernate(done) => {
+                let begun = Instant::now();
+                let ops = self.scheduler.take_ops();
+                self.apply(&ops);
+                while begun.elapsed() < LAST_FILES
+                    && let Some(saving) = self.unsaved()
+                {
+                    self.hibernate(saving);
+                }
+                if done.send(()).is_err() {
+                    tracing::debug!("nobody waits for the files any more");
+                }
                 return;
             }
             Command::Forget => {
@@ -862,7 +992,12 @@ impl<'a> Worker<'a> {
         let mut whole = true;
         for (at, op) in ops.iter().enumerate() {
             let Err(error) = self.apply_one(*op) else { continue };
-            tracing::error!(%error, ?op, "an operation on the KV cache failed");
+            tracing::warn!(
+                error = format!("{error:#}"),
+                ?op,
+                files_refused = self.shared.files_refused.load(Ordering::Relaxed),
+                "an operation on the KV cache failed"
+            );
             whole &= !self.scheduler.restart(ops, at);
         }
         whole
@@ -895,17 +1030,143 @@ impl<'a> Worker<'a> {
             Op::Wake { id, seq, from, to } => {
                 let (target, from, to) =
                     (i32::try_from(seq)?, u32::try_from(from)?, u32::try_from(to)?);
-                let state = self.snapshots.get(&id).context("the snapshot is gone")?;
-                let restored = context.state_seq_set(state, scratch);
+                let restored: anyhow::Result<()> = match self.snapshots.get(&id) {
+                    Some(state) => context.state_seq_set(state, scratch).map_err(Into::into),
+                    None => self.read_file(id),
+                };
+                let context = &mut self.context;
                 let copied = restored
-                    .map(|_| context.kv_cache_seq_cp(scratch, target, Some(from), Some(to)));
+                    .map(|()| context.kv_cache_seq_cp(scratch, target, Some(from), Some(to)));
                 // Whatever went wrong, the next snapshot finds it empty.
                 context.clear_kv_cache_seq(Some(u32::try_from(scratch)?), None, None)?;
                 copied??;
             }
-            Op::Drop { id } => drop(self.snapshots.remove(&id)),
+            Op::Drop { id } => {
+                self.snapshots.remove(&id);
+                if let Some(files) = &mut self.files
+                    && let Some(owner) = files.owners.remove(&id)
+                {
+                    hibernation::erase(&files.folder, owner);
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Notes the files that are there from before.
+    fn find_files(&mut self) {
+        let Some(files) = &mut self.files else { return };
+        let (found, refused) = match hibernation::scan(&files.folder, &files.maker) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "the files of hibernated conversations can't be listed");
+                return;
+            }
+        };
+        self.shared.files_refused.fetch_add(refused, Ordering::Relaxed);
+        for Found { owner, from, tokens, bytes } in found {
+            if self.scheduler.make_file_room(bytes) {
+                let id = self.scheduler.find_file(owner, tokens, from, bytes);
+                files.owners.insert(id, owner);
+            } else {
+                hibernation::erase(&files.folder, owner);
+            }
+        }
+        let ops = self.scheduler.take_ops();
+        self.apply(&ops);
+    }
+
+    /// A finished conversation that is to have a file.
+    fn unsaved(&self) -> Option<Saving> {
+        let files = self.files.as_ref()?;
+        self.scheduler.unsaved(|owner, tokens| files.given_up.contains(&(owner, tokens)))
+    }
+
+    /// Writes a finished conversation to its file. One that can't be written isn't tried again.
+    fn hibernate(&mut self, saving: Saving) {
+        let (owner, tokens) = (saving.owner, saving.tokens.len());
+        let written = self.write(&saving);
+        let Some(files) = &mut self.files else { return };
+        match written {
+            Ok(bytes) => {
+                // Its last file, if any, was replaced.
+                files.owners.retain(|_, other| *other != owner);
+                files.owners.insert(self.scheduler.add_file(saving, bytes), owner);
+                self.shared.files_written.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => {
+                tracing::warn!(
+                    tokens,
+                    error = format!("{error:#}"),
+                    "a conversation isn't hibernated"
+                );
+                if files.given_up.len() >= MOST_GIVEN_UP {
+                    files.given_up.clear();
+                }
+                files.given_up.insert((owner, tokens));
+            }
+        }
+        self.publish();
+    }
+
+    fn write(&mut self, saving: &Saving) -> anyhow::Result<u64> {
+        let (id, base) = match saving.source {
+            Source::Sequence(seq) => return self.write_sequence(i32::try_from(seq)?, saving),
+            Source::Snapshot { id, base } => (id, base),
+        };
+        let (context, scratch) = (&mut self.context, self.scratch);
+        let state = self.snapshots.get(&id).context("the snapshot is gone")?;
+        let restored = context.state_seq_set(state, scratch).map_err(anyhow::Error::from);
+        let whole = restored.and_then(|()| {
+            if let Some((seq, tokens)) = base {
+                let (seq, tokens) = (i32::try_from(seq)?, u32::try_from(tokens)?);
+                context.kv_cache_seq_cp(seq, scratch, Some(0), Some(tokens))?;
+            }
+            Ok(())
+        });
+        let written = whole.and_then(|()| self.write_sequence(scratch, saving));
+        // Whatever went wrong, the next snapshot finds it empty.
+        self.context.clear_kv_cache_seq(Some(u32::try_from(scratch)?), None, None)?;
+        written
+    }
+
+    /// Writes a sequence to its conversation's file. Returns the file's size.
+    fn write_sequence(&mut self, seq: i32, saving: &Saving) -> anyhow::Result<u64> {
+        let state = self.context.state_seq_get_size_ext(seq, LlamaStateSeqFlags::empty());
+        let tokens: Vec<LlamaToken> = saving.tokens.iter().copied().map(LlamaToken).collect();
+        let bytes = (state + size_of_val(&tokens[..])) as u64;
+        ensure!(bytes <= MOST_FILE_BYTES, "its file would have {bytes} bytes");
+        ensure!(self.scheduler.make_file_room(bytes), "it is more than llm.hibernated_mib");
+        let ops = self.scheduler.take_ops();
+        self.apply(&ops);
+        let files = self.files.as_ref().context("there are no files")?;
+        let written = hibernation::begin(&files.folder, saving.owner)?;
+        let saved = self.context.state_seq_save_file(&written, seq, &tokens);
+        let sealed = saved.map_err(anyhow::Error::from).and_then(|_| {
+            hibernation::seal(&files.folder, &written, &files.maker, saving.owner, saving.from)
+        });
+        if sealed.is_err() {
+            drop(std::fs::remove_file(&written));
+        }
+        sealed
+    }
+
+    /// Puts a conversation's file into the scratch sequence.
+    fn read_file(&mut self, id: SnapshotId) -> anyhow::Result<()> {
+        let files = self.files.as_ref().context("the snapshot is gone")?;
+        let owner = *files.owners.get(&id).context("the snapshot is gone")?;
+        let verified = hibernation::verify(&files.folder, owner, &files.maker);
+        let path = hibernation::path_of(&files.folder, owner);
+        let read = verified.and_then(|()| {
+            let most = self.context.n_ctx() as usize;
+            Ok(self.context.state_seq_load_file(path, self.scratch, most)?)
+        });
+        let counted = match read {
+            Ok(_) => &self.shared.files_restored,
+            Err(_) => &self.shared.files_refused,
+        };
+        counted.fetch_add(1, Ordering::Relaxed);
+        read.map(drop)
     }
 
     /// Tells requests that they started, or their place in line if it changed.
@@ -972,6 +1233,9 @@ impl<'a> Worker<'a> {
         let bytes = self.snapshots.values().map(SeqState::byte_len).sum();
         shared.sleeping_bytes.store(bytes, Ordering::Relaxed);
         shared.woken.store(cache.asleep().put_back(), Ordering::Relaxed);
+        let (files, file_bytes) = cache.asleep().files();
+        shared.files.store(files, Ordering::Relaxed);
+        shared.file_bytes.store(file_bytes, Ordering::Relaxed);
     }
 }
 

@@ -717,6 +717,8 @@ struct Engine<'m> {
     encoder: bool,
     /// Ends every text that is cut, where the model has one.
     separator: Option<LlamaToken>,
+    /// A text that didn't fit into the last batch, with its tokens: most likely it begins the next.
+    unfit: Option<(String, Vec<LlamaToken>)>,
 }
 
 impl<'m> Engine<'m> {
@@ -739,6 +741,7 @@ impl<'m> Engine<'m> {
             max_tokens: max_tokens.min(batch_tokens),
             dims,
             encoder: facts.causal == Some(false),
+            unfit: None,
             separator: if vocab.should_add_sep() {
                 Some(vocab.sep())
             } else if vocab.should_add_eos() {
@@ -771,8 +774,12 @@ impl<'m> Engine<'m> {
             if sequences.len() == BATCH_TEXTS {
                 break;
             }
-            let tokens = self.tokenize(text);
+            let tokens = match self.unfit.take() {
+                Some((of, tokens)) if of == *text => tokens,
+                _ => self.tokenize(text),
+            };
             if used + tokens.len() > self.batch_tokens {
+                self.unfit = Some((text.clone(), tokens));
                 break;
             }
             used += tokens.len();

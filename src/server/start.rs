@@ -161,7 +161,9 @@ impl Start {
     pub(super) async fn knowledge(&self, store: &Store) -> anyhow::Result<Answering> {
         let Self { config, metrics, clock, .. } = self;
         let retrieval = open_retrieval(config, metrics).await?;
-        let llm = Llm::start(&config.llm).context("the language model")?;
+        let beside = config.store.path.parent().unwrap_or(&config.store.path);
+        let llm = Llm::start_hibernating(&config.llm, &beside.join("hibernated"))
+            .context("the language model")?;
         let passages = retrieval.index.count(None).await.context("the knowledge index")?;
         metrics.passages.set(i64::try_from(passages).unwrap_or(i64::MAX));
         if passages == 0 {

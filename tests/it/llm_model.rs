@@ -1,7 +1,7 @@
 //! The language model's engines through their handle: the real model, the scripted one, and a
 //! remote server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use axum::http::StatusCode;
@@ -406,6 +406,111 @@ async fn a_conversation_is_forgotten_by_itself() {
             assert!(cached > shared + 100, "{cached} tokens of conversation {number} are left");
         }
     }
+}
+
+/// Finished conversations have files in a folder.
+fn hibernating(folder: &Path) -> Llm {
+    Llm::start_hibernating(&LlmConfig { batch_tokens: 63, ..config() }, folder)
+        .expect("the model loads")
+}
+
+/// Conversations with their first answers, which `folder` has files of; and what each answers
+/// next if it is computed as a whole.
+async fn hibernated(folder: &Path) -> Vec<(Request, Answer, Answer)> {
+    let (llm, plain) = (hibernating(folder), of_one_kernel());
+    let mut all = Vec::new();
+    for talk in (0..6).map(talk) {
+        let first = answer(&llm, talk.clone()).await;
+        plain.forget_finished();
+        let second = answer(&plain, next(&talk, &first.text)).await;
+        all.push((talk, first, second));
+    }
+    llm.shutdown();
+    llm.drained().await;
+    let stats = llm.stats();
+    // Those that are awake and those that sleep.
+    assert!(stats.sleeping_tokens > 0 && stats.kept_sequences > 0, "{stats:?}");
+    assert_eq!((stats.files, stats.files_written >= 6), (6, true), "{stats:?}");
+    all
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the folder is there");
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+#[tokio::test]
+async fn a_conversation_goes_on_after_a_restart_and_is_its_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let talks = hibernated(folder.path()).await;
+    assert_eq!(files(folder.path()).len(), 6);
+    let llm = hibernating(folder.path());
+    assert_eq!((llm.stats().files, llm.stats().files_refused), (6, 0));
+
+    // Even with the very words, another session has nothing of it.
+    let (talk, first, second) = &talks[0];
+    let stranger = SessionKey { site: "shop".into(), id: "stranger".into() };
+    let asked = Request { session: Some(stranger.clone()), ..next(talk, &first.text) };
+    let strangers = answer(&llm, asked).await;
+    assert_eq!((strangers.usage.cached_tokens, &strangers.text), (0, &second.text));
+    assert_eq!(llm.stats().files_restored, 0);
+    llm.forget(&stranger);
+
+    for (talk, first, second) in &talks {
+        let back = answer(&llm, next(talk, &first.text)).await;
+        assert_eq!(back.text, second.text);
+        let (cached, before) = (back.usage.cached_tokens, first.usage.prompt_tokens);
+        assert!(cached >= before, "{cached} of {before} tokens");
+    }
+    assert_eq!((llm.stats().files_restored, llm.stats().files_refused), (6, 0));
+    // Idle, it writes what was added.
+    let written = async {
+        while llm.stats().files_written < 6 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(120), written).await.expect("idle");
+}
+
+#[tokio::test]
+async fn a_damaged_file_costs_its_conversation_nothing_but_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let talks = hibernated(folder.path()).await;
+    let paths = files(folder.path());
+    let mut bytes = std::fs::read(&paths[0]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&paths[0], bytes).unwrap();
+    std::fs::OpenOptions::new().write(true).open(&paths[1]).unwrap().set_len(5000).unwrap();
+
+    let llm = hibernating(folder.path());
+    assert_eq!((llm.stats().files, llm.stats().files_refused), (5, 1));
+    for (talk, first, second) in &talks {
+        assert_eq!(answer(&llm, next(talk, &first.text)).await.text, second.text);
+    }
+    assert_eq!((llm.stats().files_restored, llm.stats().files_refused), (4, 2));
+}
+
+#[tokio::test]
+async fn an_erased_conversation_has_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let talks = hibernated(folder.path()).await;
+    let llm = hibernating(folder.path());
+    llm.forget(talks[2].0.session.as_ref().unwrap());
+    assert_eq!(files(folder.path()).len(), 5, "at once, before the engine comes to it");
+    drop(llm);
+    let llm = hibernating(folder.path());
+    assert_eq!(llm.stats().files, 5);
+    let (talk, first, _) = &talks[2];
+    let again = answer(&llm, Request { max_tokens: 1, ..next(talk, &first.text) }).await;
+    assert_eq!(again.usage.cached_tokens, 0);
+    drop(llm);
+    // Nobody else reads what is left: it goes with the engine.
+    let other = LlmConfig { engine: "scripted".into(), ..config() };
+    Llm::start_hibernating(&other, folder.path()).unwrap();
+    assert!(files(folder.path()).is_empty());
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::load::{Texts, ask, ask_all, assistant, gaps, request, story, system, together, user};
-use super::{Better, EngineBench, Measure, cost, embedding, quantile, rate, share, sorted};
+use super::{
+    Better, EngineBench, Measure, cost, embedding, quantile, rate, restart, share, sorted,
+};
 use crate::config::Config;
 use crate::llm::{Llm, Request};
 
@@ -35,6 +37,8 @@ pub enum Scenario {
     Sleeping,
     /// One chat writes while passages are embedded, against alone; and what embedding them costs.
     BesideEmbedding,
+    /// Eight chats go on at once after a restart, from their files, against computing them again.
+    AfterRestart,
 }
 
 const SYSTEM_TOKENS: usize = 1000;
@@ -44,7 +48,7 @@ const LONG_TOKENS: usize = 4200;
 const SLEEPER_TOKENS: usize = 1000;
 
 impl Scenario {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::OneStream,
         Self::Prefill300,
         Self::Prefill1090,
@@ -55,6 +59,7 @@ impl Scenario {
         Self::Turns,
         Self::Sleeping,
         Self::BesideEmbedding,
+        Self::AfterRestart,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -69,12 +74,13 @@ impl Scenario {
             Self::Turns => "turns 2 to 6",
             Self::Sleeping => "beside kept conversations",
             Self::BesideEmbedding => "beside embedding",
+            Self::AfterRestart => "after a restart",
         }
     }
 
     /// Whether it measures us against ourselves.
     pub(super) fn is_ours_alone(self) -> bool {
-        matches!(self, Self::Sleeping | Self::BesideEmbedding)
+        matches!(self, Self::Sleeping | Self::BesideEmbedding | Self::AfterRestart)
     }
 
     pub(super) async fn run(
@@ -99,12 +105,13 @@ impl Scenario {
             Self::Turns => turns(llm, texts).await,
             Self::Sleeping => sleeping(llm, texts, bench.sleeping_tokens).await,
             Self::BesideEmbedding => embedding::run(llm, &config.embedder, texts).await,
+            Self::AfterRestart => restart::run(&config.llm, texts).await,
         }
     }
 }
 
 /// The first tokens of chats that came at once: the round's value is the 95th percentile.
-fn first_tokens(name: &'static str, samples: Vec<f64>) -> Measure {
+pub(super) fn first_tokens(name: &'static str, samples: Vec<f64>) -> Measure {
     let value = quantile(&sorted(samples.clone()), 0.95);
     Measure { name, unit: "s", better: Better::Lower, value, samples }
 }
