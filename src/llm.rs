@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 use futures_util::future::try_join_all;
 use futures_util::{Stream, StreamExt};
@@ -561,6 +562,14 @@ impl Llm {
     pub fn forget(&self, session: &SessionKey) {
         if let Engine::Llama(llama) = &*self.engine {
             llama.forget(session);
+        }
+    }
+
+    /// Forgets, at the next step, the conversations whose files were written before: they don't
+    /// outlive what is erased for its age.
+    pub fn expire_files(&self, before: SystemTime) {
+        if let Engine::Llama(llama) = &*self.engine {
+            llama.expire_files(before);
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, anyhow, ensure};
 use llama_cpp_2::DecodeError;
@@ -144,6 +144,8 @@ enum Command {
     Forget,
     /// Write finished conversations to files, as long as [`LAST_FILES`], and say when that's over.
     Hibernate(oneshot::Sender<()>),
+    /// Forget the conversations whose files were written before.
+    ExpireFiles(SystemTime),
 }
 
 /// Files of conversations.
@@ -191,6 +193,16 @@ impl Files {
         }
         hibernation::clear(folder);
         None
+    }
+
+    /// Owners of files that were written before, and of those that can't be looked at.
+    fn written_before(&self, before: SystemTime) -> Vec<u64> {
+        let is_old = |owner| {
+            let path = hibernation::path_of(&self.folder, owner);
+            let written = path.metadata().and_then(|metadata| metadata.modified());
+            written.map_or(true, |written| written < before)
+        };
+        self.owners.values().copied().filter(|owner| is_old(*owner)).collect()
     }
 }
 
@@ -250,7 +262,7 @@ impl Llama {
         let places = setup.limits.parallel + setup.limits.queue;
         // Every command but those that nobody waits long for holds a place or a permit to judge, so the channel
         // is never full of requests.
-        let (commands, inbox) = sync_channel(places + judgements(config) + 3);
+        let (commands, inbox) = sync_channel(places + judgements(config) + 4);
         let (ready, is_ready) = sync_channel(1);
         let thread = {
             let (model, shared) = (Arc::clone(&model), Arc::clone(&shared));
@@ -460,6 +472,13 @@ impl Llama {
             hibernation::erase(folder, owner);
         }
         self.wake(Command::Forget);
+    }
+
+    /// Forgets the conversations whose files were written before.
+    pub(crate) fn expire_files(&self, before: SystemTime) {
+        if self.folder.is_some() {
+            self.wake(Command::ExpireFiles(before));
+        }
     }
 
     fn wake(&self, command: Command) {
@@ -751,6 +770,14 @@ impl<'a> Worker<'a> {
                 }
                 if done.send(()).is_err() {
                     tracing::debug!("nobody waits for the files any more");
+                }
+                return;
+            }
+            Command::ExpireFiles(before) => {
+                let Some(files) = &self.files else { return };
+                // Whole: what is awake would be written again.
+                for owner in files.written_before(before) {
+                    self.scheduler.forget(owner);
                 }
                 return;
             }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::{MappedMutexGuard, MutexGuard, Notify, broadcast, mpsc, oneshot};
@@ -376,6 +376,8 @@ impl Registry {
                 let before = now_ms.saturating_sub(config.retain_days.saturating_mul(86_400_000));
                 let most =
                     if config.erase_per_hour == 0 { u64::MAX } else { config.erase_per_hour };
+                let written = UNIX_EPOCH + Duration::from_millis(before);
+                self.shared.spine.llm.expire_files(written);
                 for site in self.shared.sites.keys() {
                     let of_site = self.shared.store.expire_before(site, before, most).await?;
                     if of_site < most {

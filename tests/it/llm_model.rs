@@ -506,7 +506,17 @@ async fn an_erased_conversation_has_no_file() {
     let (talk, first, _) = &talks[2];
     let again = answer(&llm, Request { max_tokens: 1, ..next(talk, &first.text) }).await;
     assert_eq!(again.usage.cached_tokens, 0);
+    // Those that are as old as what is erased for its age go, and no others.
+    let written = files(folder.path()).iter().map(|path| path.metadata().unwrap().modified());
+    let newest = written.map(Result::unwrap).max().unwrap();
+    llm.expire_files(newest);
+    answer(&llm, ask("Are you there?")).await;
+    assert!(llm.stats().files > 0);
+    llm.expire_files(newest + std::time::Duration::from_secs(3600));
+    answer(&llm, ask("And now?")).await;
+    assert_eq!((llm.stats().files, llm.stats().file_bytes), (0, 0));
     drop(llm);
+    std::fs::write(folder.path().join("0.kv"), "left").unwrap();
     // Nobody else reads what is left: it goes with the engine.
     let other = LlmConfig { engine: "scripted".into(), ..config() };
     Llm::start_hibernating(&other, folder.path()).unwrap();
