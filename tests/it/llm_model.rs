@@ -507,8 +507,9 @@ async fn an_erased_conversation_has_no_file() {
     let again = answer(&llm, Request { max_tokens: 1, ..next(talk, &first.text) }).await;
     assert_eq!(again.usage.cached_tokens, 0);
     // Those that are as old as what is erased for its age go, and no others.
-    let written = files(folder.path()).iter().map(|path| path.metadata().unwrap().modified());
-    let newest = written.map(Result::unwrap).max().unwrap();
+    let paths = files(folder.path());
+    let written = paths.iter().map(|path| path.metadata().unwrap().modified().unwrap());
+    let newest = written.max().unwrap();
     llm.expire_files(newest);
     answer(&llm, ask("Are you there?")).await;
     assert!(llm.stats().files > 0);
