@@ -558,7 +558,8 @@ impl Llm {
     }
 
     /// Forgets what is kept of one conversation, in the KV cache and outside of it, at the next
-    /// step, and removes its file: for its erasure. Others keep theirs, save what is kept of no known session.
+    /// step, and removes its file: for its erasure. Others keep theirs, save what is kept of no
+    /// known session.
     pub fn forget(&self, session: &SessionKey) {
         if let Engine::Llama(llama) = &*self.engine {
             llama.forget(session);

@@ -70,6 +70,12 @@ fn cost(name: &'static str, unit: &'static str, value: f64) -> Measure {
     measure(name, unit, Better::Lower, value)
 }
 
+/// The first tokens of chats that came at once: the round's value is the 95th percentile.
+fn first_tokens(name: &'static str, samples: Vec<f64>) -> Measure {
+    let value = quantile(&sorted(samples.clone()), 0.95);
+    Measure { name, unit: "s", better: Better::Lower, value, samples }
+}
+
 /// One side's figure over all rounds.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Side {

@@ -260,8 +260,8 @@ impl Llama {
         let shared = Arc::new(Shared::default());
         shared.kv_tokens.store(setup.kv_tokens as usize, Ordering::Relaxed);
         let places = setup.limits.parallel + setup.limits.queue;
-        // Every command but those that nobody waits long for holds a place or a permit to judge, so the channel
-        // is never full of requests.
+        // Every command but those that nobody waits long for holds a place or a permit to judge, so
+        // the channel is never full of requests.
         let (commands, inbox) = sync_channel(places + judgements(config) + 4);
         let (ready, is_ready) = sync_channel(1);
         let thread = {

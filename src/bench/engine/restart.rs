@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::load::{Texts, Written, ask, ask_all, assistant, request, system, user};
-use super::{Measure, cost, scenarios, share};
+use super::{Measure, cost, first_tokens, share};
 use crate::conversation::SessionKey;
 use crate::llm::{Llm, LlmConfig, Request};
 
@@ -55,8 +55,8 @@ async fn in_folder(
     let again = ask_all(&start(config, None)?, chats).await?;
     let first = |written: &[Written]| written.iter().map(Written::first_s).collect();
     let tokens = |written: &[Written]| written.iter().map(Written::computed).sum::<u32>();
-    let with = scenarios::first_tokens("first token p95, from files", first(&back));
-    let without = scenarios::first_tokens("first token p95, computed again", first(&again));
+    let with = first_tokens("first token p95, from files", first(&back));
+    let without = first_tokens("first token p95, computed again", first(&again));
     let sooner = share("sooner from files, p95", without.value / with.value);
     Ok(vec![
         with,

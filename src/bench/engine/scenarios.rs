@@ -110,12 +110,6 @@ impl Scenario {
     }
 }
 
-/// The first tokens of chats that came at once: the round's value is the 95th percentile.
-pub(super) fn first_tokens(name: &'static str, samples: Vec<f64>) -> Measure {
-    let value = quantile(&sorted(samples.clone()), 0.95);
-    Measure { name, unit: "s", better: Better::Lower, value, samples }
-}
-
 async fn prefill(llm: &Llm, texts: &mut Texts, tokens: usize) -> anyhow::Result<Vec<Measure>> {
     let written = ask(llm, request(vec![user(&texts.text(tokens))], 1)).await?;
     Ok(vec![rate("prefill", f64::from(written.computed()) / written.whole_s())])
