@@ -1,7 +1,8 @@
 //! The knowledge of every site while the server runs: its folders, which are watched, and documents
 //! handed in over HTTP.
 //!
-//! One run writes at a time; others wait in a short line. None of it is on the way of an answer:
+//! One run writes at a time; others wait in a short line, in which sites take turns piece by piece
+//! (`line`). None of it is on the way of an answer:
 //! the embedder lets questions go first, and the index searches while it is written.
 //!
 //! A document that is handed in is kept as a file under `knowledge.uploads`, so that an index can
@@ -22,20 +23,25 @@ use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::lifecycle::Tasks;
 use crate::retrieval::ingest::{
     self, Documents, Failure, Format, IngestOptions, IngestParts, IngestProgress, IngestReport,
-    UPLOAD_PREFIX, Upload,
+    PassageSink, Upload,
 };
 use crate::retrieval::{KnowledgeConfig, Retrieval};
 use crate::store::Store;
 use crate::telemetry::{Metrics, seconds};
 
 pub mod files;
+mod line;
+mod sink;
+
+use line::{Line, Turn};
+use sink::{Ledger, Sink, Written};
 
 /// Runs that may wait for the one before; each is a document or a folder, so this is minutes of
 /// work at the most.
@@ -96,7 +102,10 @@ pub enum Change {
 pub enum KnowledgeError {
     #[error("the server's disk is nearly full: no documents are taken in until there is room")]
     Full,
-    #[error("{MAX_WAITING} changes of the knowledge are waiting already; try again in a moment")]
+    #[error(
+        "as many changes of the knowledge are waiting already as may ({MAX_WAITING}, of one site \
+         half of them); try again in a moment"
+    )]
     Overloaded,
     #[error(
         "{} files are being read to be explained already; try again in a moment",
@@ -150,8 +159,8 @@ struct Inner {
     store: Store,
     metrics: Metrics,
     clock: Clock,
-    writing: Mutex<()>,
-    places: Semaphore,
+    line: Line,
+    ledger: Ledger,
     /// Files that are read to be explained.
     explaining: Semaphore,
     /// Counts changes, so that others can act on them.
@@ -159,17 +168,20 @@ struct Inner {
 }
 
 impl Knowledge {
-    /// `folders` are the sites' ids, each with the folder of its documents.
+    /// `folders` are the sites' ids, each with the folder of its documents and its share of the
+    /// work while others wait.
     #[must_use]
     pub fn new(
         retrieval: Retrieval,
         catalogue: Catalogue,
         config: &KnowledgeConfig,
-        folders: Vec<(String, PathBuf)>,
+        folders: Vec<(String, PathBuf, f64)>,
         store: Store,
         metrics: Metrics,
         clock: Clock,
     ) -> Self {
+        let weights = folders.iter().map(|(site, _, weight)| (site.clone(), *weight)).collect();
+        let folders = folders.into_iter().map(|(site, folder, _)| (site, folder)).collect();
         Self {
             inner: Arc::new(Inner {
                 retrieval,
@@ -179,8 +191,8 @@ impl Knowledge {
                 store,
                 metrics,
                 clock,
-                writing: Mutex::new(()),
-                places: Semaphore::new(MAX_WAITING),
+                line: Line::new(MAX_WAITING, weights),
+                ledger: Ledger::default(),
                 explaining: Semaphore::new(files::AT_ONCE),
                 changed: watch::Sender::new(0),
             }),
@@ -257,7 +269,7 @@ impl Knowledge {
             .iter()
             .find(|(id, _)| id == site)
             .map(|(_, folder)| folder.as_path());
-        folder.ok_or_else(|| KnowledgeError::Wrong(format!("no site {site:?} is configured here")))
+        folder.ok_or_else(|| no_site(site))
     }
 
     /// Reads a site's folder and what was handed in into the index; or only `roots`, if there are
@@ -274,21 +286,23 @@ impl Knowledge {
         progress: &(dyn Fn(IngestProgress<'_>) + Sync),
     ) -> Result<IngestReport, KnowledgeError> {
         self.has_room()?;
-        let _place = self.inner.places.try_acquire().map_err(|_| KnowledgeError::Overloaded)?;
-        let _writing = self.inner.writing.lock().await;
+        let folder = self.folder(site)?;
+        let place = self.inner.line.enter(site).ok_or(KnowledgeError::Overloaded)?;
+        let turn = place.turn().await.ok_or_else(|| no_site(site))?;
         let inner = &*self.inner;
         let since = Instant::now();
-        let folder = self.folder(site)?;
         let empty = inner.retrieval.index.count(None).await.context("counting passages")? == 0;
         let _filling = empty.then(|| inner.retrieval.filling.begin());
-        let report =
-            ingest_all(&inner.retrieval, &inner.config, site, folder, roots, force, progress).await;
+        let sink = Sink::new(&inner.retrieval.index, &turn, &inner.ledger, site, None);
+        let parts = IngestParts { index: &sink, embedder: &inner.retrieval };
+        let report = ingest_into(&parts, &inner.config, site, folder, roots, force, progress).await;
+        inner.ledger.forget(site);
         inner.metrics.knowledge_seconds.observe(seconds(since));
         if report.is_err() {
             inner.metrics.knowledge_failed_runs.inc();
         }
         let report = report?;
-        self.after(site, report.changed()).await?;
+        self.after(site, report.changed().then_some(News::Anything)).await?;
         if roots.is_empty() {
             let failed = i64::try_from(report.failed.len()).unwrap_or(i64::MAX);
             inner.metrics.knowledge_left_out.set(failed);
@@ -308,7 +322,8 @@ impl Knowledge {
         handed: Handed,
     ) -> Result<(Change, DocumentStatus), KnowledgeError> {
         self.has_room()?;
-        let _place = self.inner.places.try_acquire().map_err(|_| KnowledgeError::Overloaded)?;
+        self.folder(site)?;
+        let line = self.inner.line.enter(site).ok_or(KnowledgeError::Overloaded)?;
         check_id(&handed.id).map_err(KnowledgeError::Wrong)?;
         let format = Format::of_content(&handed.content_type, &handed.id).ok_or_else(|| {
             KnowledgeError::Wrong(format!(
@@ -319,7 +334,7 @@ impl Knowledge {
         let about = said(handed.about.clone(), &handed.content_type);
         ingest::check_about(&about).map_err(KnowledgeError::Wrong)?;
 
-        let _writing = self.inner.writing.lock().await;
+        let turn = line.turn().await.ok_or_else(|| no_site(site))?;
         let since = Instant::now();
         let place = Place::of(&self.inner.config.uploads, site, &handed.id);
         let hash = content_hash(&handed);
@@ -334,8 +349,8 @@ impl Knowledge {
         let upload = Upload { id: handed.id.clone(), path: place.incoming.clone(), format, about };
         let options =
             IngestOptions { optimize: false, ..IngestOptions::from_config(&self.inner.config) };
-        let report =
-            ingest::ingest_uploads(self.parts(), site, &[upload], false, &options, &|_| {}).await?;
+        let replaces = !self.held_documents(site, &handed.id).await?.is_empty();
+        let (report, written) = self.write_one(site, &turn, &upload, &options).await?;
         let (documents, passages) = self.held(site, &handed.id).await?;
         let taken = report.added + report.updated + report.unchanged > 0;
         let status = DocumentStatus {
@@ -351,7 +366,10 @@ impl Knowledge {
             warnings: named(&handed.id, report.warnings.iter()),
             id: handed.id,
         };
-        self.after(site, report.changed()).await?;
+        // What was there before may have been products, and no longer is.
+        let products = replaces || written.products;
+        let news = report.changed().then_some(News::Words { texts: written.texts, products });
+        self.after(site, news).await?;
         self.inner.metrics.knowledge_seconds.observe(seconds(since));
         // The old version is still what is answered from: the next run must find it.
         if !taken && before.is_some() && documents > 0 {
@@ -389,10 +407,14 @@ impl Knowledge {
     /// # Errors
     /// When too many wait, or disk or index fail.
     pub async fn remove(&self, site: &str, id: &str) -> Result<bool, KnowledgeError> {
-        let _place = self.inner.places.try_acquire().map_err(|_| KnowledgeError::Overloaded)?;
-        let _writing = self.inner.writing.lock().await;
+        self.folder(site)?;
+        let line = self.inner.line.enter(site).ok_or(KnowledgeError::Overloaded)?;
+        let turn = line.turn().await.ok_or_else(|| no_site(site))?;
         let place = Place::of(&self.inner.config.uploads, site, id);
-        let index = &self.inner.retrieval.index;
+        let index =
+            Sink::new(&self.inner.retrieval.index, &turn, &self.inner.ledger, site, Some(id));
+        // What goes has to go whole, whatever became of a change that was cut off.
+        self.inner.ledger.forget(site);
         let held: Vec<String> = self
             .held_documents(site, id)
             .await?
@@ -406,7 +428,7 @@ impl Knowledge {
         }
         index.remove_documents(site, &held).await.context("removing it from the index")?;
         index.flush().await.context("removing it from the index")?;
-        self.after(site, !held.is_empty()).await?;
+        self.after(site, (!held.is_empty()).then_some(News::Anything)).await?;
         if known {
             tracing::info!(site, document = id, "a document was removed");
         }
@@ -506,8 +528,20 @@ impl Knowledge {
         }
     }
 
-    fn parts(&self) -> IngestParts<'_, crate::retrieval::index::Index, Retrieval> {
-        IngestParts { index: &self.inner.retrieval.index, embedder: &self.inner.retrieval }
+    /// Brings one document into the index, and tells what of it was written.
+    async fn write_one(
+        &self,
+        site: &str,
+        turn: &Turn,
+        upload: &Upload,
+        options: &IngestOptions,
+    ) -> anyhow::Result<(IngestReport, Written)> {
+        let Inner { retrieval, ledger, .. } = &*self.inner;
+        let sink = Sink::new(&retrieval.index, turn, ledger, site, Some(&upload.id));
+        let parts = IngestParts { index: &sink, embedder: retrieval };
+        let one = std::slice::from_ref(upload);
+        let report = ingest::ingest_uploads(parts, site, one, false, options, &|_| {}).await?;
+        Ok((report, sink.written()))
     }
 
     /// What the index has of an upload: documents and passages.
@@ -517,43 +551,50 @@ impl Knowledge {
     }
 
     async fn held_documents(&self, site: &str, id: &str) -> anyhow::Result<Vec<(String, usize)>> {
-        let own = format!("{UPLOAD_PREFIX}{id}");
-        let rest = format!("{own}#");
-        let all = self
-            .inner
-            .retrieval
-            .index
-            .documents(site)
+        let Inner { retrieval, ledger, .. } = &*self.inner;
+        let held = ledger
+            .of(&retrieval.index, site, id)
             .await
             .context("asking the index for its documents")?;
-        let held = all
-            .into_iter()
-            .filter(|known| known.document == own || known.document.starts_with(&rest));
-        Ok(held.map(|known| (known.document, known.passages)).collect())
+        Ok(held.into_iter().map(|(document, _, passages)| (document, passages)).collect())
     }
 
     /// After each run.
-    async fn after(&self, site: &str, changed: bool) -> anyhow::Result<()> {
+    async fn after(&self, site: &str, news: Option<News>) -> anyhow::Result<()> {
         let inner = &*self.inner;
         let passages = inner.retrieval.index.count(None).await.context("counting passages")?;
         inner.metrics.passages.set(i64::try_from(passages).unwrap_or(i64::MAX));
         inner.metrics.knowledge_runs.inc();
-        if changed {
-            let retrieval = &inner.retrieval;
-            retrieval
-                .spelling
-                .refresh(&retrieval.index, site)
-                .await
-                .context("reading the index's words")?;
-            inner
-                .catalogue
-                .refresh(&inner.retrieval.index, site)
-                .await
-                .context("reading the catalogue")?;
-            inner.changed.send_modify(|count| *count += 1);
+        let Some(news) = news else { return Ok(()) };
+        let Retrieval { spelling, index, .. } = &inner.retrieval;
+        let (words, products) = match news {
+            News::Anything => (false, true),
+            News::Words { texts, products } => (spelling.add(site, &texts), products),
+        };
+        if !words {
+            spelling.refresh(index, site).await.context("reading the index's words")?;
         }
+        if products {
+            inner.catalogue.refresh(index, site).await.context("reading the catalogue")?;
+        }
+        inner.changed.send_modify(|count| *count += 1);
         Ok(())
     }
+}
+
+/// What a run changed.
+enum News {
+    Anything,
+    /// One document, of which these are the words.
+    Words {
+        texts: Vec<String>,
+        /// Whether products came or may have gone.
+        products: bool,
+    },
+}
+
+fn no_site(site: &str) -> KnowledgeError {
+    KnowledgeError::Wrong(format!("no site {site:?} is configured here"))
 }
 
 /// Reads a site's folder and what was handed in into the index; or only `roots`, if there are any.
@@ -569,12 +610,25 @@ pub async fn ingest_all(
     force: bool,
     progress: &(dyn Fn(IngestProgress<'_>) + Sync),
 ) -> anyhow::Result<IngestReport> {
+    let parts = IngestParts { index: &retrieval.index, embedder: retrieval };
+    ingest_into(&parts, config, site, folder, roots, force, progress).await
+}
+
+async fn ingest_into<S: PassageSink>(
+    parts: &IngestParts<'_, S, Retrieval>,
+    config: &KnowledgeConfig,
+    site: &str,
+    folder: &Path,
+    roots: &[PathBuf],
+    force: bool,
+    progress: &(dyn Fn(IngestProgress<'_>) + Sync),
+) -> anyhow::Result<IngestReport> {
     let options = IngestOptions {
         base: Some(folder.to_owned()),
         force,
         ..IngestOptions::from_config(config)
     };
-    let parts = || IngestParts { index: &retrieval.index, embedder: retrieval };
+    let parts = || IngestParts { index: parts.index, embedder: parts.embedder };
     if !roots.is_empty() {
         return ingest::ingest(parts(), site, roots, &options, progress).await;
     }

@@ -33,6 +33,7 @@
 //! | [`clock`], [`secret`], [`keyring`] | time; random ids and tokens; the server's own keys |
 //! | [`mod@address`], [`permissions`] | what a network address counts as; files that are the server's user's alone |
 //! | [`models`] | the models that are known by name, and fetching them |
+//! | [`fairness`] | whose turn is next where sites share something |
 //! | [`lifecycle`], [`telemetry`] | shutdown; logs and metrics |
 
 pub mod actions;
@@ -50,6 +51,7 @@ pub mod config;
 pub mod conversation;
 pub mod eval;
 pub mod export;
+pub mod fairness;
 pub mod features;
 pub mod forecast;
 pub mod gaps;

@@ -39,7 +39,7 @@ pub struct Site {
     #[serde(default = "english")]
     pub language: String,
     /// How many of its visitors are answered while one of another site is, where some wait; its
-    /// share of what ingests and embeds isn't bounded by it.
+    /// documents are read and embedded in the same proportion.
     #[serde(default = "one")]
     pub weight: f64,
     /// Origins (`https://shop.example`) whose pages may connect, exactly as browsers send them. The

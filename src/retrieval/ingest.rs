@@ -82,6 +82,10 @@ pub trait PassageSink: Sync {
     ) -> impl Future<Output = anyhow::Result<()>> + Send;
     /// Returns when everything before is on disk.
     fn flush(&self) -> impl Future<Output = anyhow::Result<()>> + Send;
+    /// Called between two pieces of work, files or batches of passages: others may go first.
+    fn pause(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
     /// Called once after a run that changed something.
     fn optimize(&self) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
@@ -388,6 +392,9 @@ async fn run<S: PassageSink, E: PassageEmbedder>(
         kept.sources.insert(failure.path.clone());
     }
     for (file, number) in walked.files.iter().zip(1..) {
+        if number > 1 {
+            run.parts.index.pause().await;
+        }
         progress(IngestProgress::File { path: &file.id, number });
         run.file(file, options, &mut kept).await?;
     }
@@ -766,6 +773,9 @@ impl<S: PassageSink, E: PassageEmbedder> Run<'_, S, E> {
     async fn write(&mut self) -> anyhow::Result<()> {
         if self.pending.is_empty() {
             return Ok(());
+        }
+        if self.report.passages > 0 {
+            self.parts.index.pause().await;
         }
         let documents = std::mem::take(&mut self.pending);
         self.pending_passages = 0;

@@ -29,11 +29,34 @@ pub struct Corrected {
 }
 
 /// The words of a site's passages.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Vocabulary {
     stems: HashSet<String>,
     /// By length in letters: a word, its letters as bits, and how often it occurs.
     words: HashMap<usize, Vec<(Box<str>, u32, u32)>>,
+    /// How many words there are.
+    size: usize,
+}
+
+/// The words of texts, with how often each occurs; at most [`MAX_WORDS`].
+fn counted<'a>(texts: impl Iterator<Item = &'a str>) -> HashMap<String, u32> {
+    let mut counts: HashMap<String, u32> = HashMap::new();
+    for word in texts.flat_map(words) {
+        let letters = word.chars().count();
+        if letters + 1 < MIN_LETTERS
+            || letters > MAX_LETTERS
+            || !word.chars().all(char::is_alphabetic)
+        {
+            continue;
+        }
+        let word = word.to_lowercase();
+        if let Some(count) = counts.get_mut(&word) {
+            *count += 1;
+        } else if counts.len() < MAX_WORDS {
+            counts.insert(word, 1);
+        }
+    }
+    counts
 }
 
 /// Words that a vocabulary keeps at most; a text with more is no prose.
@@ -73,6 +96,20 @@ impl Spelling {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(site.to_owned(), vocabulary);
         Ok(())
+    }
+
+    /// Adds the words of new passages, so that one document more isn't the reading of all. Words
+    /// that are gone stay until the next [`Spelling::refresh`]. False where the site's words were
+    /// never read.
+    #[must_use]
+    pub fn add(&self, site: &str, texts: &[String]) -> bool {
+        let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(own) = sites.get_mut(site) else { return false };
+        let own = Arc::make_mut(own);
+        for (word, count) in counted(texts.iter().map(String::as_str)) {
+            own.add(&word, count);
+        }
+        true
     }
 
     /// Whether a lower-case word is right as it is written: of the language, or of a site's
@@ -133,31 +170,31 @@ impl Spelling {
 
 impl Vocabulary {
     fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
-        let mut counts: HashMap<String, u32> = HashMap::new();
-        for text in texts {
-            for word in words(text) {
-                let letters = word.chars().count();
-                if letters + 1 < MIN_LETTERS
-                    || letters > MAX_LETTERS
-                    || !word.chars().all(char::is_alphabetic)
-                {
-                    continue;
-                }
-                let word = word.to_lowercase();
-                if let Some(count) = counts.get_mut(&word) {
-                    *count += 1;
-                } else if counts.len() < MAX_WORDS {
-                    counts.insert(word, 1);
-                }
-            }
-        }
         let mut vocabulary = Self::default();
-        for (word, count) in counts {
-            vocabulary.stems.insert(stem(&word).to_owned());
-            let entry = (word.as_str().into(), letters(&word), count);
-            vocabulary.words.entry(word.chars().count()).or_default().push(entry);
+        for (word, count) in counted(texts) {
+            vocabulary.put(&word, count);
         }
         vocabulary
+    }
+
+    /// Counts a word that may be there already.
+    fn add(&mut self, word: &str, count: u32) {
+        let same_length = self.words.get_mut(&word.chars().count());
+        let known =
+            same_length.and_then(|words| words.iter_mut().find(|(known, ..)| **known == *word));
+        match known {
+            Some((_, _, times)) => *times = times.saturating_add(count),
+            None if self.size < MAX_WORDS => self.put(word, count),
+            None => {}
+        }
+    }
+
+    /// Takes a word in that isn't there.
+    fn put(&mut self, word: &str, count: u32) {
+        self.stems.insert(stem(word).to_owned());
+        let entry = (word.into(), letters(word), count);
+        self.words.entry(word.chars().count()).or_default().push(entry);
+        self.size += 1;
     }
 
     /// The nearest word by edits (a letter missing, added, another, or two swapped), the most
@@ -241,6 +278,24 @@ mod tests {
         let vocabulary = Arc::new(Vocabulary::of(texts.into_iter()));
         spelling.sites.write().unwrap().insert("shop".into(), vocabulary);
         spelling
+    }
+
+    #[test]
+    fn words_of_one_document_more_are_known_at_once() {
+        let spelling = spelling();
+        let corrected = |text: &str| spelling.corrected("shop", text, "en").map(|found| found.text);
+        assert_eq!(corrected("bivouack"), None);
+        assert!(spelling.add("shop", &["A bivouac, and a tent.".into()]));
+        assert_eq!(corrected("bivouack").as_deref(), Some("bivouac"));
+        let counts = |spelling: &Spelling| {
+            let sites = spelling.sites.read().unwrap();
+            let words = sites["shop"].words.values().flatten();
+            (sites["shop"].size, words.filter(|(word, ..)| **word == *"bivouac").count())
+        };
+        let (size, _) = counts(&spelling);
+        assert!(spelling.add("shop", &["The bivouac.".into()]));
+        assert_eq!(counts(&spelling), (size, 1), "no word is there twice");
+        assert!(!spelling.add("other", &["A bivouac.".into()]));
     }
 
     #[test]

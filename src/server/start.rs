@@ -196,7 +196,7 @@ impl Start {
         let folders = config
             .sites
             .iter()
-            .map(|site| (site.id.clone(), folder(config, site).to_owned()))
+            .map(|site| (site.id.clone(), folder(config, site).to_owned(), site.weight))
             .collect();
         let knowledge = Knowledge::new(
             spine.retrieval.clone(),

@@ -1,6 +1,6 @@
 //! Places for turns: so many run, so many wait in line, one more is refused at once. Who waits is
-//! served site by site, by start-time fair queueing (Goyal, Vin and Cheng 1996): a site that is
-//! flooded delays its own visitors.
+//! served site by site, as [`crate::fairness`] has it: a site that is flooded delays its own
+//! visitors.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::{Output, TurnError};
+use crate::fairness::Fairness;
 
 /// Hands out tickets. Cheap to clone.
 #[derive(Clone)]
@@ -16,8 +17,6 @@ pub struct TurnGate {
     state: Arc<Mutex<State>>,
     parallel: usize,
     queue: usize,
-    /// Each site's share of the turns while others wait, relative to theirs.
-    weights: Arc<HashMap<String, f64>>,
 }
 
 struct State {
@@ -25,10 +24,7 @@ struct State {
     next: u64,
     /// Tickets in line, the next first; each learns its place, 0 when it may run.
     line: Vec<Waiting>,
-    /// Virtual time: the start tag of the turn that was let in last.
-    now: f64,
-    /// The virtual time at which a site has had its share, from its last ticket.
-    served: HashMap<String, f64>,
+    fair: Fairness,
     /// How long turns took lately, in milliseconds, for the time to try again.
     mean_ms: f64,
 }
@@ -87,12 +83,11 @@ impl TurnGate {
             running: 0,
             next: 0,
             line: Vec::new(),
-            now: 0.0,
-            served: HashMap::new(),
+            fair: Fairness::new(weights),
             mean_ms: 1_000.0,
         };
         let state = Arc::new(Mutex::new(state));
-        Self { state, parallel: parallel.max(1), queue, weights: Arc::new(weights) }
+        Self { state, parallel: parallel.max(1), queue }
     }
 
     /// Takes a place or a place in line for a site's turn, at once.
@@ -103,7 +98,7 @@ impl TurnGate {
         let mut state = self.lock();
         if !state.has_room(self.parallel) {
             let own = || state.line.iter().filter(|waiting| waiting.site == site).count();
-            let most = if self.weights.len() > 1 { self.queue.div_ceil(2) } else { self.queue };
+            let most = if state.fair.sites() > 1 { self.queue.div_ceil(2) } else { self.queue };
             if state.line.len() >= self.queue || own() >= most {
                 return Err(Full { retry_after_ms: state.retry_after_ms(self.parallel) });
             }
@@ -120,8 +115,7 @@ impl TurnGate {
     }
 
     fn take(&self, state: &mut State, site: &str) -> Ticket {
-        let start = state.served.get(site).copied().unwrap_or_default().max(state.now);
-        state.served.insert(site.to_owned(), start + self.cost(site));
+        let start = state.fair.tag(site);
         let id = state.next;
         state.next += 1;
         let at = state.line.partition_point(|waiting| waiting.start <= start);
@@ -129,17 +123,12 @@ impl TurnGate {
         let (sender, place) = watch::channel(if runs { 0 } else { at + 1 });
         if runs {
             state.running += 1;
-            state.now = start;
+            state.fair.begins(start);
         } else {
             state.line.insert(at, Waiting { id, site: site.to_owned(), start, place: sender });
             state.tell();
         }
         Ticket { gate: self.clone(), id, place, since: None }
-    }
-
-    /// Virtual time of one turn.
-    fn cost(&self, site: &str) -> f64 {
-        self.weights.get(site).map_or(1.0, |weight| weight.recip())
     }
 
     /// How many run and how many wait.
@@ -207,12 +196,8 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let mut state = self.gate.lock();
         if let Some(at) = state.line.iter().position(|waiting| waiting.id == self.id) {
-            // Who leaves the line has had nothing.
             let left = state.line.remove(at);
-            let (now, cost) = (state.now, self.gate.cost(&left.site));
-            if let Some(served) = state.served.get_mut(&left.site) {
-                *served = (*served - cost).max(now);
-            }
+            state.fair.give_back(&left.site);
         } else {
             if let Some(since) = self.since {
                 state.mean_ms = 0.8 * state.mean_ms + 0.2 * since.elapsed().as_secs_f64() * 1_000.0;
@@ -221,12 +206,11 @@ impl Drop for Ticket {
                 state.running -= 1;
             } else {
                 let next = state.line.remove(0);
-                state.now = state.now.max(next.start);
+                state.fair.begins(next.start);
                 next.place.send_replace(0);
             }
             if state.running == 0 {
-                // Nobody is owed anything; time begins anew, and stays exact.
-                (state.now, state.served) = (0.0, HashMap::new());
+                state.fair.rest();
             }
         }
         state.tell();

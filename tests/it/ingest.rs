@@ -26,6 +26,7 @@ struct MemoryIndex {
     passages: Mutex<BTreeMap<(String, String), Vec<Passage>>>,
     flushes: AtomicUsize,
     optimisations: AtomicUsize,
+    pauses: AtomicUsize,
     /// Takes nothing in any more.
     full: std::sync::atomic::AtomicBool,
 }
@@ -70,6 +71,10 @@ impl PassageSink for MemoryIndex {
     async fn flush(&self) -> anyhow::Result<()> {
         self.flushes.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    async fn pause(&self) {
+        self.pauses.fetch_add(1, Ordering::Relaxed);
     }
 
     async fn optimize(&self) -> anyhow::Result<()> {
@@ -131,6 +136,11 @@ impl Shop {
     async fn ingest_from(&self, roots: &[PathBuf]) -> anyhow::Result<IngestReport> {
         let parts = IngestParts { index: &self.index, embedder: &FakeEmbedder };
         ingest(parts, "shop", roots, &self.options, &|_| {}).await
+    }
+
+    /// How often others could go first since the last time.
+    fn pauses(&self) -> usize {
+        self.index.pauses.swap(0, Ordering::Relaxed)
     }
 
     pub(crate) fn documents(&self) -> Vec<String> {
@@ -805,4 +815,23 @@ async fn a_full_queue_refuses_at_once() {
     let embedder = load(EmbedderConfig { queue: 0, ..EmbedderConfig::default() });
     let error = embedder.embed_query("a".to_owned()).await.expect_err("refused");
     assert!(matches!(error, EmbedError::Overloaded { waiting: 0 }), "{error}");
+}
+
+/// What lets other sites' documents in between.
+#[tokio::test]
+async fn a_run_pauses_between_files_and_between_batches() {
+    let one = Shop::new(&[("a.md", b"# A\n\nOne.\n")]);
+    one.ingest().await;
+    assert_eq!(one.pauses(), 0, "a single document is one piece of work");
+    for name in ["b.md", "c.md", "d.md"] {
+        one.write(name, "# More\n\nAnother.\n");
+    }
+    one.ingest().await;
+    assert_eq!(one.pauses(), 3, "also at files that didn't change");
+    let rows: String = (0..600).map(|at| format!("{at},Tent {at}\n")).collect();
+    let table = Shop::new(&[("rows.csv", format!("sku,name\n{rows}").as_bytes())]);
+    let report = table.ingest().await;
+    assert_eq!((report.added, report.failed.len()), (600, 0));
+    let batches = table.index.flushes.load(Ordering::Relaxed);
+    assert!(batches > 1 && table.pauses() == batches - 1, "{batches}");
 }
