@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::load::{Texts, ask, ask_all, assistant, gaps, request, story, system, together, user};
 use super::{
-    Better, EngineBench, Measure, cost, embedding, quantile, rate, restart, share, sorted,
+    Better, EngineBench, Measure, cost, embedding, first_tokens, quantile, rate, restart, share,
+    sorted,
 };
 use crate::config::Config;
 use crate::llm::{Llm, Request};
