@@ -296,7 +296,7 @@ mod tests {
             let at = bytes.windows(from.len()).position(|part| part == from.as_bytes()).unwrap();
             bytes.splice(at..at + from.len(), to.bytes());
         };
-        check(|bytes| maker("\"abc\"", "\"abd\"", bytes), true);
+        check(|bytes| maker("\"abc\"", "\"xyz\"", bytes), true);
         check(|bytes| maker("\"format\":1", "\"format\":0", bytes), true);
         check(|bytes| maker("0.1.160", "0.1.159", bytes), true);
         check(|bytes| maker("\"owner\":3", "\"owner\":4", bytes), true);
