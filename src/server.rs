@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{App, Reload, Reloaded};
 use crate::knowledge::{self, KnowledgeError, Roots};
+use crate::language;
 use crate::lifecycle::Tasks;
 use crate::llm::{Llm, gguf};
 use crate::permissions;
@@ -61,6 +62,8 @@ impl Server {
         for warning in config.warnings() {
             tracing::warn!("{warning}");
         }
+        // A first message would wait for the word lists; they are read while the models are.
+        let words = tokio::task::spawn_blocking(language::gloss::load);
         let start = Start::new(config, clock);
         let ports = start.ports().await?;
         let store = start.storage()?;
@@ -72,6 +75,7 @@ impl Server {
         let (app, work) =
             start.app(Opened { store, answering, learning, sessions, access }, &listening)?;
         start.recover(&app).await?;
+        words.await.context("reading the word lists")?;
         let (addr, admin_addr) = (listening.addr, listening.admin_addr);
         start.spawn(&app, listening, work);
         tracing::info!(%addr, %admin_addr, "listening");

@@ -24,7 +24,7 @@ pub struct Gloss {
 /// whether it means the same in every language: the names that a shop's own documents hold.
 #[must_use]
 pub fn gloss(text: &str, language: &str, is_name: impl Fn(&str) -> bool) -> Option<Gloss> {
-    let lexicon = LEXICONS.get(language)?;
+    let lexicon = lexicon(language)?;
     let mut said = Said::default();
     let tokens = tokens(text);
     // In German every noun has a capital letter.
@@ -104,29 +104,32 @@ fn is_within(tokens: &[Token], at: usize) -> bool {
 /// it is written.
 #[must_use]
 pub fn is_word(language: &str, word: &str) -> bool {
-    let Some(lexicon) = LEXICONS.get(language) else { return false };
+    let Some(lexicon) = lexicon(language) else { return false };
     let word = Word::of(word);
     lexicon.longest(&[&word], false).is_some()
         || lexicon.parts(&word.folded).is_some()
         || lexicon.is_in_phrase(&word.folded)
 }
 
-/// Reads all lists, which takes a moment.
+/// Reads the lists of languages with spaces between words, which takes a moment: who starts a server
+/// has it done before the first message.
 pub fn load() {
-    LazyLock::force(&LEXICONS);
+    DATA.iter().filter(|(.., writing)| *writing != Writing::Unspaced).for_each(|(language, ..)| {
+        lexicon(language);
+    });
+    LazyLock::force(&ENGLISH);
 }
+
+/// English words that the lists of languages with spaces hold.
+static ENGLISH: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    let lists = DATA.iter().filter(|(.., writing)| *writing != Writing::Unspaced);
+    let english = lists.flat_map(|(_, text, _)| rows(text)).map(|(english, _)| english);
+    english.flat_map(|english| english.split(' ')).collect()
+});
 
 /// The languages of which a word of customers and shops is, as far as the lists tell; English by
 /// what they say in it.
 pub(super) fn languages(word: &str) -> Vec<&'static str> {
-    static ENGLISH: LazyLock<HashSet<&str>> = LazyLock::new(|| {
-        let spaced = |language: &str| {
-            LEXICONS.get(language).is_some_and(|lexicon| lexicon.unspaced.is_empty())
-        };
-        let lists = DATA.iter().filter(|(language, ..)| spaced(language));
-        let english = lists.flat_map(|(_, text, _)| rows(text)).map(|(english, _)| english);
-        english.flat_map(|english| english.split(' ')).collect()
-    });
     let word = Word::of(word);
     let folded = word.folded.as_str();
     let of = |lexicon: &Lexicon| {
@@ -136,10 +139,12 @@ pub(super) fn languages(word: &str) -> Vec<&'static str> {
         };
         found.is_some_and(|found| clear(&found)) || lexicon.parts(folded).is_some()
     };
+    // Words in Latin letters say nothing of languages without spaces.
     let mut found: Vec<&'static str> = DATA
         .iter()
+        .filter(|(.., writing)| *writing != Writing::Unspaced)
         .map(|(language, ..)| *language)
-        .filter(|language| LEXICONS.get(language).is_some_and(of))
+        .filter(|language| lexicon(language).is_some_and(of))
         .collect();
     let is_english = |word: &str| ENGLISH.contains(word);
     if is_english(folded) || folded.strip_suffix('s').is_some_and(is_english) {
@@ -286,6 +291,29 @@ fn words(form: &str) -> Vec<Word> {
 /// The beginning of a word that finds its bucket: at most [`HEAD`] folded characters.
 type Head = [char; HEAD];
 
+/// The longest head of a form as the list has it.
+fn head_of(form: &str) -> Option<Head> {
+    let mut head = Head::default();
+    // Most are plain letters, and there are many.
+    let mut plain = 0;
+    for (byte, place) in form.bytes().zip(&mut head) {
+        if !byte.is_ascii_alphanumeric() {
+            break;
+        }
+        *place = char::from(byte.to_ascii_lowercase());
+        plain += 1;
+    }
+    // An accent may stand as a character of its own, behind the last of them, too.
+    let next = form.as_bytes().get(plain);
+    if plain > 0 && next.is_none_or(u8::is_ascii) {
+        return Some(head);
+    }
+    let letters: String = form.chars().take_while(|c| !c.is_whitespace()).take(2 * HEAD).collect();
+    let mut first = String::with_capacity(2 * HEAD);
+    letters.nfc().take_while(|c| c.is_alphanumeric()).for_each(|c| fold(c, &mut first));
+    heads(&first).last()
+}
+
 /// The heads of a folded text's first word, from its first character to all that count.
 fn heads(folded: &str) -> impl Iterator<Item = Head> {
     let mut head = Head::default();
@@ -337,12 +365,7 @@ impl Lexicon {
                 unspaced.entry(text).or_insert(english);
                 continue;
             }
-            let mut first = String::with_capacity(2 * HEAD);
-            // An accent may stand as a character of its own.
-            let letters = text.chars().take_while(|c| !c.is_whitespace()).take(2 * HEAD);
-            let letters: String = letters.collect();
-            letters.nfc().take_while(|c| c.is_alphanumeric()).for_each(|c| fold(c, &mut first));
-            if let Some(head) = heads(&first).last() {
+            if let Some(head) = head_of(text) {
                 spaced.entry(head).or_default().forms.push(Form { text, english, at });
             }
         }
@@ -489,12 +512,25 @@ const LINKS: &[&str] = &["", "s", "n", "e", "en", "es", "er"];
 /// What a character counts beside a word.
 const CHARACTER: f32 = 0.5;
 
-static LEXICONS: LazyLock<HashMap<&'static str, Lexicon>> = LazyLock::new(|| {
-    let read = |(language, text, compounds): &(&'static str, &'static str, bool)| {
-        (*language, Lexicon::read(text, *compounds))
-    };
-    DATA.iter().map(read).collect()
-});
+/// Lists that were read, in the order of [`DATA`].
+static LEXICONS: [OnceLock<Lexicon>; DATA.len()] = [const { OnceLock::new() }; DATA.len()];
+
+/// The list of a language, read when it is first asked for.
+fn lexicon(language: &str) -> Option<&'static Lexicon> {
+    let at = DATA.iter().position(|(own, ..)| *own == language)?;
+    let (_, text, writing) = DATA.get(at)?;
+    let read = || Lexicon::read(text, *writing == Writing::Compounds);
+    Some(LEXICONS.get(at)?.get_or_init(read))
+}
+
+/// How a language writes its words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    Spaced,
+    /// With spaces, but compounds as one word.
+    Compounds,
+    Unspaced,
+}
 
 /// The lines of a list: English, and the forms.
 fn rows(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -509,18 +545,18 @@ fn forms(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str
     all.filter(|(_, form)| !form.is_empty())
 }
 
-/// Lists by language, and whether it writes compounds as one word.
-const DATA: &[(&str, &str, bool)] = &[
-    ("de", include_str!("data/gloss/de.txt"), true),
-    ("es", include_str!("data/gloss/es.txt"), false),
-    ("fr", include_str!("data/gloss/fr.txt"), false),
-    ("it", include_str!("data/gloss/it.txt"), false),
-    ("ja", include_str!("data/gloss/ja.txt"), false),
-    ("nl", include_str!("data/gloss/nl.txt"), true),
-    ("pl", include_str!("data/gloss/pl.txt"), false),
-    ("pt", include_str!("data/gloss/pt.txt"), false),
-    ("sv", include_str!("data/gloss/sv.txt"), true),
-    ("zh", include_str!("data/gloss/zh.txt"), false),
+/// Lists by language.
+const DATA: &[(&str, &str, Writing)] = &[
+    ("de", include_str!("data/gloss/de.txt"), Writing::Compounds),
+    ("es", include_str!("data/gloss/es.txt"), Writing::Spaced),
+    ("fr", include_str!("data/gloss/fr.txt"), Writing::Spaced),
+    ("it", include_str!("data/gloss/it.txt"), Writing::Spaced),
+    ("ja", include_str!("data/gloss/ja.txt"), Writing::Unspaced),
+    ("nl", include_str!("data/gloss/nl.txt"), Writing::Compounds),
+    ("pl", include_str!("data/gloss/pl.txt"), Writing::Spaced),
+    ("pt", include_str!("data/gloss/pt.txt"), Writing::Spaced),
+    ("sv", include_str!("data/gloss/sv.txt"), Writing::Compounds),
+    ("zh", include_str!("data/gloss/zh.txt"), Writing::Unspaced),
 ];
 
 /// Words (numbers in one piece), runs of unspaced scripts, and marks.
