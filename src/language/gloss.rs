@@ -111,8 +111,8 @@ pub fn is_word(language: &str, word: &str) -> bool {
         || lexicon.is_in_phrase(&word.folded)
 }
 
-/// Reads the lists of languages with spaces between words, which takes a moment: who starts a server
-/// has it done before the first message.
+/// Reads the lists of languages with spaces between words, which takes a moment: a server does it
+/// before the first message.
 pub fn load() {
     DATA.iter().filter(|(.., writing)| *writing != Writing::Unspaced).for_each(|(language, ..)| {
         lexicon(language);
